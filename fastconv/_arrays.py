@@ -1,0 +1,141 @@
+"""Arrays at the door: kinds, dtypes, memory order and `out=`. The only module that looks at memory order.
+
+Kernels see five axes (n, c, d, h, w), of native byte order and aligned, whose innermost axis in memory is w
+("first", channels-first) or c ("last", channels-last); the other strides are free.
+"""
+
+import numpy as np
+
+FIRST, LAST = 0, 1
+
+# How to index (n, c, *spatial) and (c, *spatial) to get (n, c, d, h, w), by the number of spatial axes.
+_ALL, _NEW = slice(None), None
+BATCHED = {rank: (_ALL, _ALL) + (_NEW,) * (3 - rank) for rank in (1, 2, 3)}
+UNBATCHED = {rank: (_NEW, _ALL) + (_NEW,) * (3 - rank) for rank in (1, 2, 3)}
+
+
+def array(function, name, value):
+    """`value` as an ndarray of any dtype; ragged and object data are refused."""
+    if type(value) is np.ndarray:
+        return value
+    try:
+        value = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{function}: {name} cannot be made an array: {error}") from None
+    return value
+
+
+FLOATS = {np.dtype(t): np.dtype(t) for t in (np.float16, np.float32, np.float64)}
+
+
+def float_dtype(function, **arrays):
+    """The dtype of a result: float16, float32 or float64, the widest among the operands; anything else is refused."""
+    widest = None
+    for name, a in arrays.items():
+        if a is None:
+            continue
+        dtype = a.dtype
+        if dtype not in FLOATS:
+            dtype = dtype.newbyteorder("=")
+            if dtype not in FLOATS:
+                raise TypeError(
+                    f"{function}: {name} has dtype {a.dtype}; cast it to float32 or float64 first, "
+                    f"for example {name}.astype(numpy.float32)"
+                )
+        if widest is None or dtype.itemsize > widest.itemsize:
+            widest = FLOATS[dtype]
+    return widest
+
+
+def compute_dtype(dtype):
+    """The dtype that kernels work in: float16 is computed in float32."""
+    return np.dtype(np.float32) if dtype.itemsize == 2 else dtype
+
+
+def layout(x, rank):
+    """FIRST or LAST: which axis of `x`, (n, c, *spatial) or (c, *spatial), is innermost in memory."""
+    if x.flags.c_contiguous:
+        return FIRST
+    channels = x.ndim - rank - 1
+    if x.shape[channels] == 1 or x.strides[channels] != x.itemsize:
+        return FIRST
+    spatial = zip(x.shape[channels + 1 :], x.strides[channels + 1 :], strict=True)
+    return LAST if all(size == 1 or abs(stride) > x.itemsize for size, stride in spatial) else FIRST
+
+
+def five(x, rank):
+    """`x` as a view with axes (n, c, d, h, w)."""
+    return x[BATCHED[rank] if x.ndim == rank + 2 else UNBATCHED[rank]]
+
+
+def readable(x, rank, dtype, order):
+    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; copied if it is not."""
+    if x.flags.c_contiguous and x.dtype == dtype and x.flags.aligned and order == FIRST:
+        return x
+    inner = x.ndim - 1 if order == FIRST else x.ndim - rank - 1
+    whole = all(stride % dtype.itemsize == 0 for stride in x.strides)
+    if x.dtype == dtype and x.flags.aligned and whole and (x.strides[inner] == x.itemsize or x.shape[inner] == 1):
+        return x
+    result = empty(x.shape, rank, dtype, order)
+    np.copyto(result, x, casting="unsafe")
+    return result
+
+
+def dense(x, dtype):
+    """`x` C-contiguous, aligned and of `dtype`; copied if it is not."""
+    if x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned:
+        return x
+    return np.array(x, dtype=dtype, order="C")
+
+
+def empty(shape, rank, dtype, order):
+    """A new array of this logical shape whose memory has channels last or first."""
+    if order == FIRST:
+        return np.empty(shape, dtype)
+    split = len(shape) - rank - 1
+    return np.moveaxis(np.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), -1, split)
+
+
+def check_out(function, out, shape, dtype):
+    """`out` can take a result of this shape and dtype."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{function}: out must be an array, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"{function}: out has shape {out.shape}, the result has shape {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"{function}: out has dtype {out.dtype}, the result has dtype {dtype}")
+    if not out.flags.writeable:
+        raise ValueError(f"{function}: out is read-only")
+
+
+def target(out, shape, rank, dtype, order, inputs):
+    """Where a kernel may write: `out` itself if it is dense in `order` and apart from the inputs, else a new array."""
+    if out is None:
+        return empty(shape, rank, dtype, order)
+    split = len(shape) - rank - 1
+    in_memory = out if order == FIRST else np.moveaxis(out, split, -1)
+    direct = out.dtype == dtype and in_memory.flags.carray
+    if direct and not any(np.may_share_memory(out, x) for x in inputs if x is not None):
+        return out
+    return empty(shape, rank, dtype, order)
+
+
+def finish(result, out, dtype):
+    """The array to return: `out` filled with `result`, or `result` itself, of `dtype`."""
+    if out is None:
+        if result.dtype == dtype:
+            return result
+        out = np.empty_like(result, dtype=dtype)  # order "K" keeps channels-last memory
+    if out is not result:
+        with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
+            np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def pad(x, rank, widths, mode, order):
+    """`x` padded along its spatial axes by (before, after) pairs, in the memory order of `order`."""
+    split = x.ndim - rank - 1
+    if order == FIRST:
+        return np.pad(x, ((0, 0),) * (split + 1) + tuple(widths), mode)
+    inner = np.pad(np.moveaxis(x, split, -1), ((0, 0),) * split + (*widths, (0, 0)), mode)
+    return np.moveaxis(inner, -1, split)

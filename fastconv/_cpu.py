@@ -1,0 +1,62 @@
+"""Which build of the kernels this machine runs.
+
+Each kernel source is compiled once per CPU level (see `setup.py`); this module alone knows the levels by name, imports
+the modules of the level in use, and reads FASTCONV_CPU, which forces one.
+"""
+
+import os
+from contextlib import contextmanager
+from importlib import import_module
+
+from fastconv._kernels import features
+
+_AVAILABLE = features.supported()
+_caches = []  # cache_clear of everything that remembers a kernel of the level in use
+
+
+def available():
+    """Levels that this machine can run, the best last."""
+    return _AVAILABLE
+
+
+def level():
+    """The level whose kernels are in use."""
+    return _level
+
+
+def kernel(name):
+    """The module of kernel `name` built for the level in use."""
+    return import_module(f"fastconv._kernels.{name}_{_level}")
+
+
+def remembers_kernels(cached):
+    """Decorator: an `lru_cache` to be emptied when the level changes."""
+    _caches.append(cached.cache_clear)
+    return cached
+
+
+@contextmanager
+def override(name):
+    """Use another level for a while, in every thread; for tests and benchmarks."""
+    global _level
+    before, _level = _level, _checked(name, "level")
+    _forget()
+    try:
+        yield
+    finally:
+        _level = before
+        _forget()
+
+
+def _forget():
+    for clear in _caches:
+        clear()
+
+
+def _checked(name, source):
+    if name not in _AVAILABLE:
+        raise ValueError(f"{source}={name!r}: this machine runs the CPU levels {', '.join(_AVAILABLE)}")
+    return name
+
+
+_level = _checked(os.environ.get("FASTCONV_CPU") or _AVAILABLE[-1], "FASTCONV_CPU")

@@ -1,0 +1,157 @@
+"""From shapes and size arguments to the numbers that describe one image's convolution.
+
+Everything is computed here once, in Python's integers, for any rank: one- and two-dimensional geometries are
+three-dimensional ones with leading ones. This is the only place for shape formulas of convolution and for the errors
+about its shapes; the kernels trust what leaves it.
+"""
+
+from math import prod
+from typing import NamedTuple
+
+from fastconv._sizes import LIMIT, integer, per_axis, resolve_padding
+
+ACTIVATIONS = {None: None, "relu": (0.0, float("inf")), "relu6": (0.0, 6.0)}
+PADDING_MODES = {  # ours -> numpy.pad's, and how much wider than the image one side may be
+    "zeros": ("constant", None),
+    "reflect": ("reflect", -1),
+    "symmetric": ("symmetric", 0),
+    "replicate": ("edge", None),
+    "circular": ("wrap", 0),
+}
+
+
+class ConvGeometry(NamedTuple):
+    """The convolution of one image: plain integers, in the order of `ConvShape` in `_kernels/shape.pxd`.
+
+    Letters are oneDNN's: i input, o output, k kernel, s stride, d dilation, p zeros before; d h w the axes.
+    """
+
+    ic: int
+    oc: int
+    groups: int
+    id: int
+    ih: int
+    iw: int
+    od: int
+    oh: int
+    ow: int
+    kd: int
+    kh: int
+    kw: int
+    sd: int
+    sh: int
+    sw: int
+    dd: int
+    dh: int
+    dw: int
+    pd: int
+    ph: int
+    pw: int
+    itemsize: int  # 4 float32, 8 float64
+    last: int  # 1 channels-last memory, 0 channels-first
+
+    @property
+    def macs(self):
+        """Multiply-adds of one image."""
+        return self.oc * self.od * self.oh * self.ow * (self.ic // self.groups) * self.kd * self.kh * self.kw
+
+
+def output_size(function, size, kernel, stride, padding, dilation):
+    """Outputs along each axis: floor((in + before + after - dilation * (kernel - 1) - 1) / stride) + 1.
+
+    Raises ValueError where a dilated kernel is larger than its padded input, or an extent is too large to index.
+    """
+    result = []
+    for i, k, s, (before, after), d in zip(size, kernel, stride, padding, dilation, strict=True):
+        padded, span = i + before + after, d * (k - 1) + 1
+        if max(padded, span) >= LIMIT:
+            raise ValueError(f"{function}: padding {before, after} and dilation {d} reach beyond 2**62 elements")
+        if span > padded:
+            raise ValueError(
+                f"{function}: kernel of size {tuple(kernel)} and dilation {tuple(dilation)} is larger than "
+                f"the padded input, size {tuple(size)} with padding {padding}"
+            )
+        result.append((padded - span) // s + 1)
+    return tuple(result)
+
+
+def check_size(function, shape):
+    """Refuse a result that no 64-bit machine can hold; one that this machine cannot is NumPy's MemoryError."""
+    if prod(shape) * 8 >= LIMIT:
+        raise ValueError(f"{function}: the result would have shape {shape}, more than can be addressed")
+
+
+def check_channels(function, input_shape, weight_shape, groups, rank):
+    """Channels of input and weight agree with each other and with `groups`; no kernel extent is zero."""
+    oc, icg, *kernel = weight_shape
+    ic = input_shape[-rank - 1]
+    if min(kernel) < 1:
+        raise ValueError(f"{function}: weight of shape {weight_shape} has an empty kernel")
+    if ic != icg * groups:
+        raise ValueError(
+            f"{function}: weight of shape {weight_shape} with groups={groups} needs input with {icg * groups} channels, "
+            f"got input of shape {input_shape}"
+        )
+    if oc % groups:
+        raise ValueError(f"{function}: groups={groups} does not divide the {oc} output channels of weight {weight_shape}")
+
+
+def check_rank(function, name, shape, rank, forms):
+    """`shape` has one of the ranks that `forms` describes: (extra axes, description) pairs."""
+    if len(shape) - rank not in dict(forms):
+        wanted = " or ".join(text for _, text in forms)
+        raise ValueError(f"{function}: {name} must have shape {wanted}, got {tuple(shape)}")
+
+
+def check_wrap(function, mode, padding, size):
+    """Mirrored and circular padding take their elements from the image, once: it must be wide enough."""
+    margin = PADDING_MODES[mode][1]
+    for (before, after), i in zip(padding, size, strict=True):
+        if margin is not None and max(before, after) > max(i + margin, 0):
+            raise ValueError(f"{function}: padding {before, after} is too wide for mode {mode!r} on an axis of {i}")
+        if i == 0 and before + after:
+            raise ValueError(f"{function}: padding mode {mode!r} has nothing to repeat on an axis of 0")
+
+
+class Conv(NamedTuple):
+    """What a front needs to know of a convolution besides its geometry."""
+
+    geometry: ConvGeometry
+    padding: tuple  # ((before, after), ...) to be applied to the input beforehand, or None where the kernel does it
+    output: tuple  # (oc, *spatial)
+
+
+def conv_geometry(function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, itemsize, last):
+    """Check every shape and size of a convolution and describe it.
+
+    `input_shape` is (n, ic, *spatial) or (ic, *spatial), `weight_shape` (oc, ic // groups, *kernel).
+    """
+    names = ", ".join(("d", "h", "w")[3 - rank :])
+    check_rank(function, "input", input_shape, rank, ((2, f"(n, ic, {names})"), (1, f"(ic, {names})")))
+    check_rank(function, "weight", weight_shape, rank, ((2, f"(oc, ic // groups, k{names.replace(', ', ', k')})"),))
+    stride = per_axis(function, "stride", stride, rank)
+    dilation = per_axis(function, "dilation", dilation, rank)
+    groups = integer(function, "groups", groups, 1)
+    check_channels(function, input_shape, weight_shape, groups, rank)
+    if mode not in PADDING_MODES:
+        raise ValueError(f"{function}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+
+    oc, _, *kernel = weight_shape
+    ic, *size = input_shape[-rank - 1 :]
+    before = resolve_padding(function, padding, size, kernel, stride, dilation)
+    out = output_size(function, size, kernel, stride, before, dilation)
+    check_size(function, (*input_shape[: -rank - 1], oc, *out))
+    ahead = None
+    if mode != "zeros" and any(map(any, before)):
+        check_wrap(function, mode, before, size)
+        ahead = before
+        size = [i + sum(p) for i, p in zip(size, before, strict=True)]
+        check_size(function, (*input_shape[: -rank], *size))
+        before = ((0, 0),) * rank
+
+    ones, zeros = (1,) * (3 - rank), (0,) * (3 - rank)
+    geometry = ConvGeometry(
+        ic, oc, groups, *ones, *size, *ones, *out, *ones, *kernel, *ones, *stride, *ones, *dilation,
+        *zeros, *(p for p, _ in before), itemsize, last,
+    )  # fmt: skip
+    return Conv(geometry, ahead, (oc, *out))

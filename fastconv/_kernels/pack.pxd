@@ -1,0 +1,144 @@
+"""Patches of an image laid out for a matrix product, a cache-sized panel at a time; padding becomes zeros here.
+
+With K = icg * kd * kh * kw (icg input channels a group) and P = od * oh * ow output pixels, a convolution is the product
+of the weights (oc, K) with the patches (K, P). A panel holds the k0 <= k < k1, p0 <= p < p1 part of the patches:
+
+    columns (channels-first)          rows (channels-last)
+       p0 ......... p1                   k0 ........ k1
+    k0 +-------------+                p0 +------------+
+       | one tap of  |                   | one pixel's|     k of columns counts (c, kd, kh, kw), as the weights lie;
+       | every pixel |                   | patch      |     k of rows counts (kd, kh, kw, c), as the pixels lie.
+    k1 +-------------+ leading           +------------+ leading
+
+Strides are in elements. Chellapilla, Puri & Simard 2006, hal-00112631; in panels: onnxruntime, mlas/lib/convolve.cpp.
+"""
+
+from libc.string cimport memcpy, memset
+
+from fastconv._kernels.shape cimport ConvShape, real
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t clip(Py_ssize_t v, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
+    return lo if v < lo else (hi if v > hi else v)
+
+
+cdef inline Py_ssize_t first_inside(Py_ssize_t offset, Py_ssize_t stride) noexcept nogil:
+    """The smallest o >= 0 with o * stride + offset >= 0."""
+    return 0 if offset >= 0 else ceil_div(-offset, stride)
+
+
+cdef inline Py_ssize_t end_inside(Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
+    """The smallest o >= 0 with o * stride + offset >= size."""
+    return 0 if offset >= size else ceil_div(size - offset, stride)
+
+
+cdef inline void zeros(real *to, Py_ssize_t n) noexcept nogil:
+    if n > 0:
+        memset(to, 0, n * sizeof(real))
+
+
+cdef inline void copy_run(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+    """to[i] = source[i * stride]; a constant stride lets the compiler turn the loop into shuffles."""
+    cdef Py_ssize_t i
+    if stride == 1:
+        memcpy(to, source, n * sizeof(real))
+    elif stride == 2:
+        for i in range(n):
+            to[i] = source[2 * i]
+    else:
+        for i in range(n):
+            to[i] = source[i * stride]
+
+
+cdef inline void pack_columns(
+    const ConvShape *s, const real *x, Py_ssize_t xc, Py_ssize_t xd, Py_ssize_t xh,
+    Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *panel, Py_ssize_t leading,
+) noexcept nogil:
+    """panel[k - k0][p - p0] = tap k of pixel p; x is a group's first channel, of unit stride along w."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
+    cdef Py_ssize_t k, c, tap, a, i, j, p, z, y, o, left, right, n, iz, iy, lo, hi
+    cdef const real *plane
+    cdef const real *row
+    cdef real *to
+    cdef bint inside_depth
+    for k in range(k0, k1):
+        c = k // taps
+        tap = k - c * taps
+        a = tap // (s.kh * s.kw)
+        i = tap // s.kw % s.kh
+        j = tap % s.kw
+        left = first_inside(j * s.dw - s.pw, s.sw)
+        right = end_inside(j * s.dw - s.pw, s.sw, s.iw)
+        to = panel + (k - k0) * leading
+        p = p0
+        y = p // s.ow
+        o = p - y * s.ow
+        z = y // s.oh
+        y -= z * s.oh
+        while p < p1:
+            n = min(s.ow - o, p1 - p)
+            iz = z * s.sd + a * s.dd - s.pd
+            iy = y * s.sh + i * s.dh - s.ph
+            if 0 <= iz < s.id and 0 <= iy < s.ih:
+                row = x + c * xc + iz * xd + iy * xh
+                lo = clip(left, o, o + n)
+                hi = clip(right, lo, o + n)
+                zeros(to, lo - o)
+                copy_run(to + lo - o, row + (lo * s.sw + j * s.dw - s.pw), hi - lo, s.sw)
+                zeros(to + hi - o, o + n - hi)
+            else:
+                zeros(to, n)
+            to += n
+            p += n
+            o = 0
+            y += 1
+            if y == s.oh:
+                y = 0
+                z += 1
+
+
+cdef inline void pack_rows(
+    const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
+    Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *panel, Py_ssize_t leading,
+) noexcept nogil:
+    """panel[p - p0][k - k0] = tap k of pixel p; x is a group's first channel, of unit stride along c."""
+    cdef Py_ssize_t icg = s.ic // s.groups
+    cdef Py_ssize_t width = s.kw * icg              # taps of one kernel row
+    cdef bint merged = s.dw == 1 and xw == icg      # neighbouring taps are neighbours in memory
+    cdef Py_ssize_t run = width if merged else icg
+    cdef Py_ssize_t p, y, o, z, k, line, a, i, j, end, iz, iy, ix, lo, hi
+    cdef real *to
+    cdef const real *row
+    for p in range(p0, p1):
+        y = p // s.ow
+        o = p - y * s.ow
+        z = y // s.oh
+        y -= z * s.oh
+        to = panel + (p - p0) * leading
+        k = k0
+        while k < k1:
+            line = k // width
+            a = line // s.kh
+            i = line - a * s.kh
+            j = (k - line * width) // run
+            end = min(line * width + (j + 1) * run, k1)
+            iz = z * s.sd + a * s.dd - s.pd
+            iy = y * s.sh + i * s.dh - s.ph
+            ix = o * s.sw + j * s.dw - s.pw
+            if 0 <= iz < s.id and 0 <= iy < s.ih:
+                # elements [lo, hi) of this run lie inside the row; a run of one tap is inside or outside as a whole
+                lo = clip(line * width + j * run + max(-ix, 0) * icg, k, end)
+                hi = clip(line * width + j * run + max(s.iw - ix, 0) * icg, lo, end)
+                row = x + iz * xd + iy * xh + ix * xw - (line * width + j * run)
+                zeros(to, lo - k)
+                if hi > lo:
+                    memcpy(to + lo - k, row + lo, (hi - lo) * sizeof(real))
+                zeros(to + hi - k, end - hi)
+            else:
+                zeros(to, end - k)
+            to += end - k
+            k = end

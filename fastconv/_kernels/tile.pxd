@@ -1,0 +1,12 @@
+"""The register tile of `tile.h`, the only C of the package."""
+
+cdef extern from "tile.h" nogil:
+    enum: TILE_ROWS
+    ctypedef struct tile_finish:
+        int accumulate, clamp
+        double lo, hi
+        const void *row_bias
+        const void *col_bias
+    Py_ssize_t tile_width(size_t size)
+    void tile(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
+              const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)

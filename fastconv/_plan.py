@@ -1,0 +1,62 @@
+"""From shapes and arguments to what will run: method, kernel, geometry. Cached, since it looks at no data.
+
+A repeated call finds its plan in one dictionary look-up. Plans hold no arrays.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv import _cpu
+from fastconv._arrays import compute_dtype
+from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
+from fastconv._methods import NAMES, choose
+
+SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
+SERIAL_MACS = 100_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
+
+
+class ConvPlan(NamedTuple):
+    run: object  # kernel(geometry, x, weight, bias, out, clamp, threads)
+    geometry: tuple
+    dtype: np.dtype  # the kernel's
+    output: tuple  # (oc, *spatial)
+    clamp: tuple | None
+    ahead: tuple | None  # padding to be applied to the input beforehand: ((before, after), ...)
+    pad_mode: str  # numpy.pad's name
+    macs: int  # of one image
+    method: str
+    reasons: dict  # method -> why it was not taken
+
+
+@_cpu.remembers_kernels
+@lru_cache(maxsize=1024)
+def plan_conv(
+    function, rank, input_shape, weight_shape, dtype, order, stride, padding, dilation, groups, mode, activation, method
+):
+    """Check all shapes and arguments of a convolution and choose how to compute it."""
+    dtype = compute_dtype(dtype)
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"{function}: activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}")
+    if method != "auto" and method not in NAMES:
+        raise ValueError(f"{function}: method must be one of {', '.join(('auto', *NAMES))}, got {method!r}")
+    conv = conv_geometry(
+        function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, dtype.itemsize, order
+    )
+    try:
+        taken, reasons = choose(conv.geometry, method)
+    except ValueError as reason:
+        raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
+    return ConvPlan(
+        _cpu.kernel(taken.kernel).conv[SPECIALISATION[dtype.itemsize]],
+        tuple(conv.geometry),
+        dtype,
+        conv.output,
+        ACTIVATIONS[activation],
+        conv.padding,
+        PADDING_MODES[mode][0],
+        conv.geometry.macs,
+        taken.name,
+        reasons,
+    )

@@ -1,0 +1,102 @@
+"""How many threads a call may use: one number for the process, read at every call.
+
+The start value is FASTCONV_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the CPUs this process may use.
+GNU's OpenMP runtime cannot start threads again in a forked child (gcc.gnu.org/PR58378): there every call runs on one.
+"""
+
+import os
+from contextlib import contextmanager
+
+from fastconv._sizes import index
+
+MOST = 256  # a runtime handed 10**9 threads kills the process; more threads than this have never helped
+
+
+def set_num_threads(n):
+    """Set the number of threads that each later call may use.
+
+    Parameters
+    ----------
+    n : int
+        From 1 up; counts beyond 256 are taken as 256. In a forked child calls run on one thread whatever `n` is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `n` is not an integer, or is less than 1.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> before = fastconv.get_num_threads()
+    >>> fastconv.set_num_threads(1)
+    >>> fastconv.get_num_threads()
+    1
+    >>> fastconv.set_num_threads(before)
+    """
+    global _threads
+    _threads = _count("set_num_threads", n)
+
+
+def get_num_threads():
+    """Return the number of threads that a call may use.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.get_num_threads() >= 1
+    True
+    """
+    return 1 if _forked else _threads
+
+
+@contextmanager
+def num_threads(n):
+    """Context manager: use `n` threads inside, and the earlier number again afterwards.
+
+    The number belongs to the process, not to the thread that sets it. Errors are those of `set_num_threads`.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> with fastconv.num_threads(2):
+    ...     fastconv.get_num_threads()
+    2
+    """
+    global _threads
+    before, _threads = _threads, _count("num_threads", n)
+    try:
+        yield
+    finally:
+        _threads = before
+
+
+def _count(function, n):
+    n = index(function, "n", n)
+    if n < 1:
+        raise ValueError(f"{function}: n must be at least 1, got {n}")
+    return min(n, MOST)
+
+
+def _initial():
+    own = os.environ.get("FASTCONV_NUM_THREADS")
+    if own:
+        if not own.isascii() or not own.isdigit() or int(own) < 1:
+            raise ValueError(f"FASTCONV_NUM_THREADS={own!r}: must be an integer from 1 up")
+        return min(int(own), MOST)
+    shared = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if shared.isascii() and shared.isdigit() and int(shared) > 0:
+        return min(int(shared), MOST)
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, MOST)
+
+
+def _after_fork():
+    global _forked
+    _forked = True
+
+
+_forked = False
+_threads = _initial()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,114 @@
+"""Build every kernel source once per CPU level.
+
+`fastconv/_kernels/direct.pyx` becomes the modules `direct_baseline`, `direct_avx2` and `direct_avx512`, one text
+compiled with three sets of flags; `fastconv/_cpu.py` imports the best one that the machine runs. Flags belong to one
+extension each, so no instruction of a higher level reaches a module that a lesser CPU imports.
+
+Environment: FASTCONV_DEBUG=1 turns Cython's bounds and initialisation checks on and optimisation down.
+"""
+
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+KERNELS = Path("fastconv/_kernels")
+DEBUG = os.environ.get("FASTCONV_DEBUG", "0") not in ("", "0")
+ONCE = ("features",)  # asks what the CPU can do, so it must run on every CPU
+
+X86_LEVELS = {
+    "baseline": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
+}
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "initializedcheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+}
+# Values stay IEEE: these two only say that nobody reads errno or the floating-point exception flags.
+GNU_FLAGS = ["-O1" if DEBUG else "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
+OPENMP = {"unix": ["-fopenmp"], "msvc": ["/openmp"]}
+
+
+def levels():
+    """The flags of each CPU level that this platform's compilers may target."""
+    return X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"baseline": []}
+
+
+def kernels():
+    """Extensions of every kernel at every level, translated to C in one folder per level."""
+    from Cython.Build import cythonize
+
+    extensions = []
+    for level, flags in levels().items():
+        sources = [p for p in sorted(KERNELS.glob("*.pyx")) if level == "baseline" or p.stem not in ONCE]
+        extensions += cythonize(
+            [
+                Extension(
+                    f"fastconv._kernels.{p.stem}" + ("" if p.stem in ONCE else f"_{level}"),
+                    [str(p)],
+                    include_dirs=[str(KERNELS)],
+                    depends=[str(header) for header in KERNELS.glob("*.h")],
+                    extra_compile_args=list(flags),
+                )
+                for p in sources
+            ],
+            build_dir=f"build/cython/{level}",
+            compiler_directives=DIRECTIVES,
+            quiet=True,
+        )
+    return extensions
+
+
+class BuildKernels(build_ext):
+    """Translate late, so that metadata commands need no Cython, and use OpenMP where the compiler has it."""
+
+    def finalize_options(self):
+        self.distribution.ext_modules = kernels()
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self):
+        kind = self.compiler.compiler_type
+        if kind == "msvc":
+            for extension in self.extensions:
+                extension.extra_compile_args = []
+        else:
+            for extension in self.extensions:
+                extension.extra_compile_args += GNU_FLAGS
+        openmp = OPENMP.get(kind, [])
+        if openmp and self.compiles(openmp):
+            for extension in self.extensions:
+                extension.extra_compile_args += openmp
+                if kind != "msvc":
+                    extension.extra_link_args += openmp
+        super().build_extensions()
+
+    def compiles(self, flags):
+        """Whether a program that uses OpenMP compiles and links with these flags."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+            try:
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
+                self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=flags)
+            except Exception as error:  # every compiler class raises its own
+                print(f"fastconv: no OpenMP ({error}); the kernels will run on one thread")
+                return False
+        return True
+
+
+class Deferred(list):
+    """An empty list that claims to hold extensions: they are listed once building starts."""
+
+    def __bool__(self):
+        return True
+
+
+setup(ext_modules=Deferred(), cmdclass={"build_ext": BuildKernels})
