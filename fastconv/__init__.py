@@ -1,3 +1,78 @@
-"""Convolutional-network operations on NumPy arrays."""
+"""The operations of a convolutional network as plain functions on NumPy arrays.
+
+The way through the house, the same for every function; nothing points upward:
+
+    conv2d(input, weight, ...)      _conv.py, _pool.py    fronts: signature, docstring, a few lines of body
+      arrays: dtype, layout, out    _arrays.py            the only place that looks at memory order
+      sizes as integers             _sizes.py             and the refusal of what is not
+      geometry from shapes          _geometry.py, ...     every shape formula and every error about shapes
+      plan, cached                  _plan.py              the first method of the table that accepts and prefers
+        methods as data             _methods.py           each says why it rejects a geometry
+        CPU level                   _cpu.py               which build of the kernels this machine runs
+      kernel: nogil, no checks      _kernels/*.pyx        trusts its inputs
+    out
+"""
+
+from fastconv import grad, signal
+from fastconv._adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from fastconv._conv import conv1d, conv2d, conv3d
+from fastconv._explain import choose_method, explain, show_config
+from fastconv._global_pool import global_avg_pool, global_max_pool
+from fastconv._lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from fastconv._patches import fold, unfold
+from fastconv._pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from fastconv._threads import get_num_threads, num_threads, set_num_threads
+from fastconv._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from fastconv._unpool import max_unpool1d, max_unpool2d, max_unpool3d
+from fastconv.shapes import conv_output_shape, pool_output_shape, receptive_field
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "choose_method",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_output_shape",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "explain",
+    "fold",
+    "get_num_threads",
+    "global_avg_pool",
+    "global_max_pool",
+    "grad",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "num_threads",
+    "pool_output_shape",
+    "receptive_field",
+    "set_num_threads",
+    "show_config",
+    "signal",
+    "unfold",
+]

@@ -5,6 +5,7 @@ from fastconv._arrays import (
     array,
     check_out,
     dense,
+    empty,
     finish,
     five,
     float_dtype,
@@ -46,6 +47,9 @@ def convolve(
     shape = x.shape[: x.ndim - rank - 1] + plan.output
     if out is not None:
         check_out(function, out, shape, dtype)
+    elif plan.order != order:
+        out = empty(shape, rank, dtype, order)
+    order = plan.order
     result = target(out, shape, rank, plan.dtype, order, (x, w, b))
     if result.size:
         if plan.ahead is not None:
@@ -60,16 +64,190 @@ def convolve(
     return finish(result, out, dtype)
 
 
-def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *, padding_mode="zeros",
-           activation=None, method="auto", out=None):
-    return convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out)
+
+def conv1d(
+    input,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    *,
+    padding_mode="zeros",
+    activation=None,
+    method="auto",
+    out=None,
+):
+    """Convolve sequences with kernels as neural networks do: cross-correlation, the kernel is not flipped.
+
+    ``out[n, o, x] = bias[o] + sum over c, j of weight[o, c, j] * padded[n, c, x * stride + j * dilation]``
+
+    Parameters
+    ----------
+    input : array of shape (n, ic, w) or (ic, w)
+    weight : array of shape (oc, ic // groups, kw)
+    bias, stride, padding, dilation, groups, padding_mode, activation, method, out
+        As in `conv2d`, for one spatial axis.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, oc, ow) or (oc, ow)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`.
+
+    See Also
+    --------
+    conv2d : every option in full, the output's size, methods and accuracy.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> series = np.array([[0, 1, 4, 9, 16]], np.float32)
+    >>> fastconv.conv1d(series, np.array([[[-1, 1]]], np.float32))
+    array([[1., 3., 5., 7.]], dtype=float32)
+    """
+    return convolve(
+        "conv1d", 1, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
+    )
 
 
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *, padding_mode="zeros",
-           activation=None, method="auto", out=None):
-    return convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out)
+def conv2d(
+    input,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    *,
+    padding_mode="zeros",
+    activation=None,
+    method="auto",
+    out=None,
+):
+    """Convolve images with kernels as neural networks do: cross-correlation, the kernel is not flipped.
+
+    ``out[n, o, y, x] = bias[o] + sum over c, i, j of
+    weight[o, c, i, j] * padded[n, c, y * sh + i * dh, x * sw + j * dw]``,
+    c over the input channels of the group that output channel o belongs to.
+
+    Parameters
+    ----------
+    input : array of shape (n, ic, h, w) or (ic, h, w)
+        float16, float32 or float64. Any strides; never modified. An array whose channels are last in memory, such as
+        ``np.moveaxis(images, -1, 1)``, is computed as it lies.
+    weight : array of shape (oc, ic // groups, kh, kw)
+    bias : array of shape (oc,), optional
+    stride, dilation : int or one int per axis, in elements, from 1 up
+    padding : int, one int per axis, one (before, after) pair per axis, or a name
+        "valid" none; "same" the output has ceil(size / stride) elements, the odd one of padding after; "same_lower" the
+        odd one before; "full" dilation * (k - 1) on both sides.
+    groups : int
+        Divides the channels: output channel o sees the ic // groups input channels of its group.
+    padding_mode : {"zeros", "reflect", "symmetric", "replicate", "circular"}
+        What the padding holds: `numpy.pad`'s constant 0, reflect, symmetric, edge, wrap.
+    activation : {None, "relu", "relu6"}
+        Clamp the result to [0, inf) or [0, 6] before it is stored; NaN stays NaN.
+    method : {"auto", "direct", "im2col"}
+        How to compute it. `explain` tells what "auto" takes and why.
+    out : array, optional
+        Written and returned; of the result's exact shape and dtype, any strides. It may overlap the inputs.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, oc, oh, ow) or (oc, oh, ow)
+        Of the widest dtype among the operands. Channels are last in memory if they are in `input`.
+
+    Raises
+    ------
+    TypeError
+        An operand is not of a floating dtype, a size is not an integer, a name is not a string.
+    ValueError
+        Shapes, sizes or names that do not fit; the message shows them.
+    MemoryError
+        The result cannot be allocated. Nothing is written to `out` on any error.
+
+    Notes
+    -----
+    ``oh = (h + before + after - dilation * (kh - 1) - 1) // stride + 1``, likewise ow.
+
+    "direct" multiplies packed patches in a register tile, or slides along rows where few output channels share a pixel;
+    "im2col" builds columns in cache-sized panels for SciPy's BLAS. float16 is computed in float32 and rounded once.
+
+    The result is within 6 * eps * (abs(input) conv abs(weight)) of the exact one. The bits do not depend on the number
+    of threads nor on how a batch is split ("im2col": for one BLAS thread). NaN and infinity follow IEEE 754: an output
+    is NaN only where its window touches one or meets 0 * inf, and padding multiplies as zeros do.
+
+    References
+    ----------
+    Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> image = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
+    >>> box = np.full((1, 1, 3, 3), 1 / 9, np.float32)
+    >>> fastconv.conv2d(image, box).round(3)
+    array([[[ 5.,  6.],
+            [ 9., 10.]]], dtype=float32)
+    >>> fastconv.conv2d(image, box, stride=2, padding="same").shape
+    (1, 2, 2)
+    """
+    return convolve(
+        "conv2d", 2, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
+    )
 
 
-def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *, padding_mode="zeros",
-           activation=None, method="auto", out=None):
-    return convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out)
+def conv3d(
+    input,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    *,
+    padding_mode="zeros",
+    activation=None,
+    method="auto",
+    out=None,
+):
+    """Convolve volumes with kernels as neural networks do: cross-correlation, the kernel is not flipped.
+
+    ``out[n, o, z, y, x] = bias[o] + sum over c, a, i, j of
+    weight[o, c, a, i, j] * padded[n, c, z * sd + a * dd, y * sh + i * dh, x * sw + j * dw]``
+
+    Parameters
+    ----------
+    input : array of shape (n, ic, d, h, w) or (ic, d, h, w)
+    weight : array of shape (oc, ic // groups, kd, kh, kw)
+    bias, stride, padding, dilation, groups, padding_mode, activation, method, out
+        As in `conv2d`, for three spatial axes.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, oc, od, oh, ow) or (oc, od, oh, ow)
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `conv2d`.
+
+    See Also
+    --------
+    conv2d : every option in full, the output's size, methods and accuracy.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> volume = np.ones((2, 4, 4, 4), np.float32)
+    >>> fastconv.conv3d(volume, np.ones((1, 2, 3, 3, 3), np.float32)).shape
+    (1, 2, 2, 2)
+    """
+    return convolve(
+        "conv3d", 3, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
+    )

@@ -12,7 +12,7 @@ from fastconv._geometry import ConvGeometry
 
 class Method(NamedTuple):
     name: str
-    kernel: str  # module in `_kernels`, and name of the function in it
+    kernel: Callable[[ConvGeometry], str]  # the module in `_kernels` whose `conv` computes it
     rejects: Callable[[ConvGeometry], str | None]
     declines: Callable[[ConvGeometry], str | None]
     summary: str
@@ -22,22 +22,33 @@ def _accepts(geometry):
     return None
 
 
-def _not_filtering(g):
-    """The row kernel vectorises along one plane: it has no way to share a loaded pixel among output channels."""
-    if g.ic // g.groups * (g.oc // g.groups) > 1 and g.oc // g.groups > 4:
-        return "more than four output channels a group: a register tile over channels reads each pixel less often"
-    return None
+FEW_OUTPUTS = 4  # output channels a group below which a loaded pixel is better shared by rows (peers.py --family depthwise)
+
+
+def _direct_kernel(g):
+    """Vectors along a row where few output channels share a pixel, else a register tile over channels and pixels."""
+    if g.last:
+        return "depthwise_last" if g.groups == g.ic else "direct"
+    return "filter" if g.oc // g.groups <= FEW_OUTPUTS else "direct"
+
+
+FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
+
+
+def wants_channels_first(g):
+    """Whether channels-last memory is better copied than convolved as it lies: groups of few channels leave lanes idle."""
+    return bool(g.last) and 1 < g.groups < g.ic and g.oc // g.groups < FULL_TILE
 
 
 METHODS = (
     Method(
         "im2col",
-        "im2col",
+        lambda g: "im2col",
         _accepts,
         lambda g: "the direct register tile runs at the rate of BLAS and packs less (asv_bench/peers.py --family dense)",
         "columns built in cache-sized panels, multiplied by SciPy's BLAS",
     ),
-    Method("direct", "direct", _accepts, _accepts, "implicit matrix product on packed patches, no column matrix"),
+    Method("direct", _direct_kernel, _accepts, _accepts, "implicit matrix product on packed patches, no column matrix"),
 )
 NAMES = tuple(method.name for method in METHODS)
 

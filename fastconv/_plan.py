@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import compute_dtype
+from fastconv._arrays import FIRST, compute_dtype
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
-from fastconv._methods import NAMES, choose
+from fastconv._methods import NAMES, choose, wants_channels_first
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
 SERIAL_MACS = 100_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
@@ -21,6 +21,7 @@ class ConvPlan(NamedTuple):
     run: object  # kernel(geometry, x, weight, bias, out, clamp, threads)
     geometry: tuple
     dtype: np.dtype  # the kernel's
+    order: int  # the kernel's memory order
     output: tuple  # (oc, *spatial)
     clamp: tuple | None
     ahead: tuple | None  # padding to be applied to the input beforehand: ((before, after), ...)
@@ -44,19 +45,23 @@ def plan_conv(
     conv = conv_geometry(
         function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, dtype.itemsize, order
     )
+    geometry = conv.geometry
+    if wants_channels_first(geometry):
+        geometry = geometry._replace(last=FIRST)
     try:
-        taken, reasons = choose(conv.geometry, method)
+        taken, reasons = choose(geometry, method)
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
     return ConvPlan(
-        _cpu.kernel(taken.kernel).conv[SPECIALISATION[dtype.itemsize]],
-        tuple(conv.geometry),
+        _cpu.kernel(taken.kernel(geometry)).conv[SPECIALISATION[dtype.itemsize]],
+        tuple(geometry),
         dtype,
+        geometry.last,
         conv.output,
         ACTIVATIONS[activation],
         conv.padding,
         PADDING_MODES[mode][0],
-        conv.geometry.macs,
+        geometry.macs,
         taken.name,
         reasons,
     )

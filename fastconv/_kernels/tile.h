@@ -18,23 +18,13 @@
 #ifndef FASTCONV_TILE_H
 #define FASTCONV_TILE_H
 
-#include <stddef.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#define TILE_ROWS 12
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#define TILE_ROWS 6
-#else
-#define VECTOR_BYTES 16
-#define TILE_ROWS 6
-#endif
-#define TILE_VECTORS 2
+#include "simd.h"
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
+#define TILE_ROWS (VECTOR_BYTES == 64 ? 12 : 6) /* AVX-512 has twice the registers */
+#define TILE_VECTORS 2
+#define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens to C besides the product. Clamping keeps NaN: both comparisons are false for it. */
 typedef struct {
@@ -46,22 +36,18 @@ typedef struct {
 } tile_finish;
 
 #define ELEMENT float
-#define INTEGER int
 #define SUFFIX f32
 #include "tile.h"
 #undef ELEMENT
-#undef INTEGER
 #undef SUFFIX
 #define ELEMENT double
-#define INTEGER long long
 #define SUFFIX f64
 #include "tile.h"
 #undef ELEMENT
-#undef INTEGER
 #undef SUFFIX
 
 /* columns of the widest tile, and of one vector, for elements of `size` bytes */
-static inline ptrdiff_t tile_width(size_t size) { return TILE_VECTORS * (VECTOR_BYTES / size); }
+static inline ptrdiff_t tile_width(size_t size) { return TILE_VECTORS * (size == sizeof(float) ? LANES_OF(float) : LANES_OF(double)); }
 
 /* One tile of `rows` <= TILE_ROWS and `cols` <= tile_width(size); `size` is a constant at every call, so one branch remains. */
 static inline void tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
@@ -75,97 +61,79 @@ static inline void tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t k
 
 #elif defined(ELEMENT)
 
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(ELEMENT)))
+#define LANES LANES_OF(ELEMENT)
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 #define run PASTE(tile_run, SUFFIX)
 
-typedef ELEMENT vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(ELEMENT)), may_alias));
-typedef INTEGER mask __attribute__((vector_size(VECTOR_BYTES)));
-#define SELECT(condition, yes, no) ((vec)(((condition) & (mask)(yes)) | (~(condition) & (mask)(no))))
-
-/* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc never leaves the registers. */
-static inline __attribute__((always_inline)) void run(
+/* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
+ * stays in registers. Sums of CHUNK products are added up in `total`. */
+static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     const ELEMENT *restrict b, ptrdiff_t ldb, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
 {
     vec acc[TILE_ROWS][TILE_VECTORS];
-    ELEMENT edge[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES / sizeof(ELEMENT))];
-    const int whole = cols == nv * LANES;
+    ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
+    const ptrdiff_t ldt = nv * LANES;
+    for (ptrdiff_t k0 = 0;;) {
+        const ptrdiff_t k1 = kc - k0 > CHUNK ? k0 + CHUNK : kc;
+        EACH_VECTOR acc[i][j] = (vec){0};
+        for (ptrdiff_t k = k0; k < k1; k++) {
+            vec right[TILE_VECTORS];
+            UNROLL for (ptrdiff_t j = 0; j < nv; j++)
+                right[j] = *(const vec *)(b + j * LANES);
+            b += ldb;
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+                const ELEMENT left = a[i * lda + k];
+                UNROLL for (ptrdiff_t j = 0; j < nv; j++)
+                    acc[i][j] += left * right[j];
+                KEEP_ORDER();
+            }
+        }
+        if (k0 > 0)
+            EACH_VECTOR acc[i][j] += *(const vec *)(total + i * ldt + j * LANES);
+        if (k1 == kc)
+            break;
+        EACH_VECTOR *(vec *)(total + i * ldt + j * LANES) = acc[i][j];
+        k0 = k1;
+    }
     ELEMENT *target = c;
-    ptrdiff_t ldt = ldc;
-    if (!whole) {               /* a narrow tile works on a copy, so that nothing beside C is read or written */
-        target = edge;
-        ldt = nv * LANES;
+    ptrdiff_t step = ldc;
+    if (cols < nv * LANES) { /* a narrow tile works on a copy, so that nothing beside C is read or written */
+        target = total;
+        step = ldt;
         if (finish->accumulate)
             for (ptrdiff_t i = 0; i < rows; i++)
-                for (ptrdiff_t j = 0; j < cols; j++)
-                    edge[i * ldt + j] = c[i * ldc + j];
+                memcpy(total + i * ldt, c + i * ldc, (size_t)cols * sizeof(ELEMENT));
     }
     if (finish->accumulate) {
-#pragma GCC unroll 12
-        for (ptrdiff_t i = 0; i < rows; i++)
-#pragma GCC unroll 2
-            for (ptrdiff_t j = 0; j < nv; j++)
-                acc[i][j] = *(const vec *)(target + i * ldt + j * LANES);
+        EACH_VECTOR acc[i][j] += *(const vec *)(target + i * step + j * LANES);
+    } else if (finish->row_bias) {
+        const ELEMENT *bias = finish->row_bias;
+        EACH_VECTOR acc[i][j] += bias[i];
     } else if (finish->col_bias) {
         const ELEMENT *bias = finish->col_bias;
-        if (!whole) {
-            memcpy(edge, bias, (size_t)cols * sizeof(ELEMENT));
-            bias = edge;
+        if (target == total) {
+            memcpy(total, bias, (size_t)cols * sizeof(ELEMENT));
+            bias = total;
         }
-#pragma GCC unroll 12
-        for (ptrdiff_t i = 0; i < rows; i++)
-#pragma GCC unroll 2
-            for (ptrdiff_t j = 0; j < nv; j++)
-                acc[i][j] = *(const vec *)(bias + j * LANES);
-    } else {
-        const ELEMENT *bias = finish->row_bias;
-#pragma GCC unroll 12
-        for (ptrdiff_t i = 0; i < rows; i++)
-#pragma GCC unroll 2
-            for (ptrdiff_t j = 0; j < nv; j++)
-                acc[i][j] = (vec){0} + (bias ? bias[i] : (ELEMENT)0);
-    }
-#pragma GCC unroll 2
-    for (ptrdiff_t k = 0; k < kc; k++) {
-        vec right[TILE_VECTORS];
-#pragma GCC unroll 2
-        for (ptrdiff_t j = 0; j < nv; j++)
-            right[j] = *(const vec *)(b + j * LANES);
-        b += ldb;
-#pragma GCC unroll 12
-        for (ptrdiff_t i = 0; i < rows; i++) {
-            const ELEMENT left = a[i * lda + k];
-#pragma GCC unroll 2
-            for (ptrdiff_t j = 0; j < nv; j++)
-                acc[i][j] += left * right[j];
-            __asm__ volatile("" ::: "memory");
-        }
+        EACH_VECTOR acc[i][j] += *(const vec *)(bias + j * LANES);
     }
     if (finish->clamp) {
         const vec lo = (vec){0} + (ELEMENT)finish->lo, hi = (vec){0} + (ELEMENT)finish->hi;
-#pragma GCC unroll 12
-        for (ptrdiff_t i = 0; i < rows; i++)
-#pragma GCC unroll 2
-            for (ptrdiff_t j = 0; j < nv; j++) {
-                const vec v = SELECT(acc[i][j] < lo, lo, acc[i][j]);
-                acc[i][j] = SELECT(v > hi, hi, v);
-            }
+        EACH_VECTOR {
+            const vec v = SELECT(vec, mask, acc[i][j] < lo, lo, acc[i][j]);
+            acc[i][j] = SELECT(vec, mask, v > hi, hi, v);
+        }
     }
-#pragma GCC unroll 12
-    for (ptrdiff_t i = 0; i < rows; i++)
-#pragma GCC unroll 2
-        for (ptrdiff_t j = 0; j < nv; j++)
-            *(vec *)(target + i * ldt + j * LANES) = acc[i][j];
-    if (!whole)
+    EACH_VECTOR *(vec *)(target + i * step + j * LANES) = acc[i][j];
+    if (target == total)
         for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < cols; j++)
-                c[i * ldc + j] = edge[i * ldt + j];
+            memcpy(c + i * ldc, total + i * ldt, (size_t)cols * sizeof(ELEMENT));
 }
 
 #define tile_of PASTE(tile, SUFFIX)
-static __attribute__((noinline, unused)) void tile_of(
+static NEVER_INLINE void tile_of(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
@@ -175,7 +143,7 @@ static __attribute__((noinline, unused)) void tile_of(
         return;
     switch (rows) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#if TILE_ROWS == 12
+#if VECTOR_BYTES == 64
         ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
 #endif
     }
@@ -183,7 +151,6 @@ static __attribute__((noinline, unused)) void tile_of(
 }
 #undef tile_of
 #undef run
-#undef SELECT
 #undef mask
 #undef vec
 #undef LANES

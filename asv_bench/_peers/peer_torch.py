@@ -1,0 +1,42 @@
+"""PyTorch, in both of its memory layouts."""
+
+import torch
+import torch.nn.functional as F
+from torch.nn import grad as G
+
+from .task import Contender
+
+THREADS = torch.set_num_threads
+CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
+def contenders(task):
+    formats = {"torch": torch.contiguous_format}
+    if task.rank in CHANNELS_LAST:
+        formats["torch last"] = CHANNELS_LAST[task.rank]
+    return [Contender(name, call(task, memory), lambda out: out.numpy()) for name, memory in formats.items()]
+
+
+def call(task, memory_format):
+    layer, rank = task.layer, task.rank
+    tensors = {n: torch.from_numpy(a).contiguous(memory_format=memory_format) for n, a in task.plain.items()}
+    x, w, g = (tensors.get(name) for name in ("x", "w", "grad"))
+    if task.op in ("max_pool", "avg_pool"):
+        function = getattr(F, f"{task.op}{rank}d")
+        options = {"count_include_pad": False} if task.op == "avg_pool" else {}
+        return inference(lambda: function(x, layer.kernel, layer.stride, layer.padding, **options))
+    options = {
+        "stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation, "groups": layer.groups,
+    }
+    calls = {
+        "conv": lambda: getattr(F, f"conv{rank}d")(x, w, **options),
+        "conv_transpose": lambda: getattr(F, f"conv_transpose{rank}d")(x, w, **options),
+        "grad_input": lambda: getattr(G, f"conv{rank}d_input")(layer.input, w, g, **options),
+        "grad_weight": lambda: getattr(G, f"conv{rank}d_weight")(x, layer.weight, g, **options),
+    }
+    return inference(calls[task.op])
+
+
+def inference(run):
+    """The same without autograd's bookkeeping."""
+    return torch.inference_mode()(run)

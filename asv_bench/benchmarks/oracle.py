@@ -1,0 +1,116 @@
+"""The check: every operation in float64, by NumPy alone, next to the size of its sum of absolute products.
+
+A convolution is a sum over kernel taps, and each tap is one matrix product of the weights at that tap with a strided
+view of the padded input:
+
+    out[n, g, :, :] = sum over taps t of  weight[g, :, :, t] @ padded[n, g, :, pixels shifted by t]
+
+The same walk over taps gives the transposed convolution (write where the forward reads) and the weight gradient.
+Rounding errors are counted in eps of |x| conv |w|: that is what a bound on a sum of products is proportional to
+(Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and what the documentation promises.
+"""
+
+from itertools import product
+
+import numpy as np
+
+AUTO_BOUND = 8  # in eps of |x| conv |w|: what the documentation promises for method="auto"
+DIRECT_BOUND = 6  # and for the methods that sum directly
+
+
+def pool_bound(reduce, kernel, rank=2):
+    """A maximum is exact; a mean of m values rounds m - 1 additions and a division, each by half an eps at most."""
+    return 0 if reduce == "max" else (kernel**rank + 1) / 2
+
+
+def windows(layer, pixels):
+    """For each kernel tap, its index and the slices of the padded input that its output `pixels` read."""
+    for tap in product(*(range(k) for k in layer.weight[2:])):
+        starts = [t * layer.dilation for t in tap]
+        ends = [start + (size - 1) * layer.stride + 1 for start, size in zip(starts, pixels, strict=True)]
+        yield tap, tuple(slice(start, end, layer.stride) for start, end in zip(starts, ends, strict=True))
+
+
+def pad(x, pads):
+    return np.pad(np.asarray(x, np.float64), ((0, 0), (0, 0), *((p, p) for p in pads)))
+
+
+def grouped(x, groups):
+    """View (n, c, *spatial) as (n, g, c // g, pixels)."""
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups, -1)
+
+
+def conv(layer, x, w):
+    """The convolution in float64."""
+    padded, pixels = pad(x, layer.pads), layer.output[2:]
+    weight = np.asarray(w, np.float64).reshape(layer.groups, -1, *layer.weight[1:])
+    out = 0
+    for tap, window in windows(layer, pixels):
+        out = out + weight[:, :, :, *tap] @ grouped(padded[:, :, *window], layer.groups)
+    return out.reshape(layer.output)
+
+
+def conv_transpose(layer, x, w):
+    """The transposed convolution in float64: `w` is (ic, oc, *kernel); one group."""
+    x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    full = [(s - 1) * layer.stride + k for s, k in zip(x.shape[2:], layer.weight[2:], strict=True)]
+    out = np.zeros((x.shape[0], layer.weight[1], *full))
+    columns = x.reshape(*x.shape[:2], -1)
+    for tap, window in windows(layer, x.shape[2:]):
+        values = w[:, :, *tap].T @ columns
+        out[:, :, *window] += values.reshape(*out.shape[:2], *x.shape[2:])
+    return out[:, :, *(slice(p, size - p) for p, size in zip(layer.pads, full, strict=True))]
+
+
+def grad_input(layer, grad, w):
+    """The gradient of the input in float64; one group."""
+    padded = [s + 2 * p for s, p in zip(layer.input[2:], layer.pads, strict=True)]
+    out = np.zeros((*layer.input[:2], *padded))
+    columns = np.asarray(grad, np.float64).reshape(*grad.shape[:2], -1)
+    w = np.asarray(w, np.float64)
+    for tap, window in windows(layer, grad.shape[2:]):
+        out[:, :, *window] += (w[:, :, *tap].T @ columns).reshape(*out.shape[:2], *grad.shape[2:])
+    return out[:, :, *(slice(p, size - p) for p, size in zip(layer.pads, padded, strict=True))]
+
+
+def grad_weight(layer, grad, x):
+    """The gradient of the weight in float64; one group."""
+    padded, out = pad(x, layer.pads), np.zeros(layer.weight)
+    columns = np.asarray(grad, np.float64).reshape(*grad.shape[:2], -1)
+    for tap, window in windows(layer, grad.shape[2:]):
+        patches = padded[:, :, *window].reshape(*x.shape[:2], -1)
+        out[:, :, *tap] = (columns @ patches.transpose(0, 2, 1)).sum(axis=0)
+    return out
+
+
+def pool(layer, x, reduce):
+    """Maximum or mean (padding not counted) over the windows, in float64: tap by tap, as the convolution."""
+    rank = x.ndim - 2
+    spread = ((0, 0), (0, 0), *[(layer.padding, layer.padding)] * rank)
+    padded = np.pad(np.asarray(x, np.float64), spread, constant_values=np.nan)
+    result, counted = np.full(layer.output, np.nan), np.zeros(layer.output)
+    for tap in product(range(layer.kernel), repeat=rank):
+        ends = [t + (size - 1) * layer.stride + 1 for t, size in zip(tap, layer.output[2:], strict=True)]
+        view = padded[:, :, *(slice(t, end, layer.stride) for t, end in zip(tap, ends, strict=True))]
+        result = np.fmax(result, view) if reduce == "max" else np.nansum([result, view], axis=0)
+        counted += ~np.isnan(view)
+    return result if reduce == "max" else result / counted
+
+
+def error_in_eps(result, exact, scale, dtype):
+    """The largest |result - exact| in eps of `scale`; infinite if the shapes differ or anything is not a number."""
+    result = np.asarray(result)
+    if result.shape != exact.shape or not np.isfinite(result).all() or not exact.any():
+        return np.inf
+    error = np.abs(result - exact)
+    covered = scale > 0
+    if error[~covered].any():
+        return np.inf
+    return float((error[covered] / scale[covered]).max() / np.finfo(dtype).eps)
+
+
+def require(result, exact, scale, dtype, bound):
+    """Raise unless the result is within `bound` eps; what a benchmark's `setup` calls."""
+    error = error_in_eps(result, exact, scale, dtype)
+    if not error <= bound:
+        raise AssertionError(f"error of {error:.3g} eps of |x| conv |w| exceeds {bound}")

@@ -1,0 +1,57 @@
+"""Pooling: each layer, reduction, dtype and memory layout is a point of its own, checked before it is timed."""
+
+import timeit
+
+import numpy as np
+
+import fastconv
+
+from . import layers, oracle
+from .common import LAYOUTS, data, in_layout
+
+REDUCTIONS = ("max", "avg")
+
+
+class Pool2d:
+    """`max_pool2d` and `avg_pool2d` (padding not counted)."""
+
+    timer = timeit.default_timer
+    params = (tuple(layers.POOL_BY_NAME), REDUCTIONS, ("float32", "float64"), LAYOUTS)
+    param_names = ("layer", "reduce", "dtype", "layout")
+
+    def setup(self, name, reduce, dtype, layout):
+        self.layer = layer = layers.POOL_BY_NAME[name]
+        self.x = in_layout(data(layer.input, dtype), layout)
+        self.options = {} if reduce == "max" else {"count_include_pad": False}
+        scale = oracle.pool(layer, abs(self.x), "avg")
+        exact = oracle.pool(layer, self.x, reduce)
+        oracle.require(self.run(reduce), exact, scale, dtype, oracle.pool_bound(reduce, layer.kernel))
+
+    def run(self, reduce):
+        layer = self.layer
+        function = getattr(fastconv, f"{reduce}_pool2d")
+        return function(self.x, layer.kernel, layer.stride, layer.padding, **self.options)
+
+    def time_pool2d(self, name, reduce, dtype, layout):
+        self.run(reduce)
+
+
+class MaxPool2dIndices(Pool2d):
+    """The same with the flat index of each maximum."""
+
+    params = (tuple(layers.POOL_BY_NAME), ("float32",), LAYOUTS)
+    param_names = ("layer", "dtype", "layout")
+
+    def setup(self, name, dtype, layout):
+        super().setup(name, "max", dtype, layout)
+        values, indices = self.run_indices()
+        planes, flat = (a.reshape(*a.shape[:2], -1) for a in (self.x, indices))
+        pointed_at = np.take_along_axis(planes, flat, axis=-1)
+        np.testing.assert_array_equal(pointed_at.reshape(values.shape), values)
+
+    def run_indices(self):
+        layer = self.layer
+        return fastconv.max_pool2d(self.x, layer.kernel, layer.stride, layer.padding, return_indices=True)
+
+    def time_pool2d(self, name, dtype, layout):
+        self.run_indices()

@@ -1,0 +1,32 @@
+"""One thread and two on work of growing size: what the thresholds for waking a second thread rest on."""
+
+import timeit
+
+import fastconv
+
+from . import layers
+from .common import data
+
+SIDES = (14, 28, 40, 56, 80, 112, 160, 224)
+COUNTS = (1, 2)
+
+
+class Threads:
+    """A 3x3 convolution of 16 channels to 16 and a 2x2 maximum over 16 channels, on square images."""
+
+    timer = timeit.default_timer
+    params = (SIDES, COUNTS)
+    param_names = ("side", "threads")
+
+    def setup(self, side, threads):
+        layer = layers.conv("threads", 16, side, 16, 3)
+        self.x, self.weight = data(layer.input, "float32"), data(layer.weight, "float32")
+        fastconv.set_num_threads(threads)
+        self.time_conv2d(side, threads)
+        self.time_max_pool2d(side, threads)
+
+    def time_conv2d(self, side, threads):
+        fastconv.conv2d(self.x, self.weight, padding=1)
+
+    def time_max_pool2d(self, side, threads):
+        fastconv.max_pool2d(self.x, 2)

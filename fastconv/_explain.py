@@ -1,0 +1,173 @@
+"""Questions about the machine and the chooser: `choose_method`, `explain`, `show_config`."""
+
+import platform
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv import _cpu
+from fastconv._arrays import FIRST, LAST, float_dtype
+from fastconv._kernels import features
+from fastconv._plan import plan_conv
+from fastconv._sizes import freeze, name
+from fastconv._threads import get_num_threads
+
+
+class Explanation(NamedTuple):
+    """What "auto" takes for a geometry, and why not the others; `str()` of it is the same as text."""
+
+    method: str
+    reasons: dict  # of each other method: why it is not taken
+    output_shape: tuple
+    macs: int  # multiply-adds of the whole batch
+
+    def __str__(self):
+        lines = [f"{self.method}: taken, for an output of shape {self.output_shape}, {self.macs:,} multiply-adds"]
+        return "\n".join(lines + [f"{method}: {reason}" for method, reason in self.reasons.items()])
+
+
+def explain(
+    input_shape,
+    weight_shape,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    *,
+    padding_mode="zeros",
+    dtype=np.float32,
+    channels_last=False,
+):
+    """Say which method of convolution ``method="auto"`` takes for these shapes, and why each other one is not taken.
+
+    Parameters
+    ----------
+    input_shape, weight_shape : tuple of int
+        (n, ic, *spatial) or (ic, *spatial), and (oc, ic // groups, *kernel): the rank is that of the weight.
+    stride, padding, dilation, groups, padding_mode
+        As in `conv2d`.
+    dtype : dtype
+        Of the operands: float16, float32 or float64.
+    channels_last : bool
+        Whether the input has its channels last in memory.
+
+    Returns
+    -------
+    Explanation
+        Named fields `method`, `reasons` ({method: reason}), `output_shape`, `macs`; printed, the same as text.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d` for these shapes.
+
+    Notes
+    -----
+    The choice depends on the shapes of one image alone: neither on the size of the batch nor on the number of threads.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> print(fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1).method)
+    direct
+    """
+    function = "explain"
+    input_shape = freeze(function, "input_shape", input_shape)
+    weight_shape = freeze(function, "weight_shape", weight_shape)
+    if not isinstance(input_shape, tuple) or not isinstance(weight_shape, tuple):
+        raise TypeError(f"{function}: shapes must be sequences of integers, got {input_shape!r} and {weight_shape!r}")
+    rank = len(weight_shape) - 2
+    if rank not in (1, 2, 3):
+        raise ValueError(f"{function}: weight_shape must have 3 to 5 axes, got {weight_shape}")
+    if min(input_shape + weight_shape) < 0:
+        raise ValueError(f"{function}: shapes must not be negative, got {input_shape} and {weight_shape}")
+    plan = plan_conv(
+        function,
+        rank,
+        input_shape,
+        weight_shape,
+        float_dtype(function, input=np.empty(0, dtype)),
+        LAST if channels_last else FIRST,
+        freeze(function, "stride", stride),
+        freeze(function, "padding", padding),
+        freeze(function, "dilation", dilation),
+        freeze(function, "groups", groups),
+        name(function, "padding_mode", padding_mode),
+        None,
+        "auto",
+    )
+    batch = input_shape[: len(input_shape) - rank - 1]
+    return Explanation(plan.method, dict(plan.reasons), batch + plan.output, plan.macs * (batch[0] if batch else 1))
+
+
+def choose_method(
+    input_shape,
+    weight_shape,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    *,
+    padding_mode="zeros",
+    dtype=np.float32,
+    channels_last=False,
+):
+    """Name the method of convolution that ``method="auto"`` takes for these shapes.
+
+    Parameters, errors and what the choice depends on are those of `explain`, which also says why.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.choose_method((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    'direct'
+    """
+    return explain(
+        input_shape,
+        weight_shape,
+        stride,
+        padding,
+        dilation,
+        groups,
+        padding_mode=padding_mode,
+        dtype=dtype,
+        channels_last=channels_last,
+    ).method
+
+
+def show_config():
+    """Return what this process computes with, as a dict of names and plain values.
+
+    Returns
+    -------
+    dict
+        "fastconv", "python", "numpy", "scipy": versions; "machine"; "cpu_level" in use and "cpu_levels" available;
+        "openmp": whether the kernels were built with it; "threads"; "blas": the one that SciPy links, for "im2col".
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.show_config()["cpu_level"] in fastconv.show_config()["cpu_levels"]
+    True
+    """
+    from importlib.metadata import version
+
+    import scipy
+
+    blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "fastconv": version("fastconv"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "machine": platform.machine(),
+        "cpu_level": _cpu.level(),
+        "cpu_levels": _cpu.available(),
+        "openmp": features.OPENMP,
+        "threads": get_num_threads(),
+        "blas": f"{blas['name']} {blas['version']}",
+    }

@@ -1,0 +1,77 @@
+"""The fronts of global pooling, which is adaptive pooling to one output."""
+
+import numpy as np
+
+from fastconv._adaptive import adaptive_pool
+from fastconv._arrays import array
+
+
+def global_pool(function, input, maximum):
+    """One value for each plane of (n, c, *spatial), whose axes are read as one where memory allows it."""
+    x = array(function, "input", input)
+    rank = x.ndim - 2
+    if rank not in (1, 2, 3):
+        raise ValueError(f"{function}: input must have shape (n, c, *spatial) with one to three axes, got {x.shape}")
+    steps = zip(x.strides[2:-1], x.shape[3:], x.strides[3:], strict=True)
+    if x.size and all(outer == size * inner for outer, size, inner in steps):
+        result = adaptive_pool(function, 1, x.reshape(*x.shape[:2], -1), 1, maximum)
+        return result[(..., *(np.newaxis,) * (rank - 1))]
+    return adaptive_pool(function, rank, x, 1, maximum)
+
+
+def global_max_pool(input):
+    """Largest element of each plane of an input of one to three spatial axes, which stay, with size 1.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, *spatial)
+        float16, float32, float64, int8, uint8, int16, uint16, int32 or int64.
+
+    Returns
+    -------
+    ndarray, (n, c, 1, ...)
+        The maxima; NaN where a plane has a NaN.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `adaptive_max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.global_max_pool(np.arange(8).reshape(1, 2, 2, 2))
+    array([[[[3]],
+    <BLANKLINE>
+            [[7]]]])
+    """
+    return global_pool("global_max_pool", input, 1)
+
+
+def global_avg_pool(input):
+    """Mean of each plane of an input of one to three spatial axes, which stay, with size 1.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, *spatial)
+        float16, float32 or float64.
+
+    Returns
+    -------
+    ndarray, (n, c, 1, ...)
+        The means. The error does not grow with the plane: sums cascade.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `adaptive_max_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2)).ravel()
+    array([1.5, 5.5])
+    """
+    return global_pool("global_avg_pool", input, 0)

@@ -1,0 +1,149 @@
+"""Gradients of convolution over any rank: the forward geometry, grad_output checked against it, and the kernels.
+
+    gradient of the input     a transposed convolution, by way of `_phases`
+    gradient of the weight    a matrix product over pixels, or where an input channel meets few output channels, bands
+    gradient of the bias      a sum
+"""
+
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv import _cpu
+from fastconv._arrays import FIRST, array, compute_dtype, dense, finish, five, float_dtype, layout, readable
+from fastconv._geometry import check_rank, conv_geometry
+from fastconv._phases import spread
+from fastconv._plan import SERIAL_MACS, SPECIALISATION
+from fastconv._sizes import freeze, integer, sequence
+from fastconv._threads import get_num_threads
+from fastconv._transpose_geometry import Transposed
+
+FEW_CHANNELS = 4  # a vector of them would be half empty
+MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
+
+
+def full_shape(function, name, value, ranks, form):
+    """A shape argument as a tuple of plain integers from 0 up, of one of `ranks` axes."""
+    if not hasattr(value, "__len__") or isinstance(value, (str, bytes, dict, set, frozenset)):
+        raise TypeError(f"{function}: {name} must be a shape {form}, got {value!r}")
+    length = len(value) if getattr(value, "shape", None) != () else 0
+    if length not in ranks:
+        raise ValueError(f"{function}: {name} must be a shape {form}, got {value!r}")
+    return tuple(integer(function, name, item) for item in sequence(function, name, value, length))
+
+
+def input_form(rank):
+    spatial = ", ".join(("d", "h", "w")[3 - rank :])
+    return f"(n, ic, {spatial}) or (ic, {spatial})"
+
+
+def weight_form(rank):
+    return f"(oc, ic // groups, {', '.join(('kd', 'kh', 'kw')[3 - rank :])})"
+
+
+def frozen(function, stride, padding, dilation, groups):
+    """The size arguments as what keys a cache."""
+    values = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return tuple(freeze(function, name, value) for name, value in values.items())
+
+
+@lru_cache(maxsize=1024)
+def forward(function, rank, input_shape, weight_shape, grad_shape, sizes, itemsize, last):
+    """The convolution whose gradient is asked for; ValueError if `grad_shape` is not the shape of its result."""
+    conv = conv_geometry(function, rank, input_shape, weight_shape, *sizes, "zeros", itemsize, last)
+    expected = (*input_shape[: -rank - 1], *conv.output)
+    if grad_shape != expected:
+        raise ValueError(
+            f"{function}: grad_output has shape {grad_shape}; the convolution of input {input_shape} with weight "
+            f"{weight_shape} has shape {expected}"
+        )
+    return conv.geometry
+
+
+def transposed(g):
+    """The transposed convolution that takes grad_output of the convolution `g` to the gradient of its input."""
+    return Transposed(
+        g.oc, g.ic, g.groups, (g.od, g.oh, g.ow), (g.id, g.ih, g.iw), (g.kd, g.kh, g.kw), (g.sd, g.sh, g.sw),
+        (g.dd, g.dh, g.dw), (g.pd, g.ph, g.pw),
+    )  # fmt: skip
+
+
+def shares_little(g):
+    """Whether an input channel meets too few output channels for a matrix product, and the band kernel's copies fit.
+
+    Channels-first a tile's columns are output channels; channels-last they are taps and input channels.
+    """
+    near = max(g.sh, g.sw, (g.kh - 1) * g.dh) <= MOST_ROWS and (g.kw - 1) * g.dw <= MOST_COLUMNS
+    return near and g.oc // g.groups <= FEW_CHANNELS and (not g.last or g.ic // g.groups <= FEW_CHANNELS)
+
+
+class WeightPlan(NamedTuple):
+    run: object  # kernel(geometry, x, grad_output, dw, threads)
+    geometry: tuple
+    dtype: np.dtype
+    macs: int  # of one image
+
+
+@_cpu.remembers_kernels
+@lru_cache(maxsize=1024)
+def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype, order):
+    """How to compute a weight gradient."""
+    dtype = compute_dtype(dtype)
+    g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
+    kernel = "tap_grad" if shares_little(g) else "weight_grad"
+    run = _cpu.kernel(kernel).weight_grad[SPECIALISATION[dtype.itemsize]]
+    return WeightPlan(run, tuple(g), dtype, g.macs)
+
+
+def input_gradient(function, rank, input_size, weight, grad_output, stride, padding, dilation, groups):
+    """Gradient of the input: the transposed convolution of grad_output."""
+    shape = full_shape(function, "input_size", input_size, (rank + 1, rank + 2), input_form(rank))
+    w, g = array(function, "weight", weight), array(function, "grad_output", grad_output)
+    dtype = float_dtype(function, weight=w, grad_output=g)
+    sizes = frozen(function, stride, padding, dilation, groups)
+    geometry = forward(function, rank, shape, w.shape, g.shape, sizes, dtype.itemsize, 0)
+    return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), shape, None)
+
+
+def weight_gradient(function, rank, input, weight_size, grad_output, stride, padding, dilation, groups):
+    """Gradient of the weight: for each tap, the product of grad_output and the input that the tap has seen."""
+    shape = full_shape(function, "weight_size", weight_size, (rank + 2,), weight_form(rank))
+    x, g = array(function, "input", input), array(function, "grad_output", grad_output)
+    dtype = float_dtype(function, input=x, grad_output=g)
+    check_rank(function, "input", x.shape, rank, ((2, input_form(rank)), (1, input_form(rank))))
+    order = layout(x, rank)
+    sizes = frozen(function, stride, padding, dilation, groups)
+    plan = plan_weight(function, rank, x.shape, shape, g.shape, sizes, dtype, order)
+    result = np.empty(shape, plan.dtype)
+    if not x.size or not g.size:
+        result[...] = 0
+    elif result.size:
+        x, g = readable(x, rank, plan.dtype, order), dense_in(g, rank, plan.dtype, order)
+        threads = get_num_threads() if plan.macs * (x.size // prod(x.shape[-rank - 1 :])) > SERIAL_MACS else 1
+        plan.run(plan.geometry, five(x, rank), five(g, rank), five(result, rank), threads)
+    return finish(result, None, dtype)
+
+
+def bias_gradient(function, rank, grad_output):
+    """Gradient of the bias: the sum over everything but channels.
+
+    In float64 and one axis after the other: NumPy's sum over several axes at once may add them all in a row.
+    """
+    g = array(function, "grad_output", grad_output)
+    dtype = float_dtype(function, grad_output=g)
+    forms = input_form(rank).replace("ic", "oc")
+    check_rank(function, "grad_output", g.shape, rank, ((2, forms), (1, forms)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for axis in (*range(g.ndim - 1, g.ndim - rank - 1, -1), *range(g.ndim - rank - 1)):
+            g = g.sum(axis, dtype=np.float64)
+    return finish(np.asarray(g), None, dtype)
+
+
+def dense_in(x, rank, dtype, order):
+    """`x` dense in the memory order of `order`; copied if it is not."""
+    if order == FIRST:
+        return dense(x, dtype)
+    split = x.ndim - rank - 1
+    return np.moveaxis(dense(np.moveaxis(x, split, -1), dtype), -1, split)

@@ -1,0 +1,180 @@
+/* A few output pixels of a depthwise convolution, all their channels: vectors along channels, sums in registers.
+ *
+ *     out[p][c] = bias[c] + sum over rows i, taps j of weight[i][j][c] * pixel(i, p, j)[c]          p < px
+ *
+ *     pixel(i, p, j) = table[i * row_step + p * pixel_step + j * tap_step]      a pointer to the pixel's channels
+ *
+ * The table (XNNPACK calls it an indirection buffer: Dukhan 2019, arXiv:1907.02129) makes padding a pointer to zeros,
+ * so that there is one way for the border and the interior and no padded copy. For kernels 3, 5 and 7 wide at stride 1
+ * and 2 the weights of a kernel row stay in registers and each pixel is loaded once for all outputs that it reaches:
+ *
+ *     pixels      0 1 2 3 4 5       loaded in turn; pixel q is tap q - p * stride of output p
+ *     output 0    w w w
+ *     output 1      w w w
+ *     output 2        w w w
+ *
+ * Either way an output's terms are added in the order of its taps. The file includes itself once per element
+ * type.
+ */
+#ifndef FASTCONV_DEPTHWISE_LAST_H
+#define FASTCONV_DEPTHWISE_LAST_H
+
+#include "simd.h"
+
+#define STRIP_PIXELS 12 /* 8 independent sums hide the latency of FMA, 4 cycles and two a cycle; 12 do it comfortably */
+#define MOST_SHARED 7   /* taps of a row whose weights fit the 16 registers beside 8 sums */
+
+typedef struct {
+    ptrdiff_t rows, row_step;             /* kernel rows, and the table entries of each */
+    ptrdiff_t kw, tap_step, pixel_step;
+    ptrdiff_t shared;                     /* the stride of the output pixels, or 0: neighbours share no loads */
+    ptrdiff_t channels;                   /* of a pixel */
+    ptrdiff_t out_step, spread;           /* from one output pixel to the next, from one channel to the next */
+    int clamp;                            /* finish with min(max(v, lo), hi), which keeps NaN */
+    double lo, hi;
+} depthwise_strip;
+
+#define ELEMENT float
+#define SUFFIX f32
+#include "depthwise_last.h"
+#undef ELEMENT
+#undef SUFFIX
+#define ELEMENT double
+#define SUFFIX f64
+#include "depthwise_last.h"
+#undef ELEMENT
+#undef SUFFIX
+
+/* Output pixels at a time: sums, the weights of a row and one loaded pixel share 16 registers. */
+static inline ptrdiff_t strip_pixels(const depthwise_strip *t)
+{
+    return t->shared && 15 - t->kw < STRIP_PIXELS ? 15 - t->kw : STRIP_PIXELS;
+}
+
+/* elements of `size` bytes in a vector */
+static inline ptrdiff_t strip_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
+
+/* All `vectors` of channels of `px` <= strip_pixels(t) output pixels. `w` holds for each vector its biases and then its
+ * weights, a vector a tap. Vector v starts at channel v * lanes, the last one early enough to end at the last channel;
+ * of the channels of `out` only those below `valid` are written. Pixels of fewer channels than lanes must be readable
+ * up to a whole vector. */
+static inline void strip(size_t size, ptrdiff_t px, const depthwise_strip *t, const void *const *table, const void *w,
+                         void *out, ptrdiff_t vectors, ptrdiff_t valid)
+{
+    if (size == sizeof(float))
+        strip_f32(px, t, (const float *const *)table, w, out, vectors, valid);
+    else
+        strip_f64(px, t, (const double *const *)table, w, out, vectors, valid);
+}
+
+#elif defined(ELEMENT)
+
+#define LANES LANES_OF(ELEMENT)
+#define vec PASTE(vec, SUFFIX)
+#define mask PASTE(mask, SUFFIX)
+
+/* `px`, `kw` and `sw` are constants in every caller, so that the loops unroll; kw = 0 reads the taps from the task. */
+static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
+    const ptrdiff_t px, const ptrdiff_t kw, const ptrdiff_t sw, const depthwise_strip *t, const ELEMENT *const *table,
+    const ELEMENT *w, ELEMENT *out, ptrdiff_t vectors, ptrdiff_t valid)
+{
+    const ptrdiff_t rows = t->rows, row_step = t->row_step, taps = t->kw, tap_step = t->tap_step;
+    const ptrdiff_t pixel_step = t->pixel_step, out_step = t->out_step, spread = t->spread;
+    const ptrdiff_t last = t->channels > LANES ? t->channels - LANES : 0;
+    const vec *weight = (const vec *)w;
+    for (ptrdiff_t v = 0; v < vectors; v++) {
+        const ptrdiff_t c = v * LANES < last ? v * LANES : last;
+        const ELEMENT *const *row = table;
+        vec acc[STRIP_PIXELS];
+#pragma GCC unroll 12
+        for (ptrdiff_t p = 0; p < px; p++)
+            acc[p] = *weight;
+        weight++;
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            if (kw) {
+                vec k[MOST_SHARED];
+#pragma GCC unroll 7
+                for (ptrdiff_t j = 0; j < kw; j++)
+                    k[j] = weight[j];
+                weight += kw;
+#pragma GCC unroll 32
+                for (ptrdiff_t q = 0; q < (px - 1) * sw + kw; q++) {
+                    const vec x = *(const vec *)(row[q] + c);
+#pragma GCC unroll 7
+                    for (ptrdiff_t j = 0; j < kw; j++)
+                        if (q >= j && (q - j) % sw == 0 && (q - j) / sw < px)
+                            acc[(q - j) / sw] += x * k[j];
+                }
+            } else {
+                const ELEMENT *const *tap = row;
+                for (ptrdiff_t j = 0; j < taps; j++) {
+                    const vec k = *weight++;
+#pragma GCC unroll 12
+                    for (ptrdiff_t p = 0; p < px; p++)
+                        acc[p] += *(const vec *)(tap[p * pixel_step] + c) * k;
+                    tap += tap_step;
+                }
+            }
+            row += row_step;
+        }
+        if (t->clamp) {
+            const vec lo = (vec){0} + (ELEMENT)t->lo, hi = (vec){0} + (ELEMENT)t->hi;
+#pragma GCC unroll 12
+            for (ptrdiff_t p = 0; p < px; p++) {
+                const vec a = SELECT(vec, mask, acc[p] < lo, lo, acc[p]);
+                acc[p] = SELECT(vec, mask, a > hi, hi, a);
+            }
+        }
+        if (spread == 1 && c + LANES <= valid) {
+#pragma GCC unroll 12
+            for (ptrdiff_t p = 0; p < px; p++)
+                *(vec *)(out + p * out_step + c) = acc[p];
+        } else {
+            ELEMENT edge[STRIP_PIXELS * LANES];
+            const ptrdiff_t lanes = valid - c < LANES ? valid - c : LANES;
+#pragma GCC unroll 12
+            for (ptrdiff_t p = 0; p < px; p++)
+                *(vec *)(edge + p * LANES) = acc[p];
+            for (ptrdiff_t p = 0; p < px; p++)
+                for (ptrdiff_t lane = 0; lane < lanes; lane++)
+                    out[p * out_step + (c + lane) * spread] = edge[p * LANES + lane];
+        }
+    }
+}
+
+#define PIXELS(n, kw, sw) case n: PASTE(strip_run, SUFFIX)(n, kw, sw, t, table, w, out, vectors, valid); return;
+#define VARIANT(kw, sw) static NEVER_INLINE void PASTE(PASTE(PASTE(strip, kw), sw), SUFFIX)( \
+    ptrdiff_t px, const depthwise_strip *t, const ELEMENT *const *table, const ELEMENT *w, ELEMENT *out, \
+    ptrdiff_t vectors, ptrdiff_t valid) \
+{ \
+    switch (px) { \
+        PIXELS(1, kw, sw) PIXELS(2, kw, sw) PIXELS(3, kw, sw) PIXELS(4, kw, sw) \
+        PIXELS(5, kw, sw) PIXELS(6, kw, sw) PIXELS(7, kw, sw) PIXELS(8, kw, sw) \
+        PIXELS(9, kw, sw) PIXELS(10, kw, sw) PIXELS(11, kw, sw) PIXELS(12, kw, sw) \
+    } \
+}
+VARIANT(0, 0)
+VARIANT(3, 1)
+VARIANT(3, 2)
+VARIANT(5, 1)
+VARIANT(5, 2)
+VARIANT(7, 1)
+VARIANT(7, 2)
+#undef VARIANT
+#undef PIXELS
+
+static inline void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_strip *t, const ELEMENT *const *table,
+                                        const ELEMENT *w, ELEMENT *out, ptrdiff_t vectors, ptrdiff_t valid)
+{
+#define SHARED(k, s) case k * 4 + s: \
+        PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); return;
+    switch (t->shared ? t->kw * 4 + t->shared : 0) {
+        SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2) SHARED(0, 0)
+    }
+#undef SHARED
+}
+
+#undef mask
+#undef vec
+#undef LANES
+#endif

@@ -1,0 +1,243 @@
+"""Depthwise convolution on channels-last memory: every input channel has m = oc / ic kernels of its own.
+
+    out[p, g * m + q] = bias[g * m + q] + sum over taps of weight[g * m + q, tap] * x[pixel(p, tap), g]     0 <= q < m
+
+Vectors run along channels, where memory is dense whatever the stride and dilation. A row of outputs begins as a table
+of pointers, one to each pixel that a kernel row reads (`depthwise_last.h` does the sums); a pixel of the padding is a
+pointer to zeros, so that a padded tap is a product with zero as anywhere else (0 * inf is NaN).
+
+    columns read by one kernel row of `ow` outputs          table, for each kernel row
+    pl | 0 1 2 ...                      iw-1 | pr           [0 0 x0 x1 x2 ... 0]     by column, or where that is longer
+                                                            [tap 0 of each output][tap 1 of each output]...
+
+Weights are repacked once per call as (m, vectors of channels, bias and taps, lanes). The m kernels of a channel read
+the same vectors and write every m-th channel.
+
+With fewer channels than a vector has lanes the pixels are copied, padding included, next to each other; at stride 1
+`lanes` neighbouring pixels then make one pixel of lanes * ic channels, so that the vectors are full again.
+
+Work is split over output rows and parts of them, and each output is one sum in the order of its taps: the same bits for
+any number of threads.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
+from fastconv._kernels.shape cimport ConvShape, read_shape, real, start
+
+cdef extern from "depthwise_last.h" nogil:
+    enum: STRIP_PIXELS
+    ctypedef struct depthwise_strip:
+        Py_ssize_t rows, row_step, kw, tap_step, pixel_step, shared, channels, out_step, spread
+        int clamp
+        double lo, hi
+    Py_ssize_t strip_pixels(const depthwise_strip *t)
+    Py_ssize_t strip_lanes(size_t size)
+    void strip(size_t size, Py_ssize_t px, const depthwise_strip *t, const void *const *table, const void *w, void *out,
+               Py_ssize_t vectors, Py_ssize_t valid)
+
+cdef enum:
+    SEGMENT = 64             # output pixels of a row in one table: keeps it in L1, and long signals divisible
+    LINE = 64                # bytes of a cache line
+
+
+cdef struct Task:
+    ConvShape s
+    Py_ssize_t n, m                                 # images, kernels a channel
+    Py_ssize_t xn, xd, xh, xw                       # strides of the input, in elements
+    Py_ssize_t lines, length, stride                # the table of a kernel row: `lines` runs of `length` columns
+    Py_ssize_t segments, segment                    # of a row of outputs, and their pixels
+    Py_ssize_t merge                                # pixels that make one of the strip's; 0: read where they lie
+    Py_ssize_t vectors                              # of channels
+    depthwise_strip strip
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
+    return ceil_div(v, multiple) * multiple
+
+
+cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
+    """Everything that follows from the geometry alone."""
+    cdef ConvShape *s = &t.s
+    cdef Py_ssize_t lanes = strip_lanes(size), merge
+    t.merge = 0 if s.ic >= lanes else (lanes if s.sw == 1 else 1)
+    merge = max(t.merge, 1)
+    t.segments = ceil_div(s.ow, SEGMENT)
+    t.segment = round_up(ceil_div(s.ow, t.segments), max(merge, STRIP_PIXELS))
+    t.segments = ceil_div(s.ow, t.segment)
+
+    t.strip.rows = s.kd * s.kh
+    t.strip.kw = s.kw
+    if (s.kw - 1) * s.dw + 1 <= (s.kw - 1) * t.segment:         # by column: the taps of neighbours overlap
+        t.lines = 1
+        t.length = (t.segment - 1) * s.sw + (s.kw - 1) * s.dw + 1
+        t.stride = 1
+        t.strip.tap_step = s.dw
+        t.strip.pixel_step = merge * s.sw
+    else:
+        t.lines = s.kw
+        t.length = t.segment
+        t.stride = s.sw
+        t.strip.tap_step = t.segment
+        t.strip.pixel_step = merge
+    t.strip.row_step = t.lines * t.length
+    t.strip.shared = s.sw if s.dw == 1 and s.sw <= 2 and s.kw in (3, 5, 7) and merge == 1 else 0
+    t.strip.channels = merge * s.ic
+    t.strip.out_step = merge * s.oc
+    t.strip.spread = t.m
+    t.vectors = ceil_div(t.strip.channels, lanes)
+
+
+cdef void repack(const Task *t, const real *w, const real *bias, real *packed, Py_ssize_t item) noexcept nogil:
+    """packed[q][vector][bias, taps...][lane] of `item`, counted over (q, vector); zeros in lanes beyond the last."""
+    cdef Py_ssize_t lanes = strip_lanes(sizeof(real)), taps = t.strip.rows * t.strip.kw
+    cdef Py_ssize_t channel, lane, tap, q = item // t.vectors
+    cdef Py_ssize_t c = min(item % t.vectors * lanes, max(t.strip.channels - lanes, 0))
+    cdef const real *source
+    packed += item * (taps + 1) * lanes
+    for lane in range(lanes):
+        if c + lane >= t.strip.channels:
+            for tap in range(taps + 1):
+                packed[tap * lanes + lane] = 0
+            continue
+        channel = (c + lane) % t.s.ic * t.m + q
+        source = w + channel * taps
+        packed[lane] = bias[channel] if bias != NULL else 0
+        for tap in range(taps):
+            packed[(tap + 1) * lanes + lane] = source[tap]
+
+
+cdef void point(
+    const Task *t, const real **table, const real *row, const real *blank, Py_ssize_t column,
+) noexcept nogil:
+    """Pointers to the pixels column, column + stride, ... of an image's row, NULL for a row outside."""
+    cdef Py_ssize_t lo, hi, e
+    lo = hi = t.length
+    if row != NULL:
+        lo = clip(first_inside(column, t.stride), 0, t.length)
+        hi = clip(end_inside(column, t.stride, t.s.iw), lo, t.length)
+    for e in range(lo):
+        table[e] = blank
+    for e in range(lo, hi):
+        table[e] = row + (column + e * t.stride) * t.xw
+    for e in range(hi, t.length):
+        table[e] = blank
+
+
+cdef void copy(const Task *t, const real **table, real *to) noexcept nogil:
+    """Replace the pixels of a table's line by copies next to each other; those that lie so already go as one."""
+    cdef Py_ssize_t e = 0, first, channels = t.s.ic
+    cdef const real *source
+    while e < t.length:
+        first = e
+        source = table[e]
+        while e < t.length and table[e] == source + (e - first) * channels:
+            table[e] = to + e * channels
+            e += 1
+        memcpy(to + first * channels, source, (e - first) * channels * sizeof(real))
+
+
+cdef void fill(
+    const Task *t, const real *x, const real **table, const real *blank, real *copies,
+    Py_ssize_t z, Py_ssize_t y, Py_ssize_t o,
+) noexcept nogil:
+    """The table of the output pixels from (z, y, o) on; x is the image, `blank` a pixel of zeros."""
+    cdef Py_ssize_t a, i, j, iz, iy
+    cdef const real *row
+    for a in range(t.s.kd):
+        iz = z * t.s.sd + a * t.s.dd - t.s.pd
+        for i in range(t.s.kh):
+            iy = y * t.s.sh + i * t.s.dh - t.s.ph
+            row = NULL
+            if 0 <= iz < t.s.id and 0 <= iy < t.s.ih:
+                row = x + iz * t.xd + iy * t.xh
+            for j in range(t.lines):
+                point(t, table, row, blank, o * t.s.sw + j * t.s.dw - t.s.pw)
+                if t.merge:
+                    copy(t, table, copies)
+                    copies += t.length * t.s.ic
+                table += t.length
+
+
+cdef void segment(
+    const Task *t, const real *x, const real *w, const real *blank, real *out, const real **table, real *copies,
+    Py_ssize_t item,
+) noexcept nogil:
+    """A segment of an output row, `item` counted over (n, od, oh, segments)."""
+    cdef Py_ssize_t merge = max(t.merge, 1), most = strip_pixels(&t.strip)
+    cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * strip_lanes(sizeof(real))   # repacked weights
+    cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
+    cdef Py_ssize_t pixels = min(t.segment, t.s.ow - o), whole = pixels // merge, p = 0, px, q
+    cdef Py_ssize_t plane = row // t.s.oh
+    fill(t, x + plane // t.s.od * t.xn, table, blank, copies, plane % t.s.od, row % t.s.oh, o)
+    out += (row * t.s.ow + o) * t.s.oc
+    while p * merge < pixels:
+        px = ceil_div(whole - p, ceil_div(whole - p, most)) if p < whole else 1
+        for q in range(t.m):
+            strip(sizeof(real), px, &t.strip, <const void *const *> (table + p * t.strip.pixel_step), w + q * kernel,
+                  out + p * t.strip.out_step + q, t.vectors, min(merge, pixels - p * merge) * t.s.ic)
+        p += px
+
+
+def conv(
+    tuple geometry,
+    const real[:, :, :, :, :] x,
+    const real[:, :, :, :, :] w,
+    const real[:] bias,
+    real[:, :, :, :, :] out,
+    tuple clamp,
+    int threads,
+):
+    """Convolve each channel by itself.
+
+    geometry : ConvGeometry of channels-last memory with groups == ic
+    x : (n, ic, d, h, w), unit stride along c, other strides free
+    w : (oc, 1, kd, kh, kw), C-contiguous
+    bias : (oc,), C-contiguous, or None
+    out : (n, oc, od, oh, ow), not empty, dense channels-last; every element is written; x, w, bias do not overlap it
+    clamp : (lo, hi) or None
+    """
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), lanes = strip_lanes(sizeof(real)), packed_bytes, blank_bytes, table_bytes, item
+    cdef Py_ssize_t entries, copies_bytes = 0
+    cdef const real *xs = start(x)
+    cdef const real *ws = start(w)
+    cdef const real *bs = NULL
+    cdef char *scratch
+    cdef char *packed
+    cdef char *own
+    read_shape(&t.s, geometry)
+    t.n = x.shape[0]
+    t.m = t.s.oc // t.s.groups
+    t.xn = x.strides[0] // size
+    t.xd = x.strides[2] // size
+    t.xh = x.strides[3] // size
+    t.xw = x.strides[4] // size
+    if bias is not None:
+        bs = &bias[0]
+    t.strip.clamp = clamp is not None
+    if clamp is not None:
+        t.strip.lo, t.strip.hi = clamp
+    plan(&t, size)
+    entries = t.strip.rows * t.strip.row_step
+    packed_bytes = round_up(t.m * t.vectors * (t.strip.rows * t.s.kw + 1) * lanes * size, LINE)
+    blank_bytes = round_up(max(t.s.ic, lanes) * size, LINE)
+    table_bytes = round_up(entries * sizeof(void *), LINE)
+    if t.merge:
+        copies_bytes = round_up((entries * t.s.ic + lanes) * size, LINE)   # the last pixel is read by whole vectors
+    scratch = <char *> malloc(LINE + packed_bytes + blank_bytes + (table_bytes + copies_bytes) * threads)
+    if scratch == NULL:
+        raise MemoryError(f"depthwise: no memory for {packed_bytes + (table_bytes + copies_bytes) * threads} bytes")
+    packed = <char *> round_up(<Py_ssize_t> scratch, LINE)
+    own = packed + packed_bytes + blank_bytes
+    with nogil:
+        zeros(<real *> (packed + packed_bytes), (blank_bytes + (table_bytes + copies_bytes) * threads) // size)
+        for item in prange(t.m * t.vectors, num_threads=threads, schedule="static"):
+            repack(&t, ws, bs, <real *> packed, item)
+        for item in prange(t.n * t.s.od * t.s.oh * t.segments, num_threads=threads, schedule="static"):
+            segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), &out[0, 0, 0, 0, 0],
+                    <const real **> (own + threadid() * (table_bytes + copies_bytes)),
+                    <real *> (own + threadid() * (table_bytes + copies_bytes) + table_bytes), item)
+    free(scratch)

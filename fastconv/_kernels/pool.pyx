@@ -1,0 +1,231 @@
+"""Pooling of every window to one value: its largest element, its sum, or its mean.
+
+A window is taken apart (largest and sum both allow it): first down its rows, a whole row of the image at a time, then
+along the one row that results.
+
+    x  ---------------   \\                          v, padded with what changes nothing
+       ---------------    > down:  --------------- -> ..---------------..
+       ---------------   /                             |0 1 2|              along: out[0]
+                                                           |0 1 2|                 out[1], ...
+
+Both steps combine rows (`rows.pxd`): the step along reads v at shifted starts, which for a stride above one are first
+gathered next to each other. With channels-last memory a "row" holds all channels of all its pixels, the shift is a
+pixel, and where windows hardly overlap the elements of a window are combined directly.
+
+Every output is computed whole by one thread, in an order that depends on the geometry alone.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
+from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, finish, over, push, shifted
+from fastconv._kernels.window cimport (
+    Place, PoolShape, Strides, counts_along, divisor_of, number, place, pool_shape, start_along, strides_of, taps_along,
+    taps_below,
+)
+
+
+cdef struct Work:
+    # how one thread's scratch is divided, in elements, and how deep its sums cascade
+    Py_ssize_t width                   # v: the pixels of a row with its padding, up to whole strides
+    Py_ssize_t pixel                   # elements of a pixel in v
+    Py_ssize_t slot                    # a gathered row of the step along; 0 for none
+    Py_ssize_t spare, size             # where the spare rows of the cascades begin; all there is
+    int down, along
+    bint apart                         # windows are taken apart
+
+
+cdef void window(
+    number *to, const number *x, const Strides *t, const PoolShape *s, Place at, Py_ssize_t u, Py_ssize_t kw,
+    Py_ssize_t n, number *spare, int depth, number by,
+) noexcept nogil:
+    """to[j] over the elements x[.. + j] of the window at (at.z, at.y, u), kw wide, over `by` if any; 0 <= j < n."""
+    cdef const number *rows[GROUP]
+    cdef Cascade c
+    cdef Py_ssize_t i, j, k
+    cdef Py_ssize_t j0 = taps_below(0, at.y, s.kh, s.dh), j1 = taps_below(s.ih, at.y, s.kh, s.dh)
+    cdef Py_ssize_t k0 = taps_below(0, u, kw, s.dw), k1 = taps_below(s.iw, u, kw, s.dw)
+    cdef int count = 0
+    begin(&c, depth)
+    for i in range(taps_below(0, at.z, s.kd, s.dd), taps_below(s.id, at.z, s.kd, s.dd)):
+        for j in range(j0, j1):
+            for k in range(k0, k1):
+                if count == GROUP:
+                    push(to, spare, n, &c, rows, count, s.maximum)
+                    count = 0
+                rows[count] = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h + (u + k * s.dw) * t.w
+                count += 1
+    finish(to, spare, n, &c, rows, count, s.maximum, by, NULL)
+
+
+cdef inline void every(number *to, const number *v, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
+    """to[j] = v[j * step]; a constant step lets the compiler shuffle vectors."""
+    cdef Py_ssize_t j
+    if step == 2:
+        for j in range(n):
+            to[j] = v[2 * j]
+    else:
+        for j in range(n):
+            to[j] = v[step * j]
+
+
+cdef void strided(
+    number *to, number *v, const PoolShape *s, const Work *w, number by, const number *counts,
+) noexcept nogil:
+    """to[j] over v[j * sw], v[j * sw + dw], ..., v[j * sw + (kw - 1) * dw], 0 <= j < ow; divided as `finish` does.
+
+    The elements of each residue modulo sw are gathered into one row, or those of each tap if that is fewer.
+    """
+    cdef const number *rows[GROUP]
+    cdef Cascade c
+    cdef number *gathered = v + w.width
+    cdef Py_ssize_t k, shift
+    cdef int count = 0
+    for k in range(min(s.kw, s.sw)):
+        every(gathered + k * w.slot, v + (k * s.dw if s.kw <= s.sw else k), s.sw, w.slot)
+    begin(&c, w.along)
+    for k in range(s.kw):
+        if count == GROUP:
+            push(to, v + w.spare, s.ow, &c, rows, count, s.maximum)
+            count = 0
+        shift = k * s.dw
+        rows[count] = gathered + (k * w.slot if s.kw <= s.sw else shift % s.sw * w.slot + shift // s.sw)
+        count += 1
+    finish(to, v + w.spare, s.ow, &c, rows, count, s.maximum, by, counts)
+
+
+cdef void row_first(
+    const number *x, number *out, Py_ssize_t r, const Strides *t, PoolShape s, const Work *w, number *v,
+    const number *counts,
+) noexcept nogil:
+    """Row `r` of the output, counted over (n, c, od, oh)."""
+    cdef Py_ssize_t plane = r // s.oh, channel = plane // s.od, j
+    cdef Place at = place(&s, plane % s.od, r % s.oh)
+    cdef number *to = out + r * s.ow
+    cdef const number *row = v
+    cdef number by = 0
+    if not s.maximum:
+        by = <number> divisor_of(&s, at)
+    x += channel // t.channels * t.n + channel % t.channels * t.c
+    if s.adaptive and s.kd == 1 and s.kh == 1:
+        row = x + at.z * t.d + at.y * t.h
+    else:
+        window(v + s.pw, x, t, &s, at, 0, 1, s.iw, v + w.spare, w.down, 0)
+    if s.adaptive:
+        for j in range(s.ow):
+            to[j] = over(row + start_along(&s, j), taps_along(&s, j), s.maximum)
+            if number is float or number is double:
+                if not s.maximum:
+                    to[j] = to[j] / (by * counts[j])
+    elif s.sw == 1:
+        shifted(to, row, s.kw, s.dw, s.ow, v + w.spare, w.along, s.maximum, by, counts)
+    else:
+        strided(to, v, &s, w, by, counts)
+
+
+cdef void row_last(
+    const number *x, number *out, Py_ssize_t r, const Strides *t, PoolShape s, const Work *w, number *v,
+    const number *counts,
+) noexcept nogil:
+    """Row `r` of the output, counted over (n, od, oh)."""
+    cdef Py_ssize_t slab = r // s.oh, c = t.channels, j
+    cdef Place at = place(&s, slab % s.od, r % s.oh)
+    cdef number *to = out + r * s.ow * c
+    cdef number *spare = v + w.spare
+    cdef number by = 0
+    cdef double rows = 0 if s.maximum else divisor_of(&s, at)
+    x += slab // s.od * t.n
+    if w.apart:
+        if t.w == c:
+            window(v + s.pw * c, x, t, &s, at, 0, 1, s.iw * c, spare, w.down, 0)
+        else:
+            for j in range(s.iw):
+                window(v + (s.pw + j) * c, x, t, &s, at, j, 1, c, spare, w.down, 0)
+    if w.apart and s.maximum and s.sw == 1:
+        shifted(to, <const number *> v, s.kw, s.dw * c, s.ow * c, spare, w.along, True, 0, NULL)
+        return
+    for j in range(s.ow):
+        if not s.maximum:
+            by = <number> (rows * counts[j])
+        if w.apart:
+            shifted(
+                to + j * c, <const number *> v + j * s.sw * c, s.kw, s.dw * c, c, spare, w.along, s.maximum, by, NULL,
+            )
+        else:
+            window(to + j * c, x, t, &s, at, start_along(&s, j), taps_along(&s, j), c, spare, w.down, by)
+
+
+cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept nogil:
+    """The scratch of one thread."""
+    cdef Work w
+    cdef Py_ssize_t height = s.kd * s.kh
+    w.pixel = channels if last else 1
+    w.apart = not s.adaptive and s.iw * (height + 1) + s.ow * s.kw < s.ow * height * s.kw if last else True
+    w.slot = 0
+    w.along = depth_for(s.kw, s.maximum)
+    if not w.apart:
+        w.width, w.spare = 0, 0
+        w.down = depth_for(height * s.kw, s.maximum)
+        w.size = (w.down - 1) * channels
+    else:
+        w.width = max((s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1, s.pw + s.iw)
+        if s.sw > 1 and not last and not s.adaptive:
+            w.slot = s.ow if s.kw <= s.sw else s.ow + (s.kw - 1) * s.dw // s.sw
+            if s.kw > s.sw:
+                w.width = max(w.width, w.slot * s.sw)
+        w.down = depth_for(height, s.maximum)
+        w.spare = w.width * w.pixel + min(s.kw, s.sw) * w.slot
+        w.size = w.spare + (max(w.down, w.along) - 1) * max(s.iw, s.ow) * w.pixel
+    w.size = (w.size + 127) // 128 * 128                   # threads write to cache lines of their own
+    return w
+
+
+cdef int run(
+    const number *x, number *out, const Py_ssize_t *shape, const Py_ssize_t *strides, tuple geometry, number blank,
+    int threads, bint last,
+) except -1:
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Strides t = strides_of(shape, strides, sizeof(number))
+    cdef Work w = divide(&s, t.channels, last)
+    cdef Py_ssize_t rows = shape[0] * s.od * s.oh, r, j
+    cdef Py_ssize_t size = (s.ow + w.size * threads) * <Py_ssize_t> sizeof(number)
+    cdef number *counts = <number *> malloc(size)
+    cdef number *scratch = counts + s.ow
+    if counts == NULL:
+        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    with nogil:
+        if not s.maximum:
+            counts_along(counts, &s)
+        for r in range(threads):
+            for j in range(s.pw * w.pixel if w.width else 0):
+                scratch[r * w.size + j] = blank
+            for j in range((s.pw + s.iw) * w.pixel, w.width * w.pixel):
+                scratch[r * w.size + j] = blank
+        if last:
+            for r in prange(rows, num_threads=threads, schedule="static"):
+                row_last(x, out, r, &t, s, &w, scratch + threadid() * w.size, counts)
+        else:
+            for r in prange(rows * t.channels, num_threads=threads, schedule="static"):
+                row_first(x, out, r, &t, s, &w, scratch + threadid() * w.size, counts)
+    free(counts)
+    return 0
+
+
+def first(
+    const number[:, :, :, :, :] x, number[:, :, :, :, :] out, tuple geometry, number blank, int threads,
+):
+    """Pool x into `out`, both (n, c, d, h, w), channels-first.
+
+    x has unit stride along w, `out` is C-contiguous, neither is empty and they do not overlap; `blank` is what changes
+    nothing, the lowest value or zero. Every element of `out` is written.
+    """
+    run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, False)
+
+
+def last(
+    const number[:, :, :, :, :] x, number[:, :, :, :, :] out, tuple geometry, number blank, int threads,
+):
+    """Pool x into `out`, both (n, c, d, h, w), channels-last.
+
+    x has unit stride along c, `out` is contiguous in the order (n, d, h, w, c); otherwise as `first`.
+    """
+    run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, True)

@@ -1,0 +1,154 @@
+"""The fronts of lp pooling: sums of powers by the kernel of average pooling, powers and roots by NumPy."""
+
+import math
+import numbers
+
+import numpy as np
+
+from fastconv._arrays import array, compute_dtype, float_dtype
+from fastconv._pool_plan import pool
+
+SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
+
+
+def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation):
+    """Lp pooling of any rank."""
+    x = array(function, "input", input)
+    dtype = float_dtype(function, input=x)
+    p = exponent(function, norm_type)
+    with np.errstate(all="ignore"):
+        x = power(x.astype(compute_dtype(dtype), copy=False), p)
+        result = pool(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode, SUM, float_dtype)
+        return root(result, p).astype(dtype, copy=False)
+
+
+def exponent(function, norm_type):
+    """`norm_type` as a float, neither zero nor infinite nor NaN."""
+    if isinstance(norm_type, (bool, np.bool_)) or not isinstance(norm_type, numbers.Real):
+        raise TypeError(f"{function}: norm_type must be a real number, got {norm_type!r}")
+    try:
+        p = float(norm_type)
+    except OverflowError:
+        p = math.inf
+    if p == 0 or not math.isfinite(p):
+        raise ValueError(f"{function}: norm_type must be finite and not zero, got {norm_type}")
+    return p
+
+
+def power(x, p):
+    """abs(x) ** p"""
+    if p == 2:
+        return np.square(x)
+    x = np.abs(x)
+    return x if p == 1 else np.power(x, p, out=x)
+
+
+def root(x, p):
+    """x ** (1 / p), in place."""
+    if p == 1:
+        return x
+    return np.sqrt(x, out=x) if p == 2 else np.power(x, 1 / p, out=x)
+
+
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):
+    """The p-norm of each window of a signal: `lp_pool2d` with one spatial axis.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, w) or (c, w)
+        float16, float32 or float64.
+    norm_type, kernel_size, stride, ceil_mode, padding, dilation
+        As in `lp_pool2d`, for one axis.
+
+    Returns
+    -------
+    ndarray, (n, c, ow) or (c, ow)
+        The norms.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `lp_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.lp_pool1d(np.array([[3.0, -4.0, 0.0, 2.0]]), 2, 2)
+    array([[5., 2.]])
+    """
+    return lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):
+    """The p-norm of each window.
+
+    ``out[n, c, y, x] = (sum over i, j of abs(v) ** p) ** (1 / p)``,
+    ``v = input[n, c, y * sh - top + i * dh, x * sw - left + j * dw]``
+
+    over the elements that exist.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, h, w) or (c, h, w)
+        float16, float32 or float64, of any strides. The result has the memory order of the input.
+    norm_type : float
+        p, finite and not zero.
+    kernel_size, stride, ceil_mode, padding, dilation
+        As in `max_pool2d`.
+
+    Returns
+    -------
+    ndarray, (n, c, oh, ow) or (c, oh, ow)
+        The norms, of the input's dtype.
+
+    Raises
+    ------
+    TypeError
+        `input` has another dtype (cast it), or an argument is of the wrong kind.
+    ValueError
+        A size or `norm_type` is out of range, shapes do not fit, or a window would touch nothing but padding.
+
+    Notes
+    -----
+    Powers are taken of the whole input at once, in its precision (float16 in float32); they may overflow to infinity
+    where the norm itself would not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.lp_pool2d(np.array([[[3.0, 0.0], [0.0, -4.0]]]), 2, 2)
+    array([[[5.]]])
+    """
+    return lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation)
+
+
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):
+    """The p-norm of each window of a volume: `lp_pool2d` with three spatial axes.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, d, h, w) or (c, d, h, w)
+        float16, float32 or float64.
+    norm_type, kernel_size, stride, ceil_mode, padding, dilation
+        As in `lp_pool2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, (n, c, od, oh, ow) or (c, od, oh, ow)
+        The norms.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `lp_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.lp_pool3d(np.ones((1, 2, 2, 2)), 1, 2)
+    array([[[[8.]]]])
+    """
+    return lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation)

@@ -1,0 +1,161 @@
+"""Windows of images as columns, and back: `unfold` (im2col) and `fold` (col2im), in torch's shapes."""
+
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from fastconv import _cpu
+from fastconv._arrays import FIRST, array, compute_dtype, dense, finish, five, float_dtype, readable
+from fastconv._geometry import check_rank, check_size, conv_geometry
+from fastconv._plan import SPECIALISATION
+from fastconv._sizes import freeze, per_axis
+from fastconv._threads import get_num_threads
+
+SERIAL_ELEMENTS = 100_000  # columns below which a second thread costs more than it brings
+
+
+@_cpu.remembers_kernels
+@lru_cache(maxsize=256)
+def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, dtype):
+    """(geometry, kernel) of windows over images (n, c, h, w) or (c, h, w)."""
+    dtype = compute_dtype(dtype)
+    kernel = per_axis(function, "kernel_size", kernel_size, 2)
+    channels = image_shape[-3]
+    geometry = conv_geometry(
+        function, 2, image_shape, (1, channels, *kernel), stride, padding, dilation, 1, "zeros", dtype.itemsize, FIRST
+    ).geometry
+    check_size(function, (*image_shape[:-3], channels * prod(kernel), geometry.oh * geometry.ow))
+    return geometry, getattr(_cpu.kernel("patches"), function)[SPECIALISATION[dtype.itemsize]]
+
+
+def frozen(function, **sizes):
+    return tuple(freeze(function, name, value) for name, value in sizes.items())
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    """Windows of images as columns, also called im2col.
+
+    ``columns[n, (c * kh + i) * kw + j, y * ow + x] = input[n, c, y * sh - pt + i * dh, x * sw - pl + j * dw]``, and
+    zero where that lies in the padding. The columns are as the weights of `conv2d` lie: ``weight.reshape(oc, -1) @
+    columns`` is a convolution.
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (n, c, h, w) or (c, h, w); float16, float32 or float64.
+    kernel_size : int or 2 ints
+        Extent of a window.
+    dilation, padding, stride
+        As in `conv2d`, names and pairs of padding included.
+
+    Returns
+    -------
+    ndarray
+        Shape (n, c * kh * kw, oh * ow), or without n as the input, of the input's dtype, where oh and ow are the output
+        sizes of `conv2d`.
+
+    Raises
+    ------
+    TypeError
+        The input is not floating, or a size is not an integer.
+    ValueError
+        The input has another rank, a size is out of range, or no window fits.
+
+    Notes
+    -----
+    The columns take kh * kw times the memory of the image; no other function of this package makes them.
+
+    References
+    ----------
+    K. Chellapilla, S. Puri and P. Simard, "High performance convolutional neural networks for document processing",
+    2006, hal-00112631.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> image = np.arange(6.0).reshape(1, 2, 3)
+    >>> fastconv.unfold(image, (1, 2))
+    array([[0., 1., 3., 4.],
+           [1., 2., 4., 5.]])
+    """
+    x = array("unfold", "input", input)
+    dtype = float_dtype("unfold", input=x)
+    check_rank("unfold", "input", x.shape, 2, ((2, "(n, c, h, w)"), (1, "(c, h, w)")))
+    sizes = frozen("unfold", kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    g, run = plan_patches("unfold", x.shape, *sizes, dtype)
+    columns = np.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
+    if x.size:
+        x = five(readable(x, 2, columns.dtype, FIRST), 2)
+        run(tuple(g), x, columns.reshape(len(x), *columns.shape[-2:]), threads_for(columns))
+    else:
+        columns[...] = 0
+    return finish(columns, None, dtype)
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """Columns summed back into images, also called col2im: the transpose of `unfold`.
+
+    Each element of the result is the sum of the elements that `unfold`, of an image of this size, would have copied
+    from there; what lies in the padding is dropped.
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (n, c * kh * kw, oh * ow) or without n; float16, float32 or float64.
+    output_size : int or 2 ints
+        h and w of the images.
+    kernel_size, dilation, padding, stride
+        As in `unfold`.
+
+    Returns
+    -------
+    ndarray
+        Shape (n, c, h, w) or (c, h, w), of the input's dtype; float16 is summed in float32.
+
+    Raises
+    ------
+    TypeError
+        The input is not floating, or a size is not an integer.
+    ValueError
+        A size is out of range, or the input has not the shape that `unfold` would have given.
+
+    References
+    ----------
+    K. Chellapilla, S. Puri and P. Simard, "High performance convolutional neural networks for document processing",
+    2006, hal-00112631.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.fold(np.ones((2, 4)), (2, 3), (1, 2))
+    array([[[1., 2., 1.],
+            [1., 2., 1.]]])
+    """
+    x = array("fold", "input", input)
+    dtype = float_dtype("fold", input=x)
+    check_rank("fold", "input", x.shape, 2, ((1, "(n, c * kh * kw, length)"), (0, "(c * kh * kw, length)")))
+    size = per_axis("fold", "output_size", freeze("fold", "output_size", output_size), 2, 0)
+    sizes = frozen("fold", kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    taps = prod(per_axis("fold", "kernel_size", sizes[0], 2))
+    rows, length = x.shape[-2:]
+    if rows % taps:
+        raise ValueError(f"fold: input of shape {x.shape} must have a multiple of {taps} rows for kernel_size {sizes[0]}")
+    shape = (*x.shape[:-2], rows // taps, *size)
+    g, run = plan_patches("fold", shape, *sizes, dtype)
+    if length != g.oh * g.ow:
+        raise ValueError(
+            f"fold: input of shape {x.shape} needs {g.oh} x {g.ow} = {g.oh * g.ow} columns for output_size {size}, "
+            f"got {length}"
+        )
+    result = np.empty(shape, compute_dtype(dtype))
+    if result.size:
+        x = dense(x, result.dtype)
+        run(tuple(g), x.reshape(-1, rows, length), result.reshape(-1, *shape[-3:]), threads_for(x))
+    return finish(result, None, dtype)
+
+
+def threads_for(columns):
+    return get_num_threads() if columns.size > SERIAL_ELEMENTS else 1

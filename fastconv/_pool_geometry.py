@@ -1,0 +1,190 @@
+"""From shapes and size arguments to the numbers that describe the pooling of one image.
+
+Everything is computed here once, in Python's integers, for any rank: one- and two-dimensional geometries are
+three-dimensional ones with leading ones. This is the only place for shape formulas of pooling and for the errors about
+its shapes; the kernels trust what leaves it.
+"""
+
+from math import gcd
+from typing import NamedTuple
+
+from fastconv._geometry import check_rank, check_size
+from fastconv._sizes import LIMIT, index, integer, is_integer, pairs, per_axis, resolve_padding, sequence
+
+
+class PoolGeometry(NamedTuple):
+    """The pooling of one image: plain integers, in the order of `PoolShape` in `_kernels/window.pxd`.
+
+    Letters are oneDNN's: i input, o output, k window, s stride, d dilation; p padding before, q padding after; d h w
+    the axes.
+    """
+
+    id: int
+    ih: int
+    iw: int
+    od: int
+    oh: int
+    ow: int
+    kd: int
+    kh: int
+    kw: int
+    sd: int
+    sh: int
+    sw: int
+    dd: int
+    dh: int
+    dw: int
+    pd: int
+    ph: int
+    pw: int
+    qd: int
+    qh: int
+    qw: int
+    maximum: int  # 1 the largest element, 0 the sum or mean
+    count_pad: int  # 1 padding counts towards the number of elements of a mean
+    divisor: int  # of the mean; 0 the number of elements
+    adaptive: int  # 1 windows follow from the extents alone; kd kh kw bound them from above
+
+
+def windows(function, size, kernel, stride, padding, dilation, ceil_mode):
+    """Windows along each axis: floor((in + before + after - dilation * (kernel - 1) - 1) / stride) + 1.
+
+    With `ceil_mode`, ceil in place of floor, but no window that starts beyond the input and its padding before. Every
+    window must touch at least one element of the input: empty inputs, padding as wide as the dilated kernel, and
+    kernels whose dilation steps over the whole input are refused.
+    """
+    result = []
+    for axis in zip(size, kernel, stride, padding, dilation, strict=True):
+        i, k, s, (before, after), d = axis
+        padded, span = i + before + after, d * (k - 1) + 1
+        if max(padded, span) >= LIMIT:
+            raise ValueError(f"{function}: padding {before, after} and dilation {d} reach beyond 2**62 elements")
+        if i == 0:
+            raise ValueError(f"{function}: input has no elements along an axis, its size is {tuple(size)}")
+        if max(before, after) >= span:
+            raise ValueError(
+                f"{function}: padding must be smaller than the dilated kernel, got {before, after} "
+                f"for kernel_size {k} and dilation {d}"
+            )
+        if padded < span and not ceil_mode:
+            raise ValueError(
+                f"{function}: kernel_size {tuple(kernel)} with dilation {tuple(dilation)} is larger than "
+                f"the padded input, size {tuple(size)} with padding {padding}"
+            )
+        count = (padded - span) // s + 1
+        if ceil_mode:
+            count = -((span - padded) // s) + 1
+            count -= (count - 1) * s >= i + before
+        if count < 1:
+            raise ValueError(f"{function}: no window of kernel_size {tuple(kernel)} fits input of size {tuple(size)}")
+        if i < d and steps_over(i, s, before, d, count):
+            raise ValueError(
+                f"{function}: a window of kernel_size {tuple(kernel)} with dilation {tuple(dilation)} and padding "
+                f"{padding} touches nothing but padding of the input of size {tuple(size)}"
+            )
+        result.append(count)
+    return tuple(result)
+
+
+def steps_over(size, stride, before, dilation, count):
+    """Whether a window that starts in the padding before has no tap in the input, which is shorter than the dilation.
+
+    Its taps lie at start + j * dilation, so the first one past the padding is at start modulo dilation.
+    """
+    starting_before = min(count, -(-before // stride), dilation // gcd(stride, dilation))
+    return any((o * stride - before) % dilation >= size for o in range(starting_before))
+
+
+class Pool(NamedTuple):
+    """What a front needs to know of a pooling besides its geometry."""
+
+    geometry: PoolGeometry
+    output: tuple  # the windows along each axis
+
+
+def pool_geometry(
+    function, rank, shape, kernel, stride, padding, dilation, ceil_mode, maximum=1, count_pad=0, divisor=None
+):
+    """Check every shape and size of a pooling and describe it. `shape` is (n, c, *spatial) or (c, *spatial)."""
+    size = spatial(function, rank, shape)
+    kernel = per_axis(function, "kernel_size", kernel, rank)
+    stride = kernel if stride is None else per_axis(function, "stride", stride, rank)
+    dilation = per_axis(function, "dilation", dilation, rank)
+    padding = resolve_padding(function, padding, size, kernel, stride, dilation)
+    out = windows(function, size, kernel, stride, padding, dilation, ceil_mode)
+    check_size(function, (*shape[:-rank], *out))
+    ones, zeros = (1,) * (3 - rank), (0,) * (3 - rank)
+    geometry = PoolGeometry(
+        *ones, *size, *ones, *out, *ones, *kernel, *ones, *stride, *ones, *dilation,
+        *zeros, *(before for before, _ in padding), *zeros, *(after for _, after in padding),
+        maximum, count_pad, checked_divisor(function, divisor), 0,
+    )  # fmt: skip
+    return Pool(geometry, out)
+
+
+def adaptive_geometry(function, rank, shape, output_size, maximum):
+    """Describe adaptive pooling, whose window o along an axis runs from floor(o * i / out) to ceil((o + 1) * i / out).
+
+    `output_size` is one integer or None for all axes, or one for each; None keeps an axis.
+    """
+    size = spatial(function, rank, shape)
+    if 0 in size:
+        raise ValueError(f"{function}: input has no elements along an axis, its size is {size}")
+    given = (output_size,) * rank if is_integer(output_size) else sequence(function, "output_size", output_size, rank)
+    out = tuple(
+        i if o is None else integer(function, "output_size", o, 1) for i, o in zip(size, given, strict=True)
+    )
+    if max(out) >= 2**31:  # so that the kernels' products of two numbers of windows fit 64 bits
+        raise ValueError(f"{function}: output_size must be below 2**31, got {output_size}")
+    check_size(function, (*shape[:-rank], *out))
+    kernel = tuple(min(i, -(-i // o) + 1) for i, o in zip(size, out, strict=True))
+    ones = (1,) * (3 - rank)
+    geometry = PoolGeometry(
+        *ones, *size, *ones, *out, *ones, *kernel, *(1,) * 6, *(0,) * 6, maximum, 0, 0, 1,
+    )  # fmt: skip
+    return Pool(geometry, out)
+
+
+def unpooled_size(function, rank, shape, kernel, stride, padding, output_size):
+    """The spatial size of what `max_unpool` returns: (o - 1) * stride + kernel - before - after, or as told."""
+    size = spatial(function, rank, shape)
+    kernel = per_axis(function, "kernel_size", kernel, rank)
+    stride = kernel if stride is None else per_axis(function, "stride", stride, rank)
+    padding = pairs(function, padding, rank)
+    out = tuple(
+        (o - 1) * s + k - before - after
+        for o, k, s, (before, after) in zip(size, kernel, stride, padding, strict=True)
+    )
+    if output_size is not None:
+        out = told_size(function, rank, shape, output_size)
+    elif min(out) < 1:
+        raise ValueError(f"{function}: padding {padding} leaves nothing of the output, its size would be {out}")
+    check_size(function, (*shape[:-rank], *out))
+    return out
+
+
+def told_size(function, rank, shape, output_size):
+    """`output_size` as `rank` spatial sizes; the whole shape will do too."""
+    if hasattr(output_size, "__len__") and len(output_size) == len(shape):
+        whole = per_axis(function, "output_size", output_size, len(shape), 0)
+        if whole[:-rank] != shape[:-rank]:
+            raise ValueError(f"{function}: output_size {whole} does not go with input of shape {shape}")
+        output_size = whole[-rank:]
+    return per_axis(function, "output_size", output_size, rank)
+
+
+def spatial(function, rank, shape, name="input"):
+    """The spatial sizes of (n, c, *spatial) or (c, *spatial)."""
+    axes = ", ".join(("d", "h", "w")[3 - rank :])
+    check_rank(function, name, shape, rank, ((2, f"(n, c, {axes})"), (1, f"(c, {axes})")))
+    return tuple(shape[-rank:])
+
+
+def checked_divisor(function, value):
+    """`divisor_override` as the kernels take it: 0 for None."""
+    if value is None:
+        return 0
+    value = index(function, "divisor_override", value)
+    if value == 0 or abs(value) >= LIMIT:
+        raise ValueError(f"{function}: divisor_override must not be zero and be below 2**62, got {value}")
+    return value

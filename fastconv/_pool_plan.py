@@ -1,0 +1,107 @@
+"""The way that every pooling of windows takes: arrays, plan, kernel, result. Plans are cached and hold no arrays."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv import _cpu
+from fastconv._arrays import (
+    FIRST,
+    array,
+    check_out,
+    compute_dtype,
+    empty,
+    finish,
+    five,
+    float_dtype,
+    layout,
+    readable,
+    target,
+)
+from fastconv._pool_geometry import pool_geometry
+from fastconv._sizes import freeze
+from fastconv._threads import get_num_threads
+
+INTEGERS = {np.dtype(t): np.dtype(t) for t in ("int8", "uint8", "int16", "uint16", "int32", "int64")}
+SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}_t" for d in INTEGERS}
+SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
+INDEX = np.dtype(np.int64)
+
+
+class PoolPlan(NamedTuple):
+    run: object  # kernel(x, out, geometry, blank, threads), or kernel(x, out, at, geometry, threads) with indices
+    geometry: tuple
+    dtype: np.dtype  # the kernel's
+    output: tuple  # spatial
+    blank: float | int  # what changes nothing: the lowest value, or zero
+
+
+@_cpu.remembers_kernels
+@lru_cache(maxsize=1024)
+def plan_pool(function, rank, shape, dtype, order, kernel, stride, padding, dilation, ceil_mode, rule, indices):
+    """Check all shapes and arguments of a pooling and choose its kernel. `rule` is (maximum, count_pad, divisor)."""
+    pool = pool_geometry(function, rank, shape, kernel, stride, padding, dilation, ceil_mode, *rule)
+    dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
+    module = _cpu.kernel("pool_at" if indices else "pool")
+    run = (module.first if order == FIRST else module.last)[SPECIALISATION[dtype.name]]
+    blank = lowest(dtype) if pool.geometry.maximum else 0
+    return PoolPlan(run, tuple(pool.geometry), dtype, pool.output, blank)
+
+
+def lowest(dtype):
+    """The value that no other one is below."""
+    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+
+
+def pool(
+    function, rank, input, kernel_size, stride, padding, dilation, ceil_mode, rule, dtype_of, out=None, indices=False
+):
+    """Pool every window to one value; with `indices`, return also where each maximum was."""
+    x = array(function, "input", input)
+    dtype = dtype_of(function, input=x)
+    order = layout(x, rank) if x.ndim > rank else FIRST
+    plan = plan_pool(
+        function,
+        rank,
+        x.shape,
+        dtype,
+        order,
+        kernel_size if type(kernel_size) is int else freeze(function, "kernel_size", kernel_size),
+        stride if type(stride) is int else freeze(function, "stride", stride),
+        padding if type(padding) is int else freeze(function, "padding", padding),
+        dilation if type(dilation) is int else freeze(function, "dilation", dilation),
+        flag(function, "ceil_mode", ceil_mode),
+        rule,
+        indices,
+    )
+    shape = x.shape[:-rank] + plan.output
+    if out is not None:
+        check_out(function, out, shape, dtype)
+    result = target(out, shape, rank, plan.dtype, order, (x,))
+    at = empty(shape, rank, INDEX, order) if indices else None
+    if result.size:
+        x = readable(x, rank, plan.dtype, order)
+        if indices:
+            plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
+        else:
+            plan.run(five(x, rank), five(result, rank), plan.geometry, plan.blank, threads_for(x.size))
+    result = finish(result, out, dtype)
+    return (result, at) if indices else result
+
+
+def threads_for(work):
+    """Threads for a call that looks at `work` elements."""
+    return min(get_num_threads(), 1 + work // SERIAL)
+
+
+def flag(function, name, value):
+    """`value` as a bool."""
+    if value is True or value is False or isinstance(value, np.bool_):
+        return bool(value)
+    raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
+
+
+def ordered_dtype(function, input):
+    """The dtype of a maximum: that of the input, in native byte order."""
+    return INTEGERS.get(input.dtype.newbyteorder("=")) or float_dtype(function, input=input)

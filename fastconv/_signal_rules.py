@@ -1,0 +1,149 @@
+"""How `fastconv.signal` turns SciPy's two-operand sums into a convolution of one image with one kernel.
+
+    correlate    z[t] = sum over m of in1[t + m - before] * in2[m]          convolve: the same with in2 reversed
+
+The functions differ in how many elements lie before the first output in mode "same" when in2 has an even number k of
+taps: `correlate`, `convolve` and `convolve2d` put k // 2 there, `correlate2d` (k - 1) // 2.
+
+A sum comes back as None where it is not one for these kernels, and SciPy has to do it.
+"""
+
+from functools import lru_cache
+from math import log2, prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv._conv import conv1d, conv2d, conv3d
+
+CONV = {1: conv1d, 2: conv2d, 3: conv3d}
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+ARRAYS = (np.ndarray, np.memmap)  # other subclasses and array types have rules of their own
+PADS = {  # mode -> elements before and after in1 for k taps, where mode "same" puts `centre` before
+    "full": lambda k, centre: (k - 1, k - 1),
+    "same": lambda k, centre: (centre, k - 1 - centre),
+    "valid": lambda k, centre: (0, 0),
+}
+BOUNDARIES = {  # SciPy's names, documented or not -> numpy.pad's
+    "fill": "constant",
+    "pad": "constant",
+    "wrap": "wrap",
+    "circular": "wrap",
+    "symm": "symmetric",
+    "symmetric": "symmetric",
+}
+# A transform costs as much as FFT_START multiply-adds of the direct sum, and FFT_COST more for each element and each
+# factor of two in the full result's size. The crossover with `scipy.signal.fftconvolve` lies at a cost of 25 to 50 in
+# float32 and 15 to 30 in float64 on one thread, higher on more (asv_bench, Crossover). These are its upper end, where
+# SciPy transforms as well: no result is less accurate than SciPy's.
+FFT_START = 5_000_000
+FFT_COST = {4: 40, 8: 32}
+
+
+def centre(k):
+    """Taps before the centre: of `correlate`, `convolve` and `convolve2d`."""
+    return k // 2
+
+
+def centre_correlate2d(k):
+    """Taps before the centre: of `correlate2d`."""
+    return (k - 1) // 2
+
+
+def computable(in1, in2, ranks):
+    """Whether both operands are what the kernels compute: non-empty native float arrays of the same rank."""
+    return (
+        type(in1) in ARRAYS
+        and type(in2) in ARRAYS
+        and in1.ndim == in2.ndim
+        and in1.ndim in ranks
+        and in1.dtype in DTYPES
+        and in2.dtype in DTYPES
+        and in1.size > 0
+        and in2.size > 0
+    )
+
+
+def known(argument, table):
+    """Whether `argument` is one of the names that `table` explains."""
+    return isinstance(argument, str) and argument in table
+
+
+def reverse(a):
+    """`a` backwards along every axis, a view."""
+    return a[(slice(None, None, -1),) * a.ndim]
+
+
+class Window(NamedTuple):
+    """A sum of two operands as a correlation of an image with a kernel."""
+
+    swapped: bool  # in2 is the image, in1 the kernel
+    part: tuple  # slices of the image: what windows touch
+    pads: int | tuple  # zeros around it, for `conv1d` and its kind
+    backwards: bool  # the result is reversed
+
+
+@lru_cache(maxsize=1024)
+def window(size1, size2, mode, flip, centre):
+    """How to sum operands of these shapes, or None where neither fits into the other; the smaller one is the kernel."""
+    axes = tuple(zip(size1, size2, strict=True))
+    swapped = prod(size2) > prod(size1)
+    pads = tuple(PADS[mode](k, centre(k)) for k in size2)
+    if mode == "valid":
+        swapped = any(n < k for n, k in axes)
+        if swapped and any(n > k for n, k in axes):
+            return None
+    elif swapped:
+        # The same outputs as windows that in1 cuts out of in2, where a negative pad leaves out elements of in2.
+        pads = tuple((n - k + b, n - k + a) for (n, k), (b, a) in zip(axes, pads, strict=True))
+    backwards = swapped and not flip
+    if backwards:
+        pads = tuple((a, b) for b, a in pads)
+    image = size2 if swapped else size1
+    part = tuple(slice(max(-b, 0), i - max(-a, 0)) for i, (b, a) in zip(image, pads, strict=True))
+    pads = tuple((max(b, 0), max(a, 0)) for b, a in pads)
+    alike = len({width for pair in pads for width in pair}) == 1
+    return Window(swapped, part, pads[0][0] if alike else pads, backwards)
+
+
+def direct(image, kernel, pads):
+    """Correlation of an image between zeros with a kernel, summed directly."""
+    return CONV[image.ndim](image[None], kernel[None, None], padding=pads)[0]
+
+
+def between_zeros(in1, in2, mode, flip, centre):
+    """Correlation, or with `flip` convolution, of `in1` between zeros."""
+    how = window(in1.shape, in2.shape, mode, flip, centre)
+    if how is None:
+        return None
+    image, kernel = (in2, in1) if how.swapped else (in1, in2)
+    # A zero beside the image times an infinite tap would be NaN, where SciPy leaves some of these products out.
+    if not np.isfinite(kernel).all() or (how.swapped and not np.isfinite(image).all()):
+        return None
+    result = direct(image[how.part], reverse(kernel) if flip else kernel, how.pads)
+    return reverse(result) if how.backwards else result
+
+
+def within_boundary(in1, in2, mode, boundary, fillvalue, flip, centre):
+    """Correlation, or with `flip` convolution, of the image `in1` continued beyond its edges as `boundary` says."""
+    dtype = max(in1.dtype, in2.dtype)
+    extend = BOUNDARIES[boundary]
+    if mode == "valid" or (extend == "constant" and fillvalue == 0):
+        return between_zeros(in1, in2, mode, flip, centre)
+    values = {}
+    if extend == "constant":
+        if not abs(fillvalue) <= float(np.finfo(dtype).max):
+            return None
+        values["constant_values"] = fillvalue
+    pads = tuple(PADS[mode](k, centre(k)) for k in in2.shape)
+    padded = np.pad(in1.astype(dtype, copy=False), pads, extend, **values)
+    return direct(padded, reverse(in2) if flip else in2, 0)
+
+
+def fft_is_faster(in1, in2, mode):
+    """Whether Fourier transforms of the full result's size take less time than the direct sum."""
+    sizes = tuple(zip(in1.shape, in2.shape, strict=True))
+    full = prod(i + k - 1 for i, k in sizes)
+    outputs = {"full": max(in1.size, in2.size), "same": in1.size, "valid": prod(abs(i - k) + 1 for i, k in sizes)}
+    cost = FFT_COST[max(in1.itemsize, in2.itemsize)]
+    return outputs[mode] * min(in1.size, in2.size) > FFT_START + cost * full * log2(full)

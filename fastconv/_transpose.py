@@ -1,0 +1,146 @@
+"""The fronts of transposed convolution: one for each rank, all by way of `convolve_transposed`."""
+
+from fastconv._arrays import FIRST, array, check_out, float_dtype, layout
+from fastconv._phases import spread
+from fastconv._sizes import freeze
+from fastconv._transpose_geometry import transposed_geometry
+
+
+def convolve_transposed(
+    function, rank, input, weight, bias, stride, padding, output_padding, groups, dilation, out
+):
+    """The way of every transposed convolution: arrays, geometry, phases."""
+    x, w = array(function, "input", input), array(function, "weight", weight)
+    b = None if bias is None else array(function, "bias", bias)
+    dtype = float_dtype(function, input=x, weight=w, bias=b)
+    sizes = {
+        "stride": stride, "padding": padding, "output_padding": output_padding, "groups": groups, "dilation": dilation,
+    }  # fmt: skip
+    sizes = {name: freeze(function, name, value) for name, value in sizes.items()}
+    geometry = transposed_geometry(function, rank, x.shape, w.shape, **sizes)
+    if b is not None and b.shape != (geometry.oc,):
+        raise ValueError(
+            f"{function}: bias must have shape {(geometry.oc,)} for weight of shape {w.shape} and "
+            f"groups={geometry.groups}, got {b.shape}"
+        )
+    shape = (*x.shape[: x.ndim - rank - 1], geometry.oc, *geometry.output[3 - rank :])
+    if out is not None:
+        check_out(function, out, shape, dtype)
+    order = layout(x, rank) if x.ndim > rank else FIRST
+    return spread(function, rank, geometry, x, w, b, dtype, order, shape, out)
+
+
+AXES = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
+DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an image spread out by a kernel.
+
+    The transpose, as a linear map, of `conv{rank}d` with the same weight, stride, padding, dilation and groups, and
+    so its input gradient; also called deconvolution or fractionally strided convolution. Along each axis
+
+        out[o] = bias + sum over i, t of  input[i] * weight[t]        with  i * stride + t * dilation = o + padding
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (n, ic, {size}) or (ic, {size}); float16, float32 or float64.
+    weight : array_like
+        Shape (ic, oc // groups, {kernel}).
+    bias : array_like, optional
+        Shape (oc,), added to each output channel.
+    stride : int or {rank} ints
+        From 1 up: how far apart neighbouring inputs land.
+    padding : int, {rank} ints or {rank} (before, after) pairs
+        Outputs cut off at each end, which is what `conv{rank}d` with this padding would have padded.
+    output_padding : int or {rank} ints
+        Outputs added at the end, smaller than stride or dilation: of the several output sizes that `conv{rank}d` with
+        this stride maps to the same input size, the one wanted.
+    groups : int
+        Divides the channels into this many independent transposed convolutions.
+    dilation : int or {rank} ints
+        From 1 up: how far apart neighbouring taps land.
+    out : ndarray, optional
+        Where to write the result: exact shape and dtype, any strides.
+
+    Returns
+    -------
+    ndarray
+        Shape (n, oc, {size}), or without n as the input, each axis of size
+        (in - 1) * stride - before - after + dilation * (kernel - 1) + 1 + output_padding. Memory order follows the
+        input: channels-last stays channels-last. The dtype is the widest of the operands; float16 is computed in
+        float32.
+
+    Raises
+    ------
+    TypeError
+        An operand is not floating, or a size is not an integer.
+    ValueError
+        Shapes disagree, a size is out of range, or nothing is left of the result.
+    MemoryError
+        The result or the scratch memory cannot be allocated.
+
+    Notes
+    -----
+    Outputs at the same distance modulo the stride are one ordinary convolution of stride 1 with some of the taps; these
+    phases are computed as such and interleaved, so there is neither a column matrix nor a scatter, and accuracy,
+    special values and the same bits for any number of threads are as for `conv{rank}d` with method="auto".
+
+    References
+    ----------
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016, arXiv:1603.07285.
+    W. Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016, arXiv:1609.07009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> image = np.ones((1, 1, {ones}), np.float32)
+    >>> fastconv.conv_transpose{rank}d(image, np.ones((1, 1, {threes}), np.float32), stride=2)[{row}]
+    array([{line}], dtype=float32)
+    """
+
+
+def documented(rank):
+    """Decorator: the docstring of one rank."""
+    axes = AXES[rank]
+    words = {
+        "rank": rank,
+        "axes": "one axis" if rank == 1 else f"{rank} axes",
+        "size": ", ".join(axes),
+        "kernel": ", ".join(f"k{axis}" for axis in axes),
+        "ones": ", ".join("3" * rank),
+        "threes": ", ".join("3" * rank),
+        "row": ", ".join("0" * (rank + 1)),
+        "line": "1., 1., 2., 1., 2., 1., 1.",
+    }
+
+    def decorate(front):
+        front.__doc__ = DOC.format(**words)
+        return front
+
+    return decorate
+
+
+@documented(1)
+def conv_transpose1d(
+    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
+):
+    return convolve_transposed(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation, out
+    )
+
+
+@documented(2)
+def conv_transpose2d(
+    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
+):
+    return convolve_transposed(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation, out
+    )
+
+
+@documented(3)
+def conv_transpose3d(
+    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
+):
+    return convolve_transposed(
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation, out
+    )

@@ -1,0 +1,134 @@
+"""Shape arithmetic of transposed convolution: its output size, and its split into stride-1 convolutions.
+
+Along one axis, with stride s, dilation d, crop p and kernel w of k taps,
+
+    out[o] = sum over i, t of  in[i] * w[t]        with  i * s + t * d = o + p.
+
+Which taps reach an output depends on (o + p) mod s alone: with g = gcd(s, d), the solutions t of t * d = o + p (mod s)
+lie s / g apart, and from one to the next i falls by d / g. So the outputs of one residue class, a *phase*, are an
+ordinary convolution of stride 1 and dilation d / g with every (s / g)-th tap, reversed; a class without taps is zero:
+
+    k = 4, s = 2, p = 1      o = 0 2 4 ...  taps 3 1 of i = -1  0, 0 1, 1 2, ...
+                             o = 1 3 5 ...  taps 2 0 of i =  0  1, 1 2, 2 3, ...
+
+Dumoulin & Visin 2016, arXiv:1603.07285, chapter 4, for the shapes; Shi et al. 2016, arXiv:1609.07009, for the phases.
+"""
+
+from itertools import product
+from math import gcd
+from typing import NamedTuple
+
+from fastconv._geometry import check_rank, check_size
+from fastconv._sizes import LIMIT, integer, pairs, per_axis
+
+
+class Transposed(NamedTuple):
+    """A transposed convolution, or the input gradient of a convolution, of one image; three axes, plain integers."""
+
+    ic: int  # channels of what is spread: input of a transposed convolution, grad_output of a gradient
+    oc: int
+    groups: int
+    size: tuple
+    output: tuple
+    kernel: tuple
+    stride: tuple
+    dilation: tuple
+    crop: tuple  # elements cut off before the first output: the padding of the convolution it transposes
+
+
+class AxisPhase(NamedTuple):
+    """Outputs first, first + stride, ... (`count` of them) of one axis."""
+
+    first: int
+    count: int
+    tap: int  # the taps are tap, tap + step, ... (`taps` of them)
+    step: int
+    taps: int
+    dilation: int  # between the inputs of neighbouring taps
+    shift: int  # input under `tap` at output `first`
+
+    def window(self, j0, j1, size):
+        """Outputs j0 <= j < j1 as a convolution: the inputs [lo, hi) they read, and zeros (before, after) those.
+
+        None if there are none, or they read padding only.
+        """
+        low, end = j0 + self.shift - (self.taps - 1) * self.dilation, j1 + self.shift
+        lo, hi = max(low, 0), min(end, size)
+        return (lo, hi, (lo - low, end - hi)) if j0 < j1 and lo < hi else None
+
+
+def axis_phases(size, output, kernel, stride, dilation, crop):
+    """The phases of one axis that have taps, by their first output."""
+    g = gcd(stride, dilation)
+    step = stride // g
+    phases = []
+    for tap in range(min(kernel, step)):
+        first = (tap * dilation - crop) % stride
+        if first < output:
+            taps = -(-(kernel - tap) // step)
+            shift = (first + crop - tap * dilation) // stride
+            phases.append(AxisPhase(first, -(-(output - first) // stride), tap, step, taps, dilation // g, shift))
+    return sorted(phases)
+
+
+def transposed_geometry(
+    function, rank, input_shape, weight_shape, stride, padding, output_padding, groups, dilation
+):
+    """Check every shape and size of a transposed convolution and describe it.
+
+    `input_shape` is (n, ic, *spatial) or (ic, *spatial), `weight_shape` (ic, oc // groups, *kernel).
+    """
+    names = ", ".join(("d", "h", "w")[3 - rank :])
+    check_rank(function, "input", input_shape, rank, ((2, f"(n, ic, {names})"), (1, f"(ic, {names})")))
+    check_rank(function, "weight", weight_shape, rank, ((2, f"(ic, oc // groups, k{names.replace(', ', ', k')})"),))
+    stride = per_axis(function, "stride", stride, rank)
+    dilation = per_axis(function, "dilation", dilation, rank)
+    crops = pairs(function, padding, rank)
+    extra = per_axis(function, "output_padding", output_padding, rank, 0)
+    groups = integer(function, "groups", groups, 1)
+    wc, ocg, *kernel = weight_shape
+    ic, *size = input_shape[-rank - 1 :]
+    if min(kernel) < 1:
+        raise ValueError(f"{function}: weight of shape {weight_shape} has an empty kernel")
+    if ic != wc:
+        raise ValueError(
+            f"{function}: weight of shape {weight_shape} needs input with {wc} channels, "
+            f"got input of shape {input_shape}"
+        )
+    if ic % groups:
+        raise ValueError(f"{function}: groups={groups} does not divide the {ic} channels of input {input_shape}")
+    output = []
+    for i, k, s, d, e, crop in zip(size, kernel, stride, dilation, extra, crops, strict=True):
+        if e >= max(s, d):
+            raise ValueError(
+                f"{function}: output_padding must be smaller than stride or dilation, got {output_padding!r} "
+                f"with stride {stride} and dilation {dilation}"
+            )
+        output.append((i - 1) * s - sum(crop) + d * (k - 1) + 1 + e)
+        if max(output[-1] + sum(crop), sum(crop)) >= LIMIT:
+            raise ValueError(f"{function}: stride {s}, dilation {d} and padding {crop} reach beyond 2**62 elements")
+    if min(output) < 1:
+        raise ValueError(
+            f"{function}: padding {crops} leaves nothing of the result, size {tuple(output)}, "
+            f"for input of shape {input_shape} and weight of shape {weight_shape}"
+        )
+    check_size(function, (*input_shape[: -rank - 1], ocg * groups, *output))
+    ones, zeros = (1,) * (3 - rank), (0,) * (3 - rank)
+    return Transposed(
+        ic, ocg * groups, groups, (*ones, *size), (*ones, *output), (*ones, *kernel), (*ones, *stride),
+        (*ones, *dilation), (*zeros, *(before for before, _ in crops)),
+    )  # fmt: skip
+
+
+def boxes(counts, element, most):
+    """Cover `counts` outputs of `element` bytes each with boxes of at most `most` bytes, or of one output.
+
+    Yields ((j0, j1), ...) per axis; rows are cut last.
+    """
+    room, ranges = max(most // max(element, 1), 1), []
+    for count in reversed(counts):
+        pieces = -(-count // room)
+        length = -(-count // pieces)
+        ranges.append([(j, min(j + length, count)) for j in range(0, count, length)])
+        room = max(room // count, 1)
+    return product(*reversed(ranges))

@@ -1,0 +1,158 @@
+"""The fronts of unpooling, and putting values where indices say, which the gradient of max pooling does too."""
+
+import numpy as np
+
+from fastconv import _cpu
+from fastconv._arrays import FIRST, array, compute_dtype, dense, empty, finish, layout
+from fastconv._pool_geometry import spatial, unpooled_size
+from fastconv._pool_plan import INDEX, SPECIALISATION, ordered_dtype, threads_for
+
+
+def scatter(function, name, rank, x, indices, size, dtype, add):
+    """Values `x` to their places in zeros of spatial shape `size`, or added there; `name` is the caller's for x."""
+    index = array(function, "indices", indices)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{function}: indices must be integers, got dtype {index.dtype}")
+    if index.shape != x.shape:
+        raise ValueError(f"{function}: indices have shape {index.shape}, {name} has shape {x.shape}")
+    elements = int(np.prod(size, dtype=object))
+    if index.size and (index.min() < 0 or index.max() >= elements):
+        raise ValueError(
+            f"{function}: indices must be from 0 to {elements - 1}, flat in a plane of size {size}, "
+            f"got {index.min()} to {index.max()}"
+        )
+    order = layout(x, rank)
+    kernel_dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
+    result = empty(x.shape[:-rank] + tuple(size), rank, kernel_dtype, order)
+    if x.size and result.size:
+        run = _cpu.kernel("scatter").scatter[SPECIALISATION[kernel_dtype.name]]
+        x, index = planes(x, rank, order, kernel_dtype), planes(index, rank, order, INDEX)
+        run(x, index, planes(result, rank, order, kernel_dtype), order != FIRST, add, threads_for(result.size))
+    else:
+        result[...] = 0
+    return finish(result, None, dtype)
+
+
+def planes(x, rank, order, dtype):
+    """`x` as C-contiguous (n, c, pixels), or (n, pixels, c) for channels-last; a view where it is dense already."""
+    channels = x.ndim - rank - 1
+    x = dense(x if order == FIRST else np.moveaxis(x, channels, -1), dtype)
+    if order == FIRST:
+        return x.reshape(x.shape[0] if channels else 1, x.shape[channels], -1)
+    return x.reshape(x.shape[0] if channels else 1, -1, x.shape[-1])
+
+
+def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):
+    """Unpooling of any rank."""
+    x = array(function, "input", input)
+    dtype = ordered_dtype(function, input=x)
+    if 0 in spatial(function, rank, x.shape):
+        raise ValueError(f"{function}: input has no elements along an axis, its shape is {x.shape}")
+    size = unpooled_size(function, rank, x.shape, kernel_size, stride, padding, output_size)
+    return scatter(function, "input", rank, x, indices, size, dtype, False)
+
+
+def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Put maxima back where they were in a signal: `max_unpool2d` with one spatial axis.
+
+    Parameters
+    ----------
+    input, indices : array_like, (n, c, ow) or (c, ow)
+        What `max_pool1d` returned with `return_indices`.
+    kernel_size, stride, padding, output_size
+        As in `max_unpool2d`, for one axis.
+
+    Returns
+    -------
+    ndarray, (n, c, w) or (c, w)
+        The maxima at their places, zeros elsewhere.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `max_unpool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.max_unpool1d(np.array([[5.0, 4.0]]), np.array([[1, 3]]), 2)
+    array([[0., 5., 0., 4.]])
+    """
+    return max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Put maxima back where they were.
+
+    ``out[n, c].ravel()[indices[n, c, y, x]] = input[n, c, y, x]``
+
+    and zero elsewhere; of equal indices the last one counts.
+
+    Parameters
+    ----------
+    input, indices : array_like, (n, c, oh, ow) or (c, oh, ow)
+        What `max_pool2d` returned with `return_indices`.
+    kernel_size, stride, padding
+        Those of the pooling, which give the size of the result; padding as integers or pairs.
+    output_size : sequence of int, optional
+        The size itself, (h, w) or the whole shape: a stride above one leaves it open.
+
+    Returns
+    -------
+    ndarray, (n, c, h, w) or (c, h, w)
+        The maxima at their places, zeros elsewhere; of the dtype and memory order of `input`.
+
+    Raises
+    ------
+    TypeError
+        `input` has a dtype that `max_pool2d` does not take, `indices` are not integers, or an argument is of the wrong
+        kind.
+    ValueError
+        An index lies outside its plane, a size is out of range, or shapes do not fit.
+
+    Notes
+    -----
+    Without `output_size`, ``h = (oh - 1) * sh + kh - top - bottom``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> x = np.array([[[3.0, 1.0, 0.0, 2.0], [0.0, 4.0, 2.0, 2.0]]])
+    >>> fastconv.max_unpool2d(*fastconv.max_pool2d(x, 2, return_indices=True), 2)
+    array([[[0., 0., 0., 2.],
+            [0., 4., 0., 0.]]])
+    """
+    return max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Put maxima back where they were in a volume: `max_unpool2d` with three spatial axes.
+
+    Parameters
+    ----------
+    input, indices : array_like, (n, c, od, oh, ow) or (c, od, oh, ow)
+        What `max_pool3d` returned with `return_indices`.
+    kernel_size, stride, padding, output_size
+        As in `max_unpool2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, (n, c, d, h, w) or (c, d, h, w)
+        The maxima at their places, zeros elsewhere.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `max_unpool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.max_unpool3d(np.array([[[[9]]]]), np.array([[[[3]]]]), (1, 2, 2))
+    array([[[[0, 0],
+             [0, 9]]]])
+    """
+    return max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)

@@ -1,0 +1,1 @@
+"""Tests of fastconv: one file per promise, all against ``reference``, SciPy or cases computed by hand."""

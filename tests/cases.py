@@ -1,0 +1,253 @@
+"""Named geometries, once, for every test that runs over shapes.
+
+A row is one call: shapes first, then whatever is not the default. Maps are tiny, because the reference is a loop; what
+they cover is written beside them. Numbers like 7, 8, 9 and 31, 33 stand around the widths of vectors, 5, 6, 7 and 13
+around the height of a register tile, and 256 and 512 products around the depth of a block of the sum.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Conv(NamedTuple):
+    """One convolution: ``input`` (n, ic, *spatial) or (ic, *spatial), ``weight`` (oc, ic // groups, *kernel)."""
+
+    name: str
+    input: tuple
+    weight: tuple
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+    padding_mode: str = "zeros"
+    activation: str | None = None
+    bias: bool = True
+
+    @property
+    def rank(self):
+        return len(self.weight) - 2
+
+    @property
+    def channel_axis(self):
+        return len(self.input) - self.rank - 1
+
+    def arguments(self):
+        """What follows input, weight and bias in a call, as keywords."""
+        names = ("stride", "padding", "dilation", "groups", "padding_mode", "activation")
+        return {name: getattr(self, name) for name in names}
+
+
+class Pool(NamedTuple):
+    """One pooling of an ``input`` (n, c, *spatial) or (c, *spatial)."""
+
+    name: str
+    input: tuple
+    kernel: tuple
+    stride: Any = None
+    padding: Any = 0
+    dilation: Any = 1
+    ceil_mode: bool = False
+
+    @property
+    def rank(self):
+        return len(self.kernel)
+
+    @property
+    def channel_axis(self):
+        return len(self.input) - self.rank - 1
+
+
+def names(rows):
+    """Test ids of `rows`."""
+    return [row.name for row in rows]
+
+
+def row(rows, name):
+    """The one of `rows` called `name`."""
+    return next(row for row in rows if row.name == name)
+
+
+MODES = ("zeros", "reflect", "symmetric", "replicate", "circular")
+
+CONV2D = (
+    # kernels: odd, even, flat, tall, single, as large as the image
+    Conv("1x1", (2, 5, 4, 5), (6, 5, 1, 1)),
+    Conv("2x2", (1, 2, 5, 6), (3, 2, 2, 2)),
+    Conv("3x3", (1, 3, 6, 7), (4, 3, 3, 3)),
+    Conv("4x4-padded", (1, 2, 6, 7), (3, 2, 4, 4), padding=2),
+    Conv("5x5-padded", (1, 2, 7, 9), (6, 2, 5, 5), padding=2),
+    Conv("7x7-stride-2", (1, 3, 11, 13), (4, 3, 7, 7), stride=2, padding=3),
+    Conv("1x7", (1, 2, 4, 12), (3, 2, 1, 7), padding=(0, 3)),
+    Conv("7x1", (1, 2, 12, 4), (3, 2, 7, 1), padding=(3, 0)),
+    Conv("2x3", (1, 2, 5, 6), (3, 2, 2, 3), padding=1),
+    Conv("11x11-one-image", (1, 1, 15, 21), (1, 1, 11, 11), padding=5),
+    Conv("whole-image", (2, 3, 4, 5), (7, 3, 4, 5)),
+    Conv("kernel-beyond-image", (1, 2, 3, 2), (3, 2, 5, 5), padding=2),
+    # strides, also longer than the kernel
+    Conv("stride-2", (1, 3, 7, 8), (5, 3, 3, 3), stride=2, padding=1),
+    Conv("stride-3", (1, 2, 10, 11), (3, 2, 3, 3), stride=3),
+    Conv("stride-4-beyond-kernel", (1, 2, 9, 14), (3, 2, 3, 2), stride=4),
+    Conv("stride-1-2", (1, 2, 6, 9), (3, 2, 3, 3), stride=(1, 2), padding=1),
+    Conv("stride-2-1", (1, 2, 6, 9), (3, 2, 3, 3), stride=(2, 1), padding=1),
+    Conv("1x1-stride-2", (1, 5, 5, 7), (6, 5, 1, 1), stride=2),
+    # dilation
+    Conv("dilation-2", (1, 2, 8, 9), (3, 2, 3, 3), dilation=2, padding=2),
+    Conv("dilation-3-1", (1, 2, 9, 5), (3, 2, 3, 2), dilation=(3, 1)),
+    Conv("dilation-2-stride-2", (1, 2, 9, 11), (3, 2, 3, 3), stride=2, dilation=2, padding=1),
+    # padding in every form
+    Conv("pairs", (1, 2, 5, 6), (3, 2, 3, 3), padding=((0, 2), (1, 0))),
+    Conv("pairs-stride-2", (1, 2, 6, 7), (3, 2, 3, 4), stride=2, padding=((2, 1), (0, 3))),
+    Conv("padding-beyond-kernel", (1, 2, 3, 4), (3, 2, 2, 2), padding=4),
+    Conv("valid", (1, 2, 5, 6), (3, 2, 3, 2), padding="valid"),
+    Conv("same-odd", (1, 2, 5, 6), (3, 2, 3, 5), padding="same"),
+    Conv("same-even", (1, 2, 5, 6), (3, 2, 2, 4), padding="same"),
+    Conv("same-stride-2", (1, 2, 6, 7), (3, 2, 3, 3), stride=2, padding="same"),
+    Conv("same-stride-beyond-kernel", (1, 2, 7, 8), (3, 2, 2, 1), stride=3, padding="same"),
+    Conv("same-dilation", (1, 2, 7, 8), (3, 2, 3, 2), dilation=(2, 3), padding="same"),
+    Conv("same-lower-even", (1, 2, 5, 6), (3, 2, 2, 4), padding="same_lower"),
+    Conv("same-lower-stride-2", (1, 2, 6, 7), (3, 2, 3, 3), stride=2, padding="same_lower"),
+    Conv("full", (1, 2, 4, 5), (3, 2, 3, 2), padding="full"),
+    Conv("full-dilation", (1, 2, 4, 5), (3, 2, 2, 3), dilation=2, padding="full"),
+    # groups
+    Conv("groups-2", (1, 4, 5, 6), (6, 2, 3, 3), groups=2, padding=1),
+    Conv("groups-3-stride-2", (2, 6, 5, 6), (9, 2, 3, 3), groups=3, stride=2),
+    Conv("groups-2-1x1", (1, 10, 3, 5), (14, 5, 1, 1), groups=2),
+    Conv("depthwise", (1, 9, 6, 7), (9, 1, 3, 3), groups=9, padding=1),
+    Conv("depthwise-5x5-stride-2", (1, 5, 9, 8), (5, 1, 5, 5), groups=5, stride=2, padding=2),
+    Conv("depthwise-dilation", (1, 3, 8, 9), (3, 1, 3, 3), groups=3, dilation=2, padding="same"),
+    Conv("depthwise-multiplier-2", (1, 4, 5, 6), (8, 1, 3, 3), groups=4, padding=1),
+    Conv("depthwise-multiplier-3-17-channels", (1, 17, 3, 4), (51, 1, 2, 2), groups=17),
+    # output channels around the register tile, widths around the vectors
+    *(Conv(f"channels-{oc}", (1, 2, 3, 6), (oc, 2, 3, 3), padding=1) for oc in (1, 5, 6, 7, 12, 13, 17, 33)),
+    *(Conv(f"width-{w}", (1, 2, 2, w), (7, 2, 3, 3), padding=1) for w in (1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33)),
+    *(Conv(f"width-{w}-stride-2", (1, 2, 3, w), (5, 2, 3, 3), padding=1, stride=2) for w in (15, 17, 33, 65)),
+    *(Conv(f"1x1-pixels-{w}", (1, 3, 1, w), (7, 3, 1, 1)) for w in (5, 8, 16, 17)),
+    # sums of more than 256 and more than 512 products, odd numbers of channels
+    Conv("sum-of-260", (1, 260, 2, 3), (7, 260, 1, 1)),
+    Conv("sum-of-333", (1, 37, 3, 5), (5, 37, 3, 3), padding=1),
+    Conv("sum-of-585", (1, 65, 4, 5), (7, 65, 3, 3)),
+    Conv("sum-of-1100", (1, 275, 2, 4), (13, 275, 2, 2)),
+    # batches, single pixels and what is optional
+    Conv("batch-0", (0, 3, 5, 6), (4, 3, 3, 3), padding=1),
+    Conv("batch-3", (3, 3, 5, 6), (7, 3, 3, 3), padding=1),
+    Conv("unbatched", (3, 5, 6), (4, 3, 3, 3), padding=1),
+    Conv("unbatched-depthwise", (5, 5, 6), (5, 1, 3, 3), groups=5),
+    Conv("one-pixel", (1, 3, 1, 1), (5, 3, 3, 3), padding=1),
+    Conv("column", (2, 3, 9, 1), (6, 3, 3, 1), padding=(1, 0)),
+    Conv("no-bias", (1, 3, 5, 6), (7, 3, 3, 3), padding=1, bias=False),
+    Conv("no-bias-1x1", (1, 8, 3, 4), (6, 8, 1, 1), bias=False),
+    Conv("relu", (2, 3, 5, 6), (7, 3, 3, 3), padding=1, activation="relu"),
+    Conv("relu6", (1, 3, 5, 6), (5, 3, 2, 2), activation="relu6", bias=False),
+    Conv("relu-sum-of-585", (1, 65, 3, 5), (6, 65, 3, 3), padding=1, activation="relu"),
+    Conv("relu6-depthwise", (1, 5, 5, 6), (5, 1, 3, 3), groups=5, padding=1, activation="relu6"),
+    # modes
+    *(Conv(f"{mode}-1", (1, 2, 4, 5), (3, 2, 3, 3), padding=1, padding_mode=mode) for mode in MODES),
+    *(Conv(f"{mode}-pairs", (1, 2, 4, 5), (3, 2, 3, 2), padding=((2, 0), (1, 3)), padding_mode=mode) for mode in MODES),
+    *(Conv(f"{mode}-same", (1, 2, 5, 6), (3, 2, 3, 4), padding="same", padding_mode=mode) for mode in MODES),
+    *(
+        Conv(f"{mode}-stride-2-groups-2", (1, 4, 5, 6), (4, 2, 3, 3), 2, 2, (1, 2), groups=2, padding_mode=mode)
+        for mode in MODES
+    ),
+    Conv("circular-depthwise", (1, 3, 4, 5), (3, 1, 3, 3), padding=1, groups=3, padding_mode="circular"),
+)
+
+CONV1D = (
+    Conv("k1", (2, 3, 7), (5, 3, 1)),
+    Conv("k3", (1, 2, 9), (3, 2, 3), padding=1),
+    Conv("k4-stride-3", (2, 2, 11), (3, 2, 4), stride=3, padding=2),
+    Conv("k9-dilation-2", (1, 2, 40), (7, 2, 9), dilation=2, padding="same"),
+    Conv("k101-one-signal", (1, 1, 150), (1, 1, 101), padding="full"),
+    Conv("pairs", (1, 2, 9), (3, 2, 3), padding=((0, 2),)),
+    Conv("same-lower-even", (1, 2, 9), (3, 2, 4), padding="same_lower"),
+    Conv("depthwise", (1, 5, 17), (5, 1, 3), groups=5, padding=1),
+    Conv("groups-2-multiplier", (1, 4, 9), (6, 2, 3), groups=2, stride=2),
+    Conv("sum-of-600", (1, 120, 8), (7, 120, 5), padding=2),
+    Conv("unbatched", (3, 9), (4, 3, 3), activation="relu"),
+    Conv("batch-0", (0, 3, 9), (4, 3, 3)),
+    *(Conv(f"{mode}", (1, 2, 6), (3, 2, 4), padding=((2, 3),), padding_mode=mode) for mode in MODES),
+    *(Conv(f"width-{w}", (1, 3, w), (7, 3, 3), padding=1, bias=False) for w in (1, 7, 8, 9, 16, 17, 33)),
+)
+
+CONV3D = (
+    Conv("1x1x1", (2, 3, 2, 3, 4), (5, 3, 1, 1, 1)),
+    Conv("3x3x3", (1, 2, 4, 5, 6), (3, 2, 3, 3, 3), padding=1),
+    Conv("2x3x1", (1, 2, 3, 4, 5), (3, 2, 2, 3, 1), padding=(1, 1, 0)),
+    Conv("stride-2-1-3", (1, 2, 5, 4, 7), (3, 2, 3, 2, 3), stride=(2, 1, 3), padding=1),
+    Conv("dilation", (1, 2, 5, 6, 7), (3, 2, 2, 3, 3), dilation=(2, 1, 2), padding=(1, 0, 2)),
+    Conv("pairs", (1, 2, 3, 4, 5), (3, 2, 2, 3, 3), padding=((0, 1), (2, 0), (1, 2))),
+    Conv("same-even", (1, 2, 3, 4, 5), (3, 2, 2, 4, 3), stride=(1, 2, 1), padding="same"),
+    Conv("full", (1, 1, 2, 3, 4), (2, 1, 2, 2, 3), padding="full"),
+    Conv("depthwise", (1, 5, 3, 4, 5), (5, 1, 3, 3, 3), groups=5, padding=1),
+    Conv("groups-2", (1, 4, 3, 4, 5), (6, 2, 2, 2, 2), groups=2),
+    Conv("sum-of-540", (1, 20, 3, 4, 4), (7, 20, 3, 3, 3), padding=(0, 1, 0)),
+    Conv("unbatched", (2, 3, 4, 5), (3, 2, 2, 2, 2), activation="relu6", bias=False),
+    Conv("batch-0", (0, 2, 3, 4, 5), (3, 2, 2, 2, 2)),
+    *(
+        Conv(f"{mode}", (1, 2, 3, 3, 4), (3, 2, 3, 2, 3), padding=((2, 0), (1, 1), (0, 3)), padding_mode=mode)
+        for mode in MODES
+    ),
+    *(Conv(f"width-{w}", (1, 2, 2, 2, w), (7, 2, 2, 2, 3), padding=(0, 1, 1)) for w in (7, 8, 9, 17)),
+)
+
+POOL2D = (
+    Pool("2x2", (1, 3, 6, 8), (2, 2)),
+    Pool("2x2-odd-size", (2, 3, 7, 9), (2, 2)),
+    Pool("2x2-ceil", (1, 3, 7, 9), (2, 2), ceil_mode=True),
+    Pool("3x3-stride-2", (1, 3, 9, 11), (3, 3), 2),
+    Pool("3x3-stride-2-padded", (1, 3, 8, 10), (3, 3), 2, 1),
+    Pool("3x3-stride-2-ceil", (1, 3, 8, 10), (3, 3), 2, 0, ceil_mode=True),
+    Pool("3x3-stride-1-padded", (1, 3, 6, 7), (3, 3), 1, 1),
+    Pool("5x5-stride-1-padded", (1, 2, 8, 9), (5, 5), 1, 2),
+    Pool("1x1", (1, 3, 4, 5), (1, 1)),
+    Pool("1x1-stride-2", (1, 3, 5, 6), (1, 1), 2),
+    Pool("1x3", (1, 2, 3, 9), (1, 3), 1),
+    Pool("3x1", (1, 2, 9, 3), (3, 1), 1),
+    Pool("3x2-stride-1-2", (1, 2, 7, 8), (3, 2), (1, 2), (1, 0)),
+    Pool("stride-beyond-kernel", (1, 2, 9, 11), (2, 2), 3),
+    Pool("stride-beyond-kernel-ceil", (1, 2, 9, 12), (2, 2), (3, 4), ceil_mode=True),
+    Pool("ceil-drops-a-window", (1, 2, 3, 6), (2, 2), 3, ceil_mode=True),
+    Pool("ceil-drops-a-window-in-padding", (1, 2, 5, 5), (2, 2), 2, 1, ceil_mode=True),
+    Pool("ceil-window-beyond-image", (1, 2, 2, 3), (3, 3), 2, ceil_mode=True),
+    Pool("pairs", (1, 2, 5, 6), (3, 3), 2, ((0, 1), (2, 0))),
+    Pool("pairs-ceil", (1, 2, 6, 6), (3, 3), 2, ((0, 2), (1, 0)), ceil_mode=True),
+    Pool("same", (1, 2, 5, 6), (3, 2), 1, "same"),
+    Pool("same-stride-2", (1, 2, 6, 7), (3, 3), 2, "same"),
+    Pool("same-lower", (1, 2, 5, 6), (2, 4), 1, "same_lower"),
+    Pool("same-lower-stride-2", (1, 2, 6, 7), (3, 3), 2, "same_lower"),
+    Pool("valid", (1, 2, 6, 7), (3, 3), 2, "valid"),
+    Pool("dilation-2", (1, 2, 8, 9), (3, 3), 1, 1, 2),
+    Pool("dilation-2-3-stride-2", (1, 2, 9, 11), (2, 3), 2, 0, (2, 3)),
+    Pool("dilation-2-ceil", (1, 2, 8, 8), (3, 2), 2, 1, 2, True),
+    Pool("whole-image", (2, 3, 4, 5), (4, 5)),
+    Pool("unbatched", (3, 6, 7), (2, 2)),
+    Pool("batch-0", (0, 3, 6, 7), (2, 2)),
+    Pool("batch-3", (3, 2, 5, 6), (3, 3), 2, 1),
+    *(Pool(f"2x2-width-{w}", (1, 2, 2, w), (2, 2)) for w in (14, 16, 17, 31, 33, 66)),
+    *(Pool(f"3x3-stride-2-width-{w}", (1, 1, 3, w), (3, 3), 2, 1) for w in (14, 15, 16, 17, 33, 66)),
+    *(Pool(f"3x3-stride-1-width-{w}", (1, 1, 2, w), (3, 3), 1, 1) for w in (1, 7, 8, 9, 16, 17, 33)),
+    *(Pool(f"channels-{c}", (1, c, 3, 5), (2, 3), (1, 2), 1) for c in (1, 7, 8, 9, 16, 17, 33)),
+)
+
+POOL1D = (
+    Pool("k2", (2, 3, 8), (2,)),
+    Pool("k3-stride-2-padded", (1, 3, 12), (3,), 2, 1),
+    Pool("k3-stride-2-ceil", (1, 3, 12), (3,), 2, 0, ceil_mode=True),
+    Pool("k5-stride-1", (1, 2, 33), (5,), 1, 2),
+    Pool("dilation-3", (1, 2, 17), (3,), 1, 1, 3),
+    Pool("pairs", (1, 2, 9), (4,), 3, ((3, 1),)),
+    Pool("same-lower", (1, 2, 9), (4,), 1, "same_lower"),
+    Pool("stride-beyond-kernel-ceil", (1, 2, 9), (2,), 4, ceil_mode=True),
+    Pool("unbatched", (3, 9), (2,)),
+    Pool("batch-0", (0, 3, 9), (2,)),
+)
+
+POOL3D = (
+    Pool("2x2x2", (2, 3, 4, 4, 6), (2, 2, 2)),
+    Pool("3x3x3-stride-2-padded", (1, 2, 5, 6, 7), (3, 3, 3), 2, 1),
+    Pool("3x2x1-stride-1-2-3", (1, 2, 4, 5, 7), (3, 2, 1), (1, 2, 3), (1, 1, 0)),
+    Pool("ceil", (1, 2, 4, 5, 6), (2, 3, 3), 2, 0, ceil_mode=True),
+    Pool("dilation", (1, 2, 5, 5, 7), (2, 2, 3), 1, (1, 0, 1), (2, 1, 2)),
+    Pool("pairs", (1, 2, 3, 4, 5), (2, 3, 3), 2, ((1, 0), (0, 2), (1, 1))),
+    Pool("same", (1, 2, 4, 5, 6), (2, 3, 2), (1, 2, 2), "same"),
+    Pool("unbatched", (2, 4, 5, 6), (2, 2, 2)),
+    Pool("batch-0", (0, 2, 4, 5, 6), (2, 2, 2)),
+)

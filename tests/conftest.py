@@ -1,0 +1,31 @@
+"""Fixtures: every CPU level of this machine, every method of the table, and hypothesis without chance or deadlines."""
+
+import hypothesis
+import pytest
+
+from fastconv import _cpu
+from fastconv._methods import METHODS
+
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=True
+)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(params=_cpu.available())
+def cpu_level(request):
+    """Run the test with the kernels of each CPU level that this machine has."""
+    with _cpu.override(request.param):
+        yield request.param
+
+
+@pytest.fixture(params=[method.name for method in METHODS] + ["auto"])
+def method(request):
+    """Run the test with each method of the table; a new one needs no new test."""
+    return request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Run the test in each type that kernels compute in."""
+    return request.param

@@ -1,0 +1,257 @@
+"""The design as rules: who imports whom, what is public and with which signature, how long a file may be."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastconv
+from tests.child import output
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "fastconv"
+KERNELS = PACKAGE / "_kernels"
+LONGEST = 300  # lines
+
+MODULES = {f"fastconv.{path.stem}": path for path in sorted(PACKAGE.glob("*.py"))}
+CYTHON = sorted(path for suffix in ("pyx", "pxd") for path in KERNELS.glob(f"*.{suffix}"))
+
+# Arithmetic on shapes: the standard library and each other.
+PURE = ("_sizes", "_geometry", "_methods", "_pool_geometry")
+# What everything else stands on; none of these may know a front.
+LOWER = (*PURE, "_arrays", "_plan", "_pool_plan", "_cpu", "_threads")
+FRONTS = ("_conv", "_pool", "grad", "signal", "shapes", "_cli", "_demo", "_demo_filters", "_demo_picture")
+
+REQUIRED = (
+    "conv1d", "conv2d", "conv3d", "max_pool2d", "avg_pool2d", "set_num_threads", "get_num_threads", "num_threads",
+    "show_config", "choose_method", "explain",
+)  # fmt: skip
+
+# The contract, N standing for 1, 2 and 3. A function that is not there yet is passed over; see REQUIRED.
+SIGNATURES = """
+convNd(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *, padding_mode="zeros", activation=None, method="auto", out=None)
+conv_transposeNd(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None)
+max_poolNd(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False, *, out=None)
+avg_poolNd(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *, dilation=1, out=None)
+lp_poolNd(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1)
+adaptive_max_poolNd(input, output_size, return_indices=False)
+adaptive_avg_poolNd(input, output_size)
+global_max_pool(input)
+global_avg_pool(input)
+max_unpoolNd(input, indices, kernel_size, stride=None, padding=0, output_size=None)
+unfold(input, kernel_size, dilation=1, padding=0, stride=1)
+fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1)
+grad.convNd_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1)
+grad.convNd_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1)
+grad.convNd_bias(grad_output)
+grad.max_poolNd(grad_output, indices, input_size)
+grad.avg_poolNd(grad_output, input_size, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None)
+signal.convolve(in1, in2, mode="full", method="auto")
+signal.correlate(in1, in2, mode="full", method="auto")
+signal.convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0)
+signal.correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0)
+receptive_field(layers)
+prepare(weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros", activation=None, method="auto")
+set_num_threads(n)
+get_num_threads()
+num_threads(n)
+"""  # noqa: E501
+
+
+def contract():
+    """(dotted name, signature without the name) of every function of the contract."""
+    for line in SIGNATURES.strip().splitlines():
+        name, _, arguments = line.partition("(")
+        for n in "123" if "N" in name else " ":
+            yield name.replace("N", n), "(" + arguments
+
+
+CONTRACT = dict(contract())
+
+
+def find(name):
+    """The function of a dotted name, or None where there is none yet."""
+    owner = fastconv
+    for part in name.split("."):
+        owner = getattr(owner, part, None)
+    return owner
+
+
+def public():
+    """Every public function: name -> function."""
+    found = {name: getattr(fastconv, name) for name in fastconv.__all__}
+    for name in ("grad", "signal"):
+        module = found.pop(name, None)
+        if module is not None:
+            found |= {f"{name}.{part}": getattr(module, part) for part in module.__all__}
+    return {name: value for name, value in found.items() if inspect.isfunction(value)}
+
+
+def imports(path):
+    """Every module that a file imports, in functions too; "package.name" for `from package import name`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                package = path.relative_to(ROOT).with_suffix("").parts[: -node.level]
+                origin = ".".join([*package, *filter(None, [origin])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def within(name, packages):
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def outside(path, allowed):
+    """What a file imports beyond the standard library and `allowed`."""
+    foreign = (name for name in imports(path) if name.split(".")[0] not in sys.stdlib_module_names)
+    return [name for name in foreign if not within(name, allowed)]
+
+
+def test_there_is_something_to_check():
+    assert len(MODULES) > 5
+    assert len(CYTHON) > 5
+    assert "numpy" in list(imports(PACKAGE / "_arrays.py"))
+    assert "fastconv._sizes.integer" in list(imports(PACKAGE / "_geometry.py"))
+
+
+@pytest.mark.parametrize("name", [name for name in PURE if (PACKAGE / f"{name}.py").exists()])
+def test_arithmetic_needs_the_standard_library_only(name):
+    assert not outside(PACKAGE / f"{name}.py", [f"fastconv.{other}" for other in PURE])
+
+
+@pytest.mark.parametrize("name", [name for name in LOWER if (PACKAGE / f"{name}.py").exists()])
+def test_nothing_points_upward(name):
+    upward = [other for other in imports(PACKAGE / f"{name}.py") if within(other, [f"fastconv.{f}" for f in FRONTS])]
+    assert not upward
+
+
+def test_no_module_imports_itself_by_a_detour():
+    """The modules of the package can be put in an order in which each imports earlier ones only."""
+    needs = {
+        name: {other for other in MODULES if other != name and any(within(i, [other]) for i in imports(path))}
+        for name, path in MODULES.items()
+    }
+    assert any(needs.values())
+    while needs:
+        ready = [name for name, others in needs.items() if not others & needs.keys()]
+        assert ready, f"imports go round in a circle: {sorted(needs)}"
+        for name in ready:
+            del needs[name]
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=[path.name for path in MODULES.values()])
+def test_package_knows_neither_its_tests_nor_its_reference(path):
+    assert not [name for name in imports(path) if within(name, ("tests", "reference", "asv_bench", "benchmarks"))]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reference").glob("*.py")), ids=lambda path: path.name)
+def test_reference_needs_numpy_only(path):
+    assert not outside(path, ("numpy", "reference"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "asv_bench").rglob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_use_the_public_api(path):
+    """No private name of the package, neither imported nor as an attribute."""
+    text = path.read_text(encoding="utf-8")
+    assert not [name for name in imports(path) if within(name, ("fastconv",)) and re.search(r"\._(?!_)", name)]
+    assert not re.findall(r"\bfastconv\._(?!_)\w*", text)
+
+
+@pytest.mark.parametrize("path", CYTHON, ids=[path.name for path in CYTHON])
+def test_kernels_import_their_own_declarations_and_libc(path):
+    """`cimport` of libc, Cython and the kernels' .pxd files, of BLAS in `blas.pxd` alone; C from headers here."""
+    text = re.sub(r'"""[\s\S]*?"""', "", path.read_text(encoding="utf-8"))
+    allowed = ["libc", "cython", "fastconv._kernels"] + ["scipy.linalg.cython_blas"] * (path.name == "blas.pxd")
+    for keyword, name in re.findall(r"^\s*(from|cimport|import)\s+([\w.]+)", text, re.MULTILINE):
+        assert within(name, allowed), f"{keyword} {name}"
+        if within(name, ["fastconv._kernels"]):
+            assert (KERNELS / f"{name.rpartition('.')[2]}.pxd").exists(), name
+    for header in re.findall(r'^\s*cdef extern from (?:"([^"]*)"|<[^>]*>)', text, re.MULTILINE):
+        assert (KERNELS / header).exists(), header
+
+
+def test_import_loads_neither_scipy_nor_extras():
+    """Importing costs little more than importing numpy."""
+    heavy = ("scipy", "rich", "matplotlib", "skimage", "torch", "onnx", "reference", "tests")
+    code = f"import fastconv, sys; print([name for name in {heavy} if name in sys.modules])"
+    assert output(code) == "[]"
+
+
+def test_required_names_are_public():
+    missing = [name for name in REQUIRED if not hasattr(fastconv, name) or name not in fastconv.__all__]
+    assert not missing
+
+
+def test_public_names_exist_and_are_sorted_out():
+    """`__all__` names what is there, once, and nothing private."""
+    assert len(set(fastconv.__all__)) == len(fastconv.__all__)
+    assert all(hasattr(fastconv, name) for name in fastconv.__all__)
+    assert not [name for name in fastconv.__all__ if name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", [name for name in CONTRACT if find(name) is not None])
+def test_signature(name):
+    """Names, order, defaults and what is keyword-only, to the letter of the contract."""
+    function, wanted = find(name), {}
+    exec(f"def function{CONTRACT[name]}: pass", wanted)
+    signature = inspect.signature(function)
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    assert str(signature.replace(parameters=plain, return_annotation=signature.empty)) == str(
+        inspect.signature(wanted["function"])
+    )
+
+
+def sections(function):
+    """The sections of a numpydoc docstring: title -> text."""
+    pieces = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.getdoc(function) or "", flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def test_every_public_function_is_documented():
+    """numpydoc: a first line, every parameter, what is returned or yielded, and an example that the suite runs."""
+    problems = []
+    for name, function in public().items():
+        doc = inspect.getdoc(function) or ""
+        parts = sections(function)
+        first = doc.partition("\n")[0]
+        if not re.fullmatch(r"\S.*[.:]", first):
+            problems.append(f"{name}: no first line that is a sentence")
+        if re.fullmatch(r"conv\dd", name) and "cross-correlation" not in first.lower():
+            problems.append(f"{name}: the first line does not say cross-correlation")
+        parameters = list(inspect.signature(function).parameters)
+        named = re.findall(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: :|$)", parts.get("Parameters", ""), re.MULTILINE)
+        missing = set(parameters) - {word for line in named for word in line.split(", ")}
+        if missing:
+            problems.append(f"{name}: parameters {sorted(missing)} are not described")
+        if name not in ("set_num_threads", "num_threads", "show_config") and "Returns" not in parts:
+            problems.append(f"{name}: does not say what it returns")
+        if ">>>" not in parts.get("Examples", ""):
+            problems.append(f"{name}: no example")
+    assert not problems, "\n".join(problems)
+
+
+def test_files_are_short():
+    """One idea each: no file of the package has more than 300 lines."""
+    files = [path for suffix in ("py", "pyx", "pxd", "h") for path in PACKAGE.rglob(f"*.{suffix}")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lengths) > 10
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_no_generated_file_is_tracked():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"git does not answer: {done.stderr.strip()}")
+    tracked = done.stdout.splitlines()
+    assert "setup.py" in tracked
+    generated = re.compile(r"\.(c|cpp|so|pyd|o|pyc|html|whl)$|(^|/)(build|dist|__pycache__|\.asv|[^/]+\.egg-info)/")
+    assert not [name for name in tracked if generated.search(name)]

@@ -1,0 +1,129 @@
+"""The benchmarks: their oracle against SciPy, their table, and that a benchmark refuses to time a wrong result."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import signal
+
+import fastconv
+
+FOLDER = Path(__file__).parent.parent / "asv_bench"
+THREADS = ("FASTCONV_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a module of the benchmarks without leaving their environment variables behind."""
+    for variable in THREADS:
+        monkeypatch.setenv(variable, "1")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def run(*command):
+    """Run a Python command in the benchmarks' folder with the fastconv that is being tested."""
+    paths = [str(Path(fastconv.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, paths))
+    environment = {**os.environ, "PYTHONPATH": path, "ASV_PYTHONPATH": path}
+    done = subprocess.run([sys.executable, *command], cwd=FOLDER, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_asv_finds_the_benchmarks():
+    """`asv check` imports all of them and fails on one that it could not run."""
+    run("-m", "asv", "check", "--environment", f"existing:{sys.executable}")
+
+
+def test_names_of_layers_are_unique(load):
+    layers = load("layers")
+    tables = [value for value in vars(layers).values() if isinstance(value, tuple)]
+    names = [layer.name for table in tables for layer in table]
+    assert len(names) > 50
+    assert len(names) == len(set(names))
+
+
+def test_timed_layers_are_in_the_table(load):
+    table, conv = load("layers"), load("conv")
+    classes = [value for value in vars(conv).values() if isinstance(value, type) and hasattr(value, "params")]
+    assert len(classes) >= 4
+    for each in classes:
+        assert set(each.params[0]) <= set(table.BY_NAME)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "dilation", "groups"), [(3, 1, 1, 1), (5, 2, 1, 2), (3, 3, 2, 4)])
+def test_oracle_convolves_as_scipy(load, kernel, stride, dilation, groups):
+    layers, oracle = load("layers"), load("oracle")
+    layer = layers.conv("one", 4, (19, 23), 8, kernel, stride=stride, dilation=dilation, groups=groups, n=2)
+    x, w = (np.random.default_rng(seed).integers(-9, 9, shape) for seed, shape in ((0, layer.input), (1, layer.weight)))
+    spread = np.zeros((*w.shape[:2], *(dilation * (k - 1) + 1 for k in w.shape[2:])), int)
+    spread[:, :, ::dilation, ::dilation] = w
+    padded = oracle.pad(x, layer.pads)
+    per_group = layer.weight[0] // groups
+    for image, oc in np.ndindex(2, 8):
+        channels = padded[image, oc // per_group * 4 // groups :][: 4 // groups]
+        expected = sum(signal.correlate2d(c, k, mode="valid") for c, k in zip(channels, spread[oc], strict=True))
+        assert np.array_equal(oracle.conv(layer, x, w)[image, oc], expected[::stride, ::stride])
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_oracle_gradients_are_adjoint(load, stride):
+    """<conv(x, w), g> = <x, grad_input> = <w, grad_weight>, exact on small integers; so for the transposed one."""
+    layers, oracle = load("layers"), load("oracle")
+    layer = layers.conv("one", 3, (13, 19), 5, (3, 5), stride=stride, n=2)
+    rng = np.random.default_rng(0)
+    x, w, g = (rng.integers(-9, 9, shape) for shape in (layer.input, layer.weight, layer.output))
+    inner = np.vdot(oracle.conv(layer, x, w), g)
+    assert inner != 0
+    assert np.vdot(x, oracle.grad_input(layer, g, w)) == inner
+    assert np.vdot(w, oracle.grad_weight(layer, g, x)) == inner
+    up = layers.Layer("up", layer.output, layer.weight, stride, layer.padding)
+    back = oracle.conv_transpose(up, g, w)
+    assert np.vdot(x, back) == inner
+
+
+def test_error_proves_nothing_about_zeros_or_nan(load):
+    oracle = load("oracle")
+    ones, zeros = np.ones((2, 2)), np.zeros((2, 2))
+    eps = np.finfo(np.float32).eps
+    assert oracle.error_in_eps(ones + 3 * eps, ones, ones, "float32") == pytest.approx(3)
+    for result, exact in ((zeros, zeros), (ones * np.nan, ones), (np.ones(3), ones)):
+        assert oracle.error_in_eps(result, exact, ones, "float32") == np.inf
+    with pytest.raises(AssertionError, match="exceeds 2"):
+        oracle.require(ones + 3 * eps, ones, ones, "float32", 2)
+
+
+@pytest.mark.parametrize("method", ["direct", "im2col"])
+def test_convolution_benchmarks_run(load, method):
+    bench = load("conv").Conv2d()
+    arguments = ("tiny 3x3 1-16 @28", method, "float32")
+    bench.setup(*arguments)
+    bench.time_conv2d(*arguments)
+
+
+@pytest.mark.parametrize("reduce", ["max", "avg"])
+@pytest.mark.parametrize("layout", ["first", "last"])
+def test_pooling_benchmarks_run(load, reduce, layout):
+    bench = load("pool").Pool2d()
+    arguments = ("tiny 2x2 s2 16 @28", reduce, "float32", layout)
+    bench.setup(*arguments)
+    bench.time_pool2d(*arguments)
+
+
+def test_a_wrong_result_is_not_timed(load, monkeypatch):
+    conv, right = load("conv"), fastconv.conv2d
+    monkeypatch.setattr(fastconv, "conv2d", lambda *args, **kwargs: right(*args, **kwargs) * np.float32(1.01))
+    with pytest.raises(AssertionError, match="eps"):
+        conv.Conv2d().setup("tiny 3x3 1-16 @28", "direct", "float32")
+
+
+def test_peers_prints_a_table():
+    """It goes on without the peers that are not installed, and says what to install."""
+    printed = run("peers.py", "--family", "tiny", "--rounds", "1")
+    assert "tiny 3x3 1-16 @28" in printed
+    assert "geometric mean" in printed

@@ -1,0 +1,166 @@
+"""conv_transpose1d, 2d and 3d equal the scatter that defines them, and are the transpose of convolution."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import fastconv
+import reference
+from tests import data
+from tests.layouts import DENSE, LAYOUTS, WRITABLE
+from tests.tolerance import assert_within
+
+
+class Transpose(NamedTuple):
+    """One transposed convolution: ``input`` (n, ic, *spatial), ``weight`` (ic, oc // groups, *kernel)."""
+
+    name: str
+    input: tuple
+    weight: tuple
+    stride: Any = 1
+    padding: Any = 0
+    output_padding: Any = 0
+    groups: int = 1
+    dilation: Any = 1
+    bias: bool = True
+
+    @property
+    def rank(self):
+        return len(self.weight) - 2
+
+    @property
+    def channel_axis(self):
+        return len(self.input) - self.rank - 1
+
+    def arguments(self):
+        names = ("stride", "padding", "output_padding", "groups", "dilation")
+        return {name: getattr(self, name) for name in names}
+
+
+CASES = (
+    Transpose("3x3", (1, 3, 4, 5), (3, 4, 3, 3)),
+    Transpose("1x1", (2, 3, 4, 5), (3, 5, 1, 1)),
+    Transpose("3x3-padded", (1, 3, 4, 5), (3, 4, 3, 3), padding=1),
+    Transpose("2x2-stride-2", (1, 3, 4, 5), (3, 7, 2, 2), 2),
+    Transpose("4x4-stride-2-padded", (1, 5, 4, 5), (5, 6, 4, 4), 2, 1),
+    Transpose("3x3-stride-2-output-padding", (1, 2, 4, 5), (2, 3, 3, 3), 2, 1, 1),
+    Transpose("stride-beyond-kernel", (1, 2, 3, 4), (2, 3, 2, 2), 3, output_padding=(2, 0)),
+    Transpose("1x1-stride-2", (1, 2, 3, 4), (2, 3, 1, 1), 2, output_padding=1),
+    Transpose("stride-2-3", (1, 2, 4, 5), (2, 3, 3, 4), (2, 3), (1, 0), (0, 1)),
+    Transpose("dilation-2", (1, 2, 4, 5), (2, 3, 3, 3), dilation=2, padding=1),
+    Transpose("dilation-3-stride-2", (1, 2, 4, 5), (2, 3, 2, 3), (2, 2), dilation=(3, 2), output_padding=(1, 0)),
+    Transpose("padding-beyond-kernel", (1, 2, 8, 9), (2, 3, 2, 2), padding=3),
+    Transpose("pairs", (1, 2, 5, 6), (2, 3, 3, 4), 2, ((0, 2), (1, 0))),
+    Transpose("groups-2", (2, 4, 4, 5), (4, 3, 3, 3), 2, 1, groups=2),
+    Transpose("depthwise", (1, 5, 4, 5), (5, 1, 4, 4), 2, 1, groups=5),
+    Transpose("depthwise-multiplier", (1, 3, 4, 5), (3, 2, 3, 3), groups=3),
+    Transpose("many-channels", (1, 70, 3, 4), (70, 13, 3, 3), 2, 1),
+    Transpose("unbatched", (3, 4, 5), (3, 4, 3, 3), 2),
+    Transpose("batch-0", (0, 3, 4, 5), (3, 4, 3, 3), 2),
+    Transpose("one-pixel", (1, 3, 1, 1), (3, 4, 4, 4), bias=False),
+    *(Transpose(f"width-{w}", (1, 2, 2, w), (2, 7, 4, 4), 2, 1, bias=False) for w in (1, 7, 8, 9, 16, 17)),
+    Transpose("1d", (2, 3, 9), (3, 4, 4), 2, 1),
+    Transpose("1d-dilation", (1, 3, 9), (3, 4, 3), 3, 1, 1, dilation=2),
+    Transpose("1d-unbatched", (3, 9), (3, 4, 3)),
+    Transpose("3d", (1, 2, 3, 3, 4), (2, 3, 3, 2, 3), 2, (1, 0, 1), (1, 0, 0)),
+    Transpose("3d-groups", (1, 4, 2, 3, 4), (4, 2, 2, 2, 2), (1, 2, 2), groups=2),
+    Transpose("3d-unbatched", (2, 2, 3, 4), (2, 3, 2, 2, 2)),
+)
+over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+CONVOLVED = [case for case in CASES if case.name != "batch-0"]
+
+
+def operands(case, make, dtype):
+    oc = case.weight[1] * case.groups
+    bias = make((oc,), dtype, key="bias") if case.bias else None
+    return make(case.input, dtype, key="input"), make(case.weight, dtype, key="weight"), bias
+
+
+def run(case, x, w, b, **keywords):
+    return getattr(fastconv, f"conv_transpose{case.rank}d")(x, w, b, **case.arguments(), **keywords)
+
+
+@over_cases
+@pytest.mark.parametrize("layout", DENSE)
+def test_small_integers(case, dtype, cpu_level, layout):
+    x, w, b = operands(case, data.integers, dtype)
+    result = run(case, LAYOUTS[layout](x, case.channel_axis), w, b)
+    data.assert_identical(result, reference.conv_transpose(x, w, b, **case.arguments()))
+
+
+@over_cases
+@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
+def test_error_bound(case, dtype, cpu_level, make):
+    x, w, b = operands(case, make, dtype)
+    wide = reference.wide(dtype)
+    exact = reference.conv_transpose(x, w, b, **case.arguments(), dtype=wide)
+    sizes = [None if a is None else np.abs(a) for a in (x, w, b)]
+    magnitude = reference.conv_transpose(*sizes, **case.arguments(), dtype=wide)
+    assert_within(run(case, x, w, b), exact, magnitude, "auto")
+
+
+@over_cases
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_any_memory(case, layout, dtype):
+    x, w, b = operands(case, data.integers, dtype)
+    laid = LAYOUTS[layout](x, case.channel_axis), LAYOUTS[layout](w, 1)
+    before = [array.copy() for array in laid]
+    data.assert_identical(run(case, *laid, b), reference.conv_transpose(x, w, b, **case.arguments()))
+    for array, copy in zip(laid, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@over_cases
+@pytest.mark.parametrize("layout", WRITABLE)
+def test_out(case, layout, dtype):
+    x, w, b = operands(case, data.integers, dtype)
+    expected = reference.conv_transpose(x, w, b, **case.arguments())
+    out = WRITABLE[layout](data.filled_with_nan(expected.shape, dtype), case.channel_axis)
+    assert run(case, x, w, b, out=out) is out
+    data.assert_identical(out, expected)
+
+
+@pytest.mark.parametrize("case", CONVOLVED, ids=lambda case: case.name)
+def test_is_the_transpose_of_convolution(case, dtype):
+    """<conv(a), b> = <a, conv_transpose(b)>, exactly on integers: the same weight array serves both."""
+    if isinstance(case.padding, tuple) and isinstance(case.padding[0], tuple):
+        case = case._replace(padding=tuple(before for before, _ in case.padding))
+    b, w, _ = operands(case, data.integers, dtype)
+    transposed = run(case, b, w, None)
+    a = data.integers(transposed.shape, dtype, "a")
+    shared = {name: getattr(case, name) for name in ("stride", "padding", "dilation", "groups")}
+    forward = getattr(fastconv, f"conv{case.rank}d")(a, w, None, **shared)
+    assert forward.shape == b.shape
+    left, right = np.vdot(forward.astype(np.float64), b), np.vdot(a, transposed.astype(np.float64))
+    assert left == right != 0
+
+
+def test_arguments_have_the_order_of_torch():
+    """groups before dilation, unlike convolution."""
+    x, w, b = data.integers((1, 4, 5, 5)), data.integers((4, 3, 3, 3)), data.integers((6,))
+    data.assert_identical(
+        fastconv.conv_transpose2d(x, w, b, 2, 1, 1, 2, 2),
+        fastconv.conv_transpose2d(x, w, b, stride=2, padding=1, output_padding=1, groups=2, dilation=2),
+    )
+
+
+def test_memory_order_follows_the_input():
+    x, w = data.integers((2, 3, 4, 5), np.float32), data.integers((3, 4, 4, 4), np.float32)
+    assert fastconv.conv_transpose2d(x, w, stride=2).flags.c_contiguous
+    last = fastconv.conv_transpose2d(LAYOUTS["channels_last"](x, 1), w, stride=2)
+    assert np.moveaxis(last, 1, -1).flags.c_contiguous
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
+def test_one_element_touches_its_windows_only(value, dtype):
+    x, w = data.integers((1, 2, 4, 5), dtype), data.integers((2, 3, 3, 3), dtype)
+    w *= data.integers(w.shape, dtype, "mask") > 0
+    x[0, 1, 2, 3] = value
+    result = fastconv.conv_transpose2d(x, w, stride=2, padding=1)
+    np.testing.assert_array_equal(result, reference.conv_transpose(x, w, stride=2, padding=1), strict=True)
+
+
+def test_float16_is_computed_in_float32():
+    x, w = data.integers((1, 300, 2, 3), np.float16), data.integers((300, 4, 3, 3), np.float16)
+    data.assert_identical(fastconv.conv_transpose2d(x, w, stride=2), reference.conv_transpose(x, w, stride=2))

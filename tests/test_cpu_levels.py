@@ -1,0 +1,192 @@
+"""One source, one module per CPU level: the right one is taken, and none holds instructions of a higher level."""
+
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _cpu, _kernels
+from fastconv._plan import plan_conv
+from tests import data
+from tests.child import output, script
+
+LEVELS = ("baseline", "avx2", "avx512")
+FOLDER = Path(_kernels.__file__).parent
+MODULES = sorted(path for suffix in ("so", "pyd") for path in FOLDER.glob(f"*.{suffix}"))
+SOURCES = sorted(path.stem for path in FOLDER.glob("*.pyx") if path.stem != "features")
+
+SHOW = "from fastconv import _cpu; import fastconv; print(_cpu.level())"
+RUN = """
+import numpy as np, fastconv
+from tests import data
+x, w = data.integers((1, 3, 9, 17), np.float32), data.integers((8, 3, 3, 3), np.float32)
+out = fastconv.conv2d(x, w)
+assert out.any()
+print(out.sum())
+"""
+
+# Registers that a level must not touch, as `objdump -d` prints them. What 256-bit code may not use of AVX-512 are its
+# masks, its registers 16 to 31 and its width; a legacy-SSE baseline has no three-operand (v...) instruction at all.
+FORBIDDEN = {
+    "baseline": re.compile(r"%[yz]mm|%k[0-7]|\tv[a-z0-9]+ .*%xmm"),
+    "avx2": re.compile(r"%zmm|%k[0-7]|%[xy]mm(1[6-9]|2\d|3[01])\b"),
+}
+
+
+def of_level(path):
+    """The level that a compiled module is built for: its name's last part, or baseline."""
+    return next((level for level in LEVELS if path.name.split(".")[0].endswith(f"_{level}")), "baseline")
+
+
+def test_available_levels_are_known_and_in_order():
+    available = _cpu.available()
+    assert available[0] == "baseline"
+    assert list(available) == [level for level in LEVELS if level in available]
+    assert _cpu.level() in available
+
+
+def test_best_level_is_taken_unless_told_otherwise():
+    assert output(SHOW, environment={"FASTCONV_CPU": None}) == _cpu.available()[-1]
+    assert output(SHOW, environment={"FASTCONV_CPU": ""}) == _cpu.available()[-1]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_forced_level(level):
+    """FASTCONV_CPU takes a level that is there, and is an error that names it and the choice where it is not."""
+    if level in _cpu.available():
+        assert output(SHOW, environment={"FASTCONV_CPU": level}) == level
+        assert output(RUN, environment={"FASTCONV_CPU": level}) == output(RUN, environment={"FASTCONV_CPU": "baseline"})
+    else:
+        assert_refused(level)
+
+
+@pytest.mark.parametrize("value", ["sse9", "AVX2", "avx", " ", "baseline,avx2", "native"])
+def test_unknown_level_is_an_error(value):
+    assert_refused(value)
+
+
+def assert_refused(value):
+    done = script(SHOW, environment={"FASTCONV_CPU": value})
+    assert done.returncode == 1
+    message = done.stderr.strip().splitlines()[-1]
+    assert message.startswith("ValueError: FASTCONV_CPU=")
+    assert repr(value) in message
+    assert "baseline" in message
+
+
+LESSER = """
+import sys, types
+package, features = types.ModuleType("fastconv"), types.ModuleType("fastconv._kernels.features")
+package.__path__ = ["fastconv"]                     # the package without its `__init__`, which would import `_cpu`
+features.supported = lambda: ("baseline",)
+sys.modules |= {"fastconv": package, "fastconv._kernels.features": features}
+import fastconv._kernels
+fastconv._kernels.features = features
+from fastconv import _cpu
+print(_cpu.available(), _cpu.level())
+"""
+
+
+def test_level_of_a_lesser_machine():
+    """On a machine that runs the baseline only, that is taken, and a higher level is an error."""
+    assert output(LESSER, environment={"FASTCONV_CPU": None}) == "('baseline',) baseline"
+    done = script(LESSER, environment={"FASTCONV_CPU": "avx2"})
+    assert done.returncode == 1
+    assert "ValueError: FASTCONV_CPU='avx2'" in done.stderr
+
+
+@pytest.mark.parametrize("level", _cpu.available())
+def test_override_uses_the_level_and_restores(level):
+    before = _cpu.level()
+    x, w = data.integers((1, 3, 9, 17), np.float32), data.integers((8, 3, 3, 3), np.float32)
+    expected = fastconv.conv2d(x, w)
+    with _cpu.override(level):
+        assert _cpu.level() == level
+        assert _cpu.kernel("direct").__name__ == f"fastconv._kernels.direct_{level}"
+        data.assert_identical(fastconv.conv2d(x, w), expected)
+        with _cpu.override("baseline"):
+            assert _cpu.level() == "baseline"
+        assert _cpu.level() == level
+    assert _cpu.level() == before
+
+
+def test_override_restores_after_an_exception():
+    before = _cpu.level()
+    with pytest.raises(KeyError), _cpu.override("baseline"):
+        raise KeyError
+    assert _cpu.level() == before
+
+
+@pytest.mark.parametrize("value", ["sse9", "", None, 2, ("baseline",)])
+def test_override_refuses_what_is_not_available(value):
+    before = _cpu.level()
+    with pytest.raises((ValueError, TypeError), match="level"), _cpu.override(value):
+        raise AssertionError("not refused")
+    assert _cpu.level() == before
+
+
+def test_override_forgets_plans():
+    """A plan holds a kernel of its level: a cached one must not outlive the level."""
+    x, w = data.integers((1, 3, 9, 17), np.float32), data.integers((8, 3, 3, 3), np.float32)
+    fastconv.conv2d(x, w)
+    assert plan_conv.cache_info().currsize > 0
+    for level in _cpu.available():
+        with _cpu.override(level):
+            assert plan_conv.cache_info().currsize == 0
+            fastconv.conv2d(x, w)
+            assert plan_conv.cache_info().currsize == 1
+        assert plan_conv.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize("level", _cpu.available())
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_kernel_of_an_available_level_imports(source, level):
+    code = f"from fastconv import _cpu; print(_cpu.kernel({source!r}).__name__)"
+    assert output(code, environment={"FASTCONV_CPU": level}) == f"fastconv._kernels.{source}_{level}"
+
+
+def test_a_level_imports_no_other():
+    """Merely importing a module of a higher level may run its instructions."""
+    show = "import sys; print(*[name for name in sys.modules if name.startswith('fastconv._kernels.')])"
+    names = output(RUN.replace("print(out.sum())", show), environment={"FASTCONV_CPU": "baseline"}).split()
+    assert "fastconv._kernels.features" in names
+    assert any(name.endswith("_baseline") for name in names)
+    assert not [name for name in names if name.endswith(("_avx2", "_avx512"))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[path.name.split(".")[0] for path in MODULES])
+def test_no_instruction_of_a_higher_level(path):
+    level = of_level(path)
+    if level not in FORBIDDEN:
+        pytest.skip("the highest level may use everything")
+    found, lines = disassembled(path, FORBIDDEN[level])
+    assert lines > 1000, "nothing was disassembled"
+    assert not found, f"{path.name} holds {found}"
+
+
+@pytest.mark.parametrize(("level", "register"), [("avx2", "%ymm"), ("avx512", "%zmm")])
+def test_levels_use_what_they_are_for(level, register):
+    """The opposite check: if no module ever matched, the one above would prove nothing."""
+    path = next((path for path in MODULES if path.name.startswith(f"direct_{level}.")), None)
+    if path is None:
+        pytest.skip(f"not built for {level}")
+    assert disassembled(path, re.compile(register))[0]
+
+
+def disassembled(path, pattern, most=3):
+    """The first few instructions of a module that match, and the number of lines read."""
+    if shutil.which("objdump") is None or platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("needs objdump and x86-64")
+    command = ["objdump", "-d", "--no-show-raw-insn", str(path)]
+    found, lines = [], 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            lines += 1
+            if len(found) < most and pattern.search(line):
+                found.append(" ".join(line.split()))
+    return found, lines

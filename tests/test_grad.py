@@ -1,0 +1,236 @@
+"""Gradients in every rank: equal to the definition, transposes of the forward functions, and slopes of them.
+
+Adjoint identities: for a map y = f(x) that is linear in x, <f(x), g> = <x, grad(g)> for every x and g; on small
+integers both sides are exact, so they are equal and not nearly so. Finite differences ask the forward function alone.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastconv
+import reference
+from fastconv import grad
+from tests import data
+from tests.cases import CONV1D, CONV2D, CONV3D, POOL1D, POOL2D, POOL3D, row
+from tests.layouts import DENSE, LAYOUTS
+from tests.pool_checks import AVERAGES
+from tests.tolerance import assert_within
+
+CONVS = [
+    case
+    for case in CONV1D + CONV2D + CONV3D
+    if case.padding_mode == "zeros" and case.activation is None and not case.name.startswith(("width-1", "k101"))
+]
+POOLS = POOL1D + POOL2D + POOL3D
+AVERAGED = [case for case in POOLS if case.dilation == 1]
+
+
+def over(cases):
+    return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case.rank}d-{case.name}")
+
+
+over_layouts = pytest.mark.parametrize("layout", DENSE)
+
+
+def of(kind, case, what=""):
+    """grad.conv2d_input and its like."""
+    return getattr(grad, f"{kind}{case.rank}d{what}")
+
+
+def arguments(case):
+    return {name: getattr(case, name) for name in ("stride", "padding", "dilation", "groups")}
+
+
+def flowing(case, dtype, make=data.integers):
+    """A gradient of the output's shape."""
+    x, w, _ = (a if a is None else np.empty(a.shape) for a in data.operands(case))
+    shape = fastconv.conv_output_shape(x.shape, w.shape, **arguments(case))
+    return make(shape, dtype, "flowing")
+
+
+@over(CONVS)
+@over_layouts
+def test_conv_input(case, layout, dtype, cpu_level):
+    _, w, _ = data.operands(case, data.integers, dtype)
+    g = flowing(case, dtype)
+    expected = reference.gradients.conv_input(case.input, w, g, **arguments(case))
+    result = of("conv", case, "_input")(case.input, w, LAYOUTS[layout](g, case.channel_axis), **arguments(case))
+    data.assert_identical(result, expected)
+
+
+@over(CONVS)
+@over_layouts
+def test_conv_weight(case, layout, dtype, cpu_level):
+    x, _, _ = data.operands(case, data.integers, dtype)
+    g = flowing(case, dtype)
+    expected = reference.gradients.conv_weight(x, case.weight, g, **arguments(case))
+    laid = [LAYOUTS[layout](array, case.channel_axis) for array in (x, g)]
+    result = of("conv", case, "_weight")(laid[0], case.weight, laid[1], **arguments(case))
+    if case.input[0] == 0:
+        np.testing.assert_array_equal(result, expected, strict=True)  # no images, no slope
+    else:
+        data.assert_identical(result, expected)
+
+
+@over(CONVS)
+def test_conv_bias(case, dtype):
+    g = flowing(case, dtype)
+    expected = reference.gradients.conv_bias(g, rank=case.rank)
+    np.testing.assert_array_equal(of("conv", case, "_bias")(g), expected, strict=True)
+    assert expected.any() or case.input[0] == 0
+
+
+@over(CONVS)
+def test_error_bounds(case, dtype):
+    """Sums of real products, with the factor of "auto"."""
+    x, w, _ = data.operands(case, data.normal, dtype)
+    g = flowing(case, dtype, data.normal)
+    if g.size == 0:
+        return
+    wide = {"dtype": reference.wide(dtype)} | arguments(case)
+    slopes = reference.gradients
+    assert_within(
+        of("conv", case, "_input")(x.shape, w, g, **arguments(case)),
+        slopes.conv_input(x.shape, w, g, **wide), slopes.conv_input(x.shape, abs(w), abs(g), **wide), "auto",
+    )  # fmt: skip
+    assert_within(
+        of("conv", case, "_weight")(x, w.shape, g, **arguments(case)),
+        slopes.conv_weight(x, w.shape, g, **wide), slopes.conv_weight(abs(x), w.shape, abs(g), **wide), "auto",
+    )  # fmt: skip
+    bias = {"dtype": wide["dtype"], "rank": case.rank}
+    assert_within(
+        of("conv", case, "_bias")(g), slopes.conv_bias(g, **bias), slopes.conv_bias(abs(g), **bias), "auto"
+    )  # fmt: skip
+
+
+@over(CONVS)
+def test_conv_adjoint(case, dtype):
+    """<conv(x, w), g> = <x, input gradient> = <w, weight gradient>; with a bias of b, <b, bias gradient> more."""
+    x, w, b = data.operands(case._replace(bias=True), data.integers, dtype)
+    g = flowing(case, dtype)
+    forward = getattr(fastconv, f"conv{case.rank}d")
+    total = inner(forward(x, w, None, **arguments(case)), g)
+    assert inner(x, of("conv", case, "_input")(x.shape, w, g, **arguments(case))) == total
+    assert inner(w, of("conv", case, "_weight")(x, w.shape, g, **arguments(case))) == total
+    assert inner(forward(x, w, b, **arguments(case)), g) == total + inner(b, of("conv", case, "_bias")(g))
+    assert total != 0 or g.size == 0
+
+
+def inner(a, b):
+    return float(np.vdot(a.astype(np.float64), b.astype(np.float64)))
+
+
+SLOPES = [
+    row(CONV2D, "3x3"), row(CONV2D, "dilation-2-stride-2"), row(CONV2D, "groups-3-stride-2"),
+    row(CONV1D, "k4-stride-3"), row(CONV3D, "stride-2-1-3"),
+]  # fmt: skip
+
+
+@over(SLOPES)
+def test_conv_finite_differences(case):
+    """The sum of squares of the output, moved along a random direction in float64: a quadratic, so central
+    differences are exact but for rounding."""
+    x, w, b = data.operands(case._replace(bias=True), data.normal)
+    forward = getattr(fastconv, f"conv{case.rank}d")
+
+    def loss(x, w, b):
+        return float((forward(x, w, b, **arguments(case)) ** 2).sum() / 2)
+
+    g = forward(x, w, b, **arguments(case))
+    dx, dw, db = (data.normal(a.shape, key="direction") for a in (x, w, b))
+    for step, slope in (
+        ((dx, 0, 0), inner(dx, of("conv", case, "_input")(x.shape, w, g, **arguments(case)))),
+        ((0, dw, 0), inner(dw, of("conv", case, "_weight")(x, w.shape, g, **arguments(case)))),
+        ((0, 0, db), inner(db, of("conv", case, "_bias")(g))),
+    ):
+        h = 1e-3
+        ahead, back = (loss(*(a + sign * h * s for a, s in zip((x, w, b), step, strict=True))) for sign in (1, -1))
+        assert math.isclose((ahead - back) / (2 * h), slope, rel_tol=1e-7)
+        assert slope != 0
+
+
+@over(POOLS)
+@over_layouts
+def test_max_pool(case, layout, dtype):
+    """Windows that overlap add up at their common maximum."""
+    x = data.integers(case.input, dtype)
+    window = {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
+    _, indices = reference.max_pool(
+        x, **window, dilation=case.dilation, ceil_mode=case.ceil_mode, return_indices=True
+    )
+    g = data.integers(indices.shape, dtype, "flowing")
+    expected = reference.gradients.max_pool(g, indices, case.input, rank=case.rank)
+    laid = [LAYOUTS[layout](array, case.channel_axis) for array in (g, indices)]
+    result = of("max_pool", case)(*laid, case.input)
+    data.assert_identical(result, expected)
+
+
+@over(AVERAGED)
+@over_layouts
+@pytest.mark.parametrize("extra", AVERAGES, ids=lambda extra: "-".join(extra) or "plain")
+def test_avg_pool(case, layout, extra, dtype):
+    arguments = {name: getattr(case, name) for name in ("stride", "padding", "ceil_mode")}
+    arguments["kernel_size"] = case.kernel
+    shape = reference.avg_pool(np.zeros(case.input), **arguments).shape
+    g = data.integers(shape, dtype, "flowing")
+    wide = {"dtype": reference.wide(dtype)} | arguments | extra
+    exact = reference.gradients.avg_pool(g, case.input, **wide)
+    size = reference.gradients.avg_pool(np.abs(g), case.input, **wide)
+    result = of("avg_pool", case)(LAYOUTS[layout](g, case.channel_axis), case.input, **arguments, **extra)
+    assert result.dtype == dtype
+    assert_within(result, exact, size, "direct")
+
+
+@over([case for case in AVERAGED if math.prod(case.input)])
+def test_avg_pool_adjoint(case):
+    """<avg(x), g> = <x, gradient(g)>, with divisor 1 exact on integers."""
+    arguments = {
+        "kernel_size": case.kernel, "stride": case.stride, "padding": case.padding, "ceil_mode": case.ceil_mode,
+        "divisor_override": 1,
+    }  # fmt: skip
+    x = data.integers(case.input)
+    y = getattr(fastconv, f"avg_pool{case.rank}d")(x, **arguments)
+    g = data.integers(y.shape, key="flowing")
+    assert inner(y, g) == inner(x, of("avg_pool", case)(g, x.shape, **arguments)) != 0
+
+
+@over([case for case in POOLS if math.prod(case.input)])
+def test_max_pool_finite_differences(case):
+    """Along a direction that changes no maximum, the outputs move by what the gradient says, exactly."""
+    x = data.generator(case.input).permutation(math.prod(case.input)).reshape(case.input).astype(np.float64)
+    window = {name: getattr(case, name) for name in ("stride", "padding", "dilation", "ceil_mode")}
+    forward = getattr(fastconv, f"max_pool{case.rank}d")
+    y, indices = forward(x, case.kernel, **window, return_indices=True)
+    step = data.integers(x.shape, key="step", limit=4) / 16  # smaller than half the distance between two elements
+    g = data.integers(y.shape, key="flowing")
+    moved = forward(x + step, case.kernel, **window) - y
+    assert inner(moved, g) == inner(step, of("max_pool", case)(g, indices, x.shape))
+    assert moved.any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
+def test_non_finite_gradients_stay_where_they_touch(value, dtype):
+    w, g = data.integers((3, 2, 3, 3), dtype), data.integers((1, 3, 5, 6), dtype, "flowing")
+    w *= data.integers(w.shape, dtype, "mask") > 0
+    g[0, 1, 2, 3] = value
+    shape = (1, 2, 5, 6)
+    expected = reference.gradients.conv_input(shape, w, g, padding=1)
+    np.testing.assert_array_equal(grad.conv2d_input(shape, w, g, padding=1), expected, strict=True)
+    x = data.integers(shape, dtype)
+    expected = reference.gradients.conv_weight(x, w.shape, g, padding=1)
+    np.testing.assert_array_equal(grad.conv2d_weight(x, w.shape, g, padding=1), expected, strict=True)
+
+
+def test_float16_is_computed_in_float32():
+    w, g = data.integers((300, 2, 3, 3), np.float16), data.integers((1, 300, 4, 5), np.float16, "flowing")
+    expected = reference.gradients.conv_input((1, 2, 4, 5), w, g, padding=1)
+    data.assert_identical(grad.conv2d_input((1, 2, 4, 5), w, g, padding=1), expected)
+
+
+def test_memory_order_follows_the_gradient():
+    w, g = data.integers((4, 3, 3, 3), np.float32), data.integers((2, 4, 5, 6), np.float32)
+    assert grad.conv2d_input((2, 3, 5, 6), w, g, padding=1).flags.c_contiguous
+    last = grad.conv2d_input((2, 3, 5, 6), w, LAYOUTS["channels_last"](g, 1), padding=1)
+    assert np.moveaxis(last, 1, -1).flags.c_contiguous

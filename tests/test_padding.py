@@ -1,0 +1,92 @@
+"""Padding: every form says the same thing in its own words, and every mode is numpy.pad's of the name it maps to."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from tests import data
+from tests.cases import MODES
+
+NUMPY_MODE = {
+    "zeros": "constant", "reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "circular": "wrap",
+}  # fmt: skip
+PAIRS = (((1, 1), (2, 2)), ((0, 3), (1, 0)), ((3, 2), (0, 4)), ((0, 0), (0, 0)))
+
+
+@pytest.fixture
+def image(dtype):
+    return data.integers((2, 3, 5, 6), dtype, "image")
+
+
+@pytest.fixture
+def weight(dtype):
+    return data.integers((4, 3, 3, 2), dtype, "weight")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("pairs", PAIRS, ids=str)
+@pytest.mark.parametrize("last", [False, True], ids=["contiguous", "channels_last"])
+def test_mode_is_numpy_pad(image, weight, mode, pairs, last, method, cpu_level):
+    """Padding inside conv2d equals padding by numpy.pad before it."""
+    if last:
+        image = np.moveaxis(np.moveaxis(image, 1, -1).copy(), -1, 1)
+    padded = np.pad(image, ((0, 0), (0, 0), *pairs), NUMPY_MODE[mode])
+    expected = fastconv.conv2d(padded.copy(order="C"), weight, method="direct")
+    result = fastconv.conv2d(image, weight, padding=pairs, padding_mode=mode, method=method)
+    data.assert_identical(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (2, (2, 2)),
+        ((1, 2), ((1, 1), (2, 2))),
+        (0, "valid"),
+        ([1, 0], ((1, 1), (0, 0))),
+        (np.int64(1), 1),
+        (np.array([1, 2]), (1, 2)),
+        (np.array([[1, 0], [2, 3]]), ((1, 0), (2, 3))),
+        ((1, (2, 0)), ((1, 1), (2, 0))),
+        ("full", ((2, 2), (1, 1))),
+        ("same", ((1, 1), (0, 1))),
+        ("same_lower", ((1, 1), (1, 0))),
+    ],
+    ids=str,
+)
+def test_forms_agree(image, weight, one, other):
+    data.assert_identical(fastconv.conv2d(image, weight, padding=one), fastconv.conv2d(image, weight, padding=other))
+
+
+@pytest.mark.parametrize("name", ["same", "same_lower"])
+@pytest.mark.parametrize("size", range(1, 10))
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_same_gives_ceil_of_size_over_stride(name, size, kernel, stride, dilation):
+    """The size that defines "same", for convolution and pooling; TensorFlow and ONNX have the same rule."""
+    x = data.positive((1, 1, size, 2)) + 1
+    out = fastconv.conv2d(x, data.integers((1, 1, kernel, 1)), stride=(stride, 1), dilation=dilation, padding=name)
+    assert out.shape == (1, 1, -(-size // stride), 2)
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_odd_element_of_same(kernel):
+    """Where a lone one at the left edge ends up tells on which side the odd element went."""
+    image = np.zeros((1, 1, 1, 6))
+    image[..., 0] = 1
+    weight = np.arange(1.0, kernel + 1).reshape(1, 1, 1, kernel)
+    after = fastconv.conv2d(image, weight, padding="same")
+    before = fastconv.conv2d(image, weight, padding="same_lower")
+    assert after[0, 0, 0, 0] == (kernel - 1) // 2 + 1, "the odd one after: fewer elements before"
+    assert before[0, 0, 0, 0] == kernel // 2 + 1, "the odd one before"
+
+
+def test_padding_of_pooling_never_wins(dtype):
+    """Negative data: a padding of zeros would be the largest, and would pull means towards zero."""
+    image = -1 - data.positive((1, 2, 5, 5), dtype)
+    assert np.all(fastconv.max_pool2d(image, 3, 1, 1) <= -1)
+    without = fastconv.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
+    counted = fastconv.avg_pool2d(image, 3, 1, 1)
+    assert np.all(without <= -1)
+    assert counted[0, 0, 0, 0] > without[0, 0, 0, 0]
+    np.testing.assert_allclose(counted[..., 0, 0] * 9, without[..., 0, 0] * 4, rtol=1e-6)
