@@ -34,7 +34,8 @@ DIRECTIVES = {
     "cdivision": True,
 }
 # Values stay IEEE: these two only say that nobody reads errno or the floating-point exception flags.
-GNU_FLAGS = ["-O1" if DEBUG else "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function", "-Wno-maybe-uninitialized"]
+GNU_FLAGS = ["-O1" if DEBUG else "-O3", "-fno-math-errno", "-fno-trapping-math"]
+GNU_FLAGS += ["-Wno-unused-function", "-Wno-maybe-uninitialized"]
 if not DEBUG:
     GNU_FLAGS.append("-g0")  # debugging symbols are half of a module and a fifth of the time to compile
 OPENMP = {"unix": ["-fopenmp"], "msvc": ["/openmp"]}
@@ -57,7 +58,7 @@ def kernels():
     for level, flags in levels().items():
         sources = [p for p in sorted(KERNELS.glob("*.pyx")) if level == "baseline" or p.stem not in ONCE]
         modules = [
-            Extension(f"fastconv._kernels.{p.stem}" + ("" if p.stem in ONCE else f"_{level}"), [str(p)]) for p in sources
+            Extension(f"fastconv._kernels.{p.stem}{'' if p.stem in ONCE else f'_{level}'}", [str(p)]) for p in sources
         ]
         folder = Path("build/cython", level)
         for copy in folder.rglob("*.h"):

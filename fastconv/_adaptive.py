@@ -5,8 +5,8 @@ from functools import lru_cache
 from fastconv import _cpu
 from fastconv._arrays import FIRST, array, compute_dtype, empty, finish, five, float_dtype, layout, readable
 from fastconv._pool_geometry import adaptive_geometry
-from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, flag, lowest, ordered_dtype, threads_for
-from fastconv._sizes import freeze
+from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, lowest, ordered_dtype, threads_for
+from fastconv._sizes import flag, freeze
 
 
 @_cpu.remembers_kernels

@@ -4,6 +4,8 @@ Kernels see five axes (n, c, d, h, w), of native byte order and aligned, whose i
 ("first", channels-first) or c ("last", channels-last); the other strides are free.
 """
 
+from functools import wraps
+
 import numpy as np
 
 FIRST, LAST = 0, 1
@@ -12,6 +14,19 @@ FIRST, LAST = 0, 1
 _ALL, _NEW = slice(None), None
 BATCHED = {rank: (_ALL, _ALL) + (_NEW,) * (3 - rank) for rank in (1, 2, 3)}
 UNBATCHED = {rank: (_NEW, _ALL) + (_NEW,) * (3 - rank) for rank in (1, 2, 3)}
+
+
+def names_memory_errors(way):
+    """Decorator: a MemoryError of `way`, whose first argument is the public function's name, says that name."""
+
+    @wraps(way)
+    def named(function, *arguments, **keywords):
+        try:
+            return way(function, *arguments, **keywords)
+        except MemoryError as error:
+            raise MemoryError(f"{function}: {error}") from None
+
+    return named
 
 
 def array(function, name, value):
@@ -69,7 +84,7 @@ def five(x, rank):
 
 
 def readable(x, rank, dtype, order):
-    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; copied if it is not."""
+    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; else a copy."""
     if x.flags.c_contiguous and x.dtype == dtype and x.flags.aligned and order == FIRST:
         return x
     inner = x.ndim - 1 if order == FIRST else x.ndim - rank - 1

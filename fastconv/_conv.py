@@ -10,6 +10,7 @@ from fastconv._arrays import (
     five,
     float_dtype,
     layout,
+    names_memory_errors,
     pad,
     readable,
     target,
@@ -19,6 +20,7 @@ from fastconv._sizes import freeze, name
 from fastconv._threads import get_num_threads
 
 
+@names_memory_errors
 def convolve(
     function, rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
 ):

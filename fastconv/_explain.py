@@ -114,11 +114,19 @@ def choose_method(
 ):
     """Name the method of convolution that ``method="auto"`` takes for these shapes.
 
-    Parameters, errors and what the choice depends on are those of `explain`, which also says why.
+    Parameters
+    ----------
+    input_shape, weight_shape, stride, padding, dilation, groups, padding_mode, dtype, channels_last
+        As in `explain`, which also says why.
 
     Returns
     -------
     str
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d` for these shapes.
 
     Examples
     --------

@@ -89,11 +89,13 @@ def check_channels(function, input_shape, weight_shape, groups, rank):
         raise ValueError(f"{function}: weight of shape {weight_shape} has an empty kernel")
     if ic != icg * groups:
         raise ValueError(
-            f"{function}: weight of shape {weight_shape} with groups={groups} needs input with {icg * groups} channels, "
-            f"got input of shape {input_shape}"
+            f"{function}: weight of shape {weight_shape} with groups={groups} needs input with {icg * groups} "
+            f"channels, got input of shape {input_shape}"
         )
     if oc % groups:
-        raise ValueError(f"{function}: groups={groups} does not divide the {oc} output channels of weight {weight_shape}")
+        raise ValueError(
+            f"{function}: groups={groups} does not divide the {oc} output channels of weight {weight_shape}"
+        )
 
 
 def check_rank(function, name, shape, rank, forms):

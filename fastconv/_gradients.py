@@ -12,7 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, compute_dtype, dense, finish, five, float_dtype, layout, readable
+from fastconv._arrays import (
+    FIRST,
+    array,
+    compute_dtype,
+    dense,
+    finish,
+    five,
+    float_dtype,
+    layout,
+    names_memory_errors,
+    readable,
+)
 from fastconv._geometry import check_rank, conv_geometry
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
@@ -97,6 +108,7 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     return WeightPlan(run, tuple(g), dtype, g.macs)
 
 
+@names_memory_errors
 def input_gradient(function, rank, input_size, weight, grad_output, stride, padding, dilation, groups):
     """Gradient of the input: the transposed convolution of grad_output."""
     shape = full_shape(function, "input_size", input_size, (rank + 1, rank + 2), input_form(rank))
@@ -107,6 +119,7 @@ def input_gradient(function, rank, input_size, weight, grad_output, stride, padd
     return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), shape, None)
 
 
+@names_memory_errors
 def weight_gradient(function, rank, input, weight_size, grad_output, stride, padding, dilation, groups):
     """Gradient of the weight: for each tap, the product of grad_output and the input that the tap has seen."""
     shape = full_shape(function, "weight_size", weight_size, (rank + 2,), weight_form(rank))
@@ -126,6 +139,7 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     return finish(result, None, dtype)
 
 
+@names_memory_errors
 def bias_gradient(function, rank, grad_output):
     """Gradient of the bias: the sum over everything but channels.
 

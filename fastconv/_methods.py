@@ -22,21 +22,32 @@ def _accepts(geometry):
     return None
 
 
-FEW_OUTPUTS = 4  # output channels a group below which a loaded pixel is better shared by rows (peers.py --family depthwise)
+# Output channels a group up to which a loaded pixel is better shared by rows: asv_bench/peers.py --family depthwise
+FEW_OUTPUTS = 4
+
+
+STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
+
+
+def _stages_little(g):
+    """Whether the input rows under one block of output stay small: as many as its tallest tile and its kernel span."""
+    rows = 8 * g.sh + (g.kh - 1) * g.dh + 1
+    row = min(g.kw, g.sw) * (min(g.ow, 2048) + (g.kw - 1) * g.dw // g.sw + 1)
+    return (g.ic // g.groups) * g.kd * rows * row <= STAGE
 
 
 def _direct_kernel(g):
     """Vectors along a row where few output channels share a pixel, else a register tile over channels and pixels."""
     if g.last:
         return "depthwise_last" if g.groups == g.ic else "direct"
-    return "filter" if g.oc // g.groups <= FEW_OUTPUTS else "direct"
+    return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
 
 
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
 
 
 def wants_channels_first(g):
-    """Whether channels-last memory is better copied than convolved as it lies: groups of few channels leave lanes idle."""
+    """Whether channels-last memory is better copied first: groups of few channels leave the lanes of a vector idle."""
     return bool(g.last) and 1 < g.groups < g.ic and g.oc // g.groups < FULL_TILE
 
 
@@ -45,7 +56,7 @@ METHODS = (
         "im2col",
         lambda g: "im2col",
         _accepts,
-        lambda g: "the direct register tile runs at the rate of BLAS and packs less (asv_bench/peers.py --family dense)",
+        lambda g: "the direct register tile runs at the rate of BLAS and packs less (asv_bench/peers.py)",
         "columns built in cache-sized panels, multiplied by SciPy's BLAS",
     ),
     Method("direct", _direct_kernel, _accepts, _accepts, "implicit matrix product on packed patches, no column matrix"),

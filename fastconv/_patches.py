@@ -6,7 +6,17 @@ from math import prod
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, compute_dtype, dense, finish, five, float_dtype, readable
+from fastconv._arrays import (
+    FIRST,
+    array,
+    compute_dtype,
+    dense,
+    finish,
+    five,
+    float_dtype,
+    names_memory_errors,
+    readable,
+)
 from fastconv._geometry import check_rank, check_size, conv_geometry
 from fastconv._plan import SPECIALISATION
 from fastconv._sizes import freeze, per_axis
@@ -80,18 +90,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     array([[0., 1., 3., 4.],
            [1., 2., 4., 5.]])
     """
-    x = array("unfold", "input", input)
-    dtype = float_dtype("unfold", input=x)
-    check_rank("unfold", "input", x.shape, 2, ((2, "(n, c, h, w)"), (1, "(c, h, w)")))
-    sizes = frozen("unfold", kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
-    g, run = plan_patches("unfold", x.shape, *sizes, dtype)
-    columns = np.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
-    if x.size:
-        x = five(readable(x, 2, columns.dtype, FIRST), 2)
-        run(tuple(g), x, columns.reshape(len(x), *columns.shape[-2:]), threads_for(columns))
-    else:
-        columns[...] = 0
-    return finish(columns, None, dtype)
+    return columns_of("unfold", input, kernel_size, dilation, padding, stride)
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
@@ -134,28 +133,51 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     array([[[1., 2., 1.],
             [1., 2., 1.]]])
     """
-    x = array("fold", "input", input)
-    dtype = float_dtype("fold", input=x)
-    check_rank("fold", "input", x.shape, 2, ((1, "(n, c * kh * kw, length)"), (0, "(c * kh * kw, length)")))
-    size = per_axis("fold", "output_size", freeze("fold", "output_size", output_size), 2, 0)
-    sizes = frozen("fold", kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
-    taps = prod(per_axis("fold", "kernel_size", sizes[0], 2))
+    return images_of("fold", input, output_size, kernel_size, dilation, padding, stride)
+
+
+def threads_for(columns):
+    return get_num_threads() if columns.size > SERIAL_ELEMENTS else 1
+
+
+@names_memory_errors
+def columns_of(function, input, kernel_size, dilation, padding, stride):
+    """Arrays, plan and kernel of `unfold`."""
+    x = array(function, "input", input)
+    dtype = float_dtype(function, input=x)
+    check_rank(function, "input", x.shape, 2, ((2, "(n, c, h, w)"), (1, "(c, h, w)")))
+    sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    g, run = plan_patches(function, x.shape, *sizes, dtype)
+    columns = np.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
+    if x.size:
+        x = five(readable(x, 2, columns.dtype, FIRST), 2)
+        run(tuple(g), x, columns.reshape(len(x), *columns.shape[-2:]), threads_for(columns))
+    else:
+        columns[...] = 0
+    return finish(columns, None, dtype)
+
+
+@names_memory_errors
+def images_of(function, input, output_size, kernel_size, dilation, padding, stride):
+    """Arrays, plan and kernel of `fold`."""
+    x = array(function, "input", input)
+    dtype = float_dtype(function, input=x)
+    check_rank(function, "input", x.shape, 2, ((1, "(n, c * kh * kw, length)"), (0, "(c * kh * kw, length)")))
+    size = per_axis(function, "output_size", freeze(function, "output_size", output_size), 2, 0)
+    sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    taps = prod(per_axis(function, "kernel_size", sizes[0], 2))
     rows, length = x.shape[-2:]
     if rows % taps:
-        raise ValueError(f"fold: input of shape {x.shape} must have a multiple of {taps} rows for kernel_size {sizes[0]}")
+        raise ValueError(f"{function}: input of shape {x.shape} needs a multiple of {taps} rows, the kernel's elements")
     shape = (*x.shape[:-2], rows // taps, *size)
-    g, run = plan_patches("fold", shape, *sizes, dtype)
+    g, run = plan_patches(function, shape, *sizes, dtype)
     if length != g.oh * g.ow:
         raise ValueError(
-            f"fold: input of shape {x.shape} needs {g.oh} x {g.ow} = {g.oh * g.ow} columns for output_size {size}, "
-            f"got {length}"
+            f"{function}: input of shape {x.shape} needs {g.oh} x {g.ow} = {g.oh * g.ow} columns for output_size "
+            f"{size}, got {length}"
         )
     result = np.empty(shape, compute_dtype(dtype))
     if result.size:
         x = dense(x, result.dtype)
         run(tuple(g), x.reshape(-1, rows, length), result.reshape(-1, *shape[-3:]), threads_for(x))
     return finish(result, None, dtype)
-
-
-def threads_for(columns):
-    return get_num_threads() if columns.size > SERIAL_ELEMENTS else 1

@@ -14,7 +14,7 @@ from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import NAMES, choose, wants_channels_first
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
-SERIAL_MACS = 100_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
+SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
 
 
 class ConvPlan(NamedTuple):
@@ -39,7 +39,8 @@ def plan_conv(
     """Check all shapes and arguments of a convolution and choose how to compute it."""
     dtype = compute_dtype(dtype)
     if activation not in ACTIVATIONS:
-        raise ValueError(f"{function}: activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}")
+        names = ", ".join(map(repr, ACTIVATIONS))
+        raise ValueError(f"{function}: activation must be one of {names}, got {activation!r}")
     if method != "auto" and method not in NAMES:
         raise ValueError(f"{function}: method must be one of {', '.join(('auto', *NAMES))}, got {method!r}")
     conv = conv_geometry(

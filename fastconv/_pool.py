@@ -1,7 +1,7 @@
 """The fronts of max and average pooling, one for each rank."""
 
-from fastconv._pool_plan import flag, float_dtype, ordered_dtype, pool
-from fastconv._sizes import freeze
+from fastconv._pool_plan import float_dtype, ordered_dtype, pool
+from fastconv._sizes import flag, index
 
 MAXIMUM = (1, 0, None)  # the rule of `plan_pool`
 
@@ -17,7 +17,9 @@ def max_pool(function, rank, input, kernel_size, stride, padding, dilation, ceil
 def mean(function, count_include_pad, divisor_override):
     """The rule of `plan_pool` for average pooling."""
     count_pad = flag(function, "count_include_pad", count_include_pad)
-    return 0, count_pad, freeze(function, "divisor_override", divisor_override)
+    if divisor_override is not None:
+        divisor_override = index(function, "divisor_override", divisor_override)
+    return 0, count_pad, divisor_override
 
 
 def max_pool1d(

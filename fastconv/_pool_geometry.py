@@ -5,7 +5,6 @@ three-dimensional ones with leading ones. This is the only place for shape formu
 its shapes; the kernels trust what leaves it.
 """
 
-from math import gcd
 from typing import NamedTuple
 
 from fastconv._geometry import check_rank, check_size
@@ -91,8 +90,36 @@ def steps_over(size, stride, before, dilation, count):
 
     Its taps lie at start + j * dilation, so the first one past the padding is at start modulo dilation.
     """
-    starting_before = min(count, -(-before // stride), dilation // gcd(stride, dilation))
-    return any((o * stride - before) % dilation >= size for o in range(starting_before))
+    starting_before = min(count, -(-before // stride))
+    if starting_before == 0:
+        return False
+    if -before % dilation >= size:
+        return True
+    first = first_multiple(stride % dilation, dilation, (size + before) % dilation, (before - 1) % dilation)
+    return first is not None and first < starting_before
+
+
+def first_multiple(step, modulus, low, high):
+    """The smallest o >= 0 with low <= o * step % modulus <= high, or None, by Euclid's algorithm."""
+    if low == 0:
+        return 0
+    if step == 0:
+        return None
+    o = -(-low // step)
+    if o * step <= high:
+        return o
+    turns = first_multiple(modulus % step, step, -high % step, -low % step)
+    return None if turns is None else -(-(low + turns * modulus) // step)
+
+
+LONGEST_ROW = 2**40  # elements that a kernel can lay out for one thread without overflow, whatever the threads
+
+
+def check_row(g, pixel):
+    """Refuse a padded row, of `pixel` elements at each place, that no memory holds: kernels lay one out."""
+    row = max((g.ow - 1) * g.sw + g.kw * g.dw + 256, g.pw + g.iw) * pixel
+    if row > LONGEST_ROW:
+        raise MemoryError(f"a row with its padding would have {row} elements")
 
 
 class Pool(NamedTuple):

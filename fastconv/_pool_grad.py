@@ -5,8 +5,8 @@ from functools import lru_cache
 from fastconv import _cpu
 from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout
 from fastconv._pool_geometry import pool_geometry, spatial
-from fastconv._pool_plan import SPECIALISATION, flag, threads_for
-from fastconv._sizes import freeze, integer, is_integer, sequence
+from fastconv._pool_plan import SPECIALISATION, threads_for
+from fastconv._sizes import flag, freeze, integer, is_integer, sequence
 from fastconv._unpool import planes, scatter
 
 

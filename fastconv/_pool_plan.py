@@ -8,6 +8,7 @@ import numpy as np
 from fastconv import _cpu
 from fastconv._arrays import (
     FIRST,
+    FLOATS,
     array,
     check_out,
     compute_dtype,
@@ -16,16 +17,18 @@ from fastconv._arrays import (
     five,
     float_dtype,
     layout,
+    names_memory_errors,
     readable,
     target,
 )
-from fastconv._pool_geometry import pool_geometry
-from fastconv._sizes import freeze
+from fastconv._pool_geometry import check_row, pool_geometry
+from fastconv._sizes import flag, freeze
 from fastconv._threads import get_num_threads
 
 INTEGERS = {np.dtype(t): np.dtype(t) for t in ("int8", "uint8", "int16", "uint16", "int32", "int64")}
 SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}_t" for d in INTEGERS}
 SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
+ORDERED = FLOATS | INTEGERS  # what max pooling takes, each to itself
 INDEX = np.dtype(np.int64)
 
 
@@ -42,6 +45,7 @@ class PoolPlan(NamedTuple):
 def plan_pool(function, rank, shape, dtype, order, kernel, stride, padding, dilation, ceil_mode, rule, indices):
     """Check all shapes and arguments of a pooling and choose its kernel. `rule` is (maximum, count_pad, divisor)."""
     pool = pool_geometry(function, rank, shape, kernel, stride, padding, dilation, ceil_mode, *rule)
+    check_row(pool.geometry, 1 if order == FIRST else shape[-rank - 1])
     dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
     module = _cpu.kernel("pool_at" if indices else "pool")
     run = (module.first if order == FIRST else module.last)[SPECIALISATION[dtype.name]]
@@ -54,6 +58,7 @@ def lowest(dtype):
     return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
 
 
+@names_memory_errors
 def pool(
     function, rank, input, kernel_size, stride, padding, dilation, ceil_mode, rule, dtype_of, out=None, indices=False
 ):
@@ -95,13 +100,7 @@ def threads_for(work):
     return min(get_num_threads(), 1 + work // SERIAL)
 
 
-def flag(function, name, value):
-    """`value` as a bool."""
-    if value is True or value is False or isinstance(value, np.bool_):
-        return bool(value)
-    raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
-
-
 def ordered_dtype(function, input):
     """The dtype of a maximum: that of the input, in native byte order."""
-    return INTEGERS.get(input.dtype.newbyteorder("=")) or float_dtype(function, input=input)
+    known = ORDERED.get(input.dtype) or INTEGERS.get(input.dtype.newbyteorder("="))
+    return known or float_dtype(function, input=input)

@@ -4,8 +4,9 @@ Python's integers do not overflow, so whatever a caller passes is compared befor
 """
 
 import operator
+from reprlib import repr as shown  # of whatever a caller passed: short, however long or self-containing it is
 
-LIMIT = 2**62  # every extent, padded extent and element count stays below, so that int64 sums and differences of two fit
+LIMIT = 2**62  # every extent, padded or not, and element count stays below: sums of two fit 64 bits
 
 
 def index(function, name, value):
@@ -15,7 +16,7 @@ def index(function, name, value):
             return operator.index(value)
     except TypeError:
         pass
-    raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
+    raise TypeError(f"{function}: {name} must be an integer, got {shown(value)}")
 
 
 def integer(function, name, value, least=0):
@@ -31,14 +32,14 @@ def integer(function, name, value, least=0):
 def sequence(function, name, value, rank, what="an integer or"):
     """`value` as a tuple of `rank` items, not looked into."""
     if isinstance(value, (str, bytes, dict, set, frozenset)) or not hasattr(value, "__len__"):
-        raise TypeError(f"{function}: {name} must be {what} {rank} integers, got {value!r}")
+        raise TypeError(f"{function}: {name} must be {what} {rank} integers, got {shown(value)}")
     try:
-        items = tuple(value)
+        length = len(value)
     except TypeError:  # a 0-d array has a length method and refuses to answer
-        raise TypeError(f"{function}: {name} must be {what} {rank} integers, got {value!r}") from None
-    if len(items) != rank:
-        raise ValueError(f"{function}: {name} must be {what} {rank} integers, got {len(items)}: {value!r}")
-    return items
+        raise TypeError(f"{function}: {name} must be {what} {rank} integers, got {shown(value)}") from None
+    if length != rank:  # asked before anything is copied
+        raise ValueError(f"{function}: {name} must be {what} {rank} integers, got {length}: {shown(value)}")
+    return tuple(value)
 
 
 def per_axis(function, name, value, rank, least=1):
@@ -104,25 +105,42 @@ def resolve_padding(function, padding, size, kernel, stride, dilation):
     if not isinstance(padding, str):
         return pairs(function, padding, rank)
     if padding not in NAMED_PADDING:
-        raise ValueError(f"{function}: padding must be one of {', '.join(NAMED_PADDING)} or integers, got {padding!r}")
+        names = ", ".join(NAMED_PADDING)
+        raise ValueError(f"{function}: padding must be one of {names} or integers, got {shown(padding)}")
     rule = NAMED_PADDING[padding]
     return tuple(rule(*axis) for axis in zip(size, kernel, stride, dilation, strict=True))
 
 
-def freeze(function, name, value):
+MOST_AXES = 8  # longer sequences are no sizes; nothing of theirs is copied
+
+
+def freeze(function, name, value, depth=2):
     """A size argument as what keys a cache: plain integers, names and None as they are, sequences as tuples of those.
 
     Wrong types are refused here, before the cache: to it 1, 1.0 and True are the same key.
     """
     if type(value) is int or type(value) is str or value is None:
         return value
-    if not is_integer(value):
-        return tuple(freeze(function, name, item) for item in sequence(function, name, value, len(value)))
-    return index(function, name, value)
+    if is_integer(value):
+        return index(function, name, value)
+    if depth == 0:
+        raise TypeError(f"{function}: {name} is nested too deeply: {shown(value)}")
+    if len(value) > MOST_AXES:
+        raise ValueError(f"{function}: {name} has {len(value)} items, more than there are axes: {shown(value)}")
+    return tuple(freeze(function, name, v, depth - 1) for v in sequence(function, name, value, len(value)))
+
+
+def flag(function, argument, value):
+    """`value` as a bool; only Python's own and NumPy's are."""
+    if value is True or value is False:
+        return value
+    if getattr(getattr(value, "dtype", None), "kind", None) == "b" and value.shape == ():
+        return bool(value)
+    raise TypeError(f"{function}: {argument} must be True or False, got {shown(value)}")
 
 
 def name(function, argument, value):
     """`value` as it is, if it is a string."""
     if type(value) is not str:
-        raise TypeError(f"{function}: {argument} must be a string, got {value!r}")
+        raise TypeError(f"{function}: {argument} must be a string, got {shown(value)}")
     return value

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from fastconv._sizes import index
 
+DIGITS = 20  # of a count that are read; Python refuses to convert thousands
 MOST = 256  # a runtime handed 10**9 threads kills the process; more threads than this have never helped
 
 
@@ -41,6 +42,11 @@ def set_num_threads(n):
 def get_num_threads():
     """Return the number of threads that a call may use.
 
+    Returns
+    -------
+    int
+        1 in a forked child, else what was set last.
+
     Examples
     --------
     >>> import fastconv
@@ -54,7 +60,15 @@ def get_num_threads():
 def num_threads(n):
     """Context manager: use `n` threads inside, and the earlier number again afterwards.
 
-    The number belongs to the process, not to the thread that sets it. Errors are those of `set_num_threads`.
+    Parameters
+    ----------
+    n : int
+        As in `set_num_threads`. The number belongs to the process, not to the thread that sets it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `set_num_threads`.
 
     Examples
     --------
@@ -81,12 +95,12 @@ def _count(function, n):
 def _initial():
     own = os.environ.get("FASTCONV_NUM_THREADS")
     if own:
-        if not own.isascii() or not own.isdigit() or int(own) < 1:
+        if not own.isascii() or not own.isdigit() or int(own[:DIGITS]) < 1:
             raise ValueError(f"FASTCONV_NUM_THREADS={own!r}: must be an integer from 1 up")
-        return min(int(own), MOST)
+        return min(int(own[:DIGITS]), MOST)
     shared = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if shared.isascii() and shared.isdigit() and int(shared) > 0:
-        return min(int(shared), MOST)
+    if shared.isascii() and shared.isdigit() and int(shared[:DIGITS]) > 0:
+        return min(int(shared[:DIGITS]), MOST)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, MOST)
 

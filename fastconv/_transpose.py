@@ -1,11 +1,12 @@
 """The fronts of transposed convolution: one for each rank, all by way of `convolve_transposed`."""
 
-from fastconv._arrays import FIRST, array, check_out, float_dtype, layout
+from fastconv._arrays import FIRST, array, check_out, float_dtype, layout, names_memory_errors
 from fastconv._phases import spread
 from fastconv._sizes import freeze
 from fastconv._transpose_geometry import transposed_geometry
 
 
+@names_memory_errors
 def convolve_transposed(
     function, rank, input, weight, bias, stride, padding, output_padding, groups, dilation, out
 ):

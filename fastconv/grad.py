@@ -6,8 +6,12 @@ derivative by each element of `out`; the functions here give its derivative by e
 """
 
 from fastconv._gradients import bias_gradient, input_gradient, weight_gradient
+from fastconv._pool_grad import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 
 __all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "conv1d_bias",
     "conv1d_input",
     "conv1d_weight",
@@ -17,6 +21,9 @@ __all__ = [
     "conv3d_bias",
     "conv3d_input",
     "conv3d_weight",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
 ]
 
 GEOMETRY = """stride, padding, dilation, groups

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from fastconv._geometry import conv_geometry
 from fastconv._pool_geometry import pool_geometry
-from fastconv._sizes import freeze, integer, is_integer, per_axis, resolve_padding
+from fastconv._sizes import flag, freeze, integer, is_integer, per_axis, resolve_padding
 
 __all__ = ["ReceptiveField", "conv_output_shape", "pool_output_shape", "receptive_field"]
 
@@ -132,6 +132,7 @@ def pool_output_shape(input_shape, kernel_size, stride=None, padding=0, dilation
     shape = _shape(function, "input_shape", input_shape)
     kernel = freeze(function, "kernel_size", kernel_size)
     rank = _rank(function, "input_shape", shape, 2) if is_integer(kernel) else _rank(function, "kernel_size", kernel, 0)
+    ceil_mode = flag(function, "ceil_mode", ceil_mode)
     return shape[:-rank] + pool_geometry(function, rank, shape, kernel, stride, padding, dilation, ceil_mode).output
 
 

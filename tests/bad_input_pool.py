@@ -116,12 +116,15 @@ def large_sizes(f):
         },
     }.items():  # fmt: skip
         yield f.error(12, what, (ValueError, MemoryError), **change)
-    for exponent in (20, 33, 40, 59):
-        wide = {"kernel_size": 2**exponent, "padding": 2 ** (exponent - 1), "stride": 2 ** (exponent + 1)}
-        allowed = (MemoryError, ValueError)
-        yield f.either(12, f"kernel_size 2**{exponent}", allowed, (2, 3, *ones), **wide)
-        far = {"kernel_size": 3, "dilation": 2**exponent, "padding": 2**exponent}
-        yield f.either(12, f"dilation 2**{exponent}", allowed, (2, 3, *SIZE[: f.rank]), **far, stride=1)
+    allowed = (MemoryError, ValueError)
+    first = integers((2, 5, *SIZE[: f.rank]), np.float64)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(first, 1, -1)), -1, 1)
+    for exponent, (order, x) in itertools.product((20, 33, 40, 55, 58, 59, 60, 61), (("first", first), ("last", last))):
+        what = f"2**{exponent}, {order}"
+        wide = {"kernel_size": 2**exponent, "padding": 2 ** (exponent - 1), "stride": min(2 ** (exponent + 1), 2**61)}
+        yield f.either(12, f"kernel_size {what}", allowed, (2, 5, *ones), input=x, **wide)
+        far = {"kernel_size": 3, "dilation": 2**exponent, "padding": 2**exponent, "stride": 1}
+        yield f.either(12, f"dilation {what}", allowed, x.shape, input=x, **far)
 
 
 def outs(f):

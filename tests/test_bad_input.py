@@ -1,17 +1,17 @@
 """Bad arguments end in an exception that names function and argument: no crash, no hang, no half-written `out`.
 
-Each case runs in a child process under limits of time and address space. The tables are `bad_input_conv` and
-`bad_input_pool`; what the classes are says `bad_input_cases`.
+Each case runs in a child process under limits of time and address space. The tables are the `bad_input_`
+modules of families of functions; what the classes are says `bad_input_cases`.
 """
 
 import pytest
 
-from tests import bad_input_conv, bad_input_pool
+from tests import bad_input_conv, bad_input_grad, bad_input_issue3, bad_input_pool
 from tests.child import GIB, Child
 
 MEMORY = 6 * GIB
 SECONDS = 10  # what a case may take; all take milliseconds
-TABLES = (bad_input_conv, bad_input_pool)
+TABLES = (bad_input_conv, bad_input_pool, bad_input_grad, bad_input_issue3)
 
 pytest.importorskip("resource", reason="limits of memory need POSIX")
 

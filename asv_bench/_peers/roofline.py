@@ -19,10 +19,8 @@ def draw(path, families, bandwidths, header):
     peak = float(np.median(rates)) if rates else None
     for (level, bandwidth), style in zip(bandwidths.items(), (":", "--", "-"), strict=True):
         roof = intensities * bandwidth / 1e9
-        axes.plot(intensities, np.minimum(roof, peak) if peak else roof, style, color="0.4", lw=1)
         label = f"{level}: {bandwidth / 1e9:.0f} GB/s"
-        along = {"rotation": 45, "rotation_mode": "anchor", "transform_rotates_text": True}
-        axes.text(0.11, 0.12 * bandwidth / 1e9, label, fontsize=9, **along)
+        axes.plot(intensities, np.minimum(roof, peak) if peak else roof, style, color="0.4", lw=1, label=label)
     if peak:
         axes.annotate(f"matrix product {peak:.0f} GFLOP/s", (1000, peak * 1.05), ha="right", fontsize=9)
     for i, (name, results) in enumerate(families.items()):

@@ -2,9 +2,9 @@
 
     dx[z, y, x] = sum of g[o] / divisor[o] over the outputs o whose windows touch (z, y, x)
 
-gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of the
-input, divided, into one row v; then along v, where element x takes from o = (x + pw - k) / sw for each tap k that leaves
-no remainder. `step` is 1 with channels-first memory and the number of channels with channels-last.
+gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of
+the input, divided, into one row v; then along v, where element x takes from o = (x + pw - k) / sw for each tap k that
+leaves no remainder. `step` is 1 with channels-first memory and the number of channels with channels-last.
 """
 
 from cython cimport floating

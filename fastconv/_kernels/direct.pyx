@@ -6,11 +6,12 @@ Patches are packed KC x NC at a time into a panel that stays in a core's L2 and 
 
     channels-first   rows of the tile are output channels, read from the weights where they lie (oc, K);
                      its columns are pixels, read from a panel of columns.
-    channels-last    rows are pixels, read from a panel of patch rows (or from the image itself where a patch is a pixel);
+    channels-last    rows are pixels, read from a panel of patch rows (or from the image where a patch is a pixel);
                      columns are output channels, read from weights repacked once per call as (oc / width, K, width).
 
 The sum over k runs block after block through `out`, so its order depends on the geometry alone; work is split over
-pixels and output channels, and what a thread gets never changes a bit. Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
+pixels and output channels, and what a thread gets never changes a bit.
+Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 """
 
 from cython.parallel cimport prange, threadid
@@ -41,7 +42,7 @@ cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogi
 
 
 cdef void plan_blocks(Task *t, size_t size, Py_ssize_t unit, Py_ssize_t channel_unit, int threads) noexcept nogil:
-    """Split K evenly, then pixels so that a panel fits and every thread has as many blocks; channels only if it must."""
+    """Split K evenly, then pixels so that a panel fits and every thread has as many blocks; channels if it must."""
     cdef Py_ssize_t most, wanted
     t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
     most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
@@ -120,7 +121,7 @@ cdef void block_last(
     const Task *t, const real *x, const real *w, const real *bias, real *out, real *panel,
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """As `block_first`, for channels-last memory; w is the group's repacked weights, o0 a multiple of the tile's width."""
+    """As `block_first`, for channels-last memory; w is the group's repacked weights, o0 at the start of a tile."""
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t k0 = 0, k1, lda
     cdef const real *a
@@ -212,7 +213,7 @@ def conv(
     x : (n, ic, d, h, w), unit stride along w (channels-first) or c (channels-last), other strides free
     w : (oc, ic // groups, kd, kh, kw), C-contiguous
     bias : (oc,), C-contiguous, or None
-    out : (n, oc, od, oh, ow), not empty, dense in the layout of x; every element is written, and none of x, w, bias may overlap it
+    out : (n, oc, od, oh, ow), not empty, dense in the layout of x, apart from the operands; every element is written
     clamp : (lo, hi) or None
     """
     cdef Task t
@@ -247,7 +248,8 @@ def conv(
     elif last:
         t.leading = round_up(t.kc * size, LINE) // size + LINE // size
     else:
-        t.leading = (round_up(t.block * size, LINE) // LINE | 1) * LINE // size   # an odd number of lines: all cache sets
+        # an odd number of cache lines: the rows of a tile's columns then fall into all sets
+        t.leading = (round_up(t.block * size, LINE) // LINE | 1) * LINE // size
     panel_bytes = round_up((t.block if last else t.kc) * t.leading * size, LINE) + LINE
     if last:
         packed_bytes = round_up(t.s.groups * round_up(t.ocg, width) * t.depth * size, LINE)

@@ -1,14 +1,15 @@
 """Direct convolution of a few channels: depthwise, a filter over one image, first and last layers of a few maps.
 
-    out[o, z, y, x] = bias[o] + sum over c, a, i, j of weight[o, c, a, i, j] * padded[c, z sd + a dd, y sh + i dh, x sw + j dw]
+    out[o, z, y, x] = bias[o] + sum over c, a, i, j of
+                      weight[o, c, a, i, j] * padded[c, z * sd + a * dd, y * sh + i * dh, x * sw + j * dw]
 
 A matrix product needs many output channels to repay the packing of patches. Here vectors run along a row of one output
-plane instead, and several rows of output share each loaded row of input (see `filter.h`). The input rows that a block of
-output needs are staged in a scratch that stays in a core's L2, with zeros for padding, so that there are no border cases;
-a row is split by the phase of the stride, so that every tap reads with unit stride:
+plane instead, and several rows of output share each loaded row of input (see `filter.h`). The input rows that a block
+of output needs are staged in a scratch that stays in a core's L2, with zeros for padding, so that there are no border
+cases; a row is split by the phase of the stride, so that every tap reads with unit stride:
 
-    stride 2, three taps     image row    . p0 q0 p1 q1 p2 q2 ...        taps 0 and 2 read p at 0 and 1, tap 1 reads q at 0
-                             staged as    [p0 p1 p2 ...] [q0 q1 q2 ...]
+    stride 2, three taps    image row    . p0 q0 p1 q1 p2 q2 ...       taps 0 and 2 read p at 0 and 1, tap 1 q at 0
+                            staged as    [p0 p1 p2 ...] [q0 q1 q2 ...]
 
 Channels-first memory. Work is split over images, groups and blocks of output.
 """
@@ -18,7 +19,7 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.filter cimport FILTER_ROWS, VECTOR_BYTES, filter_shape, filter_strip
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real, start
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, start
 
 cdef enum:
     STAGE_BYTES = 131072    # staged rows of one block: a quarter of a 512 KiB L2
@@ -99,7 +100,7 @@ cdef void block(
     const Task *t, const real *image, const real *w, const real *bias, real *out, real *stage,
     Py_ssize_t z, Py_ssize_t y0, Py_ssize_t x0,
 ) noexcept nogil:
-    """One block of rows and columns at depth z of every output channel of a group: image, w, bias and out start there."""
+    """One block of rows and columns at depth z of every output channel of a group, where image, w, bias, out start."""
     cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y0), cols = min(t.cols, t.s.ow - x0)
     cdef Py_ssize_t c, a, iz, o, x

@@ -1,7 +1,7 @@
 """Patches of an image laid out for a matrix product, a cache-sized panel at a time; padding becomes zeros here.
 
-With K = icg * kd * kh * kw (icg input channels a group) and P = od * oh * ow output pixels, a convolution is the product
-of the weights (oc, K) with the patches (K, P). A panel holds the k0 <= k < k1, p0 <= p < p1 part of the patches:
+With K = icg * kd * kh * kw (icg input channels a group) and P = od * oh * ow output pixels, a convolution is the
+product of the weights (oc, K) with the patches (K, P). A panel holds k0 <= k < k1 and p0 <= p < p1 of the patches:
 
     columns (channels-first)          rows (channels-last)
        p0 ......... p1                   k0 ........ k1
@@ -13,9 +13,16 @@ of the weights (oc, K) with the patches (K, P). A panel holds the k0 <= k < k1, 
 Strides are in elements. Chellapilla, Puri & Simard 2006, hal-00112631; in panels: onnxruntime, mlas/lib/convolve.cpp.
 """
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from fastconv._kernels.shape cimport ConvShape, real
+
+cdef extern from "copy.h" nogil:
+    void copy_elements(size_t size, void *to, const void *source, Py_ssize_t n, Py_ssize_t stride)
+
+
+cdef enum:
+    SHORT = 16      # elements: zeroed sooner by a loop than by a call
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -37,21 +44,17 @@ cdef inline Py_ssize_t end_inside(Py_ssize_t offset, Py_ssize_t stride, Py_ssize
 
 
 cdef inline void zeros(real *to, Py_ssize_t n) noexcept nogil:
-    if n > 0:
+    cdef Py_ssize_t i
+    if n > SHORT:
         memset(to, 0, n * sizeof(real))
+    else:
+        for i in range(n):
+            to[i] = 0
 
 
 cdef inline void copy_run(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
-    """to[i] = source[i * stride]; a constant stride lets the compiler turn the loop into shuffles."""
-    cdef Py_ssize_t i
-    if stride == 1:
-        memcpy(to, source, n * sizeof(real))
-    elif stride == 2:
-        for i in range(n):
-            to[i] = source[2 * i]
-    else:
-        for i in range(n):
-            to[i] = source[i * stride]
+    """to[i] = source[i * stride]."""
+    copy_elements(sizeof(real), to, source, n, stride)
 
 
 cdef inline void pack_columns(
@@ -61,10 +64,8 @@ cdef inline void pack_columns(
     """panel[k - k0][p - p0] = tap k of pixel p; x is a group's first channel, of unit stride along w."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw
     cdef Py_ssize_t k, c, tap, a, i, j, p, z, y, o, left, right, n, iz, iy, lo, hi
-    cdef const real *plane
     cdef const real *row
     cdef real *to
-    cdef bint inside_depth
     for k in range(k0, k1):
         c = k // taps
         tap = k - c * taps
@@ -135,8 +136,7 @@ cdef inline void pack_rows(
                 hi = clip(line * width + j * run + max(s.iw - ix, 0) * icg, lo, end)
                 row = x + iz * xd + iy * xh + ix * xw - (line * width + j * run)
                 zeros(to, lo - k)
-                if hi > lo:
-                    memcpy(to + lo - k, row + lo, (hi - lo) * sizeof(real))
+                copy_run(to + lo - k, row + lo, hi - lo, 1)
                 zeros(to + hi - k, end - hi)
             else:
                 zeros(to, end - k)

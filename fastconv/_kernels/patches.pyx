@@ -2,8 +2,8 @@
 
     columns[c, i, j][y, x] = image[c][y * sh + i * dh - ph, x * sw + j * dw - pw]
 
-unfold copies by the packing of the convolution kernels; fold, its transpose, adds each row of a tap's plane to the row of
-the image it was read from, taps in order. Work is split over channels, so no two threads write the same element.
+unfold copies by the packing of the convolution kernels; fold, its transpose, adds each row of a tap's plane to the row
+of the image it was read from, taps in order. Work is split over channels, so no two threads write the same element.
 """
 
 from cython.parallel cimport prange
@@ -57,7 +57,7 @@ cdef void fold_channel(const ConvShape *s, const real *columns, real *image) noe
 
 
 def fold(tuple geometry, const real[:, :, ::1] columns, real[:, :, :, ::1] images, int threads):
-    """columns (n, c * kh * kw, oh * ow) into images (n, c, h, w), not empty, of other memory; every element is written."""
+    """columns (n, c * kh * kw, oh * ow) into images (n, c, h, w), not empty, of other memory, every element."""
     cdef ConvShape s
     cdef Py_ssize_t item, count = images.shape[0] * images.shape[1], many
     cdef const real *source = &columns[0, 0, 0]

@@ -18,32 +18,19 @@ cdef extern from "vectors.h" nogil:
     void keep_largest(...) noexcept
 
 
-cdef struct Taps:
-    Py_ssize_t i0, i1, j0, j1, k0, k1  # those of the window that lie in the image: first and one past the last, by axis
-
-
-cdef inline Taps taps_of(const PoolShape *s, Place at, Py_ssize_t u, Py_ssize_t kw) noexcept nogil:
-    """The taps inside the image of the window that starts at (at.z, at.y, u) and is kw wide."""
-    cdef Taps t
-    t.i0, t.i1 = taps_below(0, at.z, s.kd, s.dd), taps_below(s.id, at.z, s.kd, s.dd)
-    t.j0, t.j1 = taps_below(0, at.y, s.kh, s.dh), taps_below(s.ih, at.y, s.kh, s.dh)
-    t.k0, t.k1 = taps_below(0, u, kw, s.dw), taps_below(s.iw, u, kw, s.dw)
-    return t
-
-
 cdef void outputs(
     number *best, int64_t *index, const number *x, const Strides *t, const PoolShape *s, Place at, Py_ssize_t u,
     Py_ssize_t kw, Py_ssize_t step, Py_ssize_t n,
 ) noexcept nogil:
-    """best[j] and index[j] of the windows at (at.z, at.y, u) in x[.. + j * step], 0 <= j < n; index[j] as if j were 0."""
-    cdef Taps taps = taps_of(s, at, u, kw)
+    """best[j] and index[j] of the windows at (at.z, at.y, u) of x[.. + j * step]; index[j] as if j were 0."""
+    cdef Py_ssize_t k0 = taps_below(0, u, kw, s.dw), k1 = taps_below(s.iw, u, kw, s.dw)
     cdef Py_ssize_t i, j, k, m, row, column
     cdef const number *v
     cdef bint more = False
-    for i in range(taps.i0, taps.i1):
-        for j in range(taps.j0, taps.j1):
+    for i in range(at.i0, at.i1):
+        for j in range(at.j0, at.j1):
             row = (at.z + i * s.dd) * s.ih + at.y + j * s.dh
-            for k in range(taps.k0, taps.k1):
+            for k in range(k0, k1):
                 column = u + k * s.dw
                 v = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h + column * t.w
                 if more:
@@ -93,8 +80,8 @@ def first(
 ):
     """Maxima of x into `out` and their places into `index`, all (n, c, d, h, w), channels-first.
 
-    x has unit stride along w, `out` and `index` are C-contiguous, none is empty and none overlaps another. Every element of
-    `out` and `index` is written.
+    x has unit stride along w, `out` and `index` are C-contiguous, none is empty, none overlaps another. Every element
+    of `out` and `index` is written.
     """
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))

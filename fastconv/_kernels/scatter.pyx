@@ -2,8 +2,8 @@
 
     out[n, c, index[n, c, o]]  = x[n, c, o]      or  +=, over all o in order; zero elsewhere
 
-A plane (channels-first) or a block of channels of one image (channels-last) is one thread's, so that sums have the order
-of o for any number of threads, and it is cleared just before, while it is in cache.
+A plane (channels-first) or a block of channels of one image (channels-last) is one thread's, so that sums have the
+order of o for any number of threads, and it is cleared just before, while it is in cache.
 """
 
 from cython.parallel cimport prange

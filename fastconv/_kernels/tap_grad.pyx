@@ -2,14 +2,14 @@
 
     dw[o, c, tap] = sum over images and pixels of  gout[o, pixel] * x[c, pixel moved by tap]
 
-is then no matrix product worth the name. Instead a band of output rows and the input rows under it are copied to scratch
-for some channels at a time, the input with its padding and its columns sorted by their residue modulo the stride,
+is then no matrix product worth the name. Instead a band of output rows and the input rows under it are copied to
+scratch for some channels at a time, the input with its padding and its columns sorted by residue modulo the stride,
 
     x x x x x x x x      stride 2:   0 2 4 6 | 1 3 5 7
 
-so that each tap reads rows of unit stride at a fixed distance, and `dot.h` takes the products of one row of gout with all
-taps at once. A lane adds at most TERMS products before lanes and bands are added up in long double. Work is split over
-elements of dw only, so the order of every sum is the same for any number of threads.
+so that each tap reads rows of unit stride at a fixed distance, and `dot.h` takes the products of one row of gout with
+all taps at once. A lane adds at most TERMS products before lanes and bands are added up in long double. Work is split
+over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
 from cython.parallel cimport prange, threadid
@@ -148,8 +148,8 @@ cdef void sum_band(const Task *t, const real *x, const real *g, Py_ssize_t group
                     tap += some
 
 
-cdef void sum_planes(const Task *t, const real *x, const real *gout, Py_ssize_t groups, Py_ssize_t channels, Py_ssize_t t0,
-                     Py_ssize_t t1, bint last, long double *sums, real *scratch) noexcept nogil:
+cdef void sum_planes(const Task *t, const real *x, const real *gout, Py_ssize_t groups, Py_ssize_t channels,
+                     Py_ssize_t t0, Py_ssize_t t1, bint last, long double *sums, real *scratch) noexcept nogil:
     """All bands of all images; x and gout start at the first channels in work."""
     cdef real *g = scratch + groups * channels * t.x_plane
     cdef Py_ssize_t image, z, a, iz, y, o, rows, width, r
@@ -169,7 +169,8 @@ cdef void sum_planes(const Task *t, const real *x, const real *gout, Py_ssize_t 
                         copy_input(t, x + image * t.xn + iz * t.xd, groups * channels, y, o, width, scratch, last)
                         plane = gout + image * t.gn + z * t.gd + y * t.gh + o * t.gw
                         for r in range(rows):
-                            copy_pixels(plane + r * t.gh, t.gw, t.gc, width, groups * t.ocg, g + r * t.g_row, t.g_plane, last)
+                            copy_pixels(plane + r * t.gh, t.gw, t.gc, width, groups * t.ocg,
+                                        g + r * t.g_row, t.g_plane, last)
                         sum_band(t, scratch, g, groups, channels, rows, width, t0, t1, sums + a * t.taps)
                         o += width
                     y += rows
@@ -184,6 +185,7 @@ cdef void one_item(const Task *t, const real *x, const real *gout, real *dw, bin
     cdef Py_ssize_t share = ceil_div(t.taps, t.parts), t0 = part * share, t1 = min(t0 + share, t.taps)
     cdef Py_ssize_t whole = t.taps * t.s.kd, o, c, a, tap
     cdef long double *sums = <long double *> scratch
+    cdef real *to
     cdef Py_ssize_t room = round_up(t.groups * t.channels * t.ocg * whole * sizeof(long double), LINE)
     memset(sums, 0, room)
     sum_planes(t, x + (g0 * t.icg + c0) * t.xc, gout + g0 * t.ocg * t.gc, groups, channels, t0, t1, last, sums,
@@ -191,8 +193,9 @@ cdef void one_item(const Task *t, const real *x, const real *gout, real *dw, bin
     for o in range(groups * t.ocg):
         for c in range(channels):
             for a in range(t.s.kd):
+                to = dw + ((g0 * t.ocg + o) * t.icg + c0 + c) * whole
                 for tap in range(a * t.taps + t0, a * t.taps + t1):
-                    dw[((g0 * t.ocg + o) * t.icg + c0 + c) * whole + tap] = <real> sums[(o * channels + c) * whole + tap]
+                    to[tap] = <real> sums[(o * channels + c) * whole + tap]
 
 
 def weight_grad(

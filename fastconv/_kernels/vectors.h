@@ -81,7 +81,8 @@ static inline ELEMENT NAMED(larger)(ELEMENT a, ELEMENT v)
     BITS bits, first;
     memcpy(&bits, &result, sizeof bits);
     memcpy(&first, &a, sizeof first);
-    bits = a != a ? first : bits;
+    const BITS nan = -(BITS)(a != a); /* a mask and no choice: remainders of rows must not branch on data */
+    bits = (first & nan) | (bits & ~nan);
     memcpy(&result, &bits, sizeof bits);
 #endif
     return result;

@@ -66,7 +66,7 @@ cdef void plan_parts(Task *t, Py_ssize_t size, bint last, int threads) noexcept 
     t.part = round_up(ceil_div(t.depth, t.parts), unit)
     t.parts = ceil_div(t.depth, t.part)
     t.leading = round_up(t.part if last else PIXELS, LINE // size) + LINE // size   # not a power of two: all cache sets
-    t.panel = (PIXELS if last else t.part) * t.leading + LINE // size   # with the lanes a tile reads beyond the last row
+    t.panel = (PIXELS if last else t.part) * t.leading + LINE // size   # a tile reads lanes beyond the last row
     t.turned = t.chunk * (PIXELS + LINE // size)
     t.sums = t.chunk * t.part
     t.levels = 1
@@ -190,7 +190,8 @@ cdef void one_part(
     cdef real *turned = panel + t.panel
     cdef real *sums = turned + t.turned
     first += g * t.ocg
-    sum_pixels(t, x + g * t.icg * t.xc, gout + first * (1 if last else t.pixels), last, k0, k1, channels, panel, turned, sums)
+    sum_pixels(t, x + g * t.icg * t.xc, gout + first * (1 if last else t.pixels), last, k0, k1, channels, panel, turned,
+               sums)
     sums = total(t, sums)
     for o in range(channels):
         for k in range(k0, k1):

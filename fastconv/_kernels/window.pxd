@@ -59,7 +59,7 @@ cdef inline Py_ssize_t taps_below(Py_ssize_t bound, Py_ssize_t start, Py_ssize_t
 
 
 cdef inline Py_ssize_t adapted_start(Py_ssize_t o, Py_ssize_t i, Py_ssize_t out) noexcept nogil:
-    """floor(o * i / out), the first element of window `o` of adaptive pooling; o * i, which may overflow, is not formed."""
+    """floor(o * i / out), the first element of window `o` of adaptive pooling; o * i could overflow."""
     return o * (i // out) + o * (i % out) // out
 
 
@@ -70,6 +70,7 @@ cdef inline Py_ssize_t adapted_size(Py_ssize_t o, Py_ssize_t i, Py_ssize_t out) 
 
 cdef struct Place:
     Py_ssize_t z, y                    # where the windows of one row of outputs start
+    Py_ssize_t i0, i1, j0, j1          # their taps inside the image along d and h: the first, and one past the last
 
 
 cdef inline Place place(PoolShape *s, Py_ssize_t o_d, Py_ssize_t o_h) noexcept nogil:
@@ -80,6 +81,8 @@ cdef inline Place place(PoolShape *s, Py_ssize_t o_d, Py_ssize_t o_h) noexcept n
         at.z, at.y = adapted_start(o_d, s.id, s.od), adapted_start(o_h, s.ih, s.oh)
     else:
         at.z, at.y = o_d * s.sd - s.pd, o_h * s.sh - s.ph
+    at.i0, at.i1 = taps_below(0, at.z, s.kd, s.dd), taps_below(s.id, at.z, s.kd, s.dd)
+    at.j0, at.j1 = taps_below(0, at.y, s.kh, s.dh), taps_below(s.ih, at.y, s.kh, s.dh)
     return at
 
 
