@@ -103,12 +103,24 @@ def dense(x, dtype):
     return np.array(x, dtype=dtype, order="C")
 
 
+def channels_last(x, rank):
+    """A view of `x`, (n, c, *spatial) or (c, *spatial), with its channels as the last axis."""
+    split = x.ndim - rank - 1
+    return x.transpose(*range(split), *range(split + 1, x.ndim), split)
+
+
+def channels_first(x, rank):
+    """The inverse of `channels_last`."""
+    split = x.ndim - rank - 1
+    return x.transpose(*range(split), x.ndim - 1, *range(split, x.ndim - 1))
+
+
 def empty(shape, rank, dtype, order):
     """A new array of this logical shape whose memory has channels last or first."""
     if order == FIRST:
         return np.empty(shape, dtype)
     split = len(shape) - rank - 1
-    return np.moveaxis(np.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), -1, split)
+    return channels_first(np.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), rank)
 
 
 def check_out(function, out, shape, dtype):
@@ -127,8 +139,7 @@ def target(out, shape, rank, dtype, order, inputs):
     """Where a kernel may write: `out` itself if it is dense in `order` and apart from the inputs, else a new array."""
     if out is None:
         return empty(shape, rank, dtype, order)
-    split = len(shape) - rank - 1
-    in_memory = out if order == FIRST else np.moveaxis(out, split, -1)
+    in_memory = out if order == FIRST else channels_last(out, rank)
     direct = out.dtype == dtype and in_memory.flags.carray
     if direct and not any(np.may_share_memory(out, x) for x in inputs if x is not None):
         return out
@@ -149,8 +160,7 @@ def finish(result, out, dtype):
 
 def pad(x, rank, widths, mode, order):
     """`x` padded along its spatial axes by (before, after) pairs, in the memory order of `order`."""
-    split = x.ndim - rank - 1
+    others = ((0, 0),) * (x.ndim - rank)
     if order == FIRST:
-        return np.pad(x, ((0, 0),) * (split + 1) + tuple(widths), mode)
-    inner = np.pad(np.moveaxis(x, split, -1), ((0, 0),) * split + (*widths, (0, 0)), mode)
-    return np.moveaxis(inner, -1, split)
+        return np.pad(x, others + tuple(widths), mode)
+    return channels_first(np.pad(channels_last(x, rank), others[1:] + (*widths, (0, 0)), mode), rank)

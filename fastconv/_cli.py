@@ -40,6 +40,9 @@ def _parser():
     demo.set_defaults(run=_demo)
 
     info = commands.add_parser("info", help="CPU levels, BLAS, threads and versions")
+    info.add_argument(
+        "--measure", action="store_true", help="also the core's multiply-add limit and how near the register tile comes"
+    )
     info.set_defaults(run=_info)
     return parser
 
@@ -64,5 +67,11 @@ def _info(arguments):
     for name, value in fastconv.show_config().items():
         shown = ", ".join(value) if isinstance(value, list | tuple) else str(value)
         table.add_row(name.replace("_", " "), shown)
+    if arguments.measure:
+        from fastconv._probe import register_tile
+
+        for dtype, (limit, tile) in register_tile().items():
+            table.add_row(f"{dtype} limit", f"{limit:.1f} GFLOP/s on one core")
+            table.add_row(f"{dtype} tile", f"{tile:.1f} GFLOP/s, {tile / limit:.0%} of it")
     Console().print(table)
     return 0

@@ -16,7 +16,7 @@ def scatter(function, name, rank, x, indices, size, dtype, add):
     if index.shape != x.shape:
         raise ValueError(f"{function}: indices have shape {index.shape}, {name} has shape {x.shape}")
     elements = int(np.prod(size, dtype=object))
-    if index.size and (index.min() < 0 or index.max() >= elements):
+    if index.size and not within(index, elements):
         raise ValueError(
             f"{function}: indices must be from 0 to {elements - 1}, flat in a plane of size {size}, "
             f"got {index.min()} to {index.max()}"
@@ -31,6 +31,13 @@ def scatter(function, name, rank, x, indices, size, dtype, add):
     else:
         result[...] = 0
     return finish(result, None, dtype)
+
+
+def within(index, size):
+    """Whether all of `index` is from 0 to size - 1; as unsigned numbers the negative ones are large: one pass does."""
+    if index.dtype == INDEX:
+        return index.view(np.uint64).max() < size
+    return index.min() >= 0 and index.max() < size
 
 
 def planes(x, rank, order, dtype):

@@ -60,26 +60,26 @@ cdef void along(const floating *v, floating *dx, const PoolShape *s, Py_ssize_t 
     """dx[x] = the sum over v[o] of the outputs o whose windows touch x."""
     cdef Py_ssize_t x, o, k, c, lo, hi
     cdef Range os
-    cdef floating total
     memset(dx, 0, s.iw * step * sizeof(floating))
-    if step == 1 and s.sw == 1:
-        for k in range(s.kw):                              # x = o + k - pw
-            lo, hi = max(<Py_ssize_t> 0, s.pw - k), min(s.ow, s.iw + s.pw - k)
-            for o in range(lo, hi):
-                dx[o + k - s.pw] += v[o]
-    elif step == 1:
-        for x in range(s.iw):
-            os = touching(x, s.ow, s.kw, s.sw, s.pw)
-            total = 0
-            for o in range(os.begin, os.end):
-                total = total + v[o]
-            dx[x] = total
-    else:
+    if step > 1:
         for x in range(s.iw):
             os = touching(x, s.ow, s.kw, s.sw, s.pw)
             for o in range(os.begin, os.end):
                 for c in range(step):
                     dx[x * step + c] += v[o * step + c]
+        return
+    for k in range(min(s.kw, s.iw + s.pw)):                # x = o * sw + k - pw, from 0 to iw - 1
+        lo = (s.pw - k + s.sw - 1) // s.sw if s.pw > k else 0
+        hi = min(s.ow, (s.iw + s.pw - k - 1) // s.sw + 1)
+        if s.sw == 1:
+            for o in range(lo, hi):
+                dx[o + k - s.pw] += v[o]
+        elif s.sw == 2:
+            for o in range(lo, hi):
+                dx[2 * o + k - s.pw] += v[o]
+        else:
+            for o in range(lo, hi):
+                dx[o * s.sw + k - s.pw] += v[o]
 
 
 cdef void row(

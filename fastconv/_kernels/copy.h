@@ -11,8 +11,10 @@
         type *t = (type *)to; \
         const type *s = (const type *)source; \
         if (stride == 1 && n >= LANES_OF(type)) { \
-            for (ptrdiff_t i = 0; i < n - LANES_OF(type); i += LANES_OF(type)) \
+            for (ptrdiff_t i = 0; i < n - LANES_OF(type); i += LANES_OF(type)) { \
                 *(vec *)(t + i) = *(const vec *)(s + i); \
+                KEEP_ORDER(); /* or gcc sees through it and calls memmove */ \
+            } \
             *(vec *)(t + n - LANES_OF(type)) = *(const vec *)(s + n - LANES_OF(type)); \
         } else if (stride == 2) { \
             for (ptrdiff_t i = 0; i < n; i++) /* constant, so that it becomes shuffles */ \
@@ -23,7 +25,8 @@
         } \
     } while (0)
 
-static inline void copy_elements(size_t size, void *restrict to, const void *restrict source, ptrdiff_t n, ptrdiff_t stride)
+static inline void copy_elements(size_t size, void *restrict to, const void *restrict source, ptrdiff_t n,
+                                 ptrdiff_t stride)
 {
     if (size == sizeof(float))
         COPY(float, vec_f32);

@@ -26,9 +26,9 @@ from fastconv._kernels.window cimport (
 
 cdef struct Work:
     # how one thread's scratch is divided, in elements, and how deep its sums cascade
-    Py_ssize_t width, block            # v: the pixels of a row with its padding; how many rows there are of it
+    Py_ssize_t width                   # v: the pixels of a row with its padding, up to whole strides
     Py_ssize_t pixel                   # elements of a pixel in v
-    Py_ssize_t gathered, slot          # where the slots of the step along begin; the size of one
+    Py_ssize_t slot                    # a gathered row of the step along; 0 for none
     Py_ssize_t whole, rest             # dilation along the row in strides, and what remains
     Py_ssize_t spare, size             # where the spare rows of the cascades begin; all there is
     int down, along
@@ -36,9 +36,8 @@ cdef struct Work:
 
 
 cdef enum:
-    BLOCK = 4                          # rows of outputs at a time
-    NARROW = 16                        # channels below which a row of pixels is divided at once
-    SHORT = 8                          # strides for which slots are whole vectors, whatever that adds to v
+    NARROW = 16                        # channels below which a whole row of pixels is combined before it is divided
+    SHORT = 8                          # strides whose slots are whole vectors, whatever that adds to v
 
 
 cdef void window(
@@ -76,81 +75,57 @@ cdef inline void every(number *to, const number *v, Py_ssize_t step, Py_ssize_t 
             to[j] = v[step * j]
 
 
-cdef void gather(number *v, const PoolShape *s, const Work *w) noexcept nogil:
-    """What the step along reads at a stride, next to each other: a slot for each residue of the columns modulo sw.
-
-    Fewer taps than residues have a slot each.
-    """
-    cdef Py_ssize_t k
-    for k in range(min(s.kw, s.sw)):
-        every(v + w.gathered + k * w.slot, v + (k * s.dw if s.kw <= s.sw else k), s.sw, w.slot)
-
-
 cdef void strided(
-    number *to, const number *slots, number *spare, const PoolShape *s, const Work *w, number by, const number *counts,
+    number *to, number *v, const PoolShape *s, const Work *w, number by, const number *counts,
 ) noexcept nogil:
-    """to[j] over v[j * sw], v[j * sw + dw], ..., v[j * sw + (kw - 1) * dw], 0 <= j < ow; divided as `finish` does."""
+    """to[j] over v[j * sw], v[j * sw + dw], ..., v[j * sw + (kw - 1) * dw], 0 <= j < ow; divided as `finish` does.
+
+    The elements of each residue modulo sw are gathered into one row, or those of each tap if that is fewer.
+    """
     cdef const number *rows[GROUP]
     cdef Cascade c
+    cdef number *gathered = v + w.width
     cdef Py_ssize_t k, slot = 0, start = 0
     cdef int count = 0
+    for k in range(min(s.kw, s.sw)):
+        every(gathered + k * w.slot, v + (k * s.dw if s.kw <= s.sw else k), s.sw, w.slot)
     begin(&c, w.along)
     for k in range(s.kw):
         if count == GROUP:
-            push(to, spare, s.ow, &c, rows, count, s.maximum)
+            push(to, v + w.spare, s.ow, &c, rows, count, s.maximum)
             count = 0
-        rows[count] = slots + (k * w.slot if s.kw <= s.sw else slot * w.slot + start)
+        rows[count] = gathered + (k * w.slot if s.kw <= s.sw else slot * w.slot + start)
         count += 1
         slot, start = slot + w.rest, start + w.whole       # k * dw modulo sw, and over sw
         if slot >= s.sw:
             slot, start = slot - s.sw, start + 1
-    finish(to, spare, s.ow, &c, rows, count, s.maximum, by, counts)
+    finish(to, v + w.spare, s.ow, &c, rows, count, s.maximum, by, counts)
 
 
-cdef void rows_first(
-    const number *x, number *to, const Strides *t, const PoolShape *s, Py_ssize_t o_d, Py_ssize_t o_h, int block,
-    const Work *w, number *v, const number *counts,
-) noexcept nogil:
-    """`block` rows of outputs of the plane x from (o_d, o_h) on: all of them down, then all of them along.
-
-    What has just been stored is not read at once, at other addresses, which would stall.
-    """
-    cdef number by[BLOCK]
-    cdef Place at
-    cdef PoolShape own = s[0]
-    cdef int b
-    for b in range(block):
-        at = place(&own, o_d, o_h + b)
-        by[b] = 0 if s.maximum else <number> divisor_of(s, at)
-        window(v + b * w.width + s.pw, x, t, s, &at, 0, 1, s.iw, v + w.spare, w.down, 0)
-    if s.sw > 1:
-        gather(v, s, w)
-    for b in range(block):
-        if s.sw > 1:
-            strided(to + b * s.ow, v + w.gathered + b * (w.width // s.sw), v + w.spare, s, w, by[b], counts)
-        else:
-            shifted(
-                to + b * s.ow, <const number *> v + b * w.width, s.kw, s.dw, s.ow, v + w.spare, w.along, s.maximum,
-                by[b], counts,
-            )
-
-
-cdef void row_adaptive(
+cdef void row_first(
     const number *x, number *to, const Strides *t, const PoolShape *s, Place at, const Work *w, number *v,
     const number *counts,
 ) noexcept nogil:
-    """One row of outputs of the plane x, whose windows are at `at`, each with bounds of its own."""
+    """One row of outputs of the plane x, whose windows are at `at`."""
     cdef const number *row = v
+    cdef number by = 0
     cdef Py_ssize_t j
-    if s.kd == 1 and s.kh == 1:
+    if not s.maximum:
+        by = <number> divisor_of(s, at)
+    if s.adaptive and s.kd == 1 and s.kh == 1:
         row = x + at.z * t.d + at.y * t.h
     else:
-        window(v, x, t, s, &at, 0, 1, s.iw, v + w.spare, w.down, 0)
-    for j in range(s.ow):
-        to[j] = over(row + start_along(s, j), taps_along(s, j), s.maximum)
-        if number is float or number is double:
-            if not s.maximum:
-                to[j] = to[j] / (<number> divisor_of(s, at) * counts[j])
+        window(v + s.pw, x, t, s, &at, 0, 1, s.iw, v + w.spare, w.down, 0)
+    if s.adaptive:
+        for j in range(s.ow):
+            to[j] = over(row + start_along(s, j), taps_along(s, j), s.maximum)
+            if number is float or number is double:
+                if not s.maximum:
+                    to[j] = to[j] / (by * counts[j])
+    elif s.sw == 1:
+        shifted(to, row, s.kw, s.dw, s.ow, v + w.spare, w.along, s.maximum, by, counts)
+    else:
+        strided(to, v, s, w, by, counts)
 
 
 cdef void row_last(
@@ -190,19 +165,15 @@ cdef void some_rows(
     number *v, const number *counts, bint last,
 ) noexcept nogil:
     """Part `r` of all rows of outputs: `parts` of them make one depth of a plane, or of an image with `last`."""
-    cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od
-    cdef Py_ssize_t o = part * s.oh // parts, end = (part + 1) * s.oh // parts
+    cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od, o
     cdef Py_ssize_t pixels = s.ow * (t.channels if last else 1)
     x += plane * t.n if last else plane // t.channels * t.n + plane % t.channels * t.c
     out += slab * s.oh * pixels
-    while o < end:
+    for o in range(part * s.oh // parts, (part + 1) * s.oh // parts):
         if last:
             row_last(x, out + o * pixels, t, &s, place(&s, slab % s.od, o), w, v, counts)
-        elif s.adaptive:
-            row_adaptive(x, out + o * pixels, t, &s, place(&s, slab % s.od, o), w, v, counts)
         else:
-            rows_first(x, out + o * pixels, t, &s, slab % s.od, o, <int> min(end - o, w.block), w, v, counts)
-        o += w.block
+            row_first(x, out + o * pixels, t, &s, place(&s, slab % s.od, o), w, v, counts)
 
 
 cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept nogil:
@@ -211,7 +182,7 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept no
     cdef Py_ssize_t height = s.kd * s.kh
     w.pixel = channels if last else 1
     w.apart = not s.adaptive and s.iw * (height + 1) + s.ow * s.kw < s.ow * height * s.kw if last else True
-    w.slot, w.block = 0, 1
+    w.slot = 0
     w.whole, w.rest = s.dw // s.sw, s.dw % s.sw
     w.along = depth_for(s.kw, s.maximum)
     if not w.apart:
@@ -220,31 +191,17 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept no
         w.size = (w.down - 1) * channels
     else:
         w.width = max((s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1, s.pw + s.iw)
-        w.gathered = w.width * w.pixel
-        if not last and not s.adaptive:
-            if s.sw <= SHORT:
-                w.block = min(<Py_ssize_t> BLOCK, s.oh)
-                w.width = (w.width + 16 * s.sw - 1) // (16 * s.sw) * 16 * s.sw
-                w.gathered = w.block * w.width + (s.kw - 1) * s.dw
-                w.slot = w.block * w.width // s.sw
-            elif s.kw <= s.sw:
-                w.slot = s.ow
-            else:
-                w.slot = s.ow + (s.kw - 1) * s.dw // s.sw
-                w.gathered = max(w.width, w.slot * s.sw)
+        if s.sw > 1 and not last and not s.adaptive:
+            w.slot = s.ow if s.kw <= s.sw else s.ow + (s.kw - 1) * s.dw // s.sw
+            if s.sw <= SHORT:                              # whole vectors: gathering them needs no scalar remainder
+                w.slot = (w.slot + 15) // 16 * 16
+            if s.sw <= SHORT or s.kw > s.sw:
+                w.width = max(w.width, w.slot * s.sw + (s.kw - 1) * s.dw)
         w.down = depth_for(height, s.maximum)
-        w.spare = w.gathered + (min(s.kw, s.sw) * w.slot if s.sw > 1 else 0)
+        w.spare = w.width * w.pixel + min(s.kw, s.sw) * w.slot
         w.size = w.spare + (max(w.down, w.along) - 1) * max(s.iw, s.ow) * w.pixel
     w.size = (w.size + 127) // 128 * 128                   # threads write to cache lines of their own
     return w
-
-
-cdef void pad(number *v, const PoolShape *s, const Work *w, number blank) noexcept nogil:
-    """The padding of v, which stays: before, and after each row up to the next and to the end of all."""
-    cdef Py_ssize_t first = s.pw * w.pixel, row = s.iw * w.pixel, j
-    for j in range(w.gathered):
-        if j % (w.width * w.pixel) < first or j % (w.width * w.pixel) >= first + row:
-            v[j] = blank
 
 
 cdef int run(
@@ -254,7 +211,7 @@ cdef int run(
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(shape, strides, sizeof(number))
     cdef Work w = divide(&s, t.channels, last)
-    cdef Py_ssize_t slabs = shape[0] * s.od * (1 if last else t.channels), r
+    cdef Py_ssize_t slabs = shape[0] * s.od * (1 if last else t.channels), r, j
     cdef Py_ssize_t parts = min(s.oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
     cdef Py_ssize_t size = (s.ow + w.size * threads) * <Py_ssize_t> sizeof(number)
     cdef number *counts = <number *> malloc(size)
@@ -264,8 +221,11 @@ cdef int run(
     with nogil:
         if not s.maximum:
             counts_along(counts, &s)
-        for r in range(threads if w.apart else 0):
-            pad(scratch + r * w.size, &s, &w, blank)
+        for r in range(threads):
+            for j in range(s.pw * w.pixel if w.width else 0):
+                scratch[r * w.size + j] = blank
+            for j in range((s.pw + s.iw) * w.pixel, w.width * w.pixel):
+                scratch[r * w.size + j] = blank
         for r in prange(slabs * parts, num_threads=threads, schedule="static"):
             some_rows(x, out, r, parts, &t, s, &w, scratch + threadid() * w.size, counts, last)
     free(counts)

@@ -19,7 +19,7 @@ cdef extern from "vectors.h" nogil:
 
 cdef enum:
     DEEPEST = 8
-    LANES = 64
+    LANES = 512
 
 
 cdef struct Cascade:
@@ -118,37 +118,40 @@ cdef inline void shifted(
     finish(to, spare, n, &c, rows, count, maximum, by, counts)
 
 
+cdef inline const number *fold(
+    number *to, const number *v, Py_ssize_t n, Py_ssize_t width, bint maximum,
+) noexcept nogil:
+    """to[j] over v[j], v[j + width], ...; n >= width elements in all."""
+    cdef const number *rest = v + n // width * width
+    shifted(to, v, n // width, width, width, to, 1, maximum, 0, NULL)
+    if n % width:
+        combine(to, &rest, 1, n % width, True, maximum)
+    return to
+
+
 cdef inline number over(const number *v, Py_ssize_t n, bint maximum) noexcept nogil:
-    """Over v[0], ..., v[n - 1], n >= 1: blocks of GROUP * GROUP rows of LANES elements, those then folded."""
+    """Over v[0], ..., v[n - 1], n >= 1: folded to LANES elements, those to eight, those one by one; block by block."""
     cdef number lanes[LANES]
-    cdef number narrow[8]
+    cdef number eight[8]
     cdef number result[1]              # an array, as combine wants a pointer
-    cdef const number *rest
-    cdef number *row
+    cdef const number *row
     cdef const number *one
     cdef Py_ssize_t block, width, i
     cdef double total = 0
-    cdef bint more = False
     result[0] = v[0]
     while n > 0:
         block = min(n, <Py_ssize_t> (GROUP * GROUP * LANES))
-        row = lanes
-        width = min(block, <Py_ssize_t> LANES)
-        shifted(row, v, block // width, width, width, row, 1, maximum, 0, NULL)
-        if block % width:
-            rest = v + block // width * width
-            combine(row, &rest, 1, block % width, True, maximum)
-        if width == LANES:
-            row = narrow
-            width = 8
-            shifted(row, <const number *> lanes, LANES // 8, 8, 8, row, 1, maximum, 0, NULL)
+        row, width = v, block
+        if width > LANES:
+            row, width = fold(lanes, row, width, LANES, maximum), LANES
+        if width > 8:
+            row, width = fold(eight, row, width, 8, maximum), 8
         for i in range(width):
             one = row + i
             if maximum or number is not float and number is not double:
-                combine(<number *> result, &one, 1, 1, more, True)
+                combine(<number *> result, &one, 1, 1, True, True)
             else:
-                total += row[i]
-            more = True
+                total += one[0]
         v += block
         n -= block
     if number is float or number is double:

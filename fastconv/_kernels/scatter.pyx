@@ -16,15 +16,27 @@ cdef enum:
 
 
 cdef void plane(
+    const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, bint add,
+) noexcept nogil:
+    """One channel: x and index of `outputs` elements, out of `size`."""
+    cdef Py_ssize_t o
+    memset(out, 0, size * sizeof(number))
+    if add:
+        for o in range(outputs):
+            out[index[o]] += x[o]
+    else:
+        for o in range(outputs):
+            out[index[o]] = x[o]
+
+
+cdef void channels(
     const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, Py_ssize_t width,
     Py_ssize_t step, bint add,
 ) noexcept nogil:
     """`width` channels side by side, elements `step` apart: x and index of `outputs` elements, out of `size`."""
     cdef Py_ssize_t o, c, to
-    for o in range(size if width < step else 0):
+    for o in range(size):
         memset(out + o * step, 0, width * sizeof(number))
-    if width == step:
-        memset(out, 0, size * step * sizeof(number))
     for o in range(outputs):
         for c in range(width):
             to = <Py_ssize_t> index[o * step + c] * step + c
@@ -47,7 +59,7 @@ def scatter(
         blocks = (x.shape[2] + BLOCK - 1) // BLOCK
         for r in prange(n * blocks, nogil=True, num_threads=threads, schedule="static"):
             c = r % blocks * BLOCK
-            plane(
+            channels(
                 &x[r // blocks, 0, c], &index[r // blocks, 0, c], x.shape[1], &out[r // blocks, 0, c], out.shape[1],
                 min(<Py_ssize_t> BLOCK, x.shape[2] - c), x.shape[2], add,
             )
@@ -56,5 +68,5 @@ def scatter(
             c = r % x.shape[1]
             plane(
                 &x[r // x.shape[1], c, 0], &index[r // x.shape[1], c, 0], x.shape[2], &out[r // x.shape[1], c, 0],
-                out.shape[2], 1, 1, add,
+                out.shape[2], add,
             )

@@ -78,6 +78,7 @@ static ALWAYS_INLINE void run(
     for (ptrdiff_t k0 = 0;;) {
         const ptrdiff_t k1 = kc - k0 > CHUNK ? k0 + CHUNK : kc;
         EACH_VECTOR acc[i][j] = (vec){0};
+        EACH_VECTOR IN_REGISTER(acc[i][j]);
         for (ptrdiff_t k = k0; k < k1; k++) {
             vec right[TILE_VECTORS];
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)

@@ -28,7 +28,7 @@ cdef enum:
     PIXELS = 128            # of a block: 128 positive terms in a row err by 1.3 eps (rms), which blocks then average
     FAN = 32                # sums a level takes before it is passed on
     LEVELS = 4              # block, FAN, FAN^2 and all of them: 2^17 pixels until the last one is in use
-    SUM_BYTES = 131072      # of the elements of dw in work, a quarter of a 512 KiB L2
+    SUM_BYTES = 262144      # of the elements of dw in work: half of an L2, so that grad_output is turned less often
     PANEL_BYTES = 147456    # of the patches
     MOST_CHANNELS = 1024    # of the output in work
     LINE = 64               # bytes of a cache line
@@ -43,6 +43,7 @@ cdef struct Task:
     Py_ssize_t turned                               # elements of grad_output, turned
     Py_ssize_t sums                                 # elements of one level
     int levels
+    bint in_place                                   # channels-first, a patch is a pixel: rows are read where they lie
 
 
 cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
@@ -149,7 +150,8 @@ cdef void sum_pixels(
     real *panel, real *turned, real *sums,
 ) noexcept nogil:
     """Taps [k0, k1) of some channels over all images; x starts at the group, gout at the first of the channels."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), leading = PIXELS + LINE // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t width = tile_width(sizeof(real)), turned_row = PIXELS + LINE // <Py_ssize_t> sizeof(real), leading
+    cdef const real *columns = panel
     cdef Py_ssize_t block, q, image, p, n, done
     cdef const real *source
     memset(sums, 0, t.levels * t.sums * sizeof(real))
@@ -163,18 +165,24 @@ cdef void sum_pixels(
             source = x + image * t.xn
             if last:
                 pack_rows(&t.s, source, t.xd, t.xh, t.xw, k0, k1, p, p + n, panel + done * t.leading, t.leading)
-                turn_block(sizeof(real), n, channels, gout + q * t.s.oc, t.s.oc, turned + done, leading)
+                turn_block(sizeof(real), n, channels, gout + q * t.s.oc, t.s.oc, turned + done, turned_row)
             else:
-                pack_columns(&t.s, source, t.xc, t.xd, t.xh, k0, k1, p, p + n, panel + done, t.leading)
+                if t.in_place and done == 0 and n == min(PIXELS, t.n * t.pixels - q):     # the whole block
+                    columns = source + k0 * t.xc + p
+                    leading = t.xc
+                else:
+                    columns = panel
+                    leading = t.leading
+                    pack_columns(&t.s, source, t.xc, t.xd, t.xh, k0, k1, p, p + n, panel + done, t.leading)
                 turn_channels(gout + image * t.s.oc * t.pixels + p, t.pixels, channels, n, done, turned)
             done += n
             q += n
         if last:
-            multiply(channels, k1 - k0, done, <const real *> turned, leading, <const real *> panel, t.leading, width,
+            multiply(channels, k1 - k0, done, <const real *> turned, turned_row, <const real *> panel, t.leading, width,
                      sums, t.part)
         else:
-            multiply(k1 - k0, channels, done, <const real *> panel, t.leading, <const real *> turned, width,
-                     PIXELS * width, sums, t.chunk)
+            multiply(k1 - k0, channels, done, columns, leading, <const real *> turned, width, PIXELS * width, sums,
+                     t.chunk)
         carry(t, sums, block)
 
 
@@ -193,12 +201,12 @@ cdef void one_part(
     sum_pixels(t, x + g * t.icg * t.xc, gout + first * (1 if last else t.pixels), last, k0, k1, channels, panel, turned,
                sums)
     sums = total(t, sums)
+    if not last:
+        turn_block(sizeof(real), k1 - k0, channels, sums, t.chunk, dw + first * t.depth + k0, t.depth)
+        return
     for o in range(channels):
         for k in range(k0, k1):
-            if last:
-                dw[(first + o) * t.depth + k % t.icg * taps + k // t.icg] = sums[o * t.part + k - k0]
-            else:
-                dw[(first + o) * t.depth + k] = sums[(k - k0) * t.chunk + o]
+            dw[(first + o) * t.depth + k % t.icg * taps + k // t.icg] = sums[o * t.part + k - k0]
 
 
 def weight_grad(
@@ -234,6 +242,7 @@ def weight_grad(
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
+    t.in_place = not last and _patch_is_pixel(&t)
     plan_parts(&t, size, last, threads)
     bytes_each = round_up((t.panel + t.turned + t.levels * t.sums) * size, LINE)
     scratch = <char *> malloc(bytes_each * threads + LINE)
@@ -243,3 +252,11 @@ def weight_grad(
     for item in prange(t.s.groups * t.parts * t.chunks, num_threads=threads, nogil=True, schedule="dynamic"):
         one_part(&t, xs, gs, to, last, item, aligned + threadid() * bytes_each)
     free(scratch)
+
+
+cdef bint _patch_is_pixel(const Task *t) noexcept nogil:
+    """A 1x1 kernel at stride 1 without padding over pixels that lie side by side."""
+    return (
+        t.depth == t.icg and t.s.sd * t.s.sh * t.s.sw == 1 and t.s.pd == 0 and t.s.ph == 0 and t.s.pw == 0
+        and t.pixels == t.s.id * t.s.ih * t.s.iw and t.xh == t.s.iw and t.xd == t.s.ih * t.s.iw
+    )

@@ -1,0 +1,67 @@
+"""How near the register tile comes to the core's limit: both run here, in one program, for `fastconv info --measure`.
+
+The limit is what chains of multiply-adds between registers reach, with as many chains as the tile has accumulators; the
+tile works on operands that stay in L1, as those of a convolution do.
+"""
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from fastconv._kernels.shape cimport real
+from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
+
+cdef enum:
+    LINE = 64       # bytes of a cache line
+
+cdef extern from *:
+    """
+    #include "tile.h"
+    #define CHAINS 12
+    #define CHAIN(name, vec, type) \\
+        static NEVER_INLINE double name(ptrdiff_t rounds) \\
+        { \\
+            vec acc[CHAINS], x = (vec){0} + (type)0.5, y = (vec){0} + (type)1; \\
+            UNROLL for (int i = 0; i < CHAINS; i++) \\
+                acc[i] = (vec){0} + (type)i; /* all different, lest the compiler keep one chain for all */ \\
+            for (ptrdiff_t r = 0; r < rounds; r++) \\
+                UNROLL for (int i = 0; i < CHAINS; i++) \\
+                    acc[i] = acc[i] * x + y; \\
+            UNROLL for (int i = 1; i < CHAINS; i++) \\
+                acc[0] += acc[i]; \\
+            return (double)((type *)&acc[0])[0]; \\
+        }
+    CHAIN(chains_f32, vec_f32, float)
+    CHAIN(chains_f64, vec_f64, double)
+    #undef CHAIN
+    static volatile double kept; /* a result that is used cannot be left out */
+    static void chains(size_t size, ptrdiff_t rounds)
+    {
+        kept = size == sizeof(float) ? chains_f32(rounds) : chains_f64(rounds);
+    }
+    """
+    enum: CHAINS
+    void chains(size_t size, Py_ssize_t rounds) nogil
+
+
+def limit(real like, Py_ssize_t rounds):
+    """Run `rounds` of multiply-adds in registers, of the type of `like`; return how many operations that were."""
+    chains(sizeof(real), rounds)
+    return 2 * CHAINS * (tile_width(sizeof(real)) // 2) * rounds
+
+
+def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
+    """Run `rounds` of the whole tile over `kc` products; return how many operations that were."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), size = TILE_ROWS * (kc + width) + kc * width, r
+    cdef char *memory = <char *> malloc(size * sizeof(real) + LINE)
+    cdef real *b = <real *> ((<Py_ssize_t> memory + LINE - 1) // LINE * LINE)   # as a panel lies: on a cache line
+    cdef real *a = b + kc * width
+    cdef real *c = a + TILE_ROWS * kc
+    cdef tile_finish finish = tile_finish(False, False, 0, 0, NULL, NULL)
+    if memory == NULL:
+        raise MemoryError("no memory for a tile's operands")
+    memset(b, 0, size * sizeof(real))
+    with nogil:
+        for r in range(rounds):
+            tile(sizeof(real), TILE_ROWS, width, kc, a, kc, b, width, c, width, &finish)
+    free(memory)
+    return 2 * TILE_ROWS * width * kc * rounds
