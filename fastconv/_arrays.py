@@ -163,4 +163,4 @@ def pad(x, rank, widths, mode, order):
     others = ((0, 0),) * (x.ndim - rank)
     if order == FIRST:
         return np.pad(x, others + tuple(widths), mode)
-    return channels_first(np.pad(channels_last(x, rank), others[1:] + (*widths, (0, 0)), mode), rank)
+    return channels_first(np.pad(channels_last(x, rank), (*others[1:], *widths, (0, 0)), mode), rank)

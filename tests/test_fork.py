@@ -77,8 +77,8 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 def test_no_hang_in_a_forked_child(way):
     """GNU's OpenMP cannot start threads in a forked child (gcc.gnu.org/PR58378): calls there run on one thread.
 
-    What computes at the moment of the fork are this package's kernels. A fork while another thread is inside BLAS leaves
-    a mutex of OpenBLAS locked in the child for ever, seen here with "im2col" once in some runs: no business of ours.
+    What computes at the moment of the fork are this package's kernels. A fork while another thread is inside BLAS may
+    leave a mutex of OpenBLAS locked in the child for ever, as "im2col" did here once: no business of ours.
     """
     parent = "assert fastconv.get_num_threads() == 3 and all(r.size for r in results())\nprint('parent goes on')\n"
     code = FORK + FORKS[way] + parent

@@ -51,7 +51,7 @@ def limit(real like, Py_ssize_t rounds):
 
 def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     """Run `rounds` of the whole tile over `kc` products; return how many operations that were."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), size = TILE_ROWS * (kc + width) + kc * width, r
+    cdef Py_ssize_t width = tile_width(sizeof(real)), size = TILE_ROWS * (kc + width) + kc * width, _r
     cdef char *memory = <char *> malloc(size * sizeof(real) + LINE)
     cdef real *b = <real *> ((<Py_ssize_t> memory + LINE - 1) // LINE * LINE)   # as a panel lies: on a cache line
     cdef real *a = b + kc * width
@@ -61,7 +61,7 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
         raise MemoryError("no memory for a tile's operands")
     memset(b, 0, size * sizeof(real))
     with nogil:
-        for r in range(rounds):
+        for _r in range(rounds):
             tile(sizeof(real), TILE_ROWS, width, kc, a, kc, b, width, c, width, &finish)
     free(memory)
     return 2 * TILE_ROWS * width * kc * rounds
