@@ -56,32 +56,26 @@ cdef void plan_blocks(Task *t, size_t size, Py_ssize_t unit, Py_ssize_t channel_
     t.parts = ceil_div(t.ocg, t.part)
 
 
-cdef inline Py_ssize_t share(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
-    """Rows of the first tile when `total` rows are split evenly into as few tiles of at most `most` as will do."""
-    return ceil_div(total, ceil_div(total, most))
-
-
 cdef void multiply(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
     Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
     """C += A . B over whole tiles: a tile's columns of B stay in L1 while the rows of A pass.
 
-    `b_tile` is the distance in B from one tile's columns to the next one's.
+    `b_tile` is the distance in B from one tile's columns to the next one's. Rows are split evenly into as few tiles as
+    will do, the first `longer` of them one row longer than the others.
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real))
-    cdef Py_ssize_t i, j, r
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r
     cdef const real *row_bias = <const real *> finish.row_bias
     cdef const real *col_bias = <const real *> finish.col_bias
     j = 0
     while j < cols:
-        if col_bias != NULL:
-            finish.col_bias = col_bias + j
+        finish.col_bias = at(col_bias, j)
         i = 0
-        while i < rows:
-            r = share(rows - i, TILE_ROWS)
-            if row_bias != NULL:
-                finish.row_bias = row_bias + i
+        for n in range(tiles):
+            r = shorter + (n < longer)
+            finish.row_bias = at(row_bias, i)
             tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b, ldb, c + i * ldc + j, ldc, &finish)
             i += r
         j += width
