@@ -15,6 +15,8 @@ from fastconv import _cpu
 from fastconv._arrays import (
     FIRST,
     array,
+    channels_first,
+    channels_last,
     compute_dtype,
     dense,
     finish,
@@ -159,5 +161,4 @@ def dense_in(x, rank, dtype, order):
     """`x` dense in the memory order of `order`; copied if it is not."""
     if order == FIRST:
         return dense(x, dtype)
-    split = x.ndim - rank - 1
-    return np.moveaxis(dense(np.moveaxis(x, split, -1), dtype), -1, split)
+    return channels_first(dense(channels_last(x, rank), dtype), rank)

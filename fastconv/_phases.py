@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, compute_dtype, dense, empty, finish, five, readable, target
+from fastconv._arrays import FIRST, channels_first, compute_dtype, dense, empty, finish, five, readable, target
 from fastconv._plan import SERIAL_MACS, SPECIALISATION, ConvPlan, plan_conv
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import axis_phases, boxes
@@ -219,7 +219,7 @@ def buffer(flat, n, channels, shape, order):
     """`flat` as (n, c, d, h, w), dense in `order`."""
     if order == FIRST:
         return flat.reshape(n, channels, *shape)
-    return np.moveaxis(flat.reshape(n, *shape, channels), -1, 1)
+    return channels_first(flat.reshape(n, *shape, channels), 3)
 
 
 def piece(result, slot, channels, shape):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, compute_dtype, dense, empty, finish, layout
+from fastconv._arrays import FIRST, array, channels_last, compute_dtype, dense, empty, finish, layout
 from fastconv._pool_geometry import spatial, unpooled_size
 from fastconv._pool_plan import INDEX, SPECIALISATION, ordered_dtype, threads_for
 
@@ -43,7 +43,7 @@ def within(index, size):
 def planes(x, rank, order, dtype):
     """`x` as C-contiguous (n, c, pixels), or (n, pixels, c) for channels-last; a view where it is dense already."""
     channels = x.ndim - rank - 1
-    x = dense(x if order == FIRST else np.moveaxis(x, channels, -1), dtype)
+    x = dense(x if order == FIRST else channels_last(x, rank), dtype)
     if order == FIRST:
         return x.reshape(x.shape[0] if channels else 1, x.shape[channels], -1)
     return x.reshape(x.shape[0] if channels else 1, -1, x.shape[-1])
