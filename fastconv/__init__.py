@@ -28,6 +28,7 @@ from fastconv._global_pool import global_avg_pool, global_max_pool
 from fastconv._lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from fastconv._patches import fold, unfold
 from fastconv._pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from fastconv._prepare import prepare
 from fastconv._threads import get_num_threads, num_threads, set_num_threads
 from fastconv._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastconv._unpool import max_unpool1d, max_unpool2d, max_unpool3d
@@ -70,6 +71,7 @@ __all__ = [
     "max_unpool3d",
     "num_threads",
     "pool_output_shape",
+    "prepare",
     "receptive_field",
     "set_num_threads",
     "show_config",

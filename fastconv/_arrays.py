@@ -135,6 +135,14 @@ def check_out(function, out, shape, dtype):
         raise ValueError(f"{function}: out is read-only")
 
 
+def check_shape_of_bias(function, bias, weight):
+    """`bias`, if there is one, has an element for each output channel of `weight`."""
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(
+            f"{function}: bias must have shape {weight.shape[:1]} for weight of shape {weight.shape}, got {bias.shape}"
+        )
+
+
 def target(out, shape, rank, dtype, order, inputs):
     """Where a kernel may write: `out` itself if it is dense in `order` and apart from the inputs, else a new array."""
     if out is None:

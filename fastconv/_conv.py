@@ -4,6 +4,7 @@ from fastconv._arrays import (
     FIRST,
     array,
     check_out,
+    check_shape_of_bias,
     dense,
     empty,
     finish,
@@ -22,9 +23,10 @@ from fastconv._threads import get_num_threads
 
 @names_memory_errors
 def convolve(
-    function, rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
+    function, rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out,
+    pack=None,
 ):
-    """The way of every convolution: arrays, plan, kernel, result."""
+    """The way of every convolution: arrays, plan, kernel, result. `pack(plan, weight)` gives packed weights."""
     x, w = array(function, "input", input), array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)
     dtype = float_dtype(function, input=x, weight=w, bias=b)
@@ -44,8 +46,7 @@ def convolve(
         activation if activation is None else name(function, "activation", activation),
         name(function, "method", method),
     )
-    if b is not None and b.shape != w.shape[:1]:
-        raise ValueError(f"{function}: bias must have shape {w.shape[:1]} for weight of shape {w.shape}, got {b.shape}")
+    check_shape_of_bias(function, b, w)
     shape = x.shape[: x.ndim - rank - 1] + plan.output
     if out is not None:
         check_out(function, out, shape, dtype)
@@ -62,9 +63,12 @@ def convolve(
             b = dense(b, plan.dtype)
         images = 1 if x.ndim == rank + 1 else x.shape[0]
         threads = get_num_threads() if plan.macs * images > SERIAL_MACS else 1
-        plan.run(plan.geometry, five(x, rank), five(w, rank), b, five(result, rank), plan.clamp, threads)
+        arguments = plan.geometry, five(x, rank), five(w, rank), b, five(result, rank), plan.clamp, threads
+        if pack is None or plan.packing is None:
+            plan.run(*arguments)
+        else:
+            plan.run(*arguments, pack(plan, arguments[2]))
     return finish(result, out, dtype)
-
 
 
 def conv1d(
@@ -154,7 +158,7 @@ def conv2d(
         What the padding holds: `numpy.pad`'s constant 0, reflect, symmetric, edge, wrap.
     activation : {None, "relu", "relu6"}
         Clamp the result to [0, inf) or [0, 6] before it is stored; NaN stays NaN.
-    method : {"auto", "direct", "im2col"}
+    method : {"auto", "winograd", "direct", "im2col"}
         How to compute it. `explain` tells what "auto" takes and why.
     out : array, optional
         Written and returned; of the result's exact shape and dtype, any strides. It may overlap the inputs.
@@ -177,12 +181,15 @@ def conv2d(
     -----
     ``oh = (h + before + after - dilation * (kh - 1) - 1) // stride + 1``, likewise ow.
 
-    "direct" multiplies packed patches in a register tile, or slides along rows where few output channels share a pixel;
-    "im2col" builds columns in cache-sized panels for SciPy's BLAS. float16 is computed in float32 and rounded once.
+    "direct" multiplies packed patches in a register tile, or slides along rows where few output channels share one;
+    "im2col" builds columns in cache-sized panels for SciPy's BLAS; "winograd" transforms input and weights so that
+    kernels of 3 or 5 at stride 1 take two to four times fewer products. float16 is computed in float32, rounded once.
 
-    The result is within 6 * eps * (abs(input) conv abs(weight)) of the exact one. The bits do not depend on the number
-    of threads nor on how a batch is split ("im2col": for one BLAS thread). NaN and infinity follow IEEE 754: an output
-    is NaN only where its window touches one or meets 0 * inf, and padding multiplies as zeros do.
+    The result is within c * eps * (abs(input) conv abs(weight)) of the exact one, c being 6 for methods that sum
+    products as they are and 8 for "winograd" on layers of a network: there an output shares the rounding errors of its
+    tile of 4x4, and is only as exact as the largest in it. The bits do not depend on the number of threads nor on how a
+    batch is split ("im2col": for one BLAS thread). NaN and infinity follow IEEE 754: an output is NaN only where its
+    window touches one or meets 0 * inf, and padding multiplies as zeros do; "winograd" spreads them over their tiles.
 
     References
     ----------

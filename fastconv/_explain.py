@@ -69,7 +69,7 @@ def explain(
     --------
     >>> import fastconv
     >>> print(fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1).method)
-    direct
+    winograd
     """
     function = "explain"
     input_shape = freeze(function, "input_shape", input_shape)
@@ -132,7 +132,7 @@ def choose_method(
     --------
     >>> import fastconv
     >>> fastconv.choose_method((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
-    'direct'
+    'winograd'
     """
     return explain(
         input_shape,

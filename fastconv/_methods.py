@@ -7,6 +7,7 @@ A method says of a geometry why it cannot compute it (`rejects`), and why it is 
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fastconv import _winograd
 from fastconv._geometry import ConvGeometry
 
 
@@ -52,6 +53,13 @@ def wants_channels_first(g):
 
 
 METHODS = (
+    Method(
+        "winograd",
+        lambda g: "winograd",
+        _winograd.rejects,
+        _winograd.declines,
+        "Winograd's minimal filtering: transforms of input and weights, fewer products",
+    ),
     Method(
         "im2col",
         lambda g: "im2col",

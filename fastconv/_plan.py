@@ -17,8 +17,16 @@ SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, 
 SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
 
 
+class Packing(NamedTuple):
+    """How a kernel packs or transforms weights beforehand."""
+
+    layout: object  # what the packed weights depend on besides the weights
+    size: object  # size(geometry, element of the dtype) -> elements
+    pack: object  # pack(geometry, weight, packed, threads)
+
+
 class ConvPlan(NamedTuple):
-    run: object  # kernel(geometry, x, weight, bias, out, clamp, threads)
+    run: object  # kernel(geometry, x, weight, bias, out, clamp, threads[, packed])
     geometry: tuple
     dtype: np.dtype  # the kernel's
     order: int  # the kernel's memory order
@@ -29,6 +37,7 @@ class ConvPlan(NamedTuple):
     macs: int  # of one image
     method: str
     reasons: dict  # method -> why it was not taken
+    packing: Packing | None  # None where weights are used as they are
 
 
 @_cpu.remembers_kernels
@@ -53,8 +62,11 @@ def plan_conv(
         taken, reasons = choose(geometry, method)
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
+    kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
+    layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
+    packing = None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
     return ConvPlan(
-        _cpu.kernel(taken.kernel(geometry)).conv[SPECIALISATION[dtype.itemsize]],
+        kernel.conv[kind],
         tuple(geometry),
         dtype,
         geometry.last,
@@ -65,4 +77,5 @@ def plan_conv(
         geometry.macs,
         taken.name,
         reasons,
+        packing,
     )

@@ -148,6 +148,21 @@ CONV2D = (
         for mode in MODES
     ),
     Conv("circular-depthwise", (1, 3, 4, 5), (3, 1, 3, 3), padding=1, groups=3, padding_mode="circular"),
+    # Winograd: ragged and whole tiles, rows of tiles longer than a run, blocks of tiles, panels, blocks of the depth
+    Conv("winograd-ragged", (2, 33, 9, 11), (18, 33, 3, 3), padding=1),
+    Conv("winograd-whole-tiles", (1, 32, 8, 8), (16, 32, 3, 3), padding=1, activation="relu6"),
+    Conv("winograd-two-rows", (40, 2, 75), (9, 40, 3, 3), padding=1),
+    Conv("winograd-two-columns", (1, 32, 13, 2), (5, 32, 3, 3), padding=1, bias=False),
+    Conv("winograd-uneven-padding", (1, 35, 6, 7), (7, 35, 3, 3), padding=((0, 1), (1, 0)), activation="relu"),
+    Conv("winograd-groups", (1, 64, 6, 9), (34, 32, 3, 3), padding=1, groups=2),
+    Conv("winograd-blocks-of-tiles", (3, 32, 29, 30), (3, 32, 3, 3), padding=1),
+    Conv("winograd-blocks-of-depth", (1, 150, 6, 6), (17, 150, 3, 3), padding=1),
+    Conv("winograd-padded-ahead", (1, 32, 7, 6), (4, 32, 3, 3), padding=2, padding_mode="reflect"),
+    Conv("winograd-3x1", (1, 33, 10, 3), (17, 33, 3, 1), padding=(1, 0)),
+    Conv("winograd-1x3", (1, 33, 3, 10), (17, 33, 1, 3), padding=(0, 1)),
+    Conv("winograd-5x5", (2, 17, 7, 6), (18, 17, 5, 5), padding=2),
+    Conv("winograd-5x1", (1, 19, 9, 3), (4, 19, 5, 1), padding=(2, 0)),
+    Conv("winograd-1x5", (1, 19, 3, 9), (4, 19, 1, 5), padding=(0, 2)),
 )
 
 CONV1D = (
@@ -165,6 +180,8 @@ CONV1D = (
     Conv("batch-0", (0, 3, 9), (4, 3, 3)),
     *(Conv(f"{mode}", (1, 2, 6), (3, 2, 4), padding=((2, 3),), padding_mode=mode) for mode in MODES),
     *(Conv(f"width-{w}", (1, 3, w), (7, 3, 3), padding=1, bias=False) for w in (1, 7, 8, 9, 16, 17, 33)),
+    Conv("winograd-3", (2, 37, 70), (18, 37, 3), padding=1),
+    Conv("winograd-5", (17, 21), (5, 17, 5), padding=2),
 )
 
 CONV3D = (
@@ -186,6 +203,9 @@ CONV3D = (
         for mode in MODES
     ),
     *(Conv(f"width-{w}", (1, 2, 2, 2, w), (7, 2, 2, 2, 3), padding=(0, 1, 1)) for w in (7, 8, 9, 17)),
+    Conv("winograd-3x3x3", (1, 33, 3, 5, 6), (17, 33, 3, 3, 3), padding=1),
+    Conv("winograd-strided-depth", (1, 32, 5, 4, 5), (6, 32, 2, 3, 3), stride=(2, 1, 1), dilation=(2, 1, 1), padding=1),
+    Conv("winograd-1x5x5", (1, 16, 2, 6, 5), (5, 16, 1, 5, 5), padding=(0, 2, 2)),
 )
 
 POOL2D = (

@@ -5,6 +5,7 @@ import pytest
 
 from fastconv import _cpu
 from fastconv._methods import METHODS
+from tests.tolerance import SUMS_DIRECTLY
 
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=True
@@ -22,6 +23,12 @@ def cpu_level(request):
 @pytest.fixture(params=[method.name for method in METHODS] + ["auto"])
 def method(request):
     """Run the test with each method of the table; a new one needs no new test."""
+    return request.param
+
+
+@pytest.fixture(params=[*SUMS_DIRECTLY, "auto"])
+def exact_method(request):
+    """Run the test with each method that adds products up as they are: exact on small integers."""
     return request.param
 
 

@@ -14,17 +14,22 @@ from tests.tolerance import SUMS_DIRECTLY, assert_within
 TAKES_EVERYTHING = ("direct", "auto")
 
 
-def run(case, input, weight, bias, method, **keywords):
-    """Call conv1d, conv2d or conv3d on a row; None where the method says that it does not take the geometry."""
-    function = getattr(fastconv, f"conv{case.rank}d")
+def attempt(function, *arguments, method, **keywords):
+    """Call conv1d, conv2d or conv3d; None where the method says that it does not take the geometry."""
     try:
-        return function(input, weight, bias, **case.arguments(), method=method, **keywords)
+        return function(*arguments, method=method, **keywords)
     except ValueError as error:
         if method in TAKES_EVERYTHING:
             raise
-        if not re.match(rf"conv{case.rank}d: method='{method}' cannot compute this geometry: \w+ \w+", str(error)):
+        if not re.match(rf"{function.__name__}: method='{method}' cannot compute this geometry: \w+ \w+", str(error)):
             raise
         return None
+
+
+def run(case, input, weight, bias, method, **keywords):
+    """`attempt` a row."""
+    function = getattr(fastconv, f"conv{case.rank}d")
+    return attempt(function, input, weight, bias, **case.arguments(), method=method, **keywords)
 
 
 @functools.cache
@@ -42,10 +47,11 @@ def on_reals(case, make, dtype):
     return exact, reference.magnitude(*data, **arguments)
 
 
-def check_integers(case, dtype, method, layout="contiguous"):
-    """Equal to the last bit on small integers; within the bound for methods that transform their data."""
-    input, weight, bias = operands(case, integers, dtype)
-    result = run(case, LAYOUTS[layout](input, case.channel_axis), weight, bias, method)
+def assert_right(result, case, dtype, method):
+    """On small integers: equal to the last bit, or within the bound for methods that transform their data.
+
+    None, where the method did not take the geometry, has nothing to be compared.
+    """
     if result is None:
         return
     if method in SUMS_DIRECTLY:
@@ -53,6 +59,12 @@ def check_integers(case, dtype, method, layout="contiguous"):
     else:
         assert result.dtype == dtype
         assert_within(result, *on_reals(case, integers, dtype), method)
+
+
+def check_integers(case, dtype, method, layout="contiguous"):
+    """A row on small integers."""
+    input, weight, bias = operands(case, integers, dtype)
+    assert_right(run(case, LAYOUTS[layout](input, case.channel_axis), weight, bias, method), case, dtype, method)
 
 
 def check_reals(case, dtype, method, make, layout="contiguous"):

@@ -19,7 +19,7 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real, start
-from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stay in L1 (16 KiB)
@@ -235,6 +235,7 @@ def conv(
     if clamp is not None:
         t.finish.lo, t.finish.hi = clamp
     t.finish.row_bias = t.finish.col_bias = NULL
+    t.finish.chain = CHUNK
 
     plan_blocks(&t, size, TILE_ROWS if last else width, width if last else TILE_ROWS, threads)
     if last and _patch_is_pixel(&t):

@@ -16,6 +16,7 @@ from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real, st
 cdef enum:
     PANEL_BYTES = 1048576   # of columns: large enough for BLAS's own blocking, small enough for an L3's share
     NARROWEST = 32          # pixels: below it a product is no longer one of matrices
+    CHAIN = 96              # products that BLAS adds up in a row: 256 of one sign drift beyond 6 eps, 96 reach 5.1
 
 
 cdef struct Epilogue:
@@ -110,12 +111,13 @@ cdef void block_first(
     const real *w, const real *bias, real *out, real *panel, Py_ssize_t depth, Py_ssize_t p0, Py_ssize_t p1,
 ) noexcept nogil:
     """Pixels [p0, p1) of a group: x, w, bias and out start at the group."""
-    cdef Py_ssize_t ocg = s.oc // s.groups, pixels = s.od * s.oh * s.ow, cols = p1 - p0
+    cdef Py_ssize_t ocg = s.oc // s.groups, pixels = s.od * s.oh * s.ow, cols = p1 - p0, part, k
     cdef real *c = out + p0
     pack_columns(s, x, xc, xd, xh, 0, depth, p0, p1, panel, cols)
     start_with_bias(bias, c, ocg, cols, pixels, True)
-    if depth:
-        gemm(False, ocg, cols, depth, w, depth, <const real *> panel, cols, c, pixels)
+    for part in range(ceil_div(depth, CHAIN)):
+        k = part * CHAIN
+        gemm(False, ocg, cols, min(depth - k, CHAIN), w + k, depth, <const real *> panel + k * cols, cols, c, pixels)
     clamp_block(finish, c, ocg, cols, pixels)
 
 
@@ -124,10 +126,11 @@ cdef void block_last(
     const real *w, const real *bias, real *out, real *panel, Py_ssize_t depth, Py_ssize_t p0, Py_ssize_t p1,
 ) noexcept nogil:
     """As `block_first`, for channels-last memory; w is (oc, taps, icg)."""
-    cdef Py_ssize_t ocg = s.oc // s.groups, rows = p1 - p0
+    cdef Py_ssize_t ocg = s.oc // s.groups, rows = p1 - p0, part, k
     cdef real *c = out + p0 * s.oc
     pack_rows(s, x, xd, xh, xw, 0, depth, p0, p1, panel, depth)
     start_with_bias(bias, c, rows, ocg, s.oc, False)
-    if depth:
-        gemm(True, rows, ocg, depth, <const real *> panel, depth, w, depth, c, s.oc)
+    for part in range(ceil_div(depth, CHAIN)):
+        k = part * CHAIN
+        gemm(True, rows, ocg, min(depth - k, CHAIN), <const real *> panel + k, depth, w + k, depth, c, s.oc)
     clamp_block(finish, c, rows, ocg, s.oc)

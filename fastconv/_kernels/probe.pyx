@@ -8,7 +8,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastconv._kernels.shape cimport real
-from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef enum:
     LINE = 64       # bytes of a cache line
@@ -56,7 +56,7 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     cdef real *b = <real *> ((<Py_ssize_t> memory + LINE - 1) // LINE * LINE)   # as a panel lies: on a cache line
     cdef real *a = b + kc * width
     cdef real *c = a + TILE_ROWS * kc
-    cdef tile_finish finish = tile_finish(False, False, 0, 0, NULL, NULL)
+    cdef tile_finish finish = tile_finish(False, False, CHUNK, 0, 0, NULL, NULL)
     if memory == NULL:
         raise MemoryError("no memory for a tile's operands")
     memset(b, 0, size * sizeof(real))

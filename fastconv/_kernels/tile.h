@@ -30,6 +30,7 @@
 typedef struct {
     int accumulate;       /* start from C; else from the biases (or zero) */
     int clamp;            /* finish with min(max(c, lo), hi) */
+    ptrdiff_t chain;      /* products added up one after the other; sums of so many are then added up */
     double lo, hi;
     const void *row_bias; /* one element a row of C, or NULL */
     const void *col_bias; /* one element a column of C, or NULL; not both */
@@ -67,7 +68,7 @@ static inline void tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t k
 #define run PASTE(tile_run, SUFFIX)
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
- * stays in registers. Sums of CHUNK products are added up in `total`. */
+ * stays in registers. Sums of `chain` products are added up in `total`. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     const ELEMENT *restrict b, ptrdiff_t ldb, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
@@ -76,7 +77,7 @@ static ALWAYS_INLINE void run(
     ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
     const ptrdiff_t ldt = nv * LANES;
     for (ptrdiff_t k0 = 0;;) {
-        const ptrdiff_t k1 = kc - k0 > CHUNK ? k0 + CHUNK : kc;
+        const ptrdiff_t k1 = kc - k0 > finish->chain ? k0 + finish->chain : kc;
         EACH_VECTOR acc[i][j] = (vec){0};
         EACH_VECTOR IN_REGISTER(acc[i][j]);
         for (ptrdiff_t k = k0; k < k1; k++) {

@@ -1,9 +1,10 @@
 """The register tile of `tile.h`, the only C of the package."""
 
 cdef extern from "tile.h" nogil:
-    enum: TILE_ROWS
+    enum: TILE_ROWS, CHUNK
     ctypedef struct tile_finish:
         int accumulate, clamp
+        Py_ssize_t chain
         double lo, hi
         const void *row_bias
         const void *col_bias

@@ -18,7 +18,7 @@ from libc.string cimport memset
 
 from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, real
-from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
@@ -90,6 +90,7 @@ cdef void multiply(
     cdef Py_ssize_t t, i, j, r
     cdef tile_finish finish
     finish.accumulate = finish.clamp = 0
+    finish.chain = CHUNK
     finish.row_bias = finish.col_bias = NULL
     for t in range(ceil_div(cols, width)):
         j = t * width

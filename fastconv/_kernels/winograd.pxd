@@ -1,0 +1,147 @@
+"""How Winograd convolution divides its work, and the transforms of `winograd.h`; distances are in elements."""
+
+from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
+
+cdef extern from "winograd.h" nogil:
+    enum: ONE, F23, F43, F25
+    Py_ssize_t lanes(size_t size)
+    void fetch_ahead(const void *p, Py_ssize_t bytes)
+    Py_ssize_t winograd_outputs(int rule)
+    Py_ssize_t winograd_taps(int rule)
+    Py_ssize_t winograd_points(int rule)
+    void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
+                       const Py_ssize_t *step, void *to)
+    void winograd_across(size_t size, int rule, Py_ssize_t lines, Py_ssize_t tiles, const void *source,
+                         Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
+    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *taps, void *to,
+                         Py_ssize_t point)
+    void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
+                         Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
+                         Py_ssize_t row, Py_ssize_t pixel)
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
+cdef enum:
+    POINTS = 6
+    KC = 128                 # of the sums over k: the weights of a panel, transformed for so many, stay in L2
+    RUN = 16                 # tiles of a row of tiles transformed together: their strip stays in L1
+    BLOCK_BYTES = 327680     # of V for a block of tiles, with M about an L2
+    LEAST_TILES = 18         # of a block, however many channels: what a line of U that is read is used for
+    MOST_TILES = 48          # of a block: M is 36 * 16 * 4 * 48 bytes
+    PRODUCTS_BYTES = 163840  # the most of M for several blocks, beside the weights of KC
+    RESIDENT_BYTES = 16777216   # the most of V for all images
+    SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
+    SHORT_CHAIN = 16         # its tile are, and few channels average out too little of their errors
+    LONG_CHAIN = 32
+    LINE = 64                # bytes of a cache line
+    SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
+
+
+cdef struct Task:
+    ConvShape s
+    bint last
+    Py_ssize_t n, icg, ocg
+    Py_ssize_t xn, xc, xd, xh, xw                # strides of the input, in elements
+    int rule_h, rule_w
+    Py_ssize_t mh, mw, nh, nw, rh, rw            # outputs, points and taps of a tile along each axis
+    Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
+    Py_ssize_t icp, unit, depth, kc              # channels in whole vectors; kd vectors; kd * icp; its blocks
+    Py_ssize_t u_depth                           # of a panel of U that is in memory at once
+    Py_ssize_t block, blocks, panels             # tiles of a block; blocks; panels of a group's output channels
+    Py_ssize_t v_point, u_point, m_point         # from one point to the next, in elements: odd numbers of cache lines
+    Py_ssize_t v_size, u_size, m_size            # of a block of V, a panel of U, a block of M, in elements
+    Py_ssize_t m_block                           # from one block of M to the next; zero where only one is in memory
+    Py_ssize_t strip                             # elements of a strip of input or output
+    tile_finish finish
+
+
+cdef struct Run:
+    Py_ssize_t image, z, ty, tx, count           # `count` tiles from (ty, tx) of a plane of output to the right
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
+    return ceil_div(v, multiple) * multiple
+
+
+cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
+    """At least so many elements in an odd number of cache lines: the points of one tile then fall into all sets."""
+    return (ceil_div(elements * size, LINE) | 1) * LINE // size
+
+
+cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noexcept nogil:
+    """The tiles from `tile_index` to `end` that lie in one row of tiles, at most RUN of them."""
+    cdef inline Run r
+    cdef Py_ssize_t row = tile_index // t.tw, plane = row // t.th
+    r.tx = tile_index - row * t.tw
+    r.ty = row - plane * t.th
+    r.image = plane // t.s.od
+    r.z = plane - r.image * t.s.od
+    r.count = min(min(t.tw - r.tx, end - tile_index), <Py_ssize_t> RUN)
+    return r
+
+
+cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
+    if taps == 1:
+        return ONE
+    if taps == 5:
+        return F25
+    return F23 if small else F43
+
+
+cdef inline void choose_rules(Task *t) noexcept nogil:
+    cdef bint small = max(t.s.oh * (t.s.kh > 1), t.s.ow * (t.s.kw > 1)) <= SMALL
+    t.rule_h = rule_for(t.s.kh, small)
+    t.rule_w = rule_for(t.s.kw, small)
+
+
+cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) noexcept nogil:
+    """Everything that follows from the geometry, the number of images and the size of an element.
+
+    `all_at_once` where V of all images is in memory, `packed` where all of U is.
+    """
+    cdef Py_ssize_t width = tile_width(size), most
+    t.icg = t.s.ic // t.s.groups
+    t.ocg = t.s.oc // t.s.groups
+    choose_rules(t)
+    t.mh = winograd_outputs(t.rule_h)
+    t.mw = winograd_outputs(t.rule_w)
+    t.nh = winograd_points(t.rule_h)
+    t.nw = winograd_points(t.rule_w)
+    t.rh = winograd_taps(t.rule_h)
+    t.rw = winograd_taps(t.rule_w)
+    t.th = ceil_div(t.s.oh, t.mh)
+    t.tw = ceil_div(t.s.ow, t.mw)
+    t.tiles = t.n * t.s.od * t.th * t.tw
+    t.icp = round_up(t.icg, lanes(size))
+    t.unit = t.s.kd * lanes(size)
+    t.depth = t.s.kd * t.icp
+    t.kc = round_up(ceil_div(t.depth, ceil_div(t.depth, KC)), t.unit)
+    t.panels = ceil_div(t.ocg, width)
+    t.finish.chain = SHORT_CHAIN if t.depth <= SHALLOW else LONG_CHAIN
+    most = BLOCK_BYTES // (t.nh * t.nw * t.depth * size)
+    most = MOST_TILES if all_at_once else clip(most, LEAST_TILES, MOST_TILES)
+    t.blocks = ceil_div(t.tiles, most)
+    t.block = round_up(ceil_div(t.tiles, t.blocks), TILE_ROWS)
+    t.blocks = ceil_div(t.tiles, t.block)
+    t.v_point = odd_lines(t.block * t.depth, size)
+    t.m_point = odd_lines(t.block * width, size)
+    t.v_size = t.nh * t.nw * t.v_point
+    t.m_size = t.nh * t.nw * t.m_point
+    t.m_block = 0
+    t.u_depth = t.depth
+    if all_at_once and not packed and t.blocks * t.m_size * size <= PRODUCTS_BYTES:
+        t.m_block = t.m_size
+        t.m_size *= t.blocks
+        t.u_depth = t.kc
+    t.u_point = odd_lines(t.u_depth * width, size)
+    t.u_size = t.nh * t.nw * t.u_point
+    t.strip = max((t.mw * RUN + t.nw) * t.nh * lanes(size), t.mh * t.mw * RUN * width)
+
+
+cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Elements that the weights of a vector of channels take while they are transformed."""
+    return t.unit * t.rh * t.rw * tile_width(size)

@@ -1,0 +1,230 @@
+"""Winograd convolution of stride 1: fewer products between transforms of input, weights and output.
+
+Tiles of mh x mw outputs, of all images one after the other, are lines of a matrix for each of the nh * nw points:
+
+    V[point][tile][k]      input, k = (channels, tap along d, lane)   the transforms are those of `winograd.h`; their
+    U[point][k][lane]      weights of a panel of output channels      lanes are channels, whatever the memory order
+    M[point][tile][lane] = V[point] . U[point]                      by the register tile of `tile.h`
+
+One pass multiplies a block of tiles with a panel of output channels and transforms the products while they are in L2.
+Either the weights are transformed beforehand and each block of input is used up while it is in cache, or, where they
+are more than the input, the input is transformed beforehand and each panel of weights is used up:
+
+    by blocks    for each block: transform V; for each panel: multiply, transform back       all of U in memory
+    by panels    for each panel: transform U; for each block: multiply, transform back       all of V in memory
+
+The order of each sum depends on K alone, so both give the same bits, for any number of images and threads.
+Lavin & Gray 2015, arXiv:1509.09308.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
+
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.shape cimport LAYOUT, read_shape, real, start
+from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.winograd cimport LINE, RESIDENT_BYTES, Task, choose_rules, lanes, plan, round_up, turned_size
+from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
+
+
+cdef void multiply(
+    const Task *t, const real *v, const real *u, real *m, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, bint more,
+) noexcept nogil:
+    """M = V . U, or M += V . U if `more`, over a depth of `kc`, for each point."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, r, point
+    cdef tile_finish finish = t.finish
+    finish.clamp = False
+    finish.accumulate = more
+    for point in range(t.nh * t.nw):
+        i = 0
+        for j in range(tiles):
+            r = shorter + (j < longer)
+            tile(sizeof(real), r, cols, kc, v + point * t.v_point + i * t.depth, t.depth, u + point * t.u_point, width,
+                 m + point * t.m_point + i * width, width, &finish)
+            i += r
+
+
+cdef void multiply_panel(
+    const Task *t, const real *v, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t b, Py_ssize_t p,
+    Py_ssize_t k0, Py_ssize_t k1, real *m, real *strips,
+) noexcept nogil:
+    """Block `b` with depth [k0, k1) of panel `p` of group `g`, and at the end of the depth to the output."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), o = p * width, count = min(width, t.ocg - o), i, k
+    cdef Py_ssize_t rows = min(t.block, t.tiles - b * t.block), cols = round_up(count, lanes(sizeof(real)))
+    for i in range(ceil_div(k1 - k0, t.kc)):
+        k = k0 + i * t.kc
+        multiply(t, v + k, u + (k - k0) * width, m, rows, cols, min(t.kc, k1 - k), k > 0)
+    if k1 == t.depth:
+        transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
+
+
+cdef void run_by_blocks(const Task *t, const real *x, const real *u, const real *bias, real *out, real *scratch,
+                        Py_ssize_t each, Py_ssize_t parts, int threads) noexcept nogil:
+    """Each block of input with `parts` equal shares of the panels."""
+    cdef Py_ssize_t item
+    for item in prange(t.s.groups * t.blocks * parts, num_threads=threads, schedule="dynamic"):
+        one_block(t, x, u, bias, out, item // parts // t.blocks, item // parts % t.blocks, item % parts, parts,
+                  scratch + threadid() * each)
+
+
+cdef void one_block(
+    const Task *t, const real *x, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t b,
+    Py_ssize_t part, Py_ssize_t parts, real *scratch,
+) noexcept nogil:
+    cdef Py_ssize_t p, share = ceil_div(t.panels, parts)
+    cdef real *m = scratch + t.v_size
+    transform_input(t, x, g, b, 0, t.icp, scratch, m + t.m_size)
+    for p in range(part * share, min((part + 1) * share, t.panels)):
+        multiply_panel(t, <const real *> scratch, u + (g * t.panels + p) * t.u_size, bias, out, g, b, p, 0, t.depth, m,
+                       m + t.m_size)
+
+
+cdef void run_by_panels(const Task *t, const real *v, const real *w, const real *u, const real *bias, real *out,
+                        real *scratch, Py_ssize_t each, int threads) noexcept nogil:
+    """Each panel of output channels with all blocks."""
+    cdef Py_ssize_t item
+    for item in prange(t.s.groups * t.panels, num_threads=threads, schedule="dynamic"):
+        one_panel(t, v, w, u, bias, out, item // t.panels, item % t.panels, scratch + threadid() * each)
+
+
+cdef void one_panel(
+    const Task *t, const real *v, const real *w, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t p,
+    real *scratch,
+) noexcept nogil:
+    """Panel `p` of group `g`, of `u` if it is there, else transformed here, some of its depth at a time."""
+    cdef Py_ssize_t b, i, k0, k1
+    cdef real *m = scratch if u != NULL else scratch + t.u_size
+    cdef const real *panel = u + (g * t.panels + p) * t.u_size if u != NULL else scratch
+    for i in range(ceil_div(t.depth, t.u_depth)):
+        k0 = i * t.u_depth
+        k1 = min(k0 + t.u_depth, t.depth)
+        if u == NULL:
+            transform_weight(t, w, scratch, m + t.m_size, g, p, k0, k1)
+        for b in range(t.blocks):
+            multiply_panel(t, v + (g * t.blocks + b) * t.v_size, panel, bias, out, g, b, p, k0, k1, m + b * t.m_block,
+                           m + t.m_size)
+
+
+cdef void transform_all_weights(const Task *t, const real *w, real *u, real *scratch, Py_ssize_t each,
+                                int threads) noexcept nogil:
+    cdef Py_ssize_t item
+    for item in prange(t.s.groups * t.panels, num_threads=threads, schedule="dynamic"):
+        transform_weight(t, w, u + item * t.u_size, scratch + threadid() * each, item // t.panels, item % t.panels, 0,
+                         t.depth)
+
+
+cdef void transform_all_input(const Task *t, const real *x, real *v, real *scratch, Py_ssize_t each,
+                              int threads) noexcept nogil:
+    """In shares of channels too: one block may be all there is."""
+    cdef Py_ssize_t share = round_up(ceil_div(t.icp, threads), lanes(sizeof(real))), shares = ceil_div(t.icp, share)
+    cdef Py_ssize_t item
+    for item in prange(t.s.groups * t.blocks * shares, num_threads=threads, schedule="dynamic"):
+        transform_input(
+            t, x, item // shares // t.blocks, item // shares % t.blocks, item % shares * share,
+            min((item % shares + 1) * share, t.icp), v + item // shares * t.v_size, scratch + threadid() * each)
+
+
+cdef char *allocate(Py_ssize_t bytes) except NULL:
+    cdef char *memory = <char *> malloc(bytes + LINE)
+    if memory == NULL:
+        raise MemoryError(f"winograd: no memory for {bytes} bytes of scratch")
+    return memory
+
+
+def packed_layout(tuple geometry):
+    """What the transformed weights depend on besides the weights: the rules along both axes."""
+    cdef Task t
+    read_shape(&t.s, geometry)
+    choose_rules(&t)
+    return t.rule_h, t.rule_w
+
+
+def packed_size(tuple geometry, real like):
+    """Elements that the transformed weights of a geometry take, of the type of `like`."""
+    cdef Task t
+    read_shape(&t.s, geometry)
+    t.n = 1
+    plan(&t, sizeof(real), False, True)
+    return t.s.groups * t.panels * t.u_size
+
+
+def pack(tuple geometry, const real[:, :, :, :, :] w, real[:] packed, int threads):
+    """Transform the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
+    cdef Task t
+    cdef char *memory
+    cdef const real *ws = start(w)
+    cdef Py_ssize_t each
+    read_shape(&t.s, geometry)
+    t.n = 1
+    plan(&t, sizeof(real), False, True)
+    each = turned_size(&t, sizeof(real))
+    memory = allocate(each * threads * sizeof(real))
+    with nogil:
+        transform_all_weights(&t, ws, &packed[0], <real *> memory, each, threads)
+    free(memory)
+
+
+def conv(
+    tuple geometry,
+    const real[:, :, :, :, :] x,
+    const real[:, :, :, :, :] w,
+    const real[:] bias,
+    real[:, :, :, :, :] out,
+    tuple clamp,
+    int threads,
+    const real[:] packed=None,
+):
+    """Convolve: as `conv` of `direct.pyx`, for what `fastconv._winograd` does not reject.
+
+    packed : what `pack` made of w and this geometry, of any extents of input and output that take the same rules
+    """
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), each, shared, parts = 1
+    cdef bint by_panels
+    cdef const real *bs = NULL
+    cdef const real *us = NULL
+    cdef const real *xs = start(x)
+    cdef const real *ws = start(w)
+    cdef real *scratch
+    cdef char *memory
+    read_shape(&t.s, geometry)
+    t.last = geometry[LAYOUT]
+    t.n = x.shape[0]
+    t.xn = x.strides[0] // size
+    t.xc = x.strides[1] // size
+    t.xd = x.strides[2] // size
+    t.xh = x.strides[3] // size
+    t.xw = x.strides[4] // size
+    if bias is not None:
+        bs = &bias[0]
+    if packed is not None:
+        us = &packed[0]
+    t.finish.clamp = clamp is not None
+    if clamp is not None:
+        t.finish.lo, t.finish.hi = clamp
+    t.finish.row_bias = t.finish.col_bias = NULL
+
+    plan(&t, size, True, us != NULL)
+    shared = t.s.groups * t.blocks * t.v_size
+    by_panels = shared * size <= RESIDENT_BYTES and t.tiles <= t.panels * tile_width(size)
+    each = t.u_size if us == NULL else 0
+    if not by_panels:
+        plan(&t, size, False, us != NULL)
+        shared = t.s.groups * t.panels * t.u_size if us == NULL else 0
+        each = t.v_size
+        parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
+    each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE) // size
+    shared = round_up(shared * size, LINE) // size
+    memory = allocate((shared + each * threads) * size)
+    scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
+    with nogil:
+        if by_panels:
+            transform_all_input(&t, xs, scratch, scratch + shared, each, threads)
+            run_by_panels(&t, <const real *> scratch, ws, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, threads)
+        else:
+            if us == NULL:
+                transform_all_weights(&t, ws, scratch, scratch + shared, each, threads)
+                us = scratch
+            run_by_blocks(&t, xs, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, parts, threads)
+    free(memory)

@@ -1,0 +1,137 @@
+/* Winograd's transforms along one axis, on vectors whose lanes are channels.
+ *
+ *     out = A^T [ (G g) * (B^T d) ]        m outputs of an r-tap correlation from n = m + r - 1 products instead of m r
+ *
+ * `rule` names (m, r); the points at which the polynomials are evaluated, and the largest error on normal data with 256
+ * channels in two dimensions, in eps of |x| conv |w|:
+ *
+ *     rule   m  r  n   points                                   error
+ *     ONE    1  1  1   (nothing to transform)
+ *     F23    2  3  4   0, +-1, infinity                         0.4      exact on small integers
+ *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
+ *     F25    2  5  6   the same                                 1.0
+ *
+ * With a^2 = 1/2 and b^2 = 2 the six-point B^T is, and A^T and G follow from powers of the points over 1, -3/2 and 6,
+ *
+ *     1   0  -5/2   0   1   0          rows 2 and 3 are even +- odd parts in the root a, rows 4 and 5 in b, so that each
+ *     0 -2a   -2    a   1   0          pair shares its sums
+ *     0  2a   -2   -a   1   0
+ *     0 -b/2 -1/2   b   1   0          Lavin & Gray 2015, arXiv:1509.09308; points other than integers: Barabasz et al.
+ *     0  b/2 -1/2  -b   1   0          2020, doi:10.1145/3412380.
+ *     0   1    0  -5/2  0   1
+ *
+ * The file includes itself once per element type.
+ */
+#ifndef FASTCONV_WINOGRAD_POINTS_H
+#define FASTCONV_WINOGRAD_POINTS_H
+
+#include "simd.h"
+
+enum { ONE, F23, F43, F25, RULES };
+#define MOST_POINTS 6
+static const struct { ptrdiff_t outputs, taps, points; } WINOGRAD[RULES] = {{1, 1, 1}, {2, 3, 4}, {4, 3, 6}, {2, 5, 6}};
+#define ROOT_A 0.70710678118654752440
+#define ROOT_B 1.41421356237309504880
+#define EACH(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
+
+static inline ptrdiff_t winograd_outputs(int rule) { return WINOGRAD[rule].outputs; }
+static inline ptrdiff_t winograd_taps(int rule) { return WINOGRAD[rule].taps; }
+static inline ptrdiff_t winograd_points(int rule) { return WINOGRAD[rule].points; }
+
+#define ELEMENT float
+#define SUFFIX f32
+#include "winograd_points.h"
+#undef ELEMENT
+#undef SUFFIX
+#define ELEMENT double
+#define SUFFIX f64
+#include "winograd_points.h"
+#undef ELEMENT
+#undef SUFFIX
+
+#elif defined(ELEMENT)
+
+#define vec PASTE(vec, SUFFIX)
+#define A ((ELEMENT)ROOT_A)
+#define B ((ELEMENT)ROOT_B)
+#define C(x) ((ELEMENT)(x))
+
+#define input_points PASTE(input_points, SUFFIX)
+static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
+{
+    if (rule == ONE) {
+        t[0] = d[0];
+    } else if (rule == F23) {
+        t[0] = d[0] - d[2];
+        t[1] = d[1] + d[2];
+        t[2] = d[2] - d[1];
+        t[3] = d[1] - d[3];
+    } else {
+        const vec even_a = d[4] - 2 * d[2], odd_a = A * (d[3] - 2 * d[1]);
+        const vec even_b = d[4] - C(0.5) * d[2], odd_b = B * (d[3] - C(0.5) * d[1]);
+        t[0] = d[0] - C(2.5) * d[2] + d[4];
+        t[1] = even_a + odd_a;
+        t[2] = even_a - odd_a;
+        t[3] = even_b + odd_b;
+        t[4] = even_b - odd_b;
+        t[5] = d[1] - C(2.5) * d[3] + d[5];
+    }
+}
+
+#define weight_points PASTE(weight_points, SUFFIX)
+static ALWAYS_INLINE void weight_points(const int rule, const vec *g, vec *u)
+{
+    if (rule == ONE) {
+        u[0] = g[0];
+    } else if (rule == F23) {
+        const vec even = g[0] + g[2];
+        u[0] = g[0];
+        u[1] = C(0.5) * (even + g[1]);
+        u[2] = C(0.5) * (even - g[1]);
+        u[3] = g[2];
+    } else {
+        vec even_a = g[0] + C(0.5) * g[2], odd_a = A * g[1], even_b = g[0] + 2 * g[2], odd_b = B * g[1];
+        if (rule == F25) {
+            even_a += C(0.25) * g[4];
+            even_b += 4 * g[4];
+            odd_a += C(0.5) * A * g[3];
+            odd_b += 2 * B * g[3];
+        }
+        u[0] = g[0];
+        u[1] = C(-2. / 3) * (even_a + odd_a);
+        u[2] = C(-2. / 3) * (even_a - odd_a);
+        u[3] = C(1. / 6) * (even_b + odd_b);
+        u[4] = C(1. / 6) * (even_b - odd_b);
+        u[5] = rule == F25 ? g[4] : g[2];
+    }
+}
+
+#define output_points PASTE(output_points, SUFFIX)
+static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
+{
+    if (rule == ONE) {
+        y[0] = p[0];
+    } else if (rule == F23) {
+        y[0] = p[0] + (p[1] + p[2]);
+        y[1] = (p[1] - p[2]) - p[3];
+    } else {
+        const vec even_a = p[1] + p[2], odd_a = A * (p[1] - p[2]), even_b = p[3] + p[4], odd_b = B * (p[3] - p[4]);
+        y[0] = p[0] + (even_a + even_b);
+        y[1] = odd_a + odd_b;
+        if (rule == F25) {
+            y[1] += p[5];
+        } else {
+            y[2] = C(0.5) * even_a + 2 * even_b;
+            y[3] = C(0.5) * odd_a + 2 * odd_b + p[5];
+        }
+    }
+}
+
+#undef output_points
+#undef weight_points
+#undef input_points
+#undef A
+#undef B
+#undef C
+#undef vec
+#endif

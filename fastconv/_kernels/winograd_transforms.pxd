@@ -1,0 +1,152 @@
+"""The transforms of Winograd convolution over the blocks and panels that `winograd.pxd` describes.
+
+Memory order matters here only: channels become lanes on the way in, channels-first images by transposed squares, and
+pixels on the way out. What lies outside the image is read as zeros and never written.
+"""
+
+from libc.string cimport memcpy, memset
+
+from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.shape cimport real
+from fastconv._kernels.tile cimport tile_width
+from fastconv._kernels.winograd cimport (
+    POINTS,
+    Run,
+    Task,
+    fetch_ahead,
+    lanes,
+    run_at,
+    turn_block,
+    winograd_across,
+    winograd_down,
+    winograd_output,
+    winograd_weight,
+)
+
+
+cdef inline void transform_weight(
+    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t k0, Py_ssize_t k1,
+) noexcept nogil:
+    """Depth [k0, k1) of panel `p` of group `g` of U, a vector of channels at a time; zeros where there are none."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), vector = lanes(sizeof(real)), taps = t.rh * t.rw
+    cdef Py_ssize_t whole = t.icg * t.s.kd * taps, o = p * width, count = min(width, t.ocg - o), i, c, c0, some, a, k
+    w += (g * t.ocg + o) * whole
+    for i in range((k1 - k0) // t.unit):
+        k = k0 + i * t.unit
+        c0 = k // t.s.kd
+        some = min(vector, t.icg - c0)
+        if count < width or some < vector:
+            memset(turned, 0, t.unit * taps * width * sizeof(real))
+        if c0 + vector < t.icg:             # the rows of weights lie pages apart, too many for the hardware to foresee
+            for a in range(count):
+                fetch_ahead(w + a * whole + (c0 + vector) * t.s.kd * taps, vector * t.s.kd * taps * sizeof(real))
+        turn_block(sizeof(real), count, some * t.s.kd * taps, w + c0 * t.s.kd * taps, whole, turned, width)
+        for a in range(t.s.kd):
+            for c in range(vector):
+                winograd_weight(
+                    sizeof(real), t.rule_h, t.rule_w, width // vector, turned + (c * t.s.kd + a) * taps * width,
+                    panel + (k - k0 + a * vector + c) * width, t.u_point)
+
+
+cdef inline void transform_run(
+    const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
+) noexcept nogil:
+    """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile."""
+    cdef Py_ssize_t vector = lanes(sizeof(real)), cols = t.mw * r.count + t.nw - t.mw
+    cdef Py_ssize_t x0 = r.tx * t.mw - t.s.pw, y0 = r.ty * t.mh - t.s.ph
+    cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols)
+    cdef Py_ssize_t a, c, i, col, iz, count
+    cdef bint in_place, inside
+    cdef const real *row
+    cdef const void *rows[POINTS]
+    cdef Py_ssize_t step[POINTS]
+    cdef real zeros[16]
+    memset(zeros, 0, sizeof(zeros))
+    x += r.image * t.xn + x0 * t.xw
+    for a in range(t.s.kd):
+        iz = r.z * t.s.sd + a * t.s.dd - t.s.pd
+        c = c0
+        while c < c1:
+            count = min(vector, t.icg - c)
+            in_place = t.last and count == vector
+            for i in range(t.nh):
+                inside = 0 <= iz < t.s.id and 0 <= y0 + i < t.s.ih and lo < hi
+                rows[i] = zeros
+                step[i] = 0
+                if inside:
+                    row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
+                    rows[i] = row
+                    step[i] = t.xw
+                    if not in_place:
+                        rows[i] = raw + i * cols * vector
+                        step[i] = vector
+                        if count < vector:
+                            memset(raw + i * cols * vector, 0, cols * vector * sizeof(real))
+                        if t.last:
+                            for col in range(lo, hi):
+                                memcpy(raw + (i * cols + col) * vector, row + col * t.xw, count * sizeof(real))
+                        else:
+                            turn_block(sizeof(real), count, hi - lo, row + lo * t.xw, t.xc,
+                                       raw + (i * cols + lo) * vector, vector)
+            winograd_down(sizeof(real), t.rule_h, cols, lo, hi, rows, step, strip)
+            winograd_across(
+                sizeof(real), t.rule_w, t.nh, r.count, strip, cols, v + c * t.s.kd + a * vector, t.v_point, t.depth)
+            c += vector
+
+
+cdef inline void transform_input(
+    const Task *t, const real *x, Py_ssize_t g, Py_ssize_t b, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strips,
+) noexcept nogil:
+    """Channels [c0, c1) of group `g` of block `b` of V."""
+    cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
+    cdef inline Run r
+    while i < end:
+        r = run_at(t, i, end)
+        transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.depth, strips, strips + t.strip)
+        i += r.count
+
+
+cdef inline void transform_output(
+    const Task *t, const real *m, const real *bias, real *out, Py_ssize_t b, Py_ssize_t o, Py_ssize_t count,
+    real *strip,
+) noexcept nogil:
+    """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
+    cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
+    cdef Py_ssize_t j, y, x, row, pixel, lines, cols
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane
+    cdef bint in_place
+    cdef real biases[32]
+    cdef real *to
+    cdef real *target
+    cdef inline Run r
+    memset(biases, 0, sizeof(biases))
+    if bias != NULL:
+        memcpy(biases, bias + o, count * sizeof(real))
+    while i < end:
+        r = run_at(t, i, end)
+        lines = min(t.mh, t.s.oh - r.ty * t.mh)
+        cols = min(t.mw * r.count, t.s.ow - r.tx * t.mw)
+        x = r.z * plane + r.ty * t.mh * t.s.ow + r.tx * t.mw
+        if t.last:
+            target = out + (r.image * pixels + x) * t.s.oc + o
+        else:
+            target = out + (r.image * t.s.oc + o) * pixels + x
+        in_place = t.last and count == vectors * lanes(sizeof(real)) and lines == t.mh and cols == t.mw * r.count
+        row, pixel = t.mw * r.count * width, width
+        to = strip
+        if in_place:
+            row, pixel = t.s.ow * t.s.oc, t.s.oc
+            to = target
+        for j in range(r.count):
+            winograd_output(
+                sizeof(real), t.rule_h, t.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
+                t.finish.clamp, t.finish.lo, t.finish.hi, to + j * t.mw * pixel, row, pixel)
+        if not in_place:
+            for y in range(lines):
+                if t.last:
+                    for x in range(cols):
+                        memcpy(target + (y * t.s.ow + x) * t.s.oc, strip + y * row + x * width, count * sizeof(real))
+                else:
+                    turn_block(sizeof(real), cols, count, strip + y * row, width, target + y * t.s.ow, pixels)
+        i += r.count

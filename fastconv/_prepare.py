@@ -1,0 +1,148 @@
+"""`prepare`: a convolution with its weights packed or transformed once, for many inputs."""
+
+import numpy as np
+
+from fastconv._arrays import FIRST, array, check_shape_of_bias, float_dtype, names_memory_errors
+from fastconv._conv import convolve
+from fastconv._geometry import PADDING_MODES
+from fastconv._methods import NAMES
+from fastconv._plan import plan_conv
+from fastconv._sizes import freeze, name
+from fastconv._threads import get_num_threads
+
+
+class Prepared:
+    """A convolution that keeps its weights; made by `prepare`, called with the input."""
+
+    __slots__ = ("_arguments", "_bias", "_packed", "_rank", "_weight")
+
+    def __init__(self, rank, weight, bias, arguments):
+        values = {"_rank": rank, "_weight": weight, "_bias": bias, "_arguments": arguments, "_packed": {}}
+        for slot, value in values.items():
+            object.__setattr__(self, slot, value)
+
+    def __call__(self, input, out=None):
+        """Convolve `input`, (n, ic, *spatial) or (ic, *spatial): the bits and errors of `convNd`."""
+        a = self._arguments
+        return convolve(
+            f"conv{self._rank}d", self._rank, input, self._weight, self._bias, a["stride"], a["padding"], a["dilation"],
+            a["groups"], a["padding_mode"], a["activation"], a["method"], out, self._pack,
+        )  # fmt: skip
+
+    def _pack(self, plan, weight):
+        """What the kernel of `plan` makes of the weights: made once for each way in which it may lay them out."""
+        key = plan.run, plan.packing.layout
+        packed = self._packed.get(key)
+        if packed is None:
+            packed = np.empty(plan.packing.size(plan.geometry, plan.dtype.type(0)), plan.dtype)
+            plan.packing.pack(plan.geometry, weight, packed, get_num_threads())
+            self._packed[key] = packed
+        return packed
+
+    def __setattr__(self, attribute, value):
+        raise AttributeError(f"a prepared convolution is immutable: {attribute} cannot be set")
+
+    def __delattr__(self, attribute):
+        raise AttributeError(f"a prepared convolution is immutable: {attribute} cannot be deleted")
+
+    def __reduce__(self):
+        return Prepared, (self._rank, self._weight, self._bias, self._arguments)
+
+    def __repr__(self):
+        options = "".join(f", {key}={value!r}" for key, value in self._arguments.items())
+        return f"<conv{self._rank}d prepared with a weight of shape {self._weight.shape}{options}>"
+
+
+@names_memory_errors
+def _prepared(function, weight, bias, sizes, names):
+    """Check what can be checked without an input, and copy the arrays."""
+    w = array(function, "weight", weight)
+    b = None if bias is None else array(function, "bias", bias)
+    dtype = float_dtype(function, weight=w, bias=b)
+    if w.ndim not in (3, 4, 5):
+        raise ValueError(f"{function}: weight must be (oc, ic // groups, *kernel) of 1 to 3 axes, got {w.shape}")
+    sizes = {key: freeze(function, key, value) for key, value in sizes.items()}
+    if names["activation"] is not None:
+        name(function, "activation", names["activation"])
+    for key, known in (("padding_mode", tuple(PADDING_MODES)), ("method", ("auto", *NAMES))):
+        if name(function, key, names[key]) not in known:
+            raise ValueError(f"{function}: {key} must be one of {', '.join(known)}, got {names[key]!r}")
+    rank = w.ndim - 2
+    check_shape_of_bias(function, b, w)
+    _plan_for_any_input(function, rank, w.shape, dtype, **sizes, activation=names["activation"])
+    weight, bias = (None if a is None else np.array(a, order="C") for a in (w, b))
+    for a in (weight, bias):
+        if a is not None:
+            a.flags.writeable = False
+    return Prepared(rank, weight, bias, {**sizes, **names})
+
+
+def _plan_for_any_input(function, rank, weight, dtype, stride, padding, dilation, groups, activation):
+    """The errors of a plan for an input that every kernel fits into."""
+    groups_of = groups if isinstance(groups, int) and groups > 0 else 1
+    spans = dilation if isinstance(dilation, tuple) and len(dilation) == rank else (dilation,) * rank
+    size = tuple(
+        max(d, 1) * (k - 1) + 1 if isinstance(d, int) else k for d, k in zip(spans, weight[2:], strict=True)
+    )
+    plan_conv(
+        function, rank, (weight[1] * groups_of, *size), weight, dtype, FIRST, stride, padding, dilation, groups,
+        "zeros", activation, "auto",
+    )  # fmt: skip
+
+
+def prepare(
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    padding_mode="zeros",
+    activation=None,
+    method="auto",
+):
+    """Prepare a convolution (cross-correlation): its weights are packed or transformed once, for many inputs.
+
+    Parameters
+    ----------
+    weight : array of shape (oc, ic // groups, *kernel)
+        The number of kernel axes, 1 to 3, chooses between `conv1d`, `conv2d` and `conv3d`. Copied.
+    bias : array of shape (oc,), optional
+        Copied.
+    stride, padding, dilation, groups, padding_mode, activation, method
+        As of `conv2d`.
+
+    Returns
+    -------
+    callable
+        ``conv(input, out=None)`` gives the same bits, dtypes and errors as ``convNd(input, weight, bias, ...)``, for
+        inputs of any size and memory order. It is immutable, can be pickled, and may be called by several threads at
+        once. What a kernel makes of the weights is made when an input first asks for it, and kept.
+
+    Raises
+    ------
+    TypeError
+        The weight or bias is not of a floating dtype, a size is not an integer, a name is not a string.
+    ValueError
+        Shapes, sizes or names that no input fits.
+    MemoryError
+        The weights cannot be copied.
+
+    Notes
+    -----
+    Worth it where weights are many beside the outputs: Winograd's transform of 512x512 kernels of 3x3 takes as long as
+    the rest of a convolution of 7x7 maps. The kept weights take four times the memory of 3x3 ones, and about as much as
+    the weights themselves for other kernels on channels-last memory; on channels-first memory those are used as they
+    are.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv
+    >>> edges = fastconv.prepare(np.array([[[[-1, 0, 1]]]], np.float32), padding=(0, 1), padding_mode="replicate")
+    >>> edges(np.array([[[1, 2, 4, 8]]], np.float32))
+    array([[[1., 3., 6., 4.]]], dtype=float32)
+    """
+    sizes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    names = {"padding_mode": padding_mode, "activation": activation, "method": method}
+    return _prepared("prepare", weight, bias, sizes, names)

@@ -1,0 +1,82 @@
+"""prepare(): the same bits as convNd from a callable that is immutable and can be pickled."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import fastconv
+from tests import data
+from tests.cases import CONV1D, CONV2D, CONV3D
+from tests.conv_checks import run
+from tests.layouts import DENSE, LAYOUTS
+
+CASES = CONV1D + CONV2D + CONV3D
+over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rank}d-{case.name}")
+
+
+@over_cases
+@pytest.mark.parametrize("layout", DENSE)
+def test_same_bits_as_the_function(case, layout, dtype, method, cpu_level):
+    x, w, b = data.operands(case, data.normal, dtype)
+    x = LAYOUTS[layout](x, case.channel_axis)
+    expected = run(case, x, w, b, method)
+    if expected is None:
+        return
+    conv = fastconv.prepare(w, b, **case.arguments(), method=method)
+    data.assert_identical(conv(x), expected)
+    out = data.filled_with_nan(expected.shape, dtype)
+    assert conv(x, out=out) is out
+    data.assert_identical(out, expected)
+
+
+@pytest.fixture
+def prepared():
+    w, b = data.normal((7, 3, 3, 3), np.float32), data.normal((7,), np.float32)
+    return w, b, fastconv.prepare(w, b, padding=1, activation="relu")
+
+
+def test_keeps_its_own_weights(prepared):
+    """Writing to the weights afterwards changes nothing."""
+    w, b, conv = prepared
+    x = data.normal((2, 3, 8, 9), np.float32)
+    expected = fastconv.conv2d(x, w, b, padding=1, activation="relu")
+    w[...] = b[...] = np.nan
+    data.assert_identical(conv(x), expected)
+
+
+def test_takes_inputs_of_any_shape_and_memory(prepared):
+    w, b, conv = prepared
+    for shape in ((1, 3, 5, 6), (4, 3, 17, 3), (3, 9, 9), (0, 3, 4, 4)):
+        x = data.normal(shape, np.float32)
+        for layout in DENSE:
+            laid = LAYOUTS[layout](x, len(shape) - 3)
+            data.assert_identical(conv(laid), fastconv.conv2d(laid, w, b, padding=1, activation="relu"))
+
+
+def test_pickled(prepared):
+    *_, conv = prepared
+    x = data.normal((2, 3, 8, 9), np.float32)
+    data.assert_identical(pickle.loads(pickle.dumps(conv))(x), conv(x))
+
+
+def test_immutable(prepared):
+    *_, conv = prepared
+    with pytest.raises((AttributeError, TypeError)):
+        conv.anything = 1
+    for name in ("stride", "padding", "weight"):
+        if hasattr(conv, name):
+            with pytest.raises((AttributeError, TypeError)):
+                setattr(conv, name, None)
+
+
+def test_mixed_types(prepared):
+    w, b, conv = prepared
+    x = data.normal((1, 3, 8, 9))
+    data.assert_identical(conv(x), fastconv.conv2d(x, w, b, padding=1, activation="relu"))
+
+
+def test_other_channels_are_refused(prepared):
+    *_, conv = prepared
+    with pytest.raises(ValueError, match="channels"):
+        conv(np.zeros((1, 4, 8, 8), np.float32))
