@@ -161,6 +161,9 @@ CONV2D = (
     Conv("winograd-3x1", (1, 33, 10, 3), (17, 33, 3, 1), padding=(1, 0)),
     Conv("winograd-1x3", (1, 33, 3, 10), (17, 33, 1, 3), padding=(0, 1)),
     Conv("winograd-5x5", (2, 17, 7, 6), (18, 17, 5, 5), padding=2),
+    Conv("winograd-2x2", (1, 33, 8, 10), (17, 33, 2, 2), padding=((0, 0), (0, 1))),
+    Conv("winograd-2x3", (2, 32, 6, 7), (5, 32, 2, 3), padding=(0, 1), activation="relu"),
+    Conv("winograd-3x5", (1, 32, 9, 8), (4, 32, 3, 5), padding=(1, 2)),
     Conv("winograd-5x1", (1, 19, 9, 3), (4, 19, 5, 1), padding=(2, 0)),
     Conv("winograd-1x5", (1, 19, 3, 9), (4, 19, 1, 5), padding=(0, 2)),
 )

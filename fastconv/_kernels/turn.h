@@ -1,8 +1,8 @@
-/* Transposing a block: to[j * ldt + i] = from[i * ldf + j], i < rows, j < cols, in squares of four held in registers.
+/* Transposing a block: to[j * ldt + i] = from[i * ldf + j], i < rows, j < cols, in squares held in registers.
  *
  *     a b c d        a e . .      Four rows are loaded, interleaved twice and stored as four columns: two shuffles for
  *     e f g h   ->   b f . .      each row instead of sixteen single stores. What is left at the edges goes one by one.
- *     . . . .        c g . .
+ *     . . . .        c g . .      Where a vector holds eight elements, squares of eight come first, of three shuffles.
  *
  * `from` and `to` do not overlap. The file includes itself once per element type.
  */
@@ -17,12 +17,17 @@
 #endif
 #endif
 
+#define TURN_UNROLL _Pragma("GCC unroll 8")
 #define TURN_PASTE_(a, b) a##_##b
 #define TURN_PASTE(a, b) TURN_PASTE_(a, b)
 
 #define ELEMENT float
 #define SUFFIX f32
+#if defined(TURN_SQUARES) && defined(__AVX__)
+#define TURN_EIGHTS
+#endif
 #include "turn.h"
+#undef TURN_EIGHTS
 #undef ELEMENT
 #undef SUFFIX
 #define ELEMENT double
@@ -43,30 +48,68 @@ static inline void turn_block(size_t size, ptrdiff_t rows, ptrdiff_t cols, const
 
 #elif defined(ELEMENT)
 
-#define FUNCTION TURN_PASTE(turn, SUFFIX)
 #ifdef TURN_SQUARES
 #define vec4 TURN_PASTE(vec4, SUFFIX)
 typedef ELEMENT vec4 __attribute__((vector_size(4 * sizeof(ELEMENT)), aligned(sizeof(ELEMENT)), may_alias));
+
+#define turn_four TURN_PASTE(turn_four, SUFFIX)
+static inline void turn_four(const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
+{
+    const vec4 a = *(const vec4 *)from, b = *(const vec4 *)(from + ldf);
+    const vec4 c = *(const vec4 *)(from + 2 * ldf), d = *(const vec4 *)(from + 3 * ldf);
+    const vec4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const vec4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(vec4 *)to = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+    *(vec4 *)(to + ldt) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+    *(vec4 *)(to + 2 * ldt) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+    *(vec4 *)(to + 3 * ldt) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
 #endif
 
-static void FUNCTION(ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
+#ifdef TURN_EIGHTS
+typedef ELEMENT turn_vec8 __attribute__((vector_size(8 * sizeof(ELEMENT)), aligned(sizeof(ELEMENT)), may_alias));
+#define PAIRS(a, b, half) __builtin_shufflevector(a, b, 0 + half, 8 + half, 1 + half, 9 + half, 4 + half, 12 + half, \
+                                                  5 + half, 13 + half)
+#define QUADS(a, b, half) __builtin_shufflevector(a, b, 0 + half, 1 + half, 8 + half, 9 + half, 4 + half, 5 + half, \
+                                                  12 + half, 13 + half)
+#define HALVES(a, b, half) __builtin_shufflevector(a, b, 0 + half, 1 + half, 2 + half, 3 + half, 8 + half, 9 + half, \
+                                                   10 + half, 11 + half)
+
+static inline void turn_eight(const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
+{
+    turn_vec8 a[8], b[8];
+    TURN_UNROLL for (int i = 0; i < 8; i++)
+        a[i] = *(const turn_vec8 *)(from + i * ldf);
+    TURN_UNROLL for (int i = 0; i < 8; i += 2) { /* columns 0 1 4 5, then 2 3 6 7, of two rows */
+        b[i] = PAIRS(a[i], a[i + 1], 0);
+        b[i + 1] = PAIRS(a[i], a[i + 1], 2);
+    }
+    TURN_UNROLL for (int i = 0; i < 8; i += 4) { /* columns j and j + 4 of four rows in a[i + j] */
+        a[i] = QUADS(b[i], b[i + 2], 0);
+        a[i + 1] = QUADS(b[i], b[i + 2], 2);
+        a[i + 2] = QUADS(b[i + 1], b[i + 3], 0);
+        a[i + 3] = QUADS(b[i + 1], b[i + 3], 2);
+    }
+    TURN_UNROLL for (int j = 0; j < 4; j++) {
+        *(turn_vec8 *)(to + j * ldt) = HALVES(a[j], a[j + 4], 0);
+        *(turn_vec8 *)(to + (j + 4) * ldt) = HALVES(a[j], a[j + 4], 4);
+    }
+}
+#undef PAIRS
+#undef QUADS
+#undef HALVES
+#endif
+
+/* In squares of four, and one by one what is left at the edges. */
+#define turn_fours TURN_PASTE(turn_fours, SUFFIX)
+static void turn_fours(ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
 {
     ptrdiff_t i = 0;
 #ifdef TURN_SQUARES
     for (; i + 4 <= rows; i += 4) {
         ptrdiff_t j = 0;
-        for (; j + 4 <= cols; j += 4) {
-            const ELEMENT *p = from + i * ldf + j;
-            ELEMENT *q = to + j * ldt + i;
-            const vec4 a = *(const vec4 *)p, b = *(const vec4 *)(p + ldf);
-            const vec4 c = *(const vec4 *)(p + 2 * ldf), d = *(const vec4 *)(p + 3 * ldf);
-            const vec4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-            const vec4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-            *(vec4 *)q = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
-            *(vec4 *)(q + ldt) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
-            *(vec4 *)(q + 2 * ldt) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
-            *(vec4 *)(q + 3 * ldt) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
-        }
+        for (; j + 4 <= cols; j += 4)
+            turn_four(from + i * ldf + j, ldf, to + j * ldt + i, ldt);
         for (; j < cols; j++)
             for (ptrdiff_t r = i; r < i + 4; r++)
                 to[j * ldt + r] = from[r * ldf + j];
@@ -76,6 +119,22 @@ static void FUNCTION(ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdif
         for (ptrdiff_t j = 0; j < cols; j++)
             to[j * ldt + i] = from[i * ldf + j];
 }
-#undef FUNCTION
+
+static void TURN_PASTE(turn, SUFFIX)(
+    ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
+{
+    ptrdiff_t i = 0;
+#ifdef TURN_EIGHTS
+    for (; i + 8 <= rows; i += 8) {
+        ptrdiff_t j = 0;
+        for (; j + 8 <= cols; j += 8)
+            turn_eight(from + i * ldf + j, ldf, to + j * ldt + i, ldt);
+        turn_fours(8, cols - j, from + i * ldf + j, ldf, to + j * ldt + i, ldt);
+    }
+#endif
+    turn_fours(rows - i, cols, from + i * ldf, ldf, to + i, ldt);
+}
+#undef turn_fours
+#undef turn_four
 #undef vec4
 #endif

@@ -19,6 +19,8 @@ static inline void fetch_ahead(const void *p, ptrdiff_t bytes)
 
 static inline ptrdiff_t lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
 
+#define MOST_VECTORS 2 /* of a panel */
+
 #define ELEMENT float
 #define SUFFIX f32
 #include "winograd.h"
@@ -92,11 +94,9 @@ static ALWAYS_INLINE void down(const int rule, ptrdiff_t cols, ptrdiff_t lo, ptr
 static NEVER_INLINE void PASTE(winograd_down, SUFFIX)(
     int rule, ptrdiff_t cols, ptrdiff_t lo, ptrdiff_t hi, const void *rows, const ptrdiff_t *step, ELEMENT *to)
 {
-    switch (rule) {
-        case ONE: down(ONE, cols, lo, hi, rows, step, to); return;
-        case F23: down(F23, cols, lo, hi, rows, step, to); return;
-        default: down(F43, cols, lo, hi, rows, step, to); return;
-    }
+#define CALL(rule) down(rule, cols, lo, hi, rows, step, to)
+    WITH_INPUT_RULE(rule, CALL)
+#undef CALL
 }
 
 #define across PASTE(across, SUFFIX)
@@ -118,104 +118,115 @@ static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
     ptrdiff_t tile)
 {
     const ptrdiff_t m = WINOGRAD[rule].outputs;
-    switch (rule) {
-        case ONE: across(ONE, m, lines, tiles, from, cols, to, point, tile); return;
-        case F23: across(F23, m, lines, tiles, from, cols, to, point, tile); return;
-        default: across(F43, m, lines, tiles, from, cols, to, point, tile); return; /* F25 has the same points */
+#define CALL(rule) across(rule, m, lines, tiles, from, cols, to, point, tile)
+    WITH_INPUT_RULE(rule, CALL)
+#undef CALL
+}
+
+/* columns[i][j] = G of the taps g[.][j] of column j < `cols` */
+#define weight_down PASTE(weight_down, SUFFIX)
+static ALWAYS_INLINE void weight_down(const int rule, ptrdiff_t cols, ptrdiff_t vectors, const ELEMENT *taps,
+                                      vec *columns)
+{
+    const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
+    const ptrdiff_t step = cols * vectors;
+    for (ptrdiff_t j = 0; j < step; j++, taps += LANES, columns++) {
+        vec g[MOST_POINTS], u[MOST_POINTS];
+        EACH(i, r) g[i] = *(const vec *)(taps + i * step * LANES);
+        weight_points(rule, g, u);
+        EACH(i, n) columns[i * step] = u[i];
     }
 }
 
-/* Along both axes, for constant rules: first each column of taps or products, then each row. */
-#define weight PASTE(weight, SUFFIX)
-static ALWAYS_INLINE void weight(const int rule_h, const int rule_w, ptrdiff_t vectors, const ELEMENT *taps,
-                                 ELEMENT *to, ptrdiff_t point)
+/* to[i * n + j] = G of line i < `lines` of `columns` */
+#define weight_across PASTE(weight_across, SUFFIX)
+static ALWAYS_INLINE void weight_across(const int rule, ptrdiff_t lines, ptrdiff_t vectors, const vec *columns,
+                                        ELEMENT *to, ptrdiff_t point)
 {
-    const ptrdiff_t rh = WINOGRAD[rule_h].taps, rw = WINOGRAD[rule_w].taps, step = vectors * LANES;
-    const ptrdiff_t nh = WINOGRAD[rule_h].points, nw = WINOGRAD[rule_w].points;
-    for (ptrdiff_t v = 0; v < vectors; v++) {
-        vec columns[MOST_POINTS][MOST_POINTS], g[MOST_POINTS], u[MOST_POINTS];
-        EACH(j, rw) {
-            EACH(i, rh) g[i] = *(const vec *)(taps + (i * rw + j) * step + v * LANES);
-            weight_points(rule_h, g, u);
-            EACH(i, nh) columns[i][j] = u[i];
+    const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
+    for (ptrdiff_t i = 0; i < lines; i++, columns += r * vectors, to += n * point)
+        for (ptrdiff_t v = 0; v < vectors; v++) {
+            vec g[MOST_POINTS], u[MOST_POINTS];
+            EACH(j, r) g[j] = columns[j * vectors + v];
+            weight_points(rule, g, u);
+            EACH(j, n) *(vec *)(to + j * point + v * LANES) = u[j];
         }
-        EACH(i, nh) {
-            weight_points(rule_w, columns[i], u);
-            EACH(j, nw) *(vec *)(to + (i * nw + j) * point + v * LANES) = u[j];
-        }
-    }
 }
 
-#define output PASTE(output, SUFFIX)
-static ALWAYS_INLINE void output(const int rule_h, const int rule_w, ptrdiff_t vectors, const ELEMENT *products,
-                                 ptrdiff_t point, const ELEMENT *bias, int clamp, ELEMENT lowest, ELEMENT highest,
-                                 ELEMENT *to, ptrdiff_t row, ptrdiff_t pixel)
+static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
+    int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *taps, ELEMENT *to, ptrdiff_t point)
 {
-    const ptrdiff_t mh = WINOGRAD[rule_h].outputs, mw = WINOGRAD[rule_w].outputs;
-    const ptrdiff_t nh = WINOGRAD[rule_h].points, nw = WINOGRAD[rule_w].points;
+    vec columns[MOST_POINTS * MOST_TAPS * MOST_VECTORS];
+    const ptrdiff_t cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
+#define CALL(rule) weight_down(rule, cols, vectors, taps, columns)
+    WITH_RULE(rule_h, CALL)
+#undef CALL
+#define CALL(rule) weight_across(rule, lines, vectors, columns, to, point)
+    WITH_RULE(rule_w, CALL)
+#undef CALL
+}
+
+/* columns[i][j] = A^T of the products p[. * cols + j] */
+#define output_down PASTE(output_down, SUFFIX)
+static ALWAYS_INLINE void output_down(const int rule, ptrdiff_t cols, ptrdiff_t vectors, const ELEMENT *products,
+                                      ptrdiff_t point, vec *columns)
+{
+    const ptrdiff_t m = WINOGRAD[rule].outputs, n = WINOGRAD[rule].points, line = cols * point, step = cols * vectors;
+    for (ptrdiff_t j = 0; j < cols; j++, products += point)
+        for (ptrdiff_t v = 0; v < vectors; v++, columns++) {
+            vec p[MOST_POINTS], y[MOST_POINTS];
+            EACH(i, n) p[i] = *(const vec *)(products + i * line + v * LANES);
+            output_points(rule, p, y);
+            EACH(i, m) columns[i * step] = y[i];
+        }
+}
+
+/* to[i][j] = A^T of line i < `lines` of `columns`, plus `bias`, clamped */
+#define output_across PASTE(output_across, SUFFIX)
+static ALWAYS_INLINE void output_across(const int rule, ptrdiff_t lines, ptrdiff_t vectors, const vec *columns,
+                                        const ELEMENT *bias, int clamp, ELEMENT lowest, ELEMENT highest, ELEMENT *to,
+                                        ptrdiff_t row, ptrdiff_t pixel)
+{
+    const ptrdiff_t m = WINOGRAD[rule].outputs, n = WINOGRAD[rule].points;
     const vec lo = (vec){0} + lowest, hi = (vec){0} + highest;
-    for (ptrdiff_t v = 0; v < vectors; v++) {
-        vec columns[MOST_POINTS][MOST_POINTS], p[MOST_POINTS], y[MOST_POINTS];
-        const vec b = *(const vec *)(bias + v * LANES);
-        EACH(j, nw) {
-            EACH(i, nh) p[i] = *(const vec *)(products + (i * nw + j) * point + v * LANES);
-            output_points(rule_h, p, y);
-            EACH(i, mh) columns[i][j] = y[i];
-        }
-        EACH(i, mh) {
-            output_points(rule_w, columns[i], y);
-            EACH(j, mw) {
+    for (ptrdiff_t i = 0; i < lines; i++, columns += n * vectors, to += row)
+        for (ptrdiff_t v = 0; v < vectors; v++) {
+            const vec b = *(const vec *)(bias + v * LANES);
+            vec p[MOST_POINTS], y[MOST_POINTS];
+            EACH(j, n) p[j] = columns[j * vectors + v];
+            output_points(rule, p, y);
+            EACH(j, m) {
                 vec c = y[j] + b;
                 if (clamp) { /* keeps NaN: both comparisons are false for it */
                     c = SELECT(vec, mask, c < lo, lo, c);
                     c = SELECT(vec, mask, c > hi, hi, c);
                 }
-                *(vec *)(to + i * row + j * pixel + v * LANES) = c;
+                *(vec *)(to + j * pixel + v * LANES) = c;
             }
         }
-    }
-}
-
-/* The rules of a kernel are those of its axes: the same for both, or none for one. */
-#define BOTH(h, w) (h) * RULES + (w)
-#define EACH_PAIR(call) \
-    switch (BOTH(rule_h, rule_w)) { \
-        case BOTH(ONE, F23): call(ONE, F23); return; \
-        case BOTH(ONE, F43): call(ONE, F43); return; \
-        case BOTH(ONE, F25): call(ONE, F25); return; \
-        case BOTH(F23, ONE): call(F23, ONE); return; \
-        case BOTH(F43, ONE): call(F43, ONE); return; \
-        case BOTH(F25, ONE): call(F25, ONE); return; \
-        case BOTH(F23, F23): call(F23, F23); return; \
-        case BOTH(F25, F25): call(F25, F25); return; \
-        default: call(F43, F43); return; \
-    }
-
-static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
-    int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *taps, ELEMENT *to, ptrdiff_t point)
-{
-#define CALL(h, w) weight(h, w, vectors, taps, to, point)
-    EACH_PAIR(CALL)
-#undef CALL
 }
 
 static NEVER_INLINE void PASTE(winograd_output, SUFFIX)(
     int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *products, ptrdiff_t point, const ELEMENT *bias, int clamp,
     double lo, double hi, ELEMENT *to, ptrdiff_t row, ptrdiff_t pixel)
 {
-#define CALL(h, w) output(h, w, vectors, products, point, bias, clamp, (ELEMENT)lo, (ELEMENT)hi, to, row, pixel)
-    EACH_PAIR(CALL)
+    vec columns[MOST_OUTPUTS * MOST_POINTS * MOST_VECTORS];
+    const ptrdiff_t cols = WINOGRAD[rule_w].points, lines = WINOGRAD[rule_h].outputs;
+#define CALL(rule) output_down(rule, cols, vectors, products, point, columns)
+    WITH_RULE(rule_h, CALL)
+#undef CALL
+#define CALL(rule) \
+    output_across(rule, lines, vectors, columns, bias, clamp, (ELEMENT)lo, (ELEMENT)hi, to, row, pixel)
+    WITH_RULE(rule_w, CALL)
 #undef CALL
 }
 
-#undef BOTH
-#undef EACH_PAIR
-#undef output
-#undef weight
+#undef output_across
+#undef output_down
+#undef weight_across
+#undef weight_down
 #undef across
 #undef down
-#undef output_points
-#undef weight_points
 #undef input_points
 #undef mask
 #undef vec

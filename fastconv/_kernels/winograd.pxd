@@ -5,7 +5,7 @@ from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F23, F43, F25
+    enum: ONE, F32, F23, F43, F25
     Py_ssize_t lanes(size_t size)
     void fetch_ahead(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
@@ -85,11 +85,9 @@ cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noe
 
 
 cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
-    if taps == 1:
-        return ONE
-    if taps == 5:
-        return F25
-    return F23 if small else F43
+    if taps == 3:
+        return F23 if small else F43
+    return ONE if taps == 1 else (F32 if taps == 2 else F25)
 
 
 cdef inline void choose_rules(Task *t) noexcept nogil:

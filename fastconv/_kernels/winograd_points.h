@@ -7,9 +7,10 @@
  *
  *     rule   m  r  n   points                                   error
  *     ONE    1  1  1   (nothing to transform)
- *     F23    2  3  4   0, +-1, infinity                         0.4      exact on small integers
+ *     F32    3  2  4   0, +-1, infinity                         0.4      exact on small integers
+ *     F23    2  3  4   the same                                 0.4      exact on small integers
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
- *     F25    2  5  6   the same                                 1.0
+ *     F25    2  5  6   as F43                                   1.0
  *
  * With a^2 = 1/2 and b^2 = 2 the six-point B^T is, and A^T and G follow from powers of the points over 1, -3/2 and 6,
  *
@@ -27,12 +28,30 @@
 
 #include "simd.h"
 
-enum { ONE, F23, F43, F25, RULES };
-#define MOST_POINTS 6
-static const struct { ptrdiff_t outputs, taps, points; } WINOGRAD[RULES] = {{1, 1, 1}, {2, 3, 4}, {4, 3, 6}, {2, 5, 6}};
+enum { ONE, F32, F23, F43, F25, RULES };
+static const struct { ptrdiff_t outputs, taps, points; } WINOGRAD[RULES] = {
+    {1, 1, 1}, {3, 2, 4}, {2, 3, 4}, {4, 3, 6}, {2, 5, 6},
+};
+enum { MOST_OUTPUTS = 4, MOST_TAPS = 5, MOST_POINTS = 6 };
 #define ROOT_A 0.70710678118654752440
 #define ROOT_B 1.41421356237309504880
 #define EACH(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
+
+/* `call` for one of the rules, a constant there; the input's transform depends on the points alone */
+#define WITH_INPUT_RULE(rule, call) \
+    switch (rule) { \
+        case ONE: call(ONE); break; \
+        case F32: case F23: call(F23); break; \
+        default: call(F43); break; \
+    }
+#define WITH_RULE(rule, call) \
+    switch (rule) { \
+        case ONE: call(ONE); break; \
+        case F32: call(F32); break; \
+        case F23: call(F23); break; \
+        case F43: call(F43); break; \
+        default: call(F25); break; \
+    }
 
 static inline ptrdiff_t winograd_outputs(int rule) { return WINOGRAD[rule].outputs; }
 static inline ptrdiff_t winograd_taps(int rule) { return WINOGRAD[rule].taps; }
@@ -83,6 +102,11 @@ static ALWAYS_INLINE void weight_points(const int rule, const vec *g, vec *u)
 {
     if (rule == ONE) {
         u[0] = g[0];
+    } else if (rule == F32) {
+        u[0] = g[0];
+        u[1] = C(0.5) * (g[0] + g[1]);
+        u[2] = C(0.5) * (g[0] - g[1]);
+        u[3] = g[1];
     } else if (rule == F23) {
         const vec even = g[0] + g[2];
         u[0] = g[0];
@@ -111,6 +135,10 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
 {
     if (rule == ONE) {
         y[0] = p[0];
+    } else if (rule == F32) {
+        y[0] = p[0] + (p[1] + p[2]);
+        y[1] = p[1] - p[2];
+        y[2] = (p[1] + p[2]) - p[3];
     } else if (rule == F23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = (p[1] - p[2]) - p[3];
