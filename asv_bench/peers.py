@@ -75,7 +75,8 @@ def family_results(family, arguments, ours, peers):
     for task in tasks(family, arguments.layer, arguments.dtype, arguments.layout):
         mine = ours.contenders(task, arguments.method)
         if mine:
-            contenders = [*mine, *(c for peer in peers for c in peer.contenders(task))]
+            others = (peer for peer in peers if peer.__name__.rpartition(".")[2] not in family.without)
+            contenders = [*mine, *(c for peer in others for c in peer.contenders(task))]
             results.append(measure(task, contenders, arguments.method, arguments.rounds))
     return results
 

@@ -25,7 +25,9 @@ def level():
 
 
 def kernel(name):
-    """The module of kernel `name` built for the level in use."""
+    """The module of kernel `name` built for the level in use; a name with an underscore is a module in Python."""
+    if name.startswith("_"):
+        return import_module(f"fastconv.{name}")
     return import_module(f"fastconv._kernels.{name}_{_level}")
 
 

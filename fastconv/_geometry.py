@@ -55,6 +55,11 @@ class ConvGeometry(NamedTuple):
         """Multiply-adds of one image."""
         return self.oc * self.od * self.oh * self.ow * (self.ic // self.groups) * self.kd * self.kh * self.kw
 
+    @property
+    def axes(self):
+        """(size, outputs, taps, stride, dilation, zeros before) along d, h and w."""
+        return tuple(zip(*(self[first : first + 3] for first in range(3, 21, 3)), strict=True))
+
 
 def output_size(function, size, kernel, stride, padding, dilation):
     """Outputs along each axis: floor((in + before + after - dilation * (kernel - 1) - 1) / stride) + 1.

@@ -7,16 +7,17 @@ A method says of a geometry why it cannot compute it (`rejects`), and why it is 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastconv import _winograd
+from fastconv import _fft, _winograd
 from fastconv._geometry import ConvGeometry
 
 
 class Method(NamedTuple):
     name: str
-    kernel: Callable[[ConvGeometry], str]  # the module in `_kernels` whose `conv` computes it
+    kernel: Callable[[ConvGeometry], str]  # the module whose `conv` computes it: in `_kernels`, or one with underscore
     rejects: Callable[[ConvGeometry], str | None]
     declines: Callable[[ConvGeometry], str | None]
     summary: str
+    corners: Callable[[ConvGeometry], tuple] = lambda g: ()  # `Corner`s to be summed directly afterwards
 
 
 def _accepts(geometry):
@@ -59,6 +60,15 @@ METHODS = (
         _winograd.rejects,
         _winograd.declines,
         "Winograd's minimal filtering: transforms of input and weights, fewer products",
+        _winograd.corners,
+    ),
+    Method(
+        "fft",
+        lambda g: "_fft_conv",
+        _fft.rejects,
+        _fft.declines,
+        "Fourier transforms by SciPy, block by block (overlap-save)",
+        _fft.corners,
     ),
     Method(
         "im2col",
@@ -69,6 +79,7 @@ METHODS = (
     ),
     Method("direct", _direct_kernel, _accepts, _accepts, "implicit matrix product on packed patches, no column matrix"),
 )
+DIRECT = METHODS[-1]
 NAMES = tuple(method.name for method in METHODS)
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, compute_dtype
+from fastconv._arrays import FIRST, compute_dtype, empty
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
-from fastconv._methods import NAMES, choose, wants_channels_first
+from fastconv._methods import DIRECT, NAMES, choose, wants_channels_first
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
 SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
@@ -66,7 +66,7 @@ def plan_conv(
     layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
     packing = None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
     return ConvPlan(
-        kernel.conv[kind],
+        with_corners(kernel.conv[kind], taken.corners(geometry), kind),
         tuple(geometry),
         dtype,
         geometry.last,
@@ -79,3 +79,20 @@ def plan_conv(
         reasons,
         packing,
     )
+
+
+def with_corners(run, corners, kind):
+    """`run`, and the direct sum of `corners` after it."""
+    if not corners:
+        return run
+    sums = [(corner, _cpu.kernel(DIRECT.kernel(corner.geometry)).conv[kind]) for corner in corners]
+
+    def both(geometry, x, weight, bias, out, clamp, threads, *packed):
+        run(geometry, x, weight, bias, out, clamp, threads, *packed)
+        for (outputs, inputs, part), direct in sums:
+            shape = (len(x), part.oc, part.od, part.oh, part.ow)
+            result = empty(shape, 3, out.dtype, part.last)
+            direct(tuple(part), x[(..., *inputs)], weight, bias, result, clamp, threads)
+            out[(..., *outputs)] = result
+
+    return both

@@ -31,7 +31,7 @@ class Prepared:
 
     def _pack(self, plan, weight):
         """What the kernel of `plan` makes of the weights: made once for each way in which it may lay them out."""
-        key = plan.run, plan.packing.layout
+        key = plan.packing.pack, plan.packing.layout
         packed = self._packed.get(key)
         if packed is None:
             packed = np.empty(plan.packing.size(plan.geometry, plan.dtype.type(0)), plan.dtype)

@@ -9,12 +9,15 @@ A sum comes back as None where it is not one for these kernels, and SciPy has to
 """
 
 from functools import lru_cache
-from math import log2, prod
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from fastconv import _fft
+from fastconv._arrays import FIRST
 from fastconv._conv import conv1d, conv2d, conv3d
+from fastconv._geometry import conv_geometry
 
 CONV = {1: conv1d, 2: conv2d, 3: conv3d}
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -32,12 +35,6 @@ BOUNDARIES = {  # SciPy's names, documented or not -> numpy.pad's
     "symm": "symmetric",
     "symmetric": "symmetric",
 }
-# A transform costs as much as FFT_START multiply-adds of the direct sum, and FFT_COST more for each element and each
-# factor of two in the full result's size. The crossover with `scipy.signal.fftconvolve` lies at a cost of 25 to 50 in
-# float32 and 15 to 30 in float64 on one thread, higher on more (asv_bench, Crossover). These are its upper end, where
-# SciPy transforms as well: no result is less accurate than SciPy's.
-FFT_START = 5_000_000
-FFT_COST = {4: 40, 8: 32}
 
 
 def centre(k):
@@ -106,12 +103,29 @@ def window(size1, size2, mode, flip, centre):
     return Window(swapped, part, pads[0][0] if alike else pads, backwards)
 
 
-def direct(image, kernel, pads):
-    """Correlation of an image between zeros with a kernel, summed directly."""
-    return CONV[image.ndim](image[None], kernel[None, None], padding=pads)[0]
+@lru_cache(maxsize=1024)
+def faster(size1, size2, mode, itemsize):
+    """The method that takes less time: transforms only where SciPy's do so too, so that nothing is less accurate."""
+    how = window(size1, size2, mode, True, centre)
+    if how is None:
+        return "direct"
+    image, kernel = (size2, size1) if how.swapped else (size1, size2)
+    image = tuple(len(range(*part.indices(size))) for part, size in zip(how.part, image, strict=True))
+    shapes = (1, *image), (1, 1, *kernel)
+    g = conv_geometry("signal", len(image), *shapes, 1, how.pads, 1, 1, "zeros", itemsize, FIRST).geometry
+    if _fft.rejects(g) or _fft.slower(g):
+        return "direct"
+    from scipy.signal import choose_conv_method
+
+    return choose_conv_method(*(np.broadcast_to(np.float64(1), size) for size in (size1, size2)), mode)
 
 
-def between_zeros(in1, in2, mode, flip, centre):
+def correlation(image, kernel, pads, method="direct"):
+    """Correlation of an image between zeros with a kernel."""
+    return CONV[image.ndim](image[None], kernel[None, None], padding=pads, method=method)[0]
+
+
+def between_zeros(in1, in2, mode, flip, centre, method="direct"):
     """Correlation, or with `flip` convolution, of `in1` between zeros."""
     how = window(in1.shape, in2.shape, mode, flip, centre)
     if how is None:
@@ -120,7 +134,7 @@ def between_zeros(in1, in2, mode, flip, centre):
     # A zero beside the image times an infinite tap would be NaN, where SciPy leaves some of these products out.
     if not np.isfinite(kernel).all() or (how.swapped and not np.isfinite(image).all()):
         return None
-    result = direct(image[how.part], reverse(kernel) if flip else kernel, how.pads)
+    result = correlation(image[how.part], reverse(kernel) if flip else kernel, how.pads, method)
     return reverse(result) if how.backwards else result
 
 
@@ -137,13 +151,4 @@ def within_boundary(in1, in2, mode, boundary, fillvalue, flip, centre):
         values["constant_values"] = fillvalue
     pads = tuple(PADS[mode](k, centre(k)) for k in in2.shape)
     padded = np.pad(in1.astype(dtype, copy=False), pads, extend, **values)
-    return direct(padded, reverse(in2) if flip else in2, 0)
-
-
-def fft_is_faster(in1, in2, mode):
-    """Whether Fourier transforms of the full result's size take less time than the direct sum."""
-    sizes = tuple(zip(in1.shape, in2.shape, strict=True))
-    full = prod(i + k - 1 for i, k in sizes)
-    outputs = {"full": max(in1.size, in2.size), "same": in1.size, "valid": prod(abs(i - k) + 1 for i, k in sizes)}
-    cost = FFT_COST[max(in1.itemsize, in2.itemsize)]
-    return outputs[mode] * min(in1.size, in2.size) > FFT_START + cost * full * log2(full)
+    return correlation(padded, reverse(in2) if flip else in2, 0)

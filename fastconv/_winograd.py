@@ -7,6 +7,8 @@ sum |x w| over its own window is large beside that of its neighbours.
 
 from typing import NamedTuple
 
+from fastconv import _corners
+
 
 class Rule(NamedTuple):
     """Minimal filtering along one axis."""
@@ -17,39 +19,40 @@ class Rule(NamedTuple):
 
 
 RULES = {1: Rule(1, 1, 1), 2: Rule(3, 4, 32), 3: Rule(4, 6, 32), 5: Rule(2, 6, 16)}  # by taps
-LEAST_SHARE = 0.35  # of its taps that an output in a corner must see beside padding: asv_bench/accuracy.py
+LEAST_SHARE = 0.35  # of its taps that an output must see beside padding, or is summed directly: asv_bench/accuracy.py
+TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
 # Transforming the weights takes as long as the products of so many tiles: asv_bench/fit_methods.py
-WEIGHT_TILES = 3.3
-LEAST_GAIN = 1.2  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
+WEIGHT_TILES = 2
+CORNER = 60  # products in whose time a corner reads the weights once more: asv_bench/fit_methods.py
+LEAST_GAIN = 1.0  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
 
 
 def rejects(g):
     """Why Winograd cannot compute the geometry within 8 eps of |x| conv |w|; None if it can."""
-    axes = ((g.kh, g.sh, g.dh, g.ph, g.ih, g.oh), (g.kw, g.sw, g.dw, g.pw, g.iw, g.ow))
-    kernel = f"{g.kd}x{g.kh}x{g.kw}"
     if g.kh not in RULES or g.kw not in RULES or g.kh * g.kw == 1 or g.kd > MOST_DEPTH:
-        return f"kernels of {kernel} have no transform"
-    share = 1.0
-    for taps, stride, dilation, before, size, out in axes:
-        rule = RULES[taps]
+        return f"kernels of {g.kd}x{g.kh}x{g.kw} have no transform"
+    for _, _, taps, stride, dilation, _ in g.axes[1:]:
         if stride > 1:
             return "strided outputs share no products"
         if dilation > 1 < taps:
             return "dilated taps share no products"
-        after = out + taps - 1 - before - size
-        share *= max(min(taps - max(before, after), size), 0) / taps
-        if g.ic // g.groups < rule.least_channels:
-            return f"groups of fewer than {rule.least_channels} input channels average out too little of the rounding"
-    if share < LEAST_SHARE:
-        return f"padding leaves {share:.0%} of the taps to outputs in a corner, which share the errors of others"
-    return None
+        least = RULES[taps].least_channels
+        if g.ic // g.groups < least:
+            return f"groups of fewer than {least} input channels average out too little of the rounding"
+    return _corners.too_little(g, LEAST_SHARE, TRANSFORMED)
+
+
+def corners(g):
+    """Outputs to be summed directly afterwards."""
+    return _corners.corners(g, LEAST_SHARE, TRANSFORMED)
 
 
 def declines(g):
     """Why the transforms would cost more than the products they save; None if they do not."""
     tiles = g.od * -(-g.oh // RULES[g.kh].outputs) * -(-g.ow // RULES[g.kw].outputs)
     products = RULES[g.kh].points * RULES[g.kw].points * (tiles + WEIGHT_TILES)
+    products += sum(CORNER + c.geometry.oh * c.geometry.ow * g.kh * g.kw for c in corners(g))
     gain = g.od * g.oh * g.ow * g.kh * g.kw / products
     if gain < LEAST_GAIN:
         return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x fewer products)"

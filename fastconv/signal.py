@@ -17,7 +17,7 @@ from fastconv._signal_rules import (
     centre,
     centre_correlate2d,
     computable,
-    fft_is_faster,
+    faster,
     known,
     within_boundary,
 )
@@ -36,8 +36,8 @@ def _any_rank(name, in1, in2, mode, method, flip):
     """`convolve` and `correlate`."""
     if known(mode, PADS) and known(method, ("auto", "direct")) and computable(in1, in2, CONV):
         if method == "auto":
-            method = "fft" if fft_is_faster(in1, in2, mode) else "direct"
-        result = between_zeros(in1, in2, mode, flip, centre) if method == "direct" else None
+            method = faster(in1.shape, in2.shape, mode, max(in1.itemsize, in2.itemsize))
+        result = between_zeros(in1, in2, mode, flip, centre, method)
         if result is not None:
             return result
     return _scipy(name)(in1, in2, mode=mode, method=method)
@@ -68,7 +68,8 @@ def convolve(in1, in2, mode="full", method="auto"):
         from index (k - 1) // 2; those whose sum has all its terms, abs(n - k) + 1, where one of the arrays must be at
         least as large as the other along every axis.
     method : {"auto", "direct", "fft"}, default "auto"
-        "direct" sums the products, "fft" is SciPy's `fftconvolve`, "auto" estimates which of the two is faster.
+        "direct" sums the products; "fft" is SciPy's `fftconvolve`; "auto" sums, or transforms block by block where
+        that takes less time.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def convolve(in1, in2, mode="full", method="auto"):
     -----
     The direct sum errs by at most ``6 * eps * (abs(in1) conv abs(in2))``, element by element; the Fourier transform by
     a multiple of eps times the largest element. Infinity and NaN in the larger array touch only the outputs whose
-    window contains them where the sum is direct, all of them where it is not. "auto" looks at shapes and dtypes only.
+    window contains them where the sum is direct, any of them where it is not. "auto" looks at shapes and dtypes only.
     The direct sum is several times as fast as SciPy's, so "auto" keeps to it for larger kernels than
     `scipy.signal.choose_conv_method` would, and transforms nothing that this function would sum.
 
@@ -122,7 +123,8 @@ def correlate(in1, in2, mode="full", method="auto"):
         from index (k - 1) // 2; those whose sum has all its terms, abs(n - k) + 1, where one of the arrays must be at
         least as large as the other along every axis.
     method : {"auto", "direct", "fft"}, default "auto"
-        "direct" sums the products, "fft" is SciPy's `fftconvolve`, "auto" estimates which of the two is faster.
+        "direct" sums the products; "fft" is SciPy's `fftconvolve`; "auto" sums, or transforms block by block where
+        that takes less time.
 
     Returns
     -------

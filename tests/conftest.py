@@ -1,9 +1,11 @@
 """Fixtures: every CPU level of this machine, every method of the table, and hypothesis without chance or deadlines."""
 
+from math import inf
+
 import hypothesis
 import pytest
 
-from fastconv import _cpu
+from fastconv import _cpu, _fft, _winograd
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
 
@@ -36,3 +38,13 @@ def exact_method(request):
 def dtype(request):
     """Run the test in each type that kernels compute in."""
     return request.param
+
+
+@pytest.fixture
+def sums_directly(monkeypatch):
+    """Let "auto" choose only among the methods that add products up as they are: exact on small integers."""
+    monkeypatch.setattr(_winograd, "LEAST_GAIN", inf)
+    monkeypatch.setattr(_fft, "START", dict.fromkeys(_fft.START, inf))
+    _cpu._forget()
+    yield
+    _cpu._forget()

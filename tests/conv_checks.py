@@ -58,7 +58,7 @@ def assert_right(result, case, dtype, method):
         assert_identical(result, on_integers(case).astype(dtype))
     else:
         assert result.dtype == dtype
-        assert_within(result, *on_reals(case, integers, dtype), method)
+        assert_within(result, *on_reals(case, integers, dtype), method, case.rank)
 
 
 def check_integers(case, dtype, method, layout="contiguous"):
@@ -73,4 +73,4 @@ def check_reals(case, dtype, method, make, layout="contiguous"):
     result = run(case, LAYOUTS[layout](input, case.channel_axis), weight, bias, method)
     if result is not None:
         assert result.dtype == np.dtype(dtype)
-        assert_within(result, *on_reals(case, make, dtype), method)
+        assert_within(result, *on_reals(case, make, dtype), method, case.rank)

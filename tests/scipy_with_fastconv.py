@@ -44,7 +44,7 @@ def pytest_collection_finish(session):
             for name, original in originals.items():
                 if value is original:
                     params[argument] = ours[name]
-    _signal_rules.direct = counted(_signal_rules.direct, "direct")
+    _signal_rules.correlation = counted(_signal_rules.correlation, "computed here")
 
 
 def pytest_runtest_logreport(report):

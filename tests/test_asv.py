@@ -53,7 +53,7 @@ def test_timed_layers_are_in_the_table(load):
     classes = [value for value in vars(conv).values() if isinstance(value, type) and hasattr(value, "params")]
     assert len(classes) >= 4
     for each in classes:
-        assert set(each.params[0]) <= set(table.BY_NAME)
+        assert set(each.params[0]) <= set(table.ANY)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "dilation", "groups"), [(3, 1, 1, 1), (5, 2, 1, 2), (3, 3, 2, 4)])
@@ -104,6 +104,51 @@ def test_convolution_benchmarks_run(load, method):
     arguments = ("tiny 3x3 1-16 @28", method, "float32")
     bench.setup(*arguments)
     bench.time_conv2d(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("LargeKernels", ("signal k64 @16000", "fft")),
+        ("OtherRanks", ("audio k3 128-128 @4000", "float32")),
+        ("Prepared", ("resnet50 3x3 64-64 @56",)),
+        ("Memory", ("image 31x31 @1024", "fft")),
+    ],
+)
+def test_other_convolution_benchmarks_run(load, name, arguments):
+    bench = getattr(load("conv"), name)()
+    bench.setup(*arguments)
+    for timed in (attribute for attribute in dir(bench) if attribute.startswith(("time_", "peakmem_"))):
+        getattr(bench, timed)(*arguments)
+
+
+def test_a_method_that_does_not_take_a_layer_is_skipped(load):
+    with pytest.raises(NotImplementedError, match="transform"):
+        load("conv").Conv2d().setup("resnet50 1x1 64-256 @56", "winograd", "float32")
+
+
+@pytest.mark.parametrize("gradient", ["input", "weight"])
+def test_gradient_benchmarks_run(load, gradient):
+    bench = load("gradients").Gradients()
+    bench.setup("batch8 1x1 256-64 @56", gradient, "float32")
+    bench.time_gradient("batch8 1x1 256-64 @56", gradient, "float32")
+
+
+def test_transposed_benchmarks_run(load):
+    bench = load("gradients").Transposed()
+    bench.setup("dcgan up 4x4 s2 64-64 @56", "float32")
+    bench.time_conv_transpose2d("dcgan up 4x4 s2 64-64 @56", "float32")
+
+
+def test_scripts_of_the_thresholds_run(tmp_path):
+    """They see their thresholds, fit and print; a grid of two rows takes seconds."""
+    printed = run("accuracy.py", "--seeds", "1", "--layer", "image 11x11")
+    assert "worst" in printed
+    run("accuracy.py", "--seeds", "1", "--limits", "--layer", "3x3 32-32")
+    kept = str(tmp_path / "times.json")
+    printed = run("fit_methods.py", "--rounds", "1", "--only", "3x3 32-32 @", "--save", kept)
+    assert "geometric" in printed
+    assert "LEAST_GAIN" in run("fit_methods.py", "--fit", "--load", kept)
 
 
 @pytest.mark.parametrize("reduce", ["max", "avg"])

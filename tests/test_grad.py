@@ -23,8 +23,6 @@ CONVS = [
     for case in CONV1D + CONV2D + CONV3D
     if case.padding_mode == "zeros" and case.activation is None and not case.name.startswith(("width-1", "k101"))
 ]
-# Input gradients are convolutions: of those that "auto" leaves to Winograd the bound is promised, and not exact sums.
-SUMMED = [case for case in CONVS if not case.name.startswith("winograd")]
 POOLS = POOL1D + POOL2D + POOL3D
 AVERAGED = [case for case in POOLS if case.dilation == 1]
 
@@ -52,9 +50,9 @@ def flowing(case, dtype, make=data.integers):
     return make(shape, dtype, "flowing")
 
 
-@over(SUMMED)
+@over(CONVS)
 @over_layouts
-def test_conv_input(case, layout, dtype, cpu_level):
+def test_conv_input(case, layout, dtype, cpu_level, sums_directly):
     _, w, _ = data.operands(case, data.integers, dtype)
     g = flowing(case, dtype)
     expected = reference.gradients.conv_input(case.input, w, g, **arguments(case))
@@ -107,8 +105,8 @@ def test_error_bounds(case, dtype):
     )  # fmt: skip
 
 
-@over(SUMMED)
-def test_conv_adjoint(case, dtype):
+@over(CONVS)
+def test_conv_adjoint(case, dtype, sums_directly):
     """<conv(x, w), g> = <x, input gradient> = <w, weight gradient>; with a bias of b, <b, bias gradient> more."""
     x, w, b = data.operands(case._replace(bias=True), data.integers, dtype)
     g = flowing(case, dtype)

@@ -31,6 +31,7 @@ LAYERS = {
     "one pixel": ((1, 300, 3, 3), (259, 300, 3, 3), {}),
     "winograd, few weights": ((1, 37, 61, 45), (18, 37, 3, 3), {"padding": 1}),
     "winograd, many weights": ((1, 129, 9, 10), (131, 129, 3, 3), {"padding": 1}),
+    "large kernel": ((2, 3, 61, 67), (5, 3, 11, 9), {"padding": 4}),
     "dilation": ((1, 7, 45, 47), (9, 7, 3, 3), {"dilation": 3, "padding_mode": "reflect", "padding": 2}),
 }
 POOLS = {

@@ -15,6 +15,7 @@ class Family:
     layers: tuple
     layout: str = "first"
     dtype: str = "float32"
+    without: tuple = ()  # modules of peers that would take minutes
 
 
 DOUBLE = (
@@ -26,6 +27,7 @@ DOUBLE = (
     *layers.IMAGE[1:2],
 )
 
+FRAMEWORKS = ("peer_torch", "peer_onnxruntime", "peer_ncnn")  # these sum large kernels directly, some for seconds
 FAMILIES = {
     "3x3": Family(("conv",), layers.DENSE_3X3),
     "1x1": Family(("conv",), layers.POINTWISE),
@@ -33,7 +35,8 @@ FAMILIES = {
     "depthwise": Family(("conv",), layers.DEPTHWISE),
     "dense": Family(("conv",), layers.DENSE),
     "image": Family(("conv",), layers.IMAGE),
-    "large": Family(("conv",), layers.LARGE_KERNELS),
+    "large": Family(("conv",), (*layers.LARGE_KERNELS, *layers.TRANSFORMED_IMAGES), without=FRAMEWORKS),
+    "signals": Family(("conv",), layers.SIGNALS, without=FRAMEWORKS),
     "tiny": Family(("conv",), layers.TINY),
     "float64": Family(("conv",), DOUBLE, dtype="float64"),
     "max-first": Family(("max_pool",), layers.POOLS),

@@ -2,10 +2,12 @@
 
 import timeit
 
+import numpy as np
 from scipy import ndimage, signal
 
 from . import layers
 from .common import data
+from .conv import LARGE
 
 IMAGES = tuple(layer.name for layer in layers.IMAGE)
 
@@ -47,3 +49,22 @@ class SciPyPool:
     def time_filter(self, name, reduce):
         layer = self.layer
         self.filter(self.x, size=(1, 1, layer.kernel, layer.kernel))[:, :, :: layer.stride, :: layer.stride]
+
+
+class SciPyLarge:
+    """Transforms by SciPy: what `conv.LargeKernels` times."""
+
+    timer = timeit.default_timer
+    params = (tuple(layer.name for layer in LARGE), ("fftconvolve", "oaconvolve"))
+    param_names = ("layer", "function")
+
+    def setup(self, name, function):
+        layer = layers.ANY[name]
+        self.image = data(layer.input, "float32", seed=1)[0, 0]
+        self.kernel = np.flip(data(layer.weight, "float32", seed=2)[0, 0])
+        self.mode = "same" if any(layer.pads) else "valid"
+        self.function = getattr(signal, function)
+        self.time_transform(name, function)
+
+    def time_transform(self, name, function):
+        self.function(self.image, self.kernel, self.mode)

@@ -1,4 +1,4 @@
-"""Two-dimensional convolution: each layer, method and dtype is a point of its own, checked before it is timed."""
+"""Convolution: each layer, method and dtype is a point of its own, checked before it is timed."""
 
 import timeit
 
@@ -9,7 +9,8 @@ import fastconv
 from . import layers, oracle
 from .common import LAYOUTS, data, in_layout
 
-METHODS = ("direct", "im2col")
+METHODS = ("direct", "im2col", "winograd")
+DIRECT = ("direct", "im2col")
 TIMED = (
     "resnet50 3x3 64-64 @56",
     "resnet50 3x3 256-256 @14",
@@ -36,29 +37,37 @@ TIMED = (
 )
 
 
+LARGE = (*layers.LARGE_KERNELS, *layers.TRANSFORMED_IMAGES[:3], *layers.SIGNALS)
+
+
 class Conv:
     """One layer ready to run: arrays, a checked and warmed-up call. The base of the classes that asv sees."""
 
     timer = timeit.default_timer
 
     def prepare(self, name, method, dtype, layout="first"):
-        self.layer = layer = layers.BY_NAME[name]
+        self.layer = layer = layers.ANY[name]
         self.x = in_layout(data(layer.input, dtype, seed=1), layout)
         self.weight = data(layer.weight, dtype, seed=2)
         self.options = {
             "stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation,
             "groups": layer.groups, "method": method,
         }
-        bound = oracle.AUTO_BOUND if method == "auto" else oracle.DIRECT_BOUND
+        self.function = getattr(fastconv, f"conv{layer.rank}d")
+        try:
+            self.run()
+        except ValueError as reason:  # asv's way of saying that there is no such point
+            raise NotImplementedError(reason) from None
+        bound = oracle.DIRECT_BOUND if method in DIRECT else oracle.AUTO_BOUND
         scale = oracle.conv(layer, np.abs(self.x), np.abs(self.weight))
         oracle.require(self.run(), oracle.conv(layer, self.x, self.weight), scale, dtype, bound)
 
     def run(self):
-        return fastconv.conv2d(self.x, self.weight, **self.options)
+        return self.function(self.x, self.weight, **self.options)
 
 
 class Conv2d(Conv):
-    """The direct methods, channels first."""
+    """Each method, channels first; Winograd where it takes the layer."""
 
     params = (TIMED, METHODS, ("float32", "float64"))
     param_names = ("layer", "method", "dtype")
@@ -83,6 +92,54 @@ class Conv2dAuto(Conv):
         self.run()
 
 
+class OtherRanks(Conv):
+    """Sequences and volumes, as "auto" computes them."""
+
+    params = (tuple(layer.name for layer in (*layers.CONV1D, *layers.CONV3D)), ("float32", "float64"))
+    param_names = ("layer", "dtype")
+
+    def setup(self, name, dtype):
+        self.prepare(name, "auto", dtype)
+
+    def time_conv(self, name, dtype):
+        self.run()
+
+
+class LargeKernels(Conv):
+    """Where transforms take over from the direct sum: `baselines.SciPyLarge` is SciPy on the same work."""
+
+    params = (tuple(layer.name for layer in LARGE), ("direct", "fft", "auto"))
+    param_names = ("layer", "method")
+    timeout = 300
+
+    def setup(self, name, method):
+        self.prepare(name, method, "float32")
+
+    def time_conv(self, name, method):
+        self.run()
+
+
+class Prepared(Conv):
+    """The stages of a convolution apart: preparing the weights, the call with prepared weights, and both in one."""
+
+    params = (("resnet50 3x3 64-64 @56", "resnet50 3x3 512-512 @7", "vgg16 3x3 512-512 @28", "image 31x31 @1024"),)
+    param_names = ("layer",)
+
+    def setup(self, name):
+        self.prepare(name, "auto", "float32")
+        self.prepared = fastconv.prepare(self.weight, **self.options)
+        assert np.array_equal(self.prepared(self.x), self.run())
+
+    def time_whole(self, name):
+        self.run()
+
+    def time_prepared_call(self, name):
+        self.prepared(self.x)
+
+    def time_preparing_and_call(self, name):
+        fastconv.prepare(self.weight, **self.options)(self.x)
+
+
 class Rate(Conv):
     """GFLOP/s of the large dense layers, counted as direct multiplications and additions."""
 
@@ -104,13 +161,18 @@ class Memory(Conv):
     asv counts the whole process, so nothing but the call may allocate: the check is left to the timed classes.
     """
 
-    params = (("vgg16 3x3 64-64 @224", "resnet50 1x1 64-256 @56"), METHODS)
+    params = (("vgg16 3x3 64-64 @224", "resnet50 1x1 64-256 @56", "image 31x31 @1024"), (*METHODS, "fft"))
     param_names = ("layer", "method")
 
     def setup(self, name, method):
         layer = layers.BY_NAME[name]
+        taken = layer.weight[2] != 1 if method == "fft" else layer.weight[2] == 3 or method != "winograd"
+        if not taken:
+            raise NotImplementedError(f"{method} does not take {name}")
         self.x, self.weight = np.ones(layer.input, np.float32), np.ones(layer.weight, np.float32)
         self.options = {"stride": layer.stride, "padding": layer.pads, "method": method}
+
+        self.function = fastconv.conv2d
 
     def peakmem_conv2d(self, name, method):
         self.run()

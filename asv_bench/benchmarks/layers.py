@@ -163,6 +163,15 @@ DENSE = (
 
 IMAGE = tuple(conv(f"image {k}x{k} @1024", 1, 1024, 1, k) for k in (3, 5, 7, 9, 11, 15))
 LARGE_KERNELS = tuple(conv(f"image {k}x{k} @1024", 1, 1024, 1, k) for k in (31, 63))
+TRANSFORMED_IMAGES = (
+    *(conv(f"image {k}x{k} @{size}", 1, size, 1, k) for size in (256, 512) for k in (15, 31, 63, 127)),
+    conv("image 127x127 @1024", 1, 1024, 1, 127),
+)
+SIGNALS = tuple(
+    conv(f"signal k{k} @{size}", 1, size, 1, k, padding=0, rank=1)
+    for size in (16000, 160_000)
+    for k in (64, 256, 1000, 4096, 8192)
+)
 TINY = (conv("tiny 3x3 1-16 @28", 1, 28, 16, 3), conv("tiny 3x3 16-32 @14", 16, 14, 32, 3))
 
 CONV1D = (
@@ -196,7 +205,8 @@ POOLS = (
 
 BY_NAME = {
     layer.name: layer
-    for family in (DENSE_3X3, POINTWISE, FIRST, DEPTHWISE, DENSE, IMAGE, LARGE_KERNELS, TINY)
+    for family in (DENSE_3X3, POINTWISE, FIRST, DEPTHWISE, DENSE, IMAGE, LARGE_KERNELS, TRANSFORMED_IMAGES, TINY)
     for layer in family
 }
+ANY = BY_NAME | {layer.name: layer for family in (CONV1D, CONV3D, SIGNALS) for layer in family}
 POOL_BY_NAME = {pool.name: pool for pool in POOLS}

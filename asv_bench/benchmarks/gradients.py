@@ -1,0 +1,58 @@
+"""Transposed convolution and gradients of convolution: each layer and dtype is a point, checked before it is timed."""
+
+import timeit
+
+import numpy as np
+
+import fastconv
+
+from . import layers, oracle
+from .common import data
+
+DTYPES = ("float32", "float64")
+UP = {layer.name: layer for layer in layers.TRANSPOSED}
+DOWN = {layer.name: layer for layer in layers.GRADIENTS}
+
+
+class Transposed:
+    """`conv_transpose2d`."""
+
+    timer = timeit.default_timer
+    params = (tuple(UP), DTYPES)
+    param_names = ("layer", "dtype")
+
+    def setup(self, name, dtype):
+        self.layer = layer = UP[name]
+        self.x, self.weight = data(layer.input, dtype, seed=1), data(layer.weight, dtype, seed=2)
+        exact = oracle.conv_transpose(layer, self.x, self.weight)
+        scale = oracle.conv_transpose(layer, np.abs(self.x), np.abs(self.weight))
+        oracle.require(self.run(), exact, scale, dtype, oracle.AUTO_BOUND)
+
+    def run(self):
+        return fastconv.conv_transpose2d(self.x, self.weight, stride=self.layer.stride, padding=self.layer.pads)
+
+    def time_conv_transpose2d(self, name, dtype):
+        self.run()
+
+
+class Gradients:
+    """`grad.conv2d_input` and `grad.conv2d_weight`."""
+
+    timer = timeit.default_timer
+    params = (tuple(DOWN), ("input", "weight"), DTYPES)
+    param_names = ("layer", "gradient", "dtype")
+
+    def setup(self, name, gradient, dtype):
+        layer = DOWN[name]
+        x, weight, grad = (data(shape, dtype, i) for i, shape in enumerate((layer.input, layer.weight, layer.output)))
+        options = {"stride": layer.stride, "padding": layer.pads}
+        if gradient == "input":
+            self.run = lambda: fastconv.grad.conv2d_input(layer.input, weight, grad, **options)
+            sums = [oracle.grad_input(layer, g, w) for g, w in ((grad, weight), (np.abs(grad), np.abs(weight)))]
+        else:
+            self.run = lambda: fastconv.grad.conv2d_weight(x, layer.weight, grad, **options)
+            sums = [oracle.grad_weight(layer, g, a) for g, a in ((grad, x), (np.abs(grad), np.abs(x)))]
+        oracle.require(self.run(), *sums, dtype, oracle.AUTO_BOUND)
+
+    def time_gradient(self, name, gradient, dtype):
+        self.run()

@@ -1,0 +1,184 @@
+"""What `method="auto"` costs beside the best method, and the thresholds it rests on: `python asv_bench/fit_methods.py`.
+
+Times every method that takes a shape, on a grid of shapes, and prints how much slower the one that "auto" names is than
+the fastest: the geometric mean, and every shape beyond a factor of `--list`. `--fit` prints the constants of
+`fastconv/_fft.py` and `fastconv/_winograd.py` that suit the times best beside the present ones; `--save` keeps the
+times, `--load` fits again without measuring. "auto" looks at shapes alone, so that the thresholds are of one thread.
+"""
+
+import argparse
+import json
+import sys
+from itertools import product
+from math import exp, log
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+from benchmarks import layers  # sets the threads' variables: before anything that loads a BLAS
+
+import fastconv
+
+METHODS = ("winograd", "fft", "im2col", "direct")
+MOST = 4e9  # operations of the direct sum: beyond, a shape takes too long to time
+LEAST = 2e4
+
+
+def grid():
+    """Named layers: kernels of 1 to 63, 1 to 512 channels, maps of 7 to 512, strides, groups, ranks."""
+    dense = product((1, 2, 3, 5, 7, 11, 15, 21, 31, 63), ((1, 1), (1, 16), (3, 32), (32, 32), (128, 128), (512, 512)),
+                    (7, 14, 28, 56, 128, 256, 512))  # fmt: skip
+    for kernel, (ic, oc), size in dense:
+        if kernel <= 2 * size:
+            yield layers.conv(f"{kernel}x{kernel} {ic}-{oc} @{size}", ic, size, oc, kernel, padding=kernel // 2)
+    for kernel, (ic, oc), size in product((3, 7, 16), ((3, 32), (64, 64)), (28, 112, 224)):
+        stride = kernel if kernel == 16 else 2
+        yield layers.conv(f"{kernel}x{kernel} s{stride} {ic}-{oc} @{size}", ic, size, oc, kernel, stride=stride)
+    for kernel, groups, size in product((3, 7, 31), (64, 4), (14, 56, 112)):
+        yield layers.conv(f"{kernel}x{kernel} g{groups} 64-64 @{size}", 64, size, 64, kernel, groups=groups)
+    small = product(((1, 3), (5, 1), 2, 3, 5), ((32, 32), (64, 16), (256, 256)), (3, 5, 10, 20, 40))
+    for kernel, (ic, oc), size in small:
+        name = f"{kernel} {ic}-{oc} @{size}"
+        padding = kernel // 2 if isinstance(kernel, int) else tuple(k // 2 for k in kernel)
+        yield layers.conv(name, ic, size, oc, kernel, padding=padding)
+    for kernel, channels, size in product((3, 9, 64, 512, 4096), (1, 16, 64), (1000, 16000, 100_000)):
+        if kernel <= size:
+            yield layers.conv(f"k{kernel} {channels}-{channels} @{size}", channels, size, channels, kernel, rank=1)
+    for kernel, channels, size in product((3, 7, 11), (1, 4, 32), (16, 48)):
+        name = f"{kernel}x{kernel}x{kernel} {channels}-{channels} @{size}"
+        yield layers.conv(name, channels, size, channels, kernel, rank=3)
+
+
+def shapes():
+    """(layer, dtype) of the grid that take neither too long nor no time at all."""
+    some = [layer for layer in grid() if LEAST <= layer.flops <= MOST]
+    yield from product(some, ("float32",))
+    yield from product((layer for layer in some if crc32(layer.name.encode()) % 3 == 0), ("float64",))
+
+
+def times(layer, dtype, rounds):
+    """Median seconds of each method that takes the layer; those that are hopeless are called once."""
+    from _peers.clock import alternate, seconds
+    from benchmarks.common import data
+
+    x, weight = data(layer.input, dtype, 1), data(layer.weight, dtype, 2)
+    function = getattr(fastconv, f"conv{layer.rank}d")
+    geometry = {"stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation, "groups": layer.groups}
+    once, calls = {}, {}
+    for method in METHODS:
+        calls[method] = lambda method=method: function(x, weight, method=method, **geometry)
+        try:
+            once[method] = seconds(calls[method], 1)
+        except ValueError:  # it does not take the layer
+            continue
+    near = {method: calls[method] for method in once if once[method] <= 4 * min(once.values())}
+    return once | alternate(near, rounds)
+
+
+def choice(layer, dtype):
+    return fastconv.choose_method(
+        layer.input, layer.weight, layer.stride, layer.pads, layer.dilation, layer.groups, dtype=dtype
+    )
+
+
+def regrets(measured):
+    """[(how many times the best method's time "auto" takes, layer, dtype, its choice, the best)], the worst first."""
+    found = []
+    for layer, dtype, spent in measured:
+        chosen, best = choice(layer, dtype), min(spent, key=spent.get)
+        found.append((spent[chosen] / spent[best], layer, dtype, chosen, best))
+    return sorted(found, key=lambda row: -row[0])
+
+
+def mean(values):
+    return exp(sum(map(log, values)) / len(values))
+
+
+def report(measured, list_from):
+    rows = regrets(measured)
+    for regret, layer, dtype, chosen, best in rows:
+        if regret >= list_from:
+            spent = next(s for one, d, s in measured if (one, d) == (layer, dtype))
+            detail = ", ".join(f"{method} {s * 1e3:.3g}" for method, s in sorted(spent.items(), key=lambda p: p[1]))
+            print(f"{regret:5.2f}  {layer.name} {dtype}: takes {chosen}, {best} is faster; ms: {detail}")
+    alone = {method: mean([s.get(method, s["direct"]) / min(s.values()) for *_, s in measured]) for method in METHODS}
+    print(f"{len(rows)} shapes: auto takes {mean([r[0] for r in rows]):.3f} times the best method's time in geometric")
+    print(f"mean, {rows[0][0]:.2f} times at worst. One method alone (direct where it does not take a shape):", end=" ")
+    print(", ".join(f"{method} {value:.2f}" for method, value in alone.items()))
+
+
+def geometry(layer, dtype):
+    from fastconv._geometry import conv_geometry
+
+    return conv_geometry(
+        "fit", layer.rank, layer.input, layer.weight, layer.stride, layer.pads, layer.dilation, layer.groups, "zeros",
+        np.dtype(dtype).itemsize, 0,
+    ).geometry  # fmt: skip
+
+
+def fit_fft(measured, dtype):
+    """START, TRANSFORM and PRODUCT in multiply-adds of the direct sum, by least squares of relative errors."""
+    from fastconv import _fft
+
+    rows = [(geometry(one, d), spent) for one, d, spent in measured if d == dtype and "fft" in spent]
+    size = np.dtype(dtype).itemsize
+    rate = np.median([g.macs / spent["direct"] for g, spent in rows if g.macs > 1e8])
+    matrix = np.array([[1, *_fft.operations(g)] for g, _ in rows])
+    seconds = np.array([spent["fft"] for _, spent in rows])
+    found = np.linalg.lstsq(matrix / seconds[:, None], np.ones(len(rows)), rcond=None)[0] * rate
+    present = _fft.START[size], _fft.TRANSFORM[size], _fft.PRODUCT[size]
+    print(f"{dtype}, direct sums at {rate / 1e9:.0f} GMAC/s:", end=" ")
+    for name, value, now in zip(("START", "TRANSFORM", "PRODUCT"), found, present, strict=True):
+        print(f"{name} {value:.3g} (now {now:.3g})", end=", ")
+    predicted = matrix @ found / rate
+    spread = np.exp(np.std(np.log(np.maximum(predicted, 1e-9) / seconds)))
+    print(f"predicts within a factor of {spread:.2f} (standard deviation)")
+
+
+def fit_winograd(measured):
+    """WEIGHT_TILES, CORNER and LEAST_GAIN: those with the least regret over the shapes that Winograd takes."""
+    from fastconv import _winograd
+
+    names = ("WEIGHT_TILES", "CORNER", "LEAST_GAIN")
+    rows = [(geometry(one, d), spent) for one, d, spent in measured if "winograd" in spent]
+    present = tuple(getattr(_winograd, name) for name in names)
+    scores = {}
+    for values in (present, *product((1, 1.5, 2, 3, 4), (0, 30, 60, 90), (0.8, 1, 1.2, 1.4, 1.6, 1.8))):
+        for name, value in zip(names, values, strict=True):
+            setattr(_winograd, name, value)
+        taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]
+        ratios = [s[method] / min(s["direct"], s["winograd"]) for method, (_, s) in zip(taken, rows, strict=True)]
+        scores[values] = mean(ratios), max(ratios)
+    print(f"{', '.join(names)}: (mean, worst regret) over {len(rows)} shapes; now and the best")
+    for values in (present, *sorted(scores, key=scores.get)[:3]):
+        print("    {:g}, {:g}, {:g}: {:.3f}, {:.2f}".format(*values, *scores[values]))
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--fit", action="store_true", help="print the constants that suit the times best")
+    parser.add_argument("--list", type=float, default=1.3, help="list shapes where auto takes so many times the best")
+    parser.add_argument("--only", default="", help="only shapes whose name contains this")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--save", metavar="JSON")
+    parser.add_argument("--load", metavar="JSON")
+    arguments = parser.parse_args(argv)
+    wanted = {f"{layer.name} {dtype}": (layer, dtype) for layer, dtype in shapes() if arguments.only in layer.name}
+    if arguments.load:
+        kept = json.loads(Path(arguments.load).read_text())
+    else:
+        fastconv.set_num_threads(1)
+        kept = {name: times(*pair, arguments.rounds) for name, pair in wanted.items()}
+    if arguments.save:
+        Path(arguments.save).write_text(json.dumps(kept))
+    measured = [(*wanted[name], spent) for name, spent in kept.items()]
+    report(measured, arguments.list)
+    if arguments.fit:
+        for dtype in ("float32", "float64"):
+            fit_fft(measured, dtype)
+        fit_winograd(measured)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

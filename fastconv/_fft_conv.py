@@ -1,0 +1,224 @@
+"""Convolution through `scipy.fft`: what a kernel module does, in NumPy (`_fft.py` says in what blocks, and when).
+
+Arrays of spectra have the axes (group, channel, number of the block along d h w, element of the block along d h w), or
+(group, output, channel, 1, 1, 1, ...) for weights. Images are computed one by one, so that their number changes no
+bits. A block's rounding errors spread over all of it, and so do NaN and infinity. Errors grow with what is transformed,
+so the mean level of the input, padding included, is taken off before and what it adds to each output put back after.
+"""
+
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv._fft import axes
+from fastconv._geometry import ConvGeometry
+
+SLAB = 2**21  # bytes of spectra of input at a time, where one block of one group allows it
+WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
+
+
+class Transform(NamedTuple):
+    """The transforms of a geometry."""
+
+    axes: tuple  # of `_fft.Axis`
+    which: tuple  # axes are transformed: 0 d, 1 h, 2 w
+    size: tuple  # of a block
+    half: tuple  # shape of a kernel's spectrum
+    channels: int  # of a group's input, each phase of the stride being one
+    groups: int  # at a time
+    outputs: int  # of a group at a time
+    blocks: tuple  # at a time
+
+
+@lru_cache(maxsize=1024)
+def transform(g):
+    """How the axes of `g` are transformed; real sizes that `scipy.fft` is quick at."""
+    from scipy.fft import next_fast_len
+
+    cut = axes(g)
+    which = tuple(i for i in range(3) if cut[i].taps > 1)
+    size = tuple(next_fast_len(a.size, real=i == which[-1]) if i in which else a.size for i, a in enumerate(cut))
+    half = tuple(size[i] // 2 + 1 if i == which[-1] else size[i] if i in which else 1 for i in range(3))
+    channels = g.ic // g.groups * prod(a.phases for a in cut)
+    spectrum = 2 * g.itemsize * channels * prod(half)
+    outputs = min(g.oc // g.groups, max(1, WEIGHTS // spectrum))
+    groups = min(g.groups, max(1, SLAB // spectrum // outputs))
+    blocks, room = [1, 1, 1], SLAB // (groups * spectrum)
+    for i in (2, 1, 0):
+        blocks[i] = max(1, min(cut[i].blocks, room // prod(blocks)))
+    return Transform(cut, which, size, half, channels, groups, outputs, tuple(blocks))
+
+
+def spectra_of_weights(g, t, weight, threads):
+    """Spectra of (groups, outputs, ic // groups, kd, kh, kw) weights, conjugate."""
+    from scipy.fft import fft, rfft
+
+    lead, strides = weight.shape[:3], (g.sd, g.sh, g.sw)
+    spread = np.zeros((*lead, *(a.taps * s for a, s in zip(t.axes, strides, strict=True))), weight.dtype)
+    ends = ((k - 1) * d + 1 for k, d in zip(weight.shape[3:], (g.dd, g.dh, g.dw), strict=True))
+    spread[:, :, :, *(slice(0, end, d) for end, d in zip(ends, (g.dd, g.dh, g.dw), strict=True))] = weight
+    apart = spread.reshape(*lead, *(n for a, s in zip(t.axes, strides, strict=True) for n in (a.taps, s)))
+    phases = apart.transpose(0, 1, 2, 4, 6, 8, 3, 5, 7)[:, :, :, *(slice(a.phases) for a in t.axes)]
+    taps = phases.reshape(*lead[:2], t.channels, 1, 1, 1, *phases.shape[-3:])
+    for i in reversed(t.which):
+        taps = (rfft if i == t.which[-1] else fft)(taps, t.size[i], axis=i - 3, workers=threads)
+    return np.conjugate(taps, out=taps)
+
+
+def slabs(t):
+    """Blocks to be transformed together: (first of each axis, number of each axis)."""
+    for first in product(*(range(0, a.blocks, n) for a, n in zip(t.axes, t.blocks, strict=True))):
+        yield first, tuple(min(n, a.blocks - f) for a, n, f in zip(t.axes, t.blocks, first, strict=True))
+
+
+def stage(g, t, x, first, blocks):
+    """What `blocks` see that begin with number `first` along each axis, between zeros: (groups, channels, *elements).
+
+    `x` is (groups, ic // groups, *spatial), of one image.
+    """
+    length = [(n - 1) * a.outputs + m for n, a, m in zip(blocks, t.axes, t.size, strict=True)]
+    staged = np.zeros((*x.shape[:2], *(a.phases for a in t.axes), *length), x.dtype)
+    for phases in product(*(range(a.phases) for a in t.axes)):
+        parts = [part(*p) for p in zip(phases, t.axes, g.axes, first, length, strict=True)]
+        if None not in parts:
+            staged[:, :, *phases, *(to for to, _ in parts)] = x[:, :, *(of for _, of in parts)]
+    staged = staged.reshape(len(x), t.channels, *length)
+    level = staged.mean(axis=(2, 3, 4), keepdims=True)
+    staged -= level
+    return staged, level
+
+
+def part(phase, a, extents, first, length):
+    """Which elements of a staged axis are which elements of the input's; None if none are.
+
+    Element j of the staged axis is element phase + stride * (j + start) - before of the input, where windows reach it.
+    """
+    size, outputs, _, stride, _, before = extents
+    start = first * a.outputs
+    offset = phase + stride * start - before
+    begin = max(0, -(offset // stride))
+    end = min(length, outputs + a.taps - 1 - start, -((offset - size) // stride))
+    if begin >= end:
+        return None
+    source = offset + stride * begin
+    return slice(begin, end), slice(source, source + stride * (end - begin - 1) + 1, stride)
+
+
+def forward(t, staged, blocks, threads):
+    """Spectra of overlapping blocks. What blocks share along an axis still to come is transformed once."""
+    from scipy.fft import fft, rfft
+
+    x = staged[:, :, None, None, None]
+    for i in reversed(t.which):
+        shape, strides = list(x.shape), list(x.strides)
+        shape[2 + i], shape[5 + i] = blocks[i], t.size[i]
+        strides[2 + i] = strides[5 + i] * t.axes[i].outputs
+        x = np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+        x = (rfft if i == t.which[-1] else fft)(x, axis=i - 3, workers=threads)
+    return x
+
+
+def multiply(x, weight):
+    """The sum over channels of products of spectra: (groups, outputs, *blocks, *half)."""
+    total = x[:, :1] * weight[:, :, 0]
+    for c in range(1, x.shape[1]):
+        total += x[:, c : c + 1] * weight[:, :, c]
+    return total
+
+
+def backward(t, spectra, threads):
+    """Blocks of outputs from their spectra, without what wrapped around."""
+    from scipy.fft import ifft, irfft
+
+    for i in t.which:
+        if i == t.which[-1]:
+            spectra = irfft(spectra, t.size[i], axis=i - 3, workers=threads)
+        else:
+            spectra = ifft(spectra, axis=i - 3, overwrite_x=True, workers=threads)
+        spectra = spectra[(..., slice(t.axes[i].outputs), *(slice(None),) * (2 - i))]
+    return spectra
+
+
+def lifted(level, spectra):
+    """What `level` adds to outputs, (groups, outputs, 1, 1, 1): it times the sum of taps, the lowest frequency."""
+    sums = spectra[..., 0, 0, 0].real.astype(np.float64)
+    return np.sum(sums[..., 0, 0, 0] * level[:, None, :, 0, 0, 0], axis=2)[..., None, None, None]
+
+
+def store(t, blocks, lift, first, result):
+    """Put (groups, outputs, *blocks, *outputs of a block), and `lift`, in their place."""
+    number = blocks.shape[2:5]
+    whole = blocks.transpose(0, 1, 2, 5, 3, 6, 4, 7)
+    whole = whole.reshape(*result.shape[:2], *(n * a.outputs for n, a in zip(number, t.axes, strict=True)))
+    starts = [f * a.outputs for f, a in zip(first, t.axes, strict=True)]
+    place = result[:, :, *(slice(s, s + n) for s, n in zip(starts, whole.shape[2:], strict=True))]
+    np.add(whole[:, :, *(slice(n) for n in place.shape[2:])], lift.astype(place.dtype), out=place)
+
+
+def packed_layout(geometry):
+    """What the spectra of weights depend on besides the weights: the size of a block."""
+    return transform(ConvGeometry(*geometry)).size
+
+
+def spectra_size(geometry, like):
+    """Elements of the type of `like` that the spectra of weights take."""
+    g = ConvGeometry(*geometry)
+    t = transform(g)
+    return 2 * g.oc * t.channels * prod(t.half)
+
+
+def unpacked(g, t, packed):
+    """The spectra in a flat array of real numbers."""
+    shape = (g.groups, g.oc // g.groups, t.channels, 1, 1, 1, *t.half)
+    return packed.view(np.result_type(packed, np.complex64)).reshape(shape)
+
+
+def transform_weights(geometry, weight, packed, threads):
+    """Transform the weights once, for calls of `convolve` with inputs of the same `packed_layout`."""
+    g = ConvGeometry(*geometry)
+    t = transform(g)
+    spectra = unpacked(g, t, packed)
+    weight = weight.reshape(g.groups, -1, *weight.shape[1:])
+    for part in parts_of_weights(g, t):
+        spectra[part] = spectra_of_weights(g, t, weight[part], threads)
+
+
+def parts_of_weights(g, t):
+    """Groups and outputs at a time, as indices."""
+    for first, o in product(range(0, g.groups, t.groups), range(0, g.oc // g.groups, t.outputs)):
+        yield slice(first, first + t.groups), slice(o, o + t.outputs)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what NaN and infinity become is documented, not warned about
+def convolve(geometry, x, weight, bias, out, clamp, threads, packed=None):
+    """As the `conv` of every kernel module, see `_kernels/direct.pyx`; `packed` is what `pack` made."""
+    g = ConvGeometry(*geometry)
+    t = transform(g)
+    x, result = (a.reshape(len(a), g.groups, a.shape[1] // g.groups, *a.shape[2:]) for a in (x, out))
+    weight = weight.reshape(g.groups, -1, *weight.shape[1:])
+    for some, outputs in parts_of_weights(g, t):
+        if packed is None:
+            spectra = spectra_of_weights(g, t, weight[some, outputs], threads)
+        else:
+            spectra = unpacked(g, t, packed)[some, outputs]
+        for image, to in zip(x[:, some], result[:, some, outputs], strict=True):
+            for first, blocks in slabs(t):
+                staged, level = stage(g, t, image, first, blocks)
+                products = multiply(forward(t, staged, blocks, threads), spectra)
+                store(t, backward(t, products, threads), lifted(level, spectra), first, to)
+    if bias is not None:
+        out += bias[:, None, None, None]
+    if clamp is not None:
+        np.clip(out, *clamp, out=out)
+
+
+# As a kernel module has them, for each type
+
+
+# The names that plans look for, by the fused types of compiled kernels
+conv, packed_size, pack = (
+    dict.fromkeys(("float", "double"), function) for function in (convolve, spectra_size, transform_weights)
+)
