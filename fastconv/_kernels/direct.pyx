@@ -19,12 +19,13 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real, start
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stay in L1 (16 KiB)
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
+    STRIPE_BYTES = 16384     # columns of a panel that stay in L1
     LINE = 64                # bytes of a cache line
 
 
@@ -60,26 +61,33 @@ cdef void multiply(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
     Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
-    """C += A . B over whole tiles: a tile's columns of B stay in L1 while the rows of A pass.
+    """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
     `b_tile` is the distance in B from one tile's columns to the next one's. Rows are split evenly into as few tiles as
-    will do, the first `longer` of them one row longer than the others.
+    will do, the first `longer` of them one row longer than the others. Where the sum is short a stripe is many tiles
+    wide: the rows of C, often a power of two apart, are then written some lines at a time and not one.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
+    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), 1) * width
     cdef const real *row_bias = <const real *> finish.row_bias
     cdef const real *col_bias = <const real *> finish.col_bias
-    j = 0
-    while j < cols:
-        finish.col_bias = at(col_bias, j)
+    while j0 < cols:
         i = 0
         for n in range(tiles):
             r = shorter + (n < longer)
             finish.row_bias = at(row_bias, i)
-            tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b, ldb, c + i * ldc + j, ldc, &finish)
+            j = j0
+            for m in range(r if j0 == 0 and n + 1 < tiles else 0):      # A comes row by row, too short to be foreseen
+                fetch_ahead(a + (i + r + m) * lda, kc * sizeof(real))
+            for m in range(ceil_div(min(stripe, cols - j0), width)):
+                finish.col_bias = at(col_bias, j)
+                tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
+                     c + i * ldc + j, ldc, &finish)
+                j += width
             i += r
-        j += width
-        b += b_tile
+        j0 += stripe
+        b += stripe // width * b_tile
 
 
 cdef void block_first(
@@ -211,7 +219,7 @@ def conv(
     clamp : (lo, hi) or None
     """
     cdef Task t
-    cdef bint last = geometry[LAYOUT]
+    cdef bint last = geometry[LAYOUT], flat
     cdef Py_ssize_t size = sizeof(real), width = tile_width(sizeof(real)), panel_bytes, packed_bytes = 0
     cdef const real *xs = start(x)
     cdef const real *ws = start(w)
@@ -237,8 +245,12 @@ def conv(
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.chain = CHUNK
 
+    flat = _patch_is_pixel(&t)
+    if flat:                                        # of however many rows: one will do
+        t.s.iw = t.s.ow = t.pixels
+        t.s.id = t.s.ih = t.s.od = t.s.oh = 1
     plan_blocks(&t, size, TILE_ROWS if last else width, width if last else TILE_ROWS, threads)
-    if last and _patch_is_pixel(&t):
+    if last and flat:
         t.leading = 0
     elif last:
         t.leading = round_up(t.kc * size, LINE) // size + LINE // size
@@ -266,5 +278,5 @@ cdef bint _patch_is_pixel(const Task *t) noexcept nogil:
     """A 1x1 kernel at stride 1 without padding over pixels that lie evenly spaced."""
     return (
         t.depth == t.icg and t.s.sd * t.s.sh * t.s.sw == 1 and t.pixels == t.s.id * t.s.ih * t.s.iw
-        and t.xh == t.xw * t.s.iw and t.xd == t.xh * t.s.ih
+        and (t.s.ih * t.s.id == 1 or t.xh == t.xw * t.s.iw) and (t.s.id == 1 or t.xd == t.xw * t.s.iw * t.s.ih)
     )

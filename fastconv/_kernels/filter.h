@@ -1,8 +1,8 @@
 /* The filter tile: a patch of one output plane, from staged rows that are padded and of unit stride.
  *
- *   out[q][x] = bias + sum over plane, j, i of  w[plane][i][j] * staged[plane][q * step + i * reach][x + column[j]]
+ *   out[q][x] = bias + sum over plane, j, i of  w[plane][i][j] * staged[plane][q * step + i * reach + column[j] + x]
  *
- *     staged rows        output rows q = 0 1 2       With step = reach = 1 a loaded row r serves every output row q
+ *     staged rows        output rows q = 0 1 2       With step = reach = pitch a loaded row r serves every output row q
  *     r = 0  ........    w0                          for which i = r - q is a tap of the kernel: three rows of output
  *     r = 1  ........    w1 w0                       under a 3x3 kernel read five rows instead of nine. The triangle
  *     r = 2  ........    w2 w1 w0                    at the start and the one at the end unroll; between them every
@@ -31,7 +31,7 @@ typedef struct {
     ptrdiff_t planes, plane;     /* input planes, and the distance of one to the next */
     ptrdiff_t kh, kw;            /* taps of one plane */
     ptrdiff_t pitch;             /* from one staged row to the next */
-    ptrdiff_t step, reach;       /* staged rows from one output row to the next, and from one tap to the next */
+    ptrdiff_t step, reach;       /* from what one output row sees to the next, and from one tap i to the next */
     const ptrdiff_t *column;     /* of each tap j, where its first pixel stands in a staged row */
     ptrdiff_t out_pitch;         /* from one output row to the next */
     int clamp;
@@ -117,8 +117,8 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
                     chains++;
                 }
                 chain += taps;
-                const ELEMENT *row = staged + s->column[j] + i0 * s->reach * pitch, *tap = w + i0 * kw + j;
-                if (nr > 1 && taps >= nr && s->step == 1 && s->reach == 1) {
+                const ELEMENT *row = staged + s->column[j] + i0 * s->reach, *tap = w + i0 * kw + j;
+                if (nr > 1 && taps >= nr && s->step == pitch && s->reach == pitch) {
                     UNROLL for (ptrdiff_t r = 1; r < nr; r++)
                         ADD_ROW(0, r);
                     for (ptrdiff_t r = nr; r <= taps; r++)
@@ -126,7 +126,7 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
                     UNROLL for (ptrdiff_t first = 1; first < nr; first++)
                         ADD_ROW(first, nr);
                 } else {
-                    const ptrdiff_t step = s->step * pitch, reach = s->reach * pitch;
+                    const ptrdiff_t step = s->step, reach = s->reach;
                     for (ptrdiff_t i = 0; i < taps; i++, row += reach, tap += kw) {
                         const ELEMENT weight = *tap;
                         EACH_OUTPUT acc[q][x] += weight * *(const vec *)(row + q * step + x * LANES);
@@ -168,7 +168,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t nv, const ptrd
                               const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT bias,
                               ELEMENT *out, ptrdiff_t rows, const ptrdiff_t cols)
 {
-    for (; rows > 0; rows -= nr, staged += nr * s->step * s->pitch, out += nr * s->out_pitch)
+    for (; rows > 0; rows -= nr, staged += nr * s->step, out += nr * s->out_pitch)
         tile(nr, nv, kh, kw, s, staged, w, bias, out, rows, cols);
 }
 
@@ -179,7 +179,7 @@ static NEVER_INLINE ptrdiff_t filter_strip_of(const filter_shape *s, const ELEME
                                               ELEMENT *out, ptrdiff_t rows, ptrdiff_t cols)
 {
     const ptrdiff_t vectors = (cols + LANES - 1) / LANES;
-    const ptrdiff_t shared = s->step == 1 && s->reach == 1 ? s->kh : 0; /* taps that may share a row */
+    const ptrdiff_t shared = s->step == s->pitch && s->reach == s->pitch ? s->kh : 0; /* taps that may share a row */
 #define KIND(nr, nv, kh, kw) { \
         if (cols > (nv) * LANES) \
             cols = (nv) * LANES; \

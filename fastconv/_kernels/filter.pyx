@@ -169,8 +169,6 @@ def conv(
     t.shape.planes = t.icg * t.s.kd
     t.shape.kh = t.s.kh
     t.shape.kw = t.s.kw
-    t.shape.step = t.s.sh
-    t.shape.reach = t.s.dh
     t.shape.out_pitch = t.s.ow
     t.cols = min(t.s.ow, WIDEST)
     table = <Py_ssize_t *> malloc(2 * t.s.kw * sizeof(Py_ssize_t))
@@ -180,6 +178,12 @@ def conv(
     t.shape.column = table + t.s.kw
     split_phases(&t, table + t.s.kw)
     plan_blocks(&t, size, threads)
+    t.shape.step = t.s.sh * t.shape.pitch
+    t.shape.reach = t.s.dh * t.shape.pitch
+    if t.s.kh == 1 and t.s.sw == 1:         # taps along the row, evenly spaced, run in the innermost loop too
+        t.shape.kh = t.s.kw
+        t.shape.kw = 1
+        t.shape.reach = t.s.dw
     stage_bytes = ceil_div((t.shape.planes * t.staged + FILTER_ROWS * t.s.sh) * t.shape.pitch * size, LINE) * LINE
     scratch = <char *> malloc(stage_bytes * threads + LINE)
     if scratch == NULL:

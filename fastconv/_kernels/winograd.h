@@ -8,15 +8,6 @@
 #include "simd.h"
 #include "winograd_points.h"
 
-/* Asks for the lines of [p, p + bytes), to be read soon. */
-static inline void fetch_ahead(const void *p, ptrdiff_t bytes)
-{
-#if defined(__GNUC__)
-    for (ptrdiff_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch((const char *)p + i);
-#endif
-}
-
 static inline ptrdiff_t lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
 
 #define MOST_VECTORS 2 /* of a panel */
