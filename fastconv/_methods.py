@@ -41,7 +41,7 @@ def _stages_little(g):
 def _direct_kernel(g):
     """Vectors along a row where few output channels share a pixel, else a register tile over channels and pixels."""
     if g.last:
-        return "depthwise_last" if g.groups == g.ic else "direct"
+        return "depthwise_last" if g.groups == g.ic else "direct_last"
     return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
 
 

@@ -22,7 +22,7 @@
 
 #include "simd.h"
 
-#define TILE_ROWS (VECTOR_BYTES == 64 ? 12 : 6) /* AVX-512 has twice the registers */
+#define TILE_ROWS 6
 #define TILE_VECTORS 2
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
@@ -145,9 +145,6 @@ static NEVER_INLINE void tile_of(
         return;
     switch (rows) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#if VECTOR_BYTES == 64
-        ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
-#endif
     }
 #undef ROWS
 }

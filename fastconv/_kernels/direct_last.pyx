@@ -1,0 +1,164 @@
+"""Direct convolution of channels-last images: the product of `product.pxd` without a column matrix.
+
+Rows of the register tile are pixels, read from a panel of patch rows, or from the image where a patch is a pixel; its
+columns are output channels, read from weights repacked as (group, oc / width, K, width) once per call, or before.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from fastconv._kernels.pack cimport ceil_div, pack_rows
+from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, start
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
+cdef enum:
+    TURNED = 64     # rows of repacked weights that are turned at a time
+    WIDEST = 32     # the width of a tile
+
+
+cdef void block(
+    const Task *t, const real *x, const real *w, const real *bias, real *out, real *panel,
+    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
+) noexcept nogil:
+    """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile."""
+    cdef Py_ssize_t width = tile_width(sizeof(real))
+    cdef Py_ssize_t k0 = 0, k1, lda
+    cdef const real *a
+    cdef tile_finish finish = t.finish
+    while True:
+        k1 = min(k0 + t.kc, t.depth)
+        if t.flat:
+            a = x + p0 * t.xw + k0
+            lda = t.xw
+        else:
+            pack_rows(&t.s, x, t.xd, t.xh, t.xw, k0, k1, p0, p1, panel, t.leading)
+            a = panel
+            lda = t.leading
+        finish.accumulate = k0 > 0
+        finish.clamp = t.finish.clamp and k1 == t.depth
+        finish.col_bias = at(bias, o0)
+        multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, t.depth * width,
+                 out + p0 * t.s.oc + o0, t.s.oc, finish)
+        k0 = k1
+        if k0 >= t.depth:
+            return
+
+
+cdef Py_ssize_t weights_size(const ConvShape *s, size_t size) noexcept nogil:
+    """Elements of the repacked weights."""
+    return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
+
+
+cdef void repack_tile(const ConvShape *s, const real *w, real *to, Py_ssize_t lanes) noexcept nogil:
+    """to[(tap, c)][lane] = w[lane][c][tap] for one tile, with zeros in the lanes beyond `lanes`."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = s.kd * s.kh * s.kw, icg = s.ic // s.groups
+    cdef Py_ssize_t depth = icg * taps, k0 = 0, k, c = 0, tap = 0, lane, some
+    cdef real turned[TURNED * WIDEST]
+    while k0 < depth:
+        some = min(<Py_ssize_t> TURNED, depth - k0)
+        turn_block(sizeof(real), lanes, some, w + k0, depth, turned, width)
+        for k in range(some):
+            for lane in range(lanes, width):
+                turned[k * width + lane] = 0
+            memcpy(to + (tap * icg + c) * width, turned + k * width, width * sizeof(real))
+            tap += 1
+            if tap == taps:
+                tap = 0
+                c += 1
+        k0 += some
+
+
+cdef void repack_weights(const ConvShape *s, const real *w, real *packed, int threads) noexcept nogil:
+    """The weights of all groups, a tile of output channels at a time."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
+        repack_tile(s, w + (i // tiles * ocg + i % tiles * width) * depth, packed + i * depth * width,
+                    min(width, ocg - i % tiles * width))
+
+
+cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
+              Py_ssize_t each, int threads) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in prange(items(t), num_threads=threads, schedule="dynamic"):
+        one_item(t, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
+
+
+cdef void one_item(const Task *t, Item item, const real *x, const real *w, const real *bias, real *out,
+                   real *scratch) noexcept nogil:
+    cdef Py_ssize_t padded = round_up(t.ocg, tile_width(sizeof(real)))
+    block(t, x + item.image * t.xn + item.group * t.icg, w + item.group * padded * t.depth,
+          at(bias, item.group * t.ocg), out + item.image * t.pixels * t.s.oc + item.group * t.ocg, scratch,
+          item.p0, item.p1, item.o0, item.o1)
+
+
+def packed_layout(tuple geometry):
+    """The repacked weights depend on nothing but the weights."""
+    return ()
+
+
+def packed_size(tuple geometry, real like):
+    """Elements that the repacked weights take, of the type of `like`."""
+    cdef ConvShape s
+    read_shape(&s, geometry)
+    return weights_size(&s, sizeof(real))
+
+
+def pack(tuple geometry, const real[:, :, :, :, :] w, real[:] packed, int threads):
+    """Repack the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
+    cdef ConvShape s
+    cdef const real *ws = start(w)
+    read_shape(&s, geometry)
+    if packed.shape[0]:
+        with nogil:
+            repack_weights(&s, ws, &packed[0], threads)
+
+
+def conv(
+    tuple geometry,
+    const real[:, :, :, :, :] x,
+    const real[:, :, :, :, :] w,
+    const real[:] bias,
+    real[:, :, :, :, :] out,
+    tuple clamp,
+    int threads,
+    const real[:] packed=None,
+):
+    """Convolve: as `conv` of `direct.pyx`, for x of unit stride along c and `out` dense with channels last.
+
+    packed : what `pack` made of w
+    """
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), each, shared = 0
+    cdef const real *xs = start(x)
+    cdef const real *ws = start(w)
+    cdef const real *bs = NULL
+    cdef const real *us = NULL
+    cdef real *scratch
+    cdef char *memory
+    begin(&t, geometry, x, clamp)
+    if bias is not None:
+        bs = &bias[0]
+    plan_blocks(&t, size, TILE_ROWS, tile_width(size), threads)
+    t.leading = round_up(t.kc * size, LINE) // size + LINE // size      # not a power of two: all cache sets
+    each = 0 if t.flat else round_up(t.block * t.leading, LINE)
+    if packed is None:
+        shared = round_up(weights_size(&t.s, size), LINE)
+    elif packed.shape[0]:
+        us = &packed[0]
+    memory = <char *> malloc((shared + each * threads) * size + LINE)
+    if memory == NULL:
+        raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
+    scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
+    with nogil:
+        if packed is None:
+            repack_weights(&t.s, ws, scratch, threads)
+            us = scratch
+        run(&t, xs, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, threads)
+    free(memory)

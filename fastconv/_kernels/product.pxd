@@ -1,0 +1,150 @@
+"""Convolution as a matrix product: what its two memory orders, `direct.pyx` and `direct_last.pyx`, have in common.
+
+    out[oc, p] = bias[oc] + sum over k of weight[oc, k] * patch[k, p]        k < K, p < P as in `pack.pxd`
+
+Patches are packed KC x NC at a time into a panel that stays in a core's L2 and multiplied with the tile of `tile.h`.
+The sum over k runs block after block through `out`, so its order depends on the geometry alone; work is split over
+pixels and output channels, and what a thread gets never changes a bit.
+Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
+"""
+
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.stage cimport Stage
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
+
+cdef enum:
+    KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
+    PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2
+    STRIPE_BYTES = 16384     # columns of a panel that stay in L1
+    LINE = 64                # bytes of a cache line
+
+
+cdef struct Task:
+    ConvShape s
+    Py_ssize_t n, icg, ocg, depth, pixels           # depth is K, pixels is P
+    Py_ssize_t xn, xc, xd, xh, xw                   # strides of the input, in elements
+    Py_ssize_t kc, block, blocks, part, parts       # K block; pixels of a block, and blocks; the same of ocg
+    Py_ssize_t span                                 # pixels that blocks divide without crossing: a plane or all
+    Py_ssize_t leading                              # of the panel, in elements
+    Py_ssize_t left                                 # pixels at the end of an image that go through `narrow`
+    Py_ssize_t staged, panel                        # elements of a thread's stage and panel
+    bint flat                                       # a patch is a pixel, and an image is one row of them
+    Stage stage
+    tile_finish finish
+
+
+cdef struct Item:
+    Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
+    return ceil_div(v, multiple) * multiple
+
+
+cdef inline bint patch_is_pixel(const Task *t) noexcept nogil:
+    """A 1x1 kernel at stride 1 without padding over pixels that lie evenly spaced."""
+    return (
+        t.depth == t.icg and t.s.sd * t.s.sh * t.s.sw == 1 and t.pixels == t.s.id * t.s.ih * t.s.iw
+        and (t.s.ih * t.s.id == 1 or t.xh == t.xw * t.s.iw) and (t.s.id == 1 or t.xd == t.xw * t.s.iw * t.s.ih)
+    )
+
+
+cdef inline int begin(Task *t, tuple geometry, const real[:, :, :, :, :] x, tuple clamp) except -1:
+    """Fill in what follows from the arguments of `conv`."""
+    cdef Py_ssize_t size = sizeof(real)
+    read_shape(&t.s, geometry)
+    t.n = x.shape[0]
+    t.icg = t.s.ic // t.s.groups
+    t.ocg = t.s.oc // t.s.groups
+    t.depth = t.icg * t.s.kd * t.s.kh * t.s.kw
+    t.pixels = t.s.od * t.s.oh * t.s.ow
+    t.xn = x.strides[0] // size
+    t.xc = x.strides[1] // size
+    t.xd = x.strides[2] // size
+    t.xh = x.strides[3] // size
+    t.xw = x.strides[4] // size
+    t.finish.clamp = clamp is not None
+    if clamp is not None:
+        t.finish.lo, t.finish.hi = clamp
+    t.finish.row_bias = t.finish.col_bias = NULL
+    t.finish.chain = CHUNK
+    t.flat = patch_is_pixel(t)
+    if t.flat:                                      # of however many rows: one will do
+        t.s.iw = t.s.ow = t.pixels
+        t.s.id = t.s.ih = t.s.od = t.s.oh = 1
+    return 0
+
+
+cdef inline void plan_blocks(
+    Task *t, size_t size, Py_ssize_t unit, Py_ssize_t channel_unit, int threads,
+) noexcept nogil:
+    """Split K evenly, then pixels so that a panel fits and threads share the blocks evenly; channels if it must.
+
+    Blocks of volumes are parts of a plane, or whole planes.
+    """
+    cdef Py_ssize_t most, wanted, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow
+    t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
+    most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
+    t.span = t.pixels if t.s.od == 1 or plane <= most else plane
+    if t.span > plane:
+        unit, most = plane, most // plane * plane
+    images *= t.pixels // t.span
+    t.blocks = ceil_div(t.span, most)
+    wanted = round_up(t.blocks * images, threads)
+    t.blocks = min(ceil_div(wanted, images), ceil_div(t.span, unit))
+    t.block = round_up(ceil_div(t.span, t.blocks), unit)
+    t.blocks = ceil_div(t.span, t.block) * (t.pixels // t.span)
+    t.parts = min(ceil_div(threads, t.n * t.s.groups * t.blocks), ceil_div(t.ocg, channel_unit))
+    t.part = round_up(ceil_div(t.ocg, t.parts), channel_unit)
+    t.parts = ceil_div(t.ocg, t.part)
+
+
+cdef inline Py_ssize_t items(const Task *t) noexcept nogil:
+    return t.n * t.s.groups * t.blocks * t.parts
+
+
+cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
+    cdef Item item
+    cdef Py_ssize_t each = t.blocks // (t.pixels // t.span), block = i % t.blocks, part
+    i = i // t.blocks
+    part = i % t.parts
+    i = i // t.parts
+    item.group, item.image = i % t.s.groups, i // t.s.groups
+    item.p0 = block // each * t.span + block % each * t.block
+    item.p1 = min(item.p0 + t.block, (block // each + 1) * t.span)
+    item.o0, item.o1 = part * t.part, min((part + 1) * t.part, t.ocg)
+    return item
+
+
+cdef inline void multiply(
+    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
+    Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+) noexcept nogil:
+    """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
+
+    `b_tile` is the distance in B from one tile's columns to the next one's. Rows are split evenly into as few tiles as
+    will do, the first `longer` of them one row longer than the others. Where the sum is short a stripe is many tiles
+    wide: the rows of C, often a power of two apart, are then written some lines at a time and not one.
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
+    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), 1) * width
+    cdef const real *row_bias = <const real *> finish.row_bias
+    cdef const real *col_bias = <const real *> finish.col_bias
+    while j0 < cols:
+        i = 0
+        for n in range(tiles):
+            r = shorter + (n < longer)
+            finish.row_bias = at(row_bias, i)
+            j = j0
+            for m in range(r if j0 == 0 and n + 1 < tiles else 0):      # A comes row by row, too short to be foreseen
+                fetch_ahead(a + (i + r + m) * lda, kc * sizeof(real))
+            for m in range(ceil_div(min(stripe, cols - j0), width)):
+                finish.col_bias = at(col_bias, j)
+                tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
+                     c + i * ldc + j, ldc, &finish)
+                j += width
+            i += r
+        j0 += stripe
+        b += stripe // width * b_tile

@@ -1,0 +1,166 @@
+"""The input under a block of output pixels, staged so that every tap reads it with unit stride and without borders.
+
+Taps see an image through its stride: tap j of output x reads column x * sw + j * dw - pw. Rows and columns are split by
+their phase, (j * dw) % sw, and what lies outside the image is staged as zeros, so that for every tap a row of pixels is
+a run of elements at a distance that depends on the tap alone:
+
+    stride 2, three taps, one before      image row    . p0 q0 p1 q1 p2 q2       taps 0 and 2 read q at 0 and 1,
+                                          staged       [. q0 q1 q2] [p0 p1 p2]   tap 1 reads p at 0
+
+A stage holds [channel][depth][row phase][column phase][row][column] of a block, which is part of one output plane or a
+number of whole planes. Each element of the input is fetched once a block and not once a tap, and what is left of
+packing is copying runs by whole vectors.
+"""
+
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.shape cimport ConvShape, real
+
+cdef extern from "copy.h" nogil:
+    Py_ssize_t copy_lanes(size_t size)
+    void copy_rows(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
+cdef enum:
+    TURNED = 4      # phases from which on a row is split by transposing squares
+
+
+cdef struct Stage:
+    Py_ssize_t cols, rows, deep                 # of a slot: columns, rows; and depths of the input
+    Py_ssize_t slots_h, slots_w                 # phases that some tap sees
+    Py_ssize_t slot, depth, channel             # from one slot, depth, channel to the next, in elements
+    Py_ssize_t *phase_h                         # of each slot, which row modulo the stride it starts from
+    Py_ssize_t *phase_w
+    Py_ssize_t *tap                             # of each tap, its distance from the first one at pixel 0 of the block
+
+
+cdef inline Py_ssize_t slot_of(Py_ssize_t *phase, Py_ssize_t *slots, Py_ssize_t wanted) noexcept nogil:
+    """The slot of a phase, a new one if need be."""
+    cdef Py_ssize_t slot = 0
+    while slot < slots[0] and phase[slot] != wanted:
+        slot += 1
+    if slot == slots[0]:
+        phase[slot] = wanted
+        slots[0] += 1
+    return slot
+
+
+cdef inline Py_ssize_t stage_table(const ConvShape *s) noexcept nogil:
+    """Items of the table that `plan_stage` fills."""
+    return s.kh + s.kw + s.kd * s.kh * s.kw
+
+
+cdef inline bint plan_stage(
+    Stage *t, const ConvShape *s, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t most,
+) noexcept nogil:
+    """For blocks of at most `planes` output planes and `rows` rows; whether a channel takes `most` elements or less."""
+    cdef Py_ssize_t a, i, j, h, w
+    t.phase_h, t.phase_w, t.tap = table, table + s.kh, table + s.kh + s.kw
+    t.slots_h = t.slots_w = 0
+    for i in range(s.kh):
+        slot_of(t.phase_h, &t.slots_h, i * s.dh % s.sh)
+    for j in range(s.kw):
+        slot_of(t.phase_w, &t.slots_w, j * s.dw % s.sw)
+    t.cols = s.ow + (s.kw - 1) * s.dw // s.sw
+    t.rows = rows + (s.kh - 1) * s.dh // s.sh
+    t.deep = (planes - 1) * s.sd + (s.kd - 1) * s.dd + 1
+    if <double> t.slots_h * t.slots_w * t.rows * t.cols * t.deep > most:
+        return False
+    t.slot = t.rows * t.cols
+    t.depth = t.slots_h * t.slots_w * t.slot
+    t.channel = t.deep * t.depth
+    for i in range(s.kh):
+        h = slot_of(t.phase_h, &t.slots_h, i * s.dh % s.sh)
+        for j in range(s.kw):
+            w = slot_of(t.phase_w, &t.slots_w, j * s.dw % s.sw)
+            for a in range(s.kd):
+                t.tap[(a * s.kh + i) * s.kw + j] = (
+                    a * s.dd * t.depth + (h * t.slots_w + w) * t.slot + i * s.dh // s.sh * t.cols + j * s.dw // s.sw
+                )
+    return True
+
+
+cdef inline void stage_row(
+    const Stage *t, const ConvShape *s, const real *row, real *to, Py_ssize_t first, Py_ssize_t end,
+) noexcept nogil:
+    """Columns [first, end) of every phase of one row; `row` is its element at column 0 of the padded image."""
+    cdef Py_ssize_t w, lo, hi, phase
+    for w in range(t.slots_w):
+        phase = t.phase_w[w]
+        lo = clip(first_inside(phase - s.pw, s.sw), first, end)
+        hi = clip(end_inside(phase - s.pw, s.sw, s.iw), lo, end)
+        zeros(to + first, lo - first)
+        copy_run(to + lo, row + lo * s.sw + phase, hi - lo, s.sw)
+        zeros(to + hi, end - hi)
+        to += t.slot
+
+
+cdef inline void stage_plane(
+    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xh, Py_ssize_t top, real *to,
+) noexcept nogil:
+    """One depth of one channel, from row `top` of the image on; x is its plane, or NULL for one of padding."""
+    cdef Py_ssize_t h, w, r, y, lo = 0, hi = 0
+    cdef const real *row
+    cdef real *into
+    if t.slots_w >= TURNED and t.phase_w[t.slots_w - 1] == t.slots_w - 1:       # the first phases, in their order
+        lo = clip(first_inside(-s.pw, s.sw), 0, t.cols)
+        hi = clip(end_inside(t.slots_w - 1 - s.pw, s.sw, s.iw), lo, t.cols)     # columns that have all phases
+    for h in range(t.slots_h):
+        for r in range(t.rows):
+            into = to + h * t.slots_w * t.slot + r * t.cols
+            y = top + r * s.sh + t.phase_h[h]
+            if x == NULL or not 0 <= y < s.ih:
+                for w in range(t.slots_w):
+                    zeros(into + w * t.slot, t.cols)
+                continue
+            row = x + y * xh - s.pw
+            if lo < hi:
+                stage_row(t, s, row, into, 0, lo)
+                turn_block(sizeof(real), hi - lo, t.slots_w, row + lo * s.sw, s.sw, into + lo, t.slot)
+            stage_row(t, s, row, into, hi, t.cols)
+
+
+cdef inline void stage_block(
+    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xc, Py_ssize_t xd, Py_ssize_t xh,
+    Py_ssize_t channels, Py_ssize_t z0, Py_ssize_t y0, real *stage,
+) noexcept nogil:
+    """What the output pixels from row y0 of plane z0 on see of `channels` channels; x is the first one."""
+    cdef Py_ssize_t c, a, z
+    for c in range(channels):
+        for a in range(t.deep):
+            z = z0 * s.sd - s.pd + a
+            stage_plane(t, s, x + c * xc + z * xd if 0 <= z < s.id else NULL, xh, y0 * s.sh - s.ph,
+                        stage + c * t.channel + a * t.depth)
+
+
+cdef inline void copy_columns(
+    const Stage *t, const ConvShape *s, const real *stage, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1,
+    real *panel, Py_ssize_t leading,
+) noexcept nogil:
+    """panel[k - k0][p - p0] = tap k of pixel p, as `pack_columns`, from the stage of the block that begins at p0.
+
+    The stage begins at the channel of k0. Up to a vector less one element beyond a panel's row is written, too.
+    """
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, plane = s.oh * s.ow, first = k0 // taps
+    cdef Py_ssize_t k, p, y, o, n, rows, z0 = p0 // plane, y0 = (p0 - z0 * plane) // s.ow
+    cdef const real *source
+    cdef const real *row
+    cdef real *to
+    for k in range(k0, k1):
+        source = stage + (k // taps - first) * t.channel + t.tap[k % taps]
+        to = panel + (k - k0) * leading
+        p = p0
+        o = p0 % s.ow
+        while p < p1:                                       # plane after plane, each from its first pixel but one
+            y = p % plane // s.ow
+            row = source + (p // plane - z0) * s.sd * t.depth + (y - y0) * t.cols + o
+            n = min(s.ow - o, p1 - p)
+            rows = 1
+            if o == 0:
+                rows = min(max((p1 - p) // s.ow, 1), s.oh - y)
+            copy_rows(sizeof(real), to, row, rows, n, t.cols)
+            to += rows * n
+            p += rows * n
+            o = 0

@@ -1,0 +1,78 @@
+"""Convolution as a product, cut into blocks: where maps and channels are larger than one panel, stage or tile.
+
+The tiny geometries of `cases.py` mostly fit one block; these cross its borders, which the number of threads moves.
+"""
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+import fastconv
+from fastconv._methods import METHODS, choose
+from tests import data
+from tests.layouts import DENSE, LAYOUTS
+
+# name -> (input, weight, keywords); at least five output channels, so that they are products and not filters
+LAYERS = {
+    "parts of a plane": ((1, 40, 47, 53), (7, 40, 3, 3), {"padding": 1}),
+    "parts of a plane, strided": ((1, 23, 95, 97), (5, 23, 4, 3), {"padding": (2, 1), "stride": 2}),
+    "parts of planes": ((1, 64, 4, 18, 18), (5, 64, 1, 2, 2), {}),
+    "whole planes": ((2, 29, 9, 8, 7), (6, 29, 3, 3, 3), {"padding": 1}),
+    "whole planes, strided": ((1, 30, 11, 9, 9), (9, 30, 3, 3, 3), {"padding": (1, 0, 1), "stride": (2, 1, 2)}),
+    "planes of one pixel": ((1, 70, 7, 3, 3), (7, 70, 2, 3, 3), {"stride": (2, 1, 1)}),
+    "one pixel": ((3, 300, 2, 2), (23, 300, 2, 2), {}),
+    "far taps": ((1, 9, 130, 140), (6, 9, 3, 3), {"dilation": 61}),
+    "taps beyond the image": ((1, 30, 7, 6), (6, 30, 3, 3), {"dilation": 900, "padding": 900}),
+    **{f"stride {s}": ((1, 12, 43, 50), (8, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
+    **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},
+    **{f"kernel on {w} pixels": ((1, 33, 6, w), (9, 33, 3, 2), {"padding": (1, 0)}) for w in (4, 5, 7, 9)},
+}
+
+
+def exact(x, w, stride=1, padding=0, dilation=1):
+    """The convolution by NumPy in float64, from all windows."""
+    rank = w.ndim - 2
+    stride, padding, dilation = (v if isinstance(v, tuple) else (v,) * rank for v in (stride, padding, dilation))
+    axes = tuple(range(2, 2 + rank))
+    padded = np.pad(x.astype(float), ((0, 0), (0, 0), *((p, p) for p in padding)))
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, w.shape[2:], strict=True)]
+    windows = sliding_window_view(padded, spans, axes)
+    every = (slice(None), slice(None), *(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
+    return np.moveaxis(np.tensordot(windows[every], w.astype(float), ([1, *range(-rank, 0)], [1, *axes])), -1, 1)
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def layer(request):
+    """Operands of small integers, keywords, and the exact result."""
+    input, weight, keywords = LAYERS[request.param]
+    x, w = data.integers(input, key="input"), data.integers(weight, key="weight")
+    return x, w, keywords, exact(x, w, **keywords)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_products_in_blocks_are_exact(layer, layout, threads, dtype, cpu_level):
+    """To the last bit, whatever blocks the number of threads makes."""
+    x, w, keywords, expected = layer
+    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+    out = np.full_like(x, np.nan, shape=expected.shape)
+    with fastconv.num_threads(threads):
+        for bias in (None, data.integers(w.shape[:1], dtype)):
+            shift = 0 if bias is None else bias.reshape(-1, *(1,) * (w.ndim - 2))
+            function = getattr(fastconv, f"conv{w.ndim - 2}d")
+            function(x, w.astype(dtype), bias, **keywords, method="direct", activation="relu", out=out)
+            data.assert_identical(out, np.maximum(expected + shift, 0).astype(dtype))
+
+
+def test_layers_are_products():
+    """None of these layers is computed by the kernel for few output channels."""
+    from fastconv._geometry import conv_geometry
+
+    for name, (input, weight, k) in LAYERS.items():
+        geometry = conv_geometry(
+            "conv", len(input) - 2, input, weight, k.get("stride", 1), k.get("padding", 0), k.get("dilation", 1), 1,
+            "zeros", 4, 0,
+        ).geometry  # fmt: skip
+        taken, _ = choose(geometry, "direct")
+        assert taken is METHODS[-1]
+        assert taken.kernel(geometry) == "direct", name
