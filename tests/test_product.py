@@ -37,7 +37,7 @@ def exact(x, w, stride=1, padding=0, dilation=1):
     padded = np.pad(x.astype(float), ((0, 0), (0, 0), *((p, p) for p in padding)))
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, w.shape[2:], strict=True)]
     windows = sliding_window_view(padded, spans, axes)
-    every = (slice(None), slice(None), *(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
+    every = (..., *(slice(None, None, step) for step in (*stride, *dilation)))
     return np.moveaxis(np.tensordot(windows[every], w.astype(float), ([1, *range(-rank, 0)], [1, *axes])), -1, 1)
 
 
