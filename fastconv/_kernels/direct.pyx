@@ -24,8 +24,8 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows
     cdef Py_ssize_t columns = tile_width(size) if t.flat else t.block
     t.left = narrow_columns(size, t.pixels)
-    # an odd number of cache lines: the rows of a tile's columns then fall into all sets
-    t.leading = (round_up(columns * size, LINE) // LINE | 1) * LINE // size
+    # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
+    t.leading = (ceil_div((columns + copy_lanes(size)) * size, LINE) | 1) * LINE // size
     t.panel = round_up(t.kc * t.leading + NARROW * (t.kc + LINE), LINE)
     t.staged = 0
     if taps > 1:

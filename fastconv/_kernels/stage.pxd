@@ -141,26 +141,23 @@ cdef inline void copy_columns(
 ) noexcept nogil:
     """panel[k - k0][p - p0] = tap k of pixel p, as `pack_columns`, from the stage of the block that begins at p0.
 
-    The stage begins at the channel of k0. Up to a vector less one element beyond a panel's row is written, too.
+    The stage begins at the channel of k0. Up to a vector less one element beyond a row of the panel is written, too.
     """
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, plane = s.oh * s.ow, first = k0 // taps
-    cdef Py_ssize_t k, p, y, o, n, rows, z0 = p0 // plane, y0 = (p0 - z0 * plane) // s.ow
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, plane = s.oh * s.ow, z0 = p0 // plane, y0 = (p0 - z0 * plane) // s.ow
+    cdef Py_ssize_t p = p0, k, tap, z, y, o, n, rows
     cdef const real *source
-    cdef const real *row
-    cdef real *to
-    for k in range(k0, k1):
-        source = stage + (k // taps - first) * t.channel + t.tap[k % taps]
-        to = panel + (k - k0) * leading
-        p = p0
-        o = p0 % s.ow
-        while p < p1:                                       # plane after plane, each from its first pixel but one
-            y = p % plane // s.ow
-            row = source + (p // plane - z0) * s.sd * t.depth + (y - y0) * t.cols + o
-            n = min(s.ow - o, p1 - p)
-            rows = 1
-            if o == 0:
-                rows = min(max((p1 - p) // s.ow, 1), s.oh - y)
-            copy_rows(sizeof(real), to, row, rows, n, t.cols)
-            to += rows * n
-            p += rows * n
-            o = 0
+    while p < p1:                       # part of a row, or whole rows of a plane
+        z = p // plane
+        y = (p - z * plane) // s.ow
+        o = (p - z * plane) - y * s.ow
+        n = min(s.ow - o, p1 - p)
+        rows = 1 if n < s.ow else min((p1 - p) // s.ow, s.oh - y)
+        source = stage + (z - z0) * s.sd * t.depth + (y - y0) * t.cols + o
+        tap = k0 % taps
+        for k in range(k1 - k0):
+            copy_rows(sizeof(real), panel + k * leading + p - p0, source + t.tap[tap], rows, n, t.cols)
+            tap += 1
+            if tap == taps:
+                tap = 0
+                source += t.channel
+        p += rows * n
