@@ -11,6 +11,7 @@ from libc.string cimport memcpy
 from fastconv._kernels.pack cimport ceil_div, pack_rows
 from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, start
+from fastconv._kernels.stage_last cimport StageLast, copy_lanes, copy_patches, plan_stage_last, stage_pixels
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "turn.h" nogil:
@@ -18,28 +19,42 @@ cdef extern from "turn.h" nogil:
                     Py_ssize_t ldt)
 
 cdef enum:
+    STAGE_BYTES = 262144    # of a stage at most
+    SHORT = 64              # elements of a line of a patch up to which a block is staged
     TURNED = 64     # rows of repacked weights that are turned at a time
     WIDEST = 32     # the width of a tile
 
 
+cdef bint plan_rows(const Task *t, Py_ssize_t size, StageLast *stage, Py_ssize_t *table) noexcept nogil:
+    """Whether a block's input is staged: its lines are short, taps share it, and it is small."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, planes = ceil_div(t.block, t.s.oh * t.s.ow)
+    cdef Py_ssize_t rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
+    if taps == 1 or t.icg * (t.s.kw if t.s.dw == 1 else 1) > SHORT:
+        return False
+    return plan_stage_last(stage, &t.s, table, planes, rows, STAGE_BYTES // size)
+
+
 cdef void block(
-    const Task *t, const real *x, const real *w, const real *bias, real *out, real *panel,
+    const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *panel,
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
     """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile."""
-    cdef Py_ssize_t width = tile_width(sizeof(real))
-    cdef Py_ssize_t k0 = 0, k1, lda
-    cdef const real *a
+    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.oh * t.s.ow
+    cdef Py_ssize_t k0 = 0, k1, lda = t.leading
+    cdef real *staged = panel + t.panel
+    cdef const real *a = panel
     cdef tile_finish finish = t.finish
+    if t.staged:
+        stage_pixels(stage, &t.s, x, t.xd, t.xh, t.xw, p0 // plane, p0 % plane // t.s.ow, staged)
     while True:
         k1 = min(k0 + t.kc, t.depth)
         if t.flat:
             a = x + p0 * t.xw + k0
             lda = t.xw
+        elif t.staged:
+            copy_patches(stage, &t.s, <const real *> staged, k0, k1, p0, p1, panel, t.leading)
         else:
             pack_rows(&t.s, x, t.xd, t.xh, t.xw, k0, k1, p0, p1, panel, t.leading)
-            a = panel
-            lda = t.leading
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         finish.col_bias = at(bias, o0)
@@ -83,17 +98,17 @@ cdef void repack_weights(const ConvShape *s, const real *w, real *packed, int th
                     min(width, ocg - i % tiles * width))
 
 
-cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
-              Py_ssize_t each, int threads) noexcept nogil:
+cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
+              real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     cdef Py_ssize_t i
     for i in prange(items(t), num_threads=threads, schedule="dynamic"):
-        one_item(t, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
+        one_item(t, stage, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
 
 
-cdef void one_item(const Task *t, Item item, const real *x, const real *w, const real *bias, real *out,
-                   real *scratch) noexcept nogil:
+cdef void one_item(const Task *t, const StageLast *stage, Item item, const real *x, const real *w, const real *bias,
+                   real *out, real *scratch) noexcept nogil:
     cdef Py_ssize_t padded = round_up(t.ocg, tile_width(sizeof(real)))
-    block(t, x + item.image * t.xn + item.group * t.icg, w + item.group * padded * t.depth,
+    block(t, stage, x + item.image * t.xn + item.group * t.icg, w + item.group * padded * t.depth,
           at(bias, item.group * t.ocg), out + item.image * t.pixels * t.s.oc + item.group * t.ocg, scratch,
           item.p0, item.p1, item.o0, item.o1)
 
@@ -135,30 +150,42 @@ def conv(
     packed : what `pack` made of w
     """
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), each, shared = 0
+    cdef StageLast stage
+    cdef Py_ssize_t size = sizeof(real), each, shared = 0, table
     cdef const real *xs = start(x)
     cdef const real *ws = start(w)
     cdef const real *bs = NULL
     cdef const real *us = NULL
     cdef real *scratch
+    cdef char *lines
     cdef char *memory
     begin(&t, geometry, x, clamp)
     if bias is not None:
         bs = &bias[0]
     plan_blocks(&t, size, TILE_ROWS, tile_width(size), threads)
+    table = t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
+    lines = <char *> malloc(table)
+    if lines == NULL:
+        raise MemoryError(f"direct: no memory for {table} bytes of scratch")
     t.leading = round_up(t.kc * size, LINE) // size + LINE // size      # not a power of two: all cache sets
-    each = 0 if t.flat else round_up(t.block * t.leading, LINE)
+    t.panel = 0 if t.flat else round_up(t.block * t.leading, LINE)
+    t.staged = 0
+    if plan_rows(&t, size, &stage, <Py_ssize_t *> lines):
+        t.staged = round_up(stage.deep * stage.depth + copy_lanes(size), LINE)
+    each = t.panel + t.staged
     if packed is None:
         shared = round_up(weights_size(&t.s, size), LINE)
     elif packed.shape[0]:
         us = &packed[0]
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:
+        free(lines)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
     with nogil:
         if packed is None:
             repack_weights(&t.s, ws, scratch, threads)
             us = scratch
-        run(&t, xs, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, threads)
+        run(&t, &stage, xs, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, threads)
     free(memory)
+    free(lines)
