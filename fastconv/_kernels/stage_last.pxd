@@ -84,9 +84,9 @@ cdef inline void copy_patches(
     Up to a vector less one element beyond a row of the panel is written, too.
     """
     cdef Py_ssize_t plane = s.oh * s.ow, z0 = p0 // plane, z = z0, y0 = (p0 - z * plane) // s.ow, y = y0
-    cdef Py_ssize_t o = p0 - z * plane - y * s.ow, p, n, k, first = k0 // t.run, end
+    cdef Py_ssize_t o = p0 - z * plane - y * s.ow, _p, n, k, first = k0 // t.run, end
     cdef const real *patch
-    for p in range(p1 - p0):
+    for _p in range(p1 - p0):
         patch = stage + (z - z0) * s.sd * t.depth + (y - y0) * s.sh * t.row + o * s.sw * t.pixel
         k = k0
         n = first
