@@ -17,6 +17,7 @@ cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
+    EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
     LINE = 64                # bytes of a cache line
 
 
@@ -76,27 +77,35 @@ cdef inline int begin(Task *t, tuple geometry, const real[:, :, :, :, :] x, tupl
     return 0
 
 
+cdef inline void split_span(Task *t, Py_ssize_t blocks, Py_ssize_t unit) noexcept nogil:
+    """Divide each span into at most so many blocks of whole units."""
+    t.block = round_up(ceil_div(t.span, min(blocks, ceil_div(t.span, unit))), unit)
+    t.blocks = ceil_div(t.span, t.block) * (t.pixels // t.span)
+
+
 cdef inline void plan_blocks(
     Task *t, size_t size, Py_ssize_t unit, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
     """Split K evenly, then pixels so that a panel fits and threads share the blocks evenly; channels if it must.
 
-    Blocks of volumes are parts of a plane, or whole planes.
+    Blocks of volumes are parts of a plane, or whole planes. Where blocks of whole units would leave a thread much more
+    pixels than another (two vectors and one of a 7 x 7 map), every thread takes all pixels for a part of the channels.
     """
-    cdef Py_ssize_t most, wanted, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow
+    cdef Py_ssize_t most, spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted
     t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
     most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
     t.span = t.pixels if t.s.od == 1 or plane <= most else plane
     if t.span > plane:
         unit, most = plane, most // plane * plane
-    images *= t.pixels // t.span
-    t.blocks = ceil_div(t.span, most)
-    wanted = round_up(t.blocks * images, threads)
-    t.blocks = min(ceil_div(wanted, images), ceil_div(t.span, unit))
-    t.block = round_up(ceil_div(t.span, t.blocks), unit)
-    t.blocks = ceil_div(t.span, t.block) * (t.pixels // t.span)
-    t.parts = min(ceil_div(threads, t.n * t.s.groups * t.blocks), ceil_div(t.ocg, channel_unit))
-    t.part = round_up(ceil_div(t.ocg, t.parts), channel_unit)
+    spans = t.pixels // t.span
+    blocks = ceil_div(t.span, most)
+    wanted = ceil_div(round_up(blocks * images * spans, threads), images * spans)
+    split_span(t, wanted, unit)
+    t.parts = ceil_div(threads, images * t.blocks)
+    if threads > 1 and t.block * t.blocks * EVEN > t.pixels * (EVEN + 1) and t.ocg >= 2 * threads * channel_unit:
+        split_span(t, blocks, unit)
+        t.parts = threads
+    t.part = round_up(ceil_div(t.ocg, min(t.parts, ceil_div(t.ocg, channel_unit))), channel_unit)
     t.parts = ceil_div(t.ocg, t.part)
 
 
