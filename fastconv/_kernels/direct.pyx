@@ -1,8 +1,8 @@
 """Direct convolution of channels-first images: the product of `product.pxd` without a column matrix.
 
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
-a panel of columns, copied from a stage of the input (`stage.pxd`), or of the image itself where a patch is a pixel. The
-last few pixels of an image go through `narrow.h`.
+a panel of columns, copied from a stage of the input (`stage.pxd`), or of the image itself where a patch is a pixel and
+channels are few. The last few pixels of an image go through `narrow.h`.
 """
 
 from cython.parallel cimport prange, threadid
@@ -16,13 +16,19 @@ from fastconv._kernels.tile cimport NARROW, TILE_ROWS, narrow, narrow_columns, t
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
+    IN_PLACE = 128           # output channels up to which rows a plane apart cost less than a panel: peers.py, 1x1
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
+
+
+cdef inline bint read_in_place(const Task *t) noexcept nogil:
+    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel."""
+    return t.flat and t.ocg <= IN_PLACE
 
 
 cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows
-    cdef Py_ssize_t columns = tile_width(size) if t.flat else t.block
+    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block
     t.left = narrow_columns(size, t.pixels)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = (ceil_div((columns + copy_lanes(size)) * size, LINE) | 1) * LINE // size
@@ -57,7 +63,7 @@ cdef void block(
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t step = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
-    cdef Py_ssize_t whole = (p1 - p0) // width * width if t.flat else 0     # columns that are read where they lie
+    cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t) else 0
     cdef Py_ssize_t k0 = 0, k1, k, j, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
     cdef real *turned = panel + t.kc * t.leading
