@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, compute_dtype, empty, finish, five, float_dtype, layout, readable
+from fastconv._arrays import FIRST, array, compute_dtype, empty, finish, float_dtype, layout, readable
 from fastconv._pool_geometry import adaptive_geometry
-from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, lowest, ordered_dtype, threads_for
+from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, lowest, ordered_dtype, run_pool
 from fastconv._sizes import flag, freeze
 
 
@@ -34,10 +34,7 @@ def adaptive_pool(function, rank, input, output_size, maximum, return_indices=Fa
     at = empty(shape, rank, INDEX, order) if indices else None
     if result.size:
         x = readable(x, rank, plan.dtype, order)
-        if indices:
-            plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
-        else:
-            plan.run(five(x, rank), five(result, rank), plan.geometry, plan.blank, threads_for(x.size))
+        run_pool(plan, x, result, at, rank)
     result = finish(result, None, dtype)
     return (result, at) if indices else result
 
