@@ -1,6 +1,6 @@
 """From shapes and arguments to what will run: method, kernel, geometry. Cached, since it looks at no data.
 
-A repeated call finds its plan in one dictionary look-up. Plans hold no arrays.
+A call with the shapes of an earlier one finds its plan in one dictionary look-up. Plans hold no arrays.
 """
 
 from functools import lru_cache
@@ -17,6 +17,7 @@ from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
 SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
+FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
 _cpu.remembers_kernels(_door)
 
 
@@ -83,7 +84,7 @@ def plan_conv(
         conv.padding,
         PADDING_MODES[mode][0],
         geometry.macs,
-        MOST if geometry.macs * prod(batch) > SERIAL_MACS else 1,
+        MOST if geometry.macs * prod(batch) > SERIAL_MACS * FEWER.get(taken.name, 1) else 1,
         taken.name,
         reasons,
         packing,

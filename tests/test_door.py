@@ -16,6 +16,8 @@ CALLS = {
     "conv2d bias relu": lambda x, w, b: fastconv.conv2d(x, w, b, (2, 1), ((1, 0), (0, 1)), activation="relu"),
     "prepared": lambda x, w, b: fastconv.prepare(w, b, padding="same")(x),
     "max_pool2d": lambda x, w, b: fastconv.max_pool2d(x, 2),
+    "adaptive_avg_pool2d": lambda x, w, b: fastconv.adaptive_avg_pool2d(x, (2, None)),
+    "global_max_pool": lambda x, w, b: fastconv.global_max_pool(x),
     "avg_pool2d": lambda x, w, b: fastconv.avg_pool2d(x, (3, 2), 1),
 }
 over_calls = pytest.mark.parametrize("name", CALLS)
