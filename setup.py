@@ -19,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("fastconv/_kernels")
 DEBUG = os.environ.get("FASTCONV_DEBUG", "0") not in ("", "0")
 ONCE = ("features",)  # asks what the CPU can do, so it must run on every CPU
+DOOR = "fastconv._door"  # the one module that sees NumPy's C interface; as light at any level
 SHARED = "fastconv._kernels._cyutility"  # Cython's own memoryview code, once for all kernels: half the time to compile
 
 X86_LEVELS = {
@@ -52,6 +53,7 @@ def kernels():
     Flags are set after `cythonize`, which remembers the ones it is given by source file: handed to it, those of one
     level would reach the same source at the next.
     """
+    import numpy
     from Cython.Build import cythonize
 
     extensions = []
@@ -65,6 +67,7 @@ def kernels():
             copy.unlink()  # Cython copies the headers it knows of, and includes of those find older copies beside them
         if level == "baseline":
             modules.append(Extension(SHARED, [f"{SHARED.replace('.', '/')}.c"]))
+            modules.append(Extension(DOOR, [f"{DOOR.replace('.', '/')}.pyx"]))
         translated = cythonize(
             modules,
             build_dir=str(folder),
@@ -75,7 +78,7 @@ def kernels():
         )
         for extension in translated:
             extension.extra_compile_args = [*flags]
-            extension.include_dirs = [str(KERNELS)]
+            extension.include_dirs = [numpy.get_include() if extension.name == DOOR else str(KERNELS)]
             extension.depends += [str(header) for header in KERNELS.glob("*.h")]
         extensions += translated
     return extensions

@@ -3,9 +3,10 @@
 from functools import lru_cache
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, compute_dtype, empty, finish, five, float_dtype, layout, readable
+from fastconv._arrays import FIRST, array, compute_dtype, empty, finish, float_dtype, layout, readable
+from fastconv._door import again, remember
 from fastconv._pool_geometry import adaptive_geometry
-from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, lowest, ordered_dtype, threads_for
+from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, lowest, most_threads, ordered_dtype, run_pool
 from fastconv._sizes import flag, freeze
 
 
@@ -22,9 +23,17 @@ def plan_adaptive(function, rank, shape, dtype, order, output_size, maximum, ind
 
 def adaptive_pool(function, rank, input, output_size, maximum, return_indices=False):
     """Adaptive pooling of any rank."""
+    settings = function, rank, output_size, maximum, return_indices
+    result = again(None, input, None, None, settings)
+    return by_plan(function, settings, input) if result is None else result
+
+
+def by_plan(function, settings, input):
+    """The long way: arrays, plan, kernel, result."""
+    _, rank, output_size, maximum, return_indices = settings
     x = array(function, "input", input)
     dtype = ordered_dtype(function, input=x) if maximum else float_dtype(function, input=x)
-    order = layout(x, rank) if x.ndim > rank else FIRST
+    order = layout(x, rank)
     indices = flag(function, "return_indices", return_indices)
     plan = plan_adaptive(
         function, rank, x.shape, dtype, order, freeze(function, "output_size", output_size), maximum, indices
@@ -34,10 +43,9 @@ def adaptive_pool(function, rank, input, output_size, maximum, return_indices=Fa
     at = empty(shape, rank, INDEX, order) if indices else None
     if result.size:
         x = readable(x, rank, plan.dtype, order)
-        if indices:
-            plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
-        else:
-            plan.run(five(x, rank), five(result, rank), plan.geometry, plan.blank, threads_for(x.size))
+        run_pool(plan, x, result, at, rank)
+        if not indices and plan.dtype == dtype and x is input:
+            remember(result, plan, (rank, plan.blank), most_threads(x.size), x, None, None, settings)
     result = finish(result, None, dtype)
     return (result, at) if indices else result
 

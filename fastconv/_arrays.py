@@ -69,9 +69,9 @@ def compute_dtype(dtype):
 
 def layout(x, rank):
     """FIRST or LAST: which axis of `x`, (n, c, *spatial) or (c, *spatial), is innermost in memory."""
-    if x.flags.c_contiguous:
-        return FIRST
     channels = x.ndim - rank - 1
+    if x.flags.c_contiguous or channels < 0:
+        return FIRST
     if x.shape[channels] == 1 or x.strides[channels] != x.itemsize:
         return FIRST
     spatial = zip(x.shape[channels + 1 :], x.strides[channels + 1 :], strict=True)

@@ -1,14 +1,12 @@
 """The fronts of convolution: one for each rank, all by way of `convolve`."""
 
 from fastconv._arrays import (
-    FIRST,
     array,
     check_out,
     check_shape_of_bias,
     dense,
     empty,
     finish,
-    five,
     float_dtype,
     layout,
     names_memory_errors,
@@ -16,21 +14,30 @@ from fastconv._arrays import (
     readable,
     target,
 )
-from fastconv._plan import SERIAL_MACS, plan_conv
+from fastconv._door import again, remember
+from fastconv._plan import plan_conv
 from fastconv._sizes import freeze, name
 from fastconv._threads import get_num_threads
 
 
+def convolve(settings, input, weight, bias, out, pack=None):
+    """The way of every convolution: known from an earlier call, or by its plan.
+
+    settings : (function, rank, stride, padding, dilation, groups, padding_mode, activation, method)
+    pack : pack(plan, weight) gives packed weights
+    """
+    result = again(pack, input, weight, bias, settings) if out is None else None
+    return by_plan(settings[0], settings, input, weight, bias, out, pack) if result is None else result
+
+
 @names_memory_errors
-def convolve(
-    function, rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out,
-    pack=None,
-):
-    """The way of every convolution: arrays, plan, kernel, result. `pack(plan, weight)` gives packed weights."""
+def by_plan(function, settings, input, weight, bias, out, pack):
+    """The long way: arrays, plan, kernel, result."""
+    _, rank, stride, padding, dilation, groups, padding_mode, activation, method = settings
     x, w = array(function, "input", input), array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)
     dtype = float_dtype(function, input=x, weight=w, bias=b)
-    order = layout(x, rank) if x.ndim > rank else FIRST
+    order = layout(x, rank)
     plan = plan_conv(
         function,
         rank,
@@ -38,36 +45,34 @@ def convolve(
         w.shape,
         dtype,
         order,
-        stride if type(stride) is int else freeze(function, "stride", stride),
-        padding if type(padding) is int else freeze(function, "padding", padding),
-        dilation if type(dilation) is int else freeze(function, "dilation", dilation),
-        groups if type(groups) is int else freeze(function, "groups", groups),
+        freeze(function, "stride", stride),
+        freeze(function, "padding", padding),
+        freeze(function, "dilation", dilation),
+        freeze(function, "groups", groups),
         name(function, "padding_mode", padding_mode),
         activation if activation is None else name(function, "activation", activation),
         name(function, "method", method),
     )
     check_shape_of_bias(function, b, w)
-    shape = x.shape[: x.ndim - rank - 1] + plan.output
     if out is not None:
-        check_out(function, out, shape, dtype)
+        check_out(function, out, plan.shape, dtype)
     elif plan.order != order:
-        out = empty(shape, rank, dtype, order)
+        out = empty(plan.shape, rank, dtype, order)
     order = plan.order
-    result = target(out, shape, rank, plan.dtype, order, (x, w, b))
+    result = target(out, plan.shape, rank, plan.dtype, order, (x, w, b))
     if result.size:
         if plan.ahead is not None:
             x = pad(x, rank, plan.ahead, plan.pad_mode, order)
-        x = readable(x, rank, plan.dtype, order)
-        w = dense(w, plan.dtype)
+        x, w = readable(x, rank, plan.dtype, order), dense(w, plan.dtype)
         if b is not None:
             b = dense(b, plan.dtype)
-        images = 1 if x.ndim == rank + 1 else x.shape[0]
-        threads = get_num_threads() if plan.macs * images > SERIAL_MACS else 1
-        arguments = plan.geometry, five(x, rank), five(w, rank), b, five(result, rank), plan.clamp, threads
+        arguments = plan.geometry, x, w, b, result, *plan.clamp, min(plan.threads, get_num_threads())
         if pack is None or plan.packing is None:
             plan.run(*arguments)
         else:
-            plan.run(*arguments, pack(plan, arguments[2]))
+            plan.run(*arguments, pack(plan, w))
+        if out is None and plan.dtype == dtype and x is input and w is weight and b is bias:
+            remember(result, plan, plan.clamp, plan.threads, x, w, b, settings)
     return finish(result, out, dtype)
 
 
@@ -116,9 +121,8 @@ def conv1d(
     >>> fastconv.conv1d(series, np.array([[[-1, 1]]], np.float32))
     array([[1., 3., 5., 7.]], dtype=float32)
     """
-    return convolve(
-        "conv1d", 1, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
-    )
+    settings = "conv1d", 1, stride, padding, dilation, groups, padding_mode, activation, method
+    return convolve(settings, input, weight, bias, out)
 
 
 def conv2d(
@@ -210,9 +214,8 @@ def conv2d(
     >>> fastconv.conv2d(image, box, stride=2, padding="same").shape
     (1, 2, 2)
     """
-    return convolve(
-        "conv2d", 2, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
-    )
+    settings = "conv2d", 2, stride, padding, dilation, groups, padding_mode, activation, method
+    return convolve(settings, input, weight, bias, out)
 
 
 def conv3d(
@@ -261,6 +264,5 @@ def conv3d(
     >>> fastconv.conv3d(volume, np.ones((1, 2, 3, 3, 3), np.float32)).shape
     (1, 2, 2, 2)
     """
-    return convolve(
-        "conv3d", 3, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, method, out
-    )
+    settings = "conv3d", 3, stride, padding, dilation, groups, padding_mode, activation, method
+    return convolve(settings, input, weight, bias, out)

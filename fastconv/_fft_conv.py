@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastconv._arrays import five
 from fastconv._fft import axes
 from fastconv._geometry import ConvGeometry
 
@@ -181,6 +182,7 @@ def transform_weights(geometry, weight, packed, threads):
     g = ConvGeometry(*geometry)
     t = transform(g)
     spectra = unpacked(g, t, packed)
+    weight = five(weight, weight.ndim - 2)
     weight = weight.reshape(g.groups, -1, *weight.shape[1:])
     for part in parts_of_weights(g, t):
         spectra[part] = spectra_of_weights(g, t, weight[part], threads)
@@ -193,10 +195,12 @@ def parts_of_weights(g, t):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what NaN and infinity become is documented, not warned about
-def convolve(geometry, x, weight, bias, out, clamp, threads, packed=None):
+def convolve(geometry, x, weight, bias, out, lo, hi, threads, packed=None):
     """As the `conv` of every kernel module, see `_kernels/direct.pyx`; `packed` is what `pack` made."""
     g = ConvGeometry(*geometry)
     t = transform(g)
+    rank = weight.ndim - 2
+    x, weight, out = five(x, rank), five(weight, rank), five(out, rank)
     x, result = (a.reshape(len(a), g.groups, a.shape[1] // g.groups, *a.shape[2:]) for a in (x, out))
     weight = weight.reshape(g.groups, -1, *weight.shape[1:])
     for some, outputs in parts_of_weights(g, t):
@@ -211,8 +215,8 @@ def convolve(geometry, x, weight, bias, out, clamp, threads, packed=None):
                 store(t, backward(t, products, threads), lifted(level, spectra), first, to)
     if bias is not None:
         out += bias[:, None, None, None]
-    if clamp is not None:
-        np.clip(out, *clamp, out=out)
+    if lo > -np.inf or hi < np.inf:
+        np.clip(out, lo, hi, out=out)
 
 
 # As a kernel module has them, for each type

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from fastconv._sizes import LIMIT, integer, per_axis, resolve_padding
 
-ACTIVATIONS = {None: None, "relu": (0.0, float("inf")), "relu6": (0.0, 6.0)}
+INF = float("inf")
+ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}  # what results are clamped to
 PADDING_MODES = {  # ours -> numpy.pad's, and how much wider than the image one side may be
     "zeros": ("constant", None),
     "reflect": ("reflect", -1),

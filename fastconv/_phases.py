@@ -184,7 +184,7 @@ def turned_weight(plan, g, weight, taps, threads):
 def convolve_part(part, x, weights, bias, out, threads):
     run = part.plan
     b = bias if bias is None or part.phases == 1 else np.tile(bias, part.phases)
-    run.run(run.geometry, x[(..., *part.source)], weights[part.weight], b, out, run.clamp, threads)
+    run.run(run.geometry, x[(..., *part.source)], weights[part.weight], b, out, *run.clamp, threads)
 
 
 def interleave_boxes(plan, g, x, weights, bias, result, threads):

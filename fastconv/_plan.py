@@ -1,20 +1,24 @@
 """From shapes and arguments to what will run: method, kernel, geometry. Cached, since it looks at no data.
 
-A repeated call finds its plan in one dictionary look-up. Plans hold no arrays.
+A call with the shapes of an earlier one finds its plan in one dictionary look-up. Plans hold no arrays.
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _cpu
-from fastconv._arrays import FIRST, compute_dtype, empty
+from fastconv import _cpu, _door
+from fastconv._arrays import FIRST, compute_dtype, empty, five
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, choose, wants_channels_first
+from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
 SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
+FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
+_cpu.remembers_kernels(_door)
 
 
 class Packing(NamedTuple):
@@ -26,15 +30,17 @@ class Packing(NamedTuple):
 
 
 class ConvPlan(NamedTuple):
-    run: object  # kernel(geometry, x, weight, bias, out, clamp, threads[, packed])
+    run: object  # kernel(geometry, x, weight, bias, out, *clamp, threads[, packed])
     geometry: tuple
     dtype: np.dtype  # the kernel's
     order: int  # the kernel's memory order
     output: tuple  # (oc, *spatial)
-    clamp: tuple | None
+    shape: tuple  # of the result: (n, oc, *spatial) or (oc, *spatial)
+    clamp: tuple  # (lo, hi)
     ahead: tuple | None  # padding to be applied to the input beforehand: ((before, after), ...)
     pad_mode: str  # numpy.pad's name
     macs: int  # of one image
+    threads: int  # the most that are worth it
     method: str
     reasons: dict  # method -> why it was not taken
     packing: Packing | None  # None where weights are used as they are
@@ -65,16 +71,20 @@ def plan_conv(
     kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
     layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
     packing = None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
+    batch = input_shape[: -rank - 1]
+    batch = input_shape[: -rank - 1]
     return ConvPlan(
         with_corners(kernel.conv[kind], taken.corners(geometry), kind),
         tuple(geometry),
         dtype,
         geometry.last,
         conv.output,
+        batch + conv.output,
         ACTIVATIONS[activation],
         conv.padding,
         PADDING_MODES[mode][0],
         geometry.macs,
+        MOST if geometry.macs * prod(batch) > SERIAL_MACS * FEWER.get(taken.name, 1) else 1,
         taken.name,
         reasons,
         packing,
@@ -87,12 +97,14 @@ def with_corners(run, corners, kind):
         return run
     sums = [(corner, _cpu.kernel(DIRECT.kernel(corner.geometry)).conv[kind]) for corner in corners]
 
-    def both(geometry, x, weight, bias, out, clamp, threads, *packed):
-        run(geometry, x, weight, bias, out, clamp, threads, *packed)
+    def both(geometry, x, weight, bias, out, lo, hi, threads, *packed):
+        run(geometry, x, weight, bias, out, lo, hi, threads, *packed)
+        rank = weight.ndim - 2
+        x, weight, out = five(x, rank), five(weight, rank), five(out, rank)
         for (outputs, inputs, part), direct in sums:
             shape = (len(x), part.oc, part.od, part.oh, part.ow)
             result = empty(shape, 3, out.dtype, part.last)
-            direct(tuple(part), x[(..., *inputs)], weight, bias, result, clamp, threads)
+            direct(tuple(part), x[(..., *inputs)], weight, bias, result, lo, hi, threads)
             out[(..., *outputs)] = result
 
     return both

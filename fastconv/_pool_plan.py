@@ -21,6 +21,7 @@ from fastconv._arrays import (
     readable,
     target,
 )
+from fastconv._door import again, remember
 from fastconv._pool_geometry import check_row, pool_geometry
 from fastconv._sizes import flag, freeze
 from fastconv._threads import get_num_threads
@@ -33,7 +34,7 @@ INDEX = np.dtype(np.int64)
 
 
 class PoolPlan(NamedTuple):
-    run: object  # kernel(x, out, geometry, blank, threads), or kernel(x, out, at, geometry, threads) with indices
+    run: object  # kernel(geometry, x, out, rank, blank, threads), or kernel(x, out, at, geometry, threads) with indices
     geometry: tuple
     dtype: np.dtype  # the kernel's
     output: tuple  # spatial
@@ -58,24 +59,32 @@ def lowest(dtype):
     return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
 
 
-@names_memory_errors
 def pool(
     function, rank, input, kernel_size, stride, padding, dilation, ceil_mode, rule, dtype_of, out=None, indices=False
 ):
     """Pool every window to one value; with `indices`, return also where each maximum was."""
+    settings = function, rank, kernel_size, stride, padding, dilation, ceil_mode, rule
+    result = again(None, input, None, None, settings) if out is None and not indices else None
+    return by_plan(function, settings, input, dtype_of, out, indices) if result is None else result
+
+
+@names_memory_errors
+def by_plan(function, settings, input, dtype_of, out, indices):
+    """The long way: arrays, plan, kernel, result."""
+    _, rank, kernel_size, stride, padding, dilation, ceil_mode, rule = settings
     x = array(function, "input", input)
     dtype = dtype_of(function, input=x)
-    order = layout(x, rank) if x.ndim > rank else FIRST
+    order = layout(x, rank)
     plan = plan_pool(
         function,
         rank,
         x.shape,
         dtype,
         order,
-        kernel_size if type(kernel_size) is int else freeze(function, "kernel_size", kernel_size),
-        stride if type(stride) is int else freeze(function, "stride", stride),
-        padding if type(padding) is int else freeze(function, "padding", padding),
-        dilation if type(dilation) is int else freeze(function, "dilation", dilation),
+        freeze(function, "kernel_size", kernel_size),
+        freeze(function, "stride", stride),
+        freeze(function, "padding", padding),
+        freeze(function, "dilation", dilation),
         flag(function, "ceil_mode", ceil_mode),
         rule,
         indices,
@@ -87,17 +96,29 @@ def pool(
     at = empty(shape, rank, INDEX, order) if indices else None
     if result.size:
         x = readable(x, rank, plan.dtype, order)
-        if indices:
-            plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
-        else:
-            plan.run(five(x, rank), five(result, rank), plan.geometry, plan.blank, threads_for(x.size))
+        run_pool(plan, x, result, at, rank)
+        if out is None and not indices and plan.dtype == dtype and x is input:
+            remember(result, plan, (rank, plan.blank), most_threads(x.size), x, None, None, settings)
     result = finish(result, out, dtype)
     return (result, at) if indices else result
 
 
+def run_pool(plan, x, result, at, rank):
+    """The kernel of `plan`; `at` takes the places of the maxima, or is None."""
+    if at is None:
+        plan.run(plan.geometry, x, result, rank, plan.blank, threads_for(x.size))
+    else:
+        plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
+
+
+def most_threads(work):
+    """The most threads that are worth waking for `work` elements to be looked at."""
+    return 1 + work // SERIAL
+
+
 def threads_for(work):
     """Threads for a call that looks at `work` elements."""
-    return min(get_num_threads(), 1 + work // SERIAL)
+    return min(get_num_threads(), most_threads(work))
 
 
 def ordered_dtype(function, input):

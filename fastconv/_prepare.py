@@ -14,20 +14,18 @@ from fastconv._threads import get_num_threads
 class Prepared:
     """A convolution that keeps its weights; made by `prepare`, called with the input."""
 
-    __slots__ = ("_arguments", "_bias", "_packed", "_rank", "_weight")
+    __slots__ = ("_arguments", "_bias", "_packed", "_rank", "_settings", "_weight")
 
     def __init__(self, rank, weight, bias, arguments):
-        values = {"_rank": rank, "_weight": weight, "_bias": bias, "_arguments": arguments, "_packed": {}}
+        settings = (f"conv{rank}d", rank, *arguments.values())  # in the order of `convolve`
+        values = {"_rank": rank, "_weight": weight, "_bias": bias, "_arguments": arguments, "_settings": settings}
+        values["_packed"] = {}
         for slot, value in values.items():
             object.__setattr__(self, slot, value)
 
     def __call__(self, input, out=None):
         """Convolve `input`, (n, ic, *spatial) or (ic, *spatial): the bits and errors of `convNd`."""
-        a = self._arguments
-        return convolve(
-            f"conv{self._rank}d", self._rank, input, self._weight, self._bias, a["stride"], a["padding"], a["dilation"],
-            a["groups"], a["padding_mode"], a["activation"], a["method"], out, self._pack,
-        )  # fmt: skip
+        return convolve(self._settings, input, self._weight, self._bias, out, self._pack)
 
     def _pack(self, plan, weight):
         """What the kernel of `plan` makes of the weights: made once for each way in which it may lay them out."""

@@ -1,6 +1,6 @@
 """The build: what an sdist and a wheel hold, that the wheel works, and that a compiler without OpenMP is enough.
 
-The sdist is made from a clean copy of the checkout. From what it holds, with all kernels but two taken out to save
+The sdist is made from a clean copy of the checkout. From what it holds, with all kernels but three taken out to save
 minutes, a wheel is built by a compiler that knows no OpenMP, with FASTCONV_DEBUG=1; installed, it must convolve. The
 optimised build with OpenMP is the one that every other test runs on.
 """
@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ("features", "direct")
+KEPT = ("features", "direct", "patches")
+ONCE = ("features", "_door")  # compiled for every CPU alike
+LEVELLED = ("direct", "patches")
 SHARED = "_cyutility"  # Cython's own code, once for all kernels
 NEEDED = ("setuptools", "Cython", "build")
 IGNORED = (
@@ -130,7 +132,7 @@ def test_wheel_holds_modules_and_no_sources(wheel):
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"fastconv"}
     assert {"fastconv/__init__.py", "fastconv/py.typed", "fastconv/_kernels/__init__.py"} <= set(names)
     modules = {name.split("/")[-1].split(".")[0] for name in names if name.endswith((".so", ".pyd"))}
-    assert modules - {SHARED} == {"features", *(f"direct_{level}" for level in LEVELS)}
+    assert modules - {SHARED} == {*ONCE, *(f"{kernel}_{level}" for kernel in LEVELLED for level in LEVELS)}
 
 
 def test_each_level_is_compiled_with_its_flags_alone(wheel):
@@ -145,12 +147,15 @@ def test_each_level_is_compiled_with_its_flags_alone(wheel):
             assert not {"-march=native", "-mtune=native", "-ffast-math", "-Ofast"} & set(words)
     shared = machine.pop((SHARED, "baseline"), machine["features", "baseline"])
     assert shared == machine["features", "baseline"]
-    assert machine.keys() == {("features", "baseline"), *(("direct", level) for level in LEVELS)}
-    own = {level: machine["direct", level] - machine["features", "baseline"] for level in LEVELS}
-    assert own["baseline"] == set()
-    if X86:
-        assert own["avx2"] == {"-mavx2", "-mfma"}
-        assert "-mavx512f" in own["avx512"]
+    once = {(module, "baseline") for module in ONCE}
+    assert machine.keys() == once | {(kernel, level) for kernel in LEVELLED for level in LEVELS}
+    assert machine["_door", "baseline"] == machine["features", "baseline"]
+    for kernel in LEVELLED:
+        own = {level: machine[kernel, level] - machine["features", "baseline"] for level in LEVELS}
+        assert own["baseline"] == set()
+        if X86:
+            assert own["avx2"] == {"-mavx2", "-mfma"}
+            assert "-mavx512f" in own["avx512"]
 
 
 def test_serial_build_says_so(wheel):
@@ -201,10 +206,10 @@ def test_debug_variable(value, checked):
 
 
 def test_debug_build_checks_bounds(wheel):
-    """In the translated kernel Cython's bounds check is called, and the C compiler does not optimise it far away."""
+    """A translated kernel that indexes memoryviews checks bounds, and the C compiler does not optimise it far away."""
     _, commands, _, source = wheel
-    translated = (source / "build/cython/baseline/fastconv/_kernels/direct.c").read_text()
+    translated = (source / "build/cython/baseline/fastconv/_kernels/patches.c").read_text()
     assert len(re.findall(r"__Pyx_RaiseBufferIndexError\w*\(__pyx_t", translated)) > 5
-    kernels = [command.split() for command in commands if "direct.c" in command]
+    kernels = [command.split() for command in commands if "direct.c" in command or "patches.c" in command]
     assert kernels
     assert all("-O1" in words and words.index("-O1") > words.index("-c") for words in kernels)

@@ -21,11 +21,13 @@ any number of threads.
 """
 
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
-from fastconv._kernels.shape cimport ConvShape, read_shape, real, start
+from fastconv._kernels.shape cimport ConvShape, read_shape, real
 
 cdef extern from "depthwise_last.h" nogil:
     enum: STRIP_PIXELS
@@ -181,30 +183,19 @@ cdef void segment(
         p += px
 
 
-def conv(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] w,
-    const real[:] bias,
-    real[:, :, :, :, :] out,
-    tuple clamp,
-    int threads,
-):
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve each channel by itself.
 
     geometry : ConvGeometry of channels-last memory with groups == ic
-    x : (n, ic, d, h, w), unit stride along c, other strides free
-    w : (oc, 1, kd, kh, kw), C-contiguous
-    bias : (oc,), C-contiguous, or None
-    out : (n, oc, od, oh, ow), not empty, dense channels-last; every element is written; x, w, bias do not overlap it
-    clamp : (lo, hi) or None
+    input, weight, bias, output, lo, hi : as of `direct.conv`
     """
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), lanes = strip_lanes(sizeof(real)), packed_bytes, blank_bytes, table_bytes, item
     cdef Py_ssize_t entries, copies_bytes = 0
-    cdef const real *xs = start(x)
-    cdef const real *ws = start(w)
-    cdef const real *bs = NULL
+    cdef const real *xs = <const real *> x.data
+    cdef const real *ws = <const real *> w.data
+    cdef const real *bs = <const real *> first_of(bias)
     cdef char *scratch
     cdef char *packed
     cdef char *own
@@ -215,11 +206,8 @@ def conv(
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
-    if bias is not None:
-        bs = &bias[0]
-    t.strip.clamp = clamp is not None
-    if clamp is not None:
-        t.strip.lo, t.strip.hi = clamp
+    t.strip.clamp = lo > -INFINITY or hi < INFINITY
+    t.strip.lo, t.strip.hi = lo, hi
     plan(&t, size)
     entries = t.strip.rows * t.strip.row_step
     packed_bytes = round_up(t.m * t.vectors * (t.strip.rows * t.s.kw + 1) * lanes * size, LINE)
@@ -237,7 +225,7 @@ def conv(
         for item in prange(t.m * t.vectors, num_threads=threads, schedule="static"):
             repack(&t, ws, bs, <real *> packed, item)
         for item in prange(t.n * t.s.od * t.s.oh * t.segments, num_threads=threads, schedule="static"):
-            segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), &out[0, 0, 0, 0, 0],
+            segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), <real *> out.data,
                     <const real **> (own + threadid() * (table_bytes + copies_bytes)),
                     <real *> (own + threadid() * (table_bytes + copies_bytes) + table_bytes), item)
     free(scratch)

@@ -8,9 +8,10 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_rows
 from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, start
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.stage_last cimport StageLast, copy_lanes, copy_patches, plan_stage_last, stage_pixels
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
@@ -100,8 +101,13 @@ cdef void repack_weights(const ConvShape *s, const real *w, real *packed, int th
 
 cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
               real *scratch, Py_ssize_t each, int threads) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in prange(items(t), num_threads=threads, schedule="dynamic"):
+    """All pieces of work; on one thread without OpenMP, as `direct.run`."""
+    cdef Py_ssize_t i, count = items(t)
+    if threads == 1:
+        for i in range(count):
+            one_item(t, stage, item_at(t, i), x, w, bias, out, scratch)
+        return
+    for i in prange(count, num_threads=threads, schedule="dynamic"):
         one_item(t, stage, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
 
 
@@ -125,43 +131,31 @@ def packed_size(tuple geometry, real like):
     return weights_size(&s, sizeof(real))
 
 
-def pack(tuple geometry, const real[:, :, :, :, :] w, real[:] packed, int threads):
+def pack(tuple geometry, weight, real[:] packed, int threads):
     """Repack the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
     cdef ConvShape s
-    cdef const real *ws = start(w)
+    cdef const real *ws = <const real *> first_of(weight)
     read_shape(&s, geometry)
     if packed.shape[0]:
         with nogil:
             repack_weights(&s, ws, &packed[0], threads)
 
 
-def conv(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] w,
-    const real[:] bias,
-    real[:, :, :, :, :] out,
-    tuple clamp,
-    int threads,
-    const real[:] packed=None,
-):
-    """Convolve: as `conv` of `direct.pyx`, for x of unit stride along c and `out` dense with channels last.
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
+    """Convolve: as `conv` of `direct.pyx`, for an input of unit stride along c and a dense output with channels last.
 
-    packed : what `pack` made of w
+    packed : what `pack` made of the weight
     """
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef StageLast stage
     cdef Py_ssize_t size = sizeof(real), each, shared = 0, table
-    cdef const real *xs = start(x)
-    cdef const real *ws = start(w)
-    cdef const real *bs = NULL
-    cdef const real *us = NULL
+    cdef const real *bs = <const real *> first_of(bias)
+    cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
     cdef char *lines
     cdef char *memory
-    begin(&t, geometry, x, clamp)
-    if bias is not None:
-        bs = &bias[0]
+    begin(&t, geometry, &x, lo, hi)
     plan_blocks(&t, size, TILE_ROWS, tile_width(size), threads)
     table = t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
     lines = <char *> malloc(table)
@@ -175,17 +169,15 @@ def conv(
     each = t.panel + t.staged
     if packed is None:
         shared = round_up(weights_size(&t.s, size), LINE)
-    elif packed.shape[0]:
-        us = &packed[0]
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:
         free(lines)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
     with nogil:
-        if packed is None:
-            repack_weights(&t.s, ws, scratch, threads)
+        if shared:
+            repack_weights(&t.s, <const real *> w.data, scratch, threads)
             us = scratch
-        run(&t, &stage, xs, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, threads)
+        run(&t, &stage, <const real *> x.data, us, bs, <real *> out.data, scratch + shared, each, threads)
     free(memory)
     free(lines)

@@ -15,11 +15,13 @@ Channels-first memory. Work is split over images, groups and blocks of output.
 """
 
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.filter cimport FILTER_ROWS, VECTOR_BYTES, filter_shape, filter_strip
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, start
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 
 cdef enum:
     STAGE_BYTES = 131072    # staged rows of one block: a quarter of a 512 KiB L2
@@ -136,21 +138,14 @@ cdef void run(const Task *t, const real *x, const real *w, const real *bias, rea
               <real *> (scratch + threadid() * scratch_bytes), z, top * t.rows, left * t.cols)
 
 
-def conv(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] w,
-    const real[:] bias,
-    real[:, :, :, :, :] out,
-    tuple clamp,
-    int threads,
-):
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve; arguments as of `direct.conv`, channels-first only."""
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), stage_bytes
-    cdef const real *xs = start(x)
-    cdef const real *ws = start(w)
-    cdef const real *bs = NULL
+    cdef const real *xs = <const real *> x.data
+    cdef const real *ws = <const real *> w.data
+    cdef const real *bs = <const real *> first_of(bias)
     cdef char *scratch
     cdef Py_ssize_t *table
     read_shape(&t.s, geometry)
@@ -161,11 +156,8 @@ def conv(
     t.xc = x.strides[1] // size
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
-    if bias is not None:
-        bs = &bias[0]
-    t.shape.clamp = clamp is not None
-    if clamp is not None:
-        t.shape.lo, t.shape.hi = clamp
+    t.shape.clamp = lo > -INFINITY or hi < INFINITY
+    t.shape.lo, t.shape.hi = lo, hi
     t.shape.planes = t.icg * t.s.kd
     t.shape.kh = t.s.kh
     t.shape.kw = t.s.kw
@@ -190,7 +182,7 @@ def conv(
         free(table)
         raise MemoryError(f"filter: no memory for {stage_bytes * threads} bytes of staged rows")
     with nogil:
-        run(&t, xs, ws, bs, &out[0, 0, 0, 0, 0], <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE), stage_bytes,
+        run(&t, xs, ws, bs, <real *> out.data, <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE), stage_bytes,
             threads)
     free(scratch)
     free(table)

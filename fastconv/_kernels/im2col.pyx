@@ -7,11 +7,13 @@ K, P, columns and rows as in `pack.pxd`. Packing runs on the calling thread, the
 Chellapilla, Puri & Simard 2006, hal-00112631.
 """
 
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.blas cimport gemm
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
-from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real, start
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real
 
 cdef enum:
     PANEL_BYTES = 1048576   # of columns: large enough for BLAS's own blocking, small enough for an L3's share
@@ -55,16 +57,9 @@ cdef void taps_before_channels(const real *w, real *to, Py_ssize_t oc, Py_ssize_
                 to[(o * taps + tap) * icg + c] = w[(o * icg + c) * taps + tap]
 
 
-def conv(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] w,
-    const real[:] bias,
-    real[:, :, :, :, :] out,
-    tuple clamp,
-    int threads,
-):
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve; arguments as of `direct.conv`, `threads` left to BLAS."""
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef ConvShape s
     read_shape(&s, geometry)
     cdef bint last = geometry[LAYOUT]
@@ -74,19 +69,15 @@ def conv(
     cdef Py_ssize_t xn = x.strides[0] // size, xc = x.strides[1] // size, xd = x.strides[2] // size
     cdef Py_ssize_t xh = x.strides[3] // size, xw = x.strides[4] // size
     cdef Py_ssize_t image, g, part, p0, p1, turned = s.oc * depth if last else 0
-    cdef const real *xs = start(x)
-    cdef const real *ws = start(w)
-    cdef const real *bs = NULL
-    cdef real *os = &out[0, 0, 0, 0, 0]
+    cdef const real *xs = <const real *> x.data
+    cdef const real *ws = <const real *> w.data
+    cdef const real *bs = <const real *> first_of(bias)
+    cdef real *os = <real *> out.data
     cdef real *panel
-    cdef Epilogue finish = Epilogue(clamp is not None, 0, 0)
+    cdef Epilogue finish = Epilogue(lo > -INFINITY or hi < INFINITY, lo, hi)
     cdef real *scratch = <real *> malloc((turned + max(depth, 1) * block) * size)
     if scratch == NULL:
         raise MemoryError(f"im2col: no memory for {(turned + depth * block) * size} bytes of columns")
-    if clamp is not None:
-        finish.lo, finish.hi = clamp
-    if bias is not None:
-        bs = &bias[0]
     panel = scratch + turned
     with nogil:
         if last:

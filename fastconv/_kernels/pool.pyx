@@ -17,6 +17,8 @@ Every output is computed whole by one thread, in an order that depends on the ge
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
+
+from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, finish, over, push, shifted
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, counts_along, divisor_of, number, place, pool_shape, start_along, strides_of, taps_along,
@@ -232,22 +234,20 @@ cdef int run(
     return 0
 
 
-def first(
-    const number[:, :, :, :, :] x, number[:, :, :, :, :] out, tuple geometry, number blank, int threads,
-):
-    """Pool x into `out`, both (n, c, d, h, w), channels-first.
+def first(tuple geometry, input, output, int rank, number blank, int threads):
+    """Pool `input` into `output`, both (n, c, *spatial) or (c, *spatial) of `rank` spatial axes, channels-first.
 
-    x has unit stride along w, `out` is C-contiguous, neither is empty and they do not overlap; `blank` is what changes
-    nothing, the lowest value or zero. Every element of `out` is written.
+    The input has unit stride along w, the output is C-contiguous, neither is empty and they do not overlap; both are of
+    the type of `blank`, what changes nothing: the lowest value or zero. Every element of the output is written.
     """
-    run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, False)
+    cdef operand x = five(input, rank), out = five(output, rank)
+    run(<const number *> x.data, <number *> out.data, x.shape, x.strides, geometry, blank, threads, False)
 
 
-def last(
-    const number[:, :, :, :, :] x, number[:, :, :, :, :] out, tuple geometry, number blank, int threads,
-):
-    """Pool x into `out`, both (n, c, d, h, w), channels-last.
+def last(tuple geometry, input, output, int rank, number blank, int threads):
+    """Pool `input` into `output`, channels-last.
 
-    x has unit stride along c, `out` is contiguous in the order (n, d, h, w, c); otherwise as `first`.
+    The input has unit stride along c, the output is contiguous with its channels last; otherwise as `first`.
     """
-    run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, True)
+    cdef operand x = five(input, rank), out = five(output, rank)
+    run(<const number *> x.data, <number *> out.data, x.shape, x.strides, geometry, blank, threads, True)

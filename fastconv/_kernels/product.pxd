@@ -8,6 +8,9 @@ pixels and output channels, and what a thread gets never changes a bit.
 Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 """
 
+from libc.math cimport INFINITY
+
+from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.stage cimport Stage
@@ -51,7 +54,7 @@ cdef inline bint patch_is_pixel(const Task *t) noexcept nogil:
     )
 
 
-cdef inline int begin(Task *t, tuple geometry, const real[:, :, :, :, :] x, tuple clamp) except -1:
+cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real hi) except -1:
     """Fill in what follows from the arguments of `conv`."""
     cdef Py_ssize_t size = sizeof(real)
     read_shape(&t.s, geometry)
@@ -65,9 +68,8 @@ cdef inline int begin(Task *t, tuple geometry, const real[:, :, :, :, :] x, tupl
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
-    t.finish.clamp = clamp is not None
-    if clamp is not None:
-        t.finish.lo, t.finish.hi = clamp
+    t.finish.clamp = lo > -INFINITY or hi < INFINITY
+    t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.chain = CHUNK
     t.flat = patch_is_pixel(t)

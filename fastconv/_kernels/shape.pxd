@@ -27,15 +27,6 @@ cdef inline int read_shape(ConvShape *s, tuple g) except -1:
     return 0
 
 
-cdef inline const real *start(const real[:, :, :, :, :] a) noexcept:
-    """The first element; NULL where there is none."""
-    cdef int axis
-    for axis in range(5):
-        if a.shape[axis] == 0:
-            return NULL
-    return &a[0, 0, 0, 0, 0]
-
-
 cdef inline const real *at(const real *p, Py_ssize_t offset) noexcept nogil:
     """p + offset, or NULL for an operand that is not there."""
     if p == NULL:

@@ -18,10 +18,12 @@ Lavin & Gray 2015, arXiv:1509.09308.
 """
 
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real, start
+from fastconv._kernels.shape cimport LAYOUT, read_shape, real
 from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
 from fastconv._kernels.winograd cimport LINE, RESIDENT_BYTES, Task, choose_rules, lanes, plan, round_up, turned_size
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
@@ -149,11 +151,11 @@ def packed_size(tuple geometry, real like):
     return t.s.groups * t.panels * t.u_size
 
 
-def pack(tuple geometry, const real[:, :, :, :, :] w, real[:] packed, int threads):
+def pack(tuple geometry, weight, real[:] packed, int threads):
     """Transform the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
     cdef Task t
     cdef char *memory
-    cdef const real *ws = start(w)
+    cdef const real *ws = <const real *> first_of(weight)
     cdef Py_ssize_t each
     read_shape(&t.s, geometry)
     t.n = 1
@@ -165,27 +167,19 @@ def pack(tuple geometry, const real[:, :, :, :, :] w, real[:] packed, int thread
     free(memory)
 
 
-def conv(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] w,
-    const real[:] bias,
-    real[:, :, :, :, :] out,
-    tuple clamp,
-    int threads,
-    const real[:] packed=None,
-):
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
     """Convolve: as `conv` of `direct.pyx`, for what `fastconv._winograd` does not reject.
 
     packed : what `pack` made of w and this geometry, of any extents of input and output that take the same rules
     """
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, shared, parts = 1
     cdef bint by_panels
-    cdef const real *bs = NULL
-    cdef const real *us = NULL
-    cdef const real *xs = start(x)
-    cdef const real *ws = start(w)
+    cdef const real *xs = <const real *> x.data
+    cdef const real *ws = <const real *> w.data
+    cdef const real *bs = <const real *> first_of(bias)
+    cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
     cdef char *memory
     read_shape(&t.s, geometry)
@@ -196,13 +190,8 @@ def conv(
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
-    if bias is not None:
-        bs = &bias[0]
-    if packed is not None:
-        us = &packed[0]
-    t.finish.clamp = clamp is not None
-    if clamp is not None:
-        t.finish.lo, t.finish.hi = clamp
+    t.finish.clamp = lo > -INFINITY or hi < INFINITY
+    t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
 
     plan(&t, size, True, us != NULL)
@@ -221,10 +210,10 @@ def conv(
     with nogil:
         if by_panels:
             transform_all_input(&t, xs, scratch, scratch + shared, each, threads)
-            run_by_panels(&t, <const real *> scratch, ws, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, threads)
+            run_by_panels(&t, <const real *> scratch, ws, us, bs, <real *> out.data, scratch + shared, each, threads)
         else:
             if us == NULL:
                 transform_all_weights(&t, ws, scratch, scratch + shared, each, threads)
                 us = scratch
-            run_by_blocks(&t, xs, us, bs, &out[0, 0, 0, 0, 0], scratch + shared, each, parts, threads)
+            run_by_blocks(&t, xs, us, bs, <real *> out.data, scratch + shared, each, parts, threads)
     free(memory)

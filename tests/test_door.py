@@ -1,0 +1,165 @@
+"""Calls that are known from earlier ones (`fastconv/_door.pyx`): only time may tell them from first calls."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _cpu, _door
+from tests import data
+from tests.data import assert_identical
+from tests.layouts import LAYOUTS
+
+CALLS = {
+    "conv2d": lambda x, w, b: fastconv.conv2d(x, w, padding=1),
+    "conv2d bias relu": lambda x, w, b: fastconv.conv2d(x, w, b, (2, 1), ((1, 0), (0, 1)), activation="relu"),
+    "prepared": lambda x, w, b: fastconv.prepare(w, b, padding="same")(x),
+    "max_pool2d": lambda x, w, b: fastconv.max_pool2d(x, 2),
+    "adaptive_avg_pool2d": lambda x, w, b: fastconv.adaptive_avg_pool2d(x, (2, None)),
+    "global_max_pool": lambda x, w, b: fastconv.global_max_pool(x),
+    "avg_pool2d": lambda x, w, b: fastconv.avg_pool2d(x, (3, 2), 1),
+}
+over_calls = pytest.mark.parametrize("name", CALLS)
+
+
+def operands(dtype=np.float32, key="first"):
+    shapes = (2, 3, 9, 11), (4, 3, 3, 3), (4,)
+    return tuple(data.integers(shape, dtype, key=(key, i)) for i, shape in enumerate(shapes))
+
+
+def long_way(call, *arrays):
+    """The result of a call of which nothing is known."""
+    _door.cache_clear()
+    return call(*arrays)
+
+
+def is_known(x, *settings):
+    return _door.again(None, x, None, None, settings) is not None
+
+
+@over_calls
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_known_calls_give_what_first_ones_do(name, layout, dtype, cpu_level):
+    """Values, type, memory order and a result of its own, for arrays that lie in any way."""
+    call, (x, w, b) = CALLS[name], operands(dtype)
+    x = LAYOUTS[layout](x, 1)
+    first = long_way(call, x, w, b)
+    other = LAYOUTS[layout](operands(dtype, "other")[0], 1)
+    again, different = call(x, w, b), call(other, w, b)
+    assert_identical(again, first)
+    assert again.strides == first.strides
+    assert again.flags.writeable
+    assert not np.shares_memory(again, first)
+    assert_identical(different, long_way(call, other, w, b))
+
+
+@over_calls
+def test_arrays_that_lie_otherwise_are_not_taken_for_known(name):
+    """Same shape and type, but other strides, byte order or alignment, or a subclass, after a call is known."""
+    call, (x, w, b) = CALLS[name], operands()
+    expected = long_way(call, x, w, b)
+    misaligned = np.frombuffer(b"." + x.tobytes(), x.dtype, offset=1).reshape(x.shape)
+    others = [make(x, 1) for make in LAYOUTS.values()]
+    for other in [*others, misaligned, x.astype(">f4"), x.view(np.recarray), np.ma.array(x), x.tolist()]:
+        call(x, w, b)
+        result = np.asarray(call(other, w, b))
+        assert_identical(result.astype(np.float32), expected)
+
+
+@pytest.mark.parametrize("wrong", [True, 1.0, np.float32(1), "1", (1, True), (1, 1.0), None])
+def test_settings_equal_to_known_ones_are_still_refused(wrong):
+    """To a dictionary 1, 1.0 and True are one key: a call known with stride 1 must not let the others pass."""
+    x, w, _ = operands()
+    for fine in (1, (1, 1)):
+        for _ in range(2):
+            fastconv.conv2d(x, w, stride=fine)
+        with pytest.raises((TypeError, ValueError), match="stride"):
+            fastconv.conv2d(x, w, stride=wrong)
+
+
+def test_settings_that_change_are_read_again():
+    """A list is the same object after a change, but not the same setting."""
+    x, w, _ = operands()
+    stride = [1, 1]
+    before = [fastconv.conv2d(x, w, stride=stride).shape for _ in range(2)]
+    stride[0] = 2
+    assert fastconv.conv2d(x, w, stride=stride).shape == (2, 4, 4, 9)
+    assert before == [(2, 4, 7, 9)] * 2
+
+
+def test_functions_are_told_apart():
+    """Same array, same numbers, another function."""
+    x, _, _ = operands()
+    for _ in range(2):
+        largest, mean = fastconv.max_pool2d(x, 2), fastconv.avg_pool2d(x, 2)
+    assert (largest >= mean).all()
+    assert (largest > mean).any()
+
+
+def test_more_calls_than_are_remembered():
+    x = data.integers((1, 1, 40, 40), np.float32)
+    settings = [(k, s) for k in range(1, 31) for s in range(1, 11)]
+    first = [fastconv.max_pool2d(x, k, s) for k, s in settings]
+    assert len(settings) > 256
+    for result, (k, s) in zip(first, settings, strict=True):
+        assert_identical(fastconv.max_pool2d(x, k, s), result)
+
+
+def test_another_cpu_level_knows_nothing():
+    """What is known holds a kernel of one level."""
+    x, _, _ = operands()
+    fastconv.max_pool2d(x, 2)
+    settings = "max_pool2d", 2, 2, None, 0, 1, False, (1, 0, None)
+    assert is_known(x, *settings)
+    with _cpu.override("baseline"):
+        assert not is_known(x, *settings)
+        fastconv.max_pool2d(x, 2)
+        assert is_known(x, *settings)
+    assert not is_known(x, *settings)
+
+
+def test_empty_results_are_not_handed_to_kernels():
+    w = operands()[1]
+    for _ in range(2):
+        assert fastconv.conv2d(np.empty((0, 3, 9, 11), np.float32), w).shape == (0, 4, 7, 9)
+        assert fastconv.max_pool2d(np.empty((2, 0, 9, 11), np.float32), 2).shape == (2, 0, 4, 5)
+
+
+def test_memory_error_of_a_known_call_is_left_to_the_long_way():
+    """Which names the function; the door does not know how."""
+
+    class Plan:
+        geometry, packing = (), None
+
+        @staticmethod
+        def run(*arguments):
+            raise MemoryError("no scratch")
+
+    x, w, _ = operands()
+    settings = "conv2d", 2, 3, 0, 1, 1, "zeros", None, "auto"
+    _door.remember(np.empty(1, np.float32), Plan, (0.0, 0.0), 1, x, w, None, settings)
+    assert _door.again(None, x, w, None, settings) is None
+
+
+def test_sixteen_threads_at_once():
+    """Each its own shapes and settings, over and over, while all read and replace what is known."""
+    work = []
+    for i in range(16):
+        x, w = data.normal((1, 3, 8 + i, 9), np.float32, key=i), data.normal((4 + i, 3, 3, 3), np.float32, key=i)
+        work.append((x, w, fastconv.conv2d(x, w, padding=1), fastconv.max_pool2d(x, 2, 1 + i % 3)))
+
+    def repeat(i):
+        for j in range(300):
+            x, w, convolved, pooled = work[(i + j % 3) % 16]
+            if j % 100 == 50:
+                _door.cache_clear()
+            if fastconv.conv2d(x, w, padding=1).tobytes() != convolved.tobytes():
+                return f"conv2d {x.shape}"
+            if fastconv.max_pool2d(x, 2, 1 + (x.shape[2] - 8) % 3).tobytes() != pooled.tobytes():
+                return f"max_pool2d {x.shape}"
+        return None
+
+    with ThreadPoolExecutor(16) as threads:
+        assert [wrong for wrong in threads.map(repeat, range(16)) if wrong] == []
