@@ -2,12 +2,12 @@
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport ConvShape
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25
     Py_ssize_t lanes(size_t size)
     void fetch_ahead(const void *p, Py_ssize_t bytes)
+    void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
     Py_ssize_t winograd_taps(int rule)
     Py_ssize_t winograd_points(int rule)
@@ -20,6 +20,13 @@ cdef extern from "winograd.h" nogil:
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
+
+cdef extern from "winograd_tile.h" nogil:
+    Py_ssize_t WINOGRAD_ROWS
+    Py_ssize_t winograd_width(size_t size)
+    void winograd_tile(size_t size, Py_ssize_t rows, Py_ssize_t nv, Py_ssize_t kc, const void *a, Py_ssize_t lda,
+                       const void *b, void *c, Py_ssize_t chain, int more, const void *next_a, const void *next_b,
+                       Py_ssize_t step_b)
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
@@ -49,14 +56,17 @@ cdef struct Task:
     int rule_h, rule_w
     Py_ssize_t mh, mw, nh, nw, rh, rw            # outputs, points and taps of a tile along each axis
     Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
-    Py_ssize_t icp, unit, depth, kc              # channels in whole vectors; kd vectors; kd * icp; its blocks
-    Py_ssize_t u_depth                           # of a panel of U that is in memory at once
+    Py_ssize_t icp, unit, depth                  # channels in whole vectors; kd vectors; kd * icp
+    Py_ssize_t kc, chunks                        # of a sum over the depth that is added to the others; how many
+    Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
     Py_ssize_t block, blocks, panels             # tiles of a block; blocks; panels of a group's output channels
     Py_ssize_t v_point, u_point, m_point         # from one point to the next, in elements: odd numbers of cache lines
     Py_ssize_t v_size, u_size, m_size            # of a block of V, a panel of U, a block of M, in elements
     Py_ssize_t m_block                           # from one block of M to the next; zero where only one is in memory
     Py_ssize_t strip                             # elements of a strip of input or output
-    tile_finish finish
+    Py_ssize_t chain                             # products added up one after the other
+    bint clamp
+    double lo, hi
 
 
 cdef struct Run:
@@ -101,7 +111,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
 
     `all_at_once` where V of all images is in memory, `packed` where all of U is.
     """
-    cdef Py_ssize_t width = tile_width(size), most
+    cdef Py_ssize_t width = winograd_width(size), most
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     choose_rules(t)
@@ -118,28 +128,29 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
     t.unit = t.s.kd * lanes(size)
     t.depth = t.s.kd * t.icp
     t.kc = round_up(ceil_div(t.depth, ceil_div(t.depth, KC)), t.unit)
+    t.chunks = ceil_div(t.depth, t.kc)
     t.panels = ceil_div(t.ocg, width)
-    t.finish.chain = SHORT_CHAIN if t.depth <= SHALLOW else LONG_CHAIN
+    t.chain = SHORT_CHAIN if t.depth <= SHALLOW else LONG_CHAIN
     most = BLOCK_BYTES // (t.nh * t.nw * t.depth * size)
     most = MOST_TILES if all_at_once else clip(most, LEAST_TILES, MOST_TILES)
     t.blocks = ceil_div(t.tiles, most)
-    t.block = round_up(ceil_div(t.tiles, t.blocks), TILE_ROWS)
+    t.block = ceil_div(t.tiles, t.blocks)
     t.blocks = ceil_div(t.tiles, t.block)
-    t.v_point = odd_lines(t.block * t.depth, size)
+    t.v_point = odd_lines(t.block * t.chunks * t.kc, size)
     t.m_point = odd_lines(t.block * width, size)
     t.v_size = t.nh * t.nw * t.v_point
     t.m_size = t.nh * t.nw * t.m_point
     t.m_block = 0
-    t.u_depth = t.depth
+    t.u_chunks = t.chunks
     if all_at_once and not packed and t.blocks * t.m_size * size <= PRODUCTS_BYTES:
         t.m_block = t.m_size
         t.m_size *= t.blocks
-        t.u_depth = t.kc
-    t.u_point = odd_lines(t.u_depth * width, size)
+        t.u_chunks = 1
+    t.u_point = odd_lines(t.u_chunks * t.kc * width, size)
     t.u_size = t.nh * t.nw * t.u_point
     t.strip = max((t.mw * RUN + t.nw) * t.nh * lanes(size), t.mh * t.mw * RUN * width)
 
 
 cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:
     """Elements that the weights of a vector of channels take while they are transformed."""
-    return t.unit * t.rh * t.rw * tile_width(size)
+    return t.unit * t.rh * t.rw * winograd_width(size)

@@ -8,12 +8,12 @@ from libc.string cimport memcpy, memset
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
-from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.winograd cimport (
     POINTS,
     Run,
     Task,
     fetch_ahead,
+    fetch_to_write,
     lanes,
     run_at,
     turn_block,
@@ -21,6 +21,7 @@ from fastconv._kernels.winograd cimport (
     winograd_down,
     winograd_output,
     winograd_weight,
+    winograd_width,
 )
 
 
@@ -28,8 +29,10 @@ cdef inline void transform_weight(
     const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t k0, Py_ssize_t k1,
 ) noexcept nogil:
     """Depth [k0, k1) of panel `p` of group `g` of U, a vector of channels at a time; zeros where there are none."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), vector = lanes(sizeof(real)), taps = t.rh * t.rw
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes(sizeof(real)), taps = t.rh * t.rw
     cdef Py_ssize_t whole = t.icg * t.s.kd * taps, o = p * width, count = min(width, t.ocg - o), i, c, c0, some, a, k
+    cdef Py_ssize_t part = vector * t.s.kd * taps
+    cdef const real *ahead
     w += (g * t.ocg + o) * whole
     for i in range((k1 - k0) // t.unit):
         k = k0 + i * t.unit
@@ -37,12 +40,12 @@ cdef inline void transform_weight(
         some = min(vector, t.icg - c0)
         if count < width or some < vector:
             memset(turned, 0, t.unit * taps * width * sizeof(real))
-        if c0 + vector < t.icg:             # the rows of weights lie pages apart, too many for the hardware to foresee
-            for a in range(count):
-                fetch_ahead(w + a * whole + (c0 + vector) * t.s.kd * taps, vector * t.s.kd * taps * sizeof(real))
         turn_block(sizeof(real), count, some * t.s.kd * taps, w + c0 * t.s.kd * taps, whole, turned, width)
-        for a in range(t.s.kd):
-            for c in range(vector):
+        ahead = w + (c0 * t.s.kd * taps + part if c0 + vector < t.icg else width * whole)   # of this panel or the next
+        for c in range(vector):
+            for a in range(c * width // vector, (c + 1) * width // vector):     # pages apart: the hardware does not
+                fetch_ahead(ahead + a * whole, part * sizeof(real))             # foresee so many rows
+            for a in range(t.s.kd):
                 winograd_weight(
                     sizeof(real), t.rule_h, t.rule_w, width // vector, turned + (c * t.s.kd + a) * taps * width,
                     panel + (k - k0 + a * vector + c) * width, t.u_point)
@@ -51,11 +54,11 @@ cdef inline void transform_weight(
 cdef inline void transform_run(
     const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
 ) noexcept nogil:
-    """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile."""
+    """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
     cdef Py_ssize_t vector = lanes(sizeof(real)), cols = t.mw * r.count + t.nw - t.mw
     cdef Py_ssize_t x0 = r.tx * t.mw - t.s.pw, y0 = r.ty * t.mh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols)
-    cdef Py_ssize_t a, c, i, col, iz, count
+    cdef Py_ssize_t a, c, i, k, col, iz, count
     cdef bint in_place, inside
     cdef const real *row
     cdef const void *rows[POINTS]
@@ -75,6 +78,9 @@ cdef inline void transform_run(
                 step[i] = 0
                 if inside:
                     row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
+                    if not t.last and c + vector < t.icg and i >= t.nh - t.mh:
+                        for col in range(vector):
+                            fetch_ahead(row + (vector + col) * t.xc + lo * t.xw, (hi - lo) * sizeof(real))
                     rows[i] = row
                     step[i] = t.xw
                     if not in_place:
@@ -89,8 +95,9 @@ cdef inline void transform_run(
                             turn_block(sizeof(real), count, hi - lo, row + lo * t.xw, t.xc,
                                        raw + (i * cols + lo) * vector, vector)
             winograd_down(sizeof(real), t.rule_h, cols, lo, hi, rows, step, strip)
-            winograd_across(
-                sizeof(real), t.rule_w, t.nh, r.count, strip, cols, v + c * t.s.kd + a * vector, t.v_point, t.depth)
+            k = c * t.s.kd + a * vector
+            winograd_across(sizeof(real), t.rule_w, t.nh, r.count, strip, cols,
+                            v + k // t.kc * t.block * t.kc + k % t.kc, t.v_point, t.kc)
             c += vector
 
 
@@ -102,7 +109,7 @@ cdef inline void transform_input(
     cdef inline Run r
     while i < end:
         r = run_at(t, i, end)
-        transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.depth, strips, strips + t.strip)
+        transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.kc, strips, strips + t.strip)
         i += r.count
 
 
@@ -111,7 +118,7 @@ cdef inline void transform_output(
     real *strip,
 ) noexcept nogil:
     """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
     cdef Py_ssize_t j, y, x, row, pixel, lines, cols
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane
@@ -138,10 +145,14 @@ cdef inline void transform_output(
         if in_place:
             row, pixel = t.s.ow * t.s.oc, t.s.oc
             to = target
+        elif not t.last:                    # rows of different channels lie pages apart
+            for x in range(count):
+                for y in range(lines):
+                    fetch_to_write(target + x * pixels + y * t.s.ow, cols * sizeof(real))
         for j in range(r.count):
             winograd_output(
                 sizeof(real), t.rule_h, t.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
-                t.finish.clamp, t.finish.lo, t.finish.hi, to + j * t.mw * pixel, row, pixel)
+                t.clamp, t.lo, t.hi, to + j * t.mw * pixel, row, pixel)
         if not in_place:
             for y in range(lines):
                 if t.last:
