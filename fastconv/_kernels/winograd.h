@@ -12,6 +12,15 @@ static inline ptrdiff_t lanes(size_t size) { return size == sizeof(float) ? LANE
 
 #define MOST_VECTORS 2 /* of a panel */
 
+/* Asks for the lines of [p, p + bytes), to be read from L2 soon. */
+static inline void fetch_near(const void *p, ptrdiff_t bytes)
+{
+#if VECTOR_BYTES
+    for (ptrdiff_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)p + i, 0, 2);
+#endif
+}
+
 /* Asks for the lines of [p, p + bytes), to be written soon. */
 static inline void fetch_to_write(const void *p, ptrdiff_t bytes)
 {

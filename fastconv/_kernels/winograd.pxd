@@ -7,6 +7,7 @@ cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25
     Py_ssize_t lanes(size_t size)
     void fetch_ahead(const void *p, Py_ssize_t bytes)
+    void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
     Py_ssize_t winograd_taps(int rule)

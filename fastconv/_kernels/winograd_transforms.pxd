@@ -10,9 +10,11 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.winograd cimport (
     POINTS,
+    RUN,
     Run,
     Task,
     fetch_ahead,
+    fetch_near,
     fetch_to_write,
     lanes,
     run_at,
@@ -61,6 +63,7 @@ cdef inline void transform_run(
     cdef Py_ssize_t a, c, i, k, col, iz, count
     cdef bint in_place, inside
     cdef const real *row
+    cdef const real *ahead
     cdef const void *rows[POINTS]
     cdef Py_ssize_t step[POINTS]
     cdef real zeros[16]
@@ -78,9 +81,10 @@ cdef inline void transform_run(
                 step[i] = 0
                 if inside:
                     row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
-                    if not t.last and c + vector < t.icg and i >= t.nh - t.mh:
+                    if not t.last and i >= t.nh - t.mh:
+                        ahead = row + lo * t.xw + (vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc)
                         for col in range(vector):
-                            fetch_ahead(row + (vector + col) * t.xc + lo * t.xw, (hi - lo) * sizeof(real))
+                            fetch_near(ahead + col * t.xc, (hi - lo) * sizeof(real))
                     rows[i] = row
                     step[i] = t.xw
                     if not in_place:
