@@ -134,45 +134,49 @@ static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
 
 /* columns[i][j] = G of the taps g[.][j] of column j < `cols` */
 #define weight_down PASTE(weight_down, SUFFIX)
-static ALWAYS_INLINE void weight_down(const int rule, ptrdiff_t cols, ptrdiff_t vectors, const ELEMENT *taps,
+static ALWAYS_INLINE void weight_down(const int rule, const ptrdiff_t cols, const ELEMENT *taps, ptrdiff_t tap,
                                       vec *columns)
 {
     const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    const ptrdiff_t step = cols * vectors;
-    for (ptrdiff_t j = 0; j < step; j++, taps += LANES, columns++) {
+    EACH(j, cols) {
         vec g[MOST_POINTS], u[MOST_POINTS];
-        EACH(i, r) g[i] = *(const vec *)(taps + i * step * LANES);
+        EACH(i, r) g[i] = *(const vec *)(taps + (i * cols + j) * tap);
         weight_points(rule, g, u);
-        EACH(i, n) columns[i * step] = u[i];
+        EACH(i, n) columns[i * cols + j] = u[i];
     }
 }
 
 /* to[i * n + j] = G of line i < `lines` of `columns` */
 #define weight_across PASTE(weight_across, SUFFIX)
-static ALWAYS_INLINE void weight_across(const int rule, ptrdiff_t lines, ptrdiff_t vectors, const vec *columns,
-                                        ELEMENT *to, ptrdiff_t point)
+static ALWAYS_INLINE void weight_across(const int rule, const ptrdiff_t lines, const vec *columns, ELEMENT *to,
+                                        ptrdiff_t point)
 {
     const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    for (ptrdiff_t i = 0; i < lines; i++, columns += r * vectors, to += n * point)
-        for (ptrdiff_t v = 0; v < vectors; v++) {
-            vec g[MOST_POINTS], u[MOST_POINTS];
-            EACH(j, r) g[j] = columns[j * vectors + v];
-            weight_points(rule, g, u);
-            EACH(j, n) *(vec *)(to + j * point + v * LANES) = u[j];
-        }
+    EACH(i, lines) {
+        vec u[MOST_POINTS];
+        weight_points(rule, columns + i * r, u);
+        EACH(j, n) *(vec *)(to + (i * n + j) * point) = u[j];
+    }
 }
 
 static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
     int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *taps, ELEMENT *to, ptrdiff_t point)
 {
-    vec columns[MOST_POINTS * MOST_TAPS * MOST_VECTORS];
-    const ptrdiff_t cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
-#define CALL(rule) weight_down(rule, cols, vectors, taps, columns)
-    WITH_RULE(rule_h, CALL)
+    const ptrdiff_t tap = vectors * LANES, cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
+    for (ptrdiff_t v = 0; v < vectors; v++, taps += LANES, to += LANES) {
+        vec columns[MOST_POINTS * MOST_TAPS];
+        if (rule_h == F43 && rule_w == F43) { /* all is constant: columns stay in registers */
+            weight_down(F43, 3, taps, tap, columns);
+            weight_across(F43, 6, columns, to, point);
+            continue;
+        }
+#define CALL(rule) weight_down(rule, cols, taps, tap, columns)
+        WITH_RULE(rule_h, CALL)
 #undef CALL
-#define CALL(rule) weight_across(rule, lines, vectors, columns, to, point)
-    WITH_RULE(rule_w, CALL)
+#define CALL(rule) weight_across(rule, lines, columns, to, point)
+        WITH_RULE(rule_w, CALL)
 #undef CALL
+    }
 }
 
 /* columns[i][j] = A^T of the products p[. * cols + j] */

@@ -6,7 +6,6 @@ from fastconv._kernels.shape cimport ConvShape
 cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25
     Py_ssize_t lanes(size_t size)
-    void fetch_ahead(const void *p, Py_ssize_t bytes)
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
@@ -39,8 +38,8 @@ cdef enum:
     RUN = 16                 # tiles of a row of tiles transformed together: their strip stays in L1
     BLOCK_BYTES = 327680     # of V for a block of tiles, with M about an L2
     LEAST_TILES = 18         # of a block, however many channels: what a line of U that is read is used for
-    MOST_TILES = 48          # of a block: M is 36 * 16 * 4 * 48 bytes
-    PRODUCTS_BYTES = 163840  # the most of M for several blocks, beside the weights of KC
+    MOST_TILES = 64          # of a block: M is 36 * 32 * 4 * 64 bytes
+    PRODUCTS_BYTES = 262144  # the most of M for several blocks, beside the weights of KC
     RESIDENT_BYTES = 16777216   # the most of V for all images
     SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
     SHORT_CHAIN = 16         # its tile are, and few channels average out too little of their errors

@@ -114,18 +114,19 @@ static ALWAYS_INLINE void weight_points(const int rule, const vec *g, vec *u)
         u[2] = C(0.5) * (even - g[1]);
         u[3] = g[2];
     } else {
-        vec even_a = g[0] + C(0.5) * g[2], odd_a = A * g[1], even_b = g[0] + 2 * g[2], odd_b = B * g[1];
+        vec even_a = C(-2. / 3) * g[0] - C(1. / 3) * g[2], odd_a = C(-2. / 3 * ROOT_A) * g[1];
+        vec even_b = C(1. / 6) * g[0] + C(1. / 3) * g[2], odd_b = C(1. / 6 * ROOT_B) * g[1];
         if (rule == F25) {
-            even_a += C(0.25) * g[4];
-            even_b += 4 * g[4];
-            odd_a += C(0.5) * A * g[3];
-            odd_b += 2 * B * g[3];
+            even_a -= C(1. / 6) * g[4];
+            even_b += C(2. / 3) * g[4];
+            odd_a -= C(1. / 3 * ROOT_A) * g[3];
+            odd_b += C(1. / 3 * ROOT_B) * g[3];
         }
         u[0] = g[0];
-        u[1] = C(-2. / 3) * (even_a + odd_a);
-        u[2] = C(-2. / 3) * (even_a - odd_a);
-        u[3] = C(1. / 6) * (even_b + odd_b);
-        u[4] = C(1. / 6) * (even_b - odd_b);
+        u[1] = even_a + odd_a;
+        u[2] = even_a - odd_a;
+        u[3] = even_b + odd_b;
+        u[4] = even_b - odd_b;
         u[5] = rule == F25 ? g[4] : g[2];
     }
 }

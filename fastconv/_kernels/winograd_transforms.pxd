@@ -13,7 +13,6 @@ from fastconv._kernels.winograd cimport (
     RUN,
     Run,
     Task,
-    fetch_ahead,
     fetch_near,
     fetch_to_write,
     lanes,
@@ -46,7 +45,7 @@ cdef inline void transform_weight(
         ahead = w + (c0 * t.s.kd * taps + part if c0 + vector < t.icg else width * whole)   # of this panel or the next
         for c in range(vector):
             for a in range(c * width // vector, (c + 1) * width // vector):     # pages apart: the hardware does not
-                fetch_ahead(ahead + a * whole, part * sizeof(real))             # foresee so many rows
+                fetch_near(ahead + a * whole, part * sizeof(real))              # foresee so many rows
             for a in range(t.s.kd):
                 winograd_weight(
                     sizeof(real), t.rule_h, t.rule_w, width // vector, turned + (c * t.s.kd + a) * taps * width,
