@@ -52,11 +52,11 @@ static inline void winograd_down(size_t size, int rule, ptrdiff_t cols, ptrdiff_
     BY_SIZE(winograd_down, rule, cols, lo, hi, (void *)rows, step, to);
 }
 
-/* to[i * n + j][tile] = B^T of `from[i][m * tile ..]`, i < lines */
-static inline void winograd_across(size_t size, int rule, ptrdiff_t lines, ptrdiff_t tiles, const void *from,
+/* to[i * nw + j][tile] = B^T of `from[i][m * tile ..]`, i < the points of `rule_h` */
+static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t tiles, const void *from,
                                    ptrdiff_t cols, void *to, ptrdiff_t point, ptrdiff_t tile)
 {
-    BY_SIZE(winograd_across, rule, lines, tiles, from, cols, to, point, tile);
+    BY_SIZE(winograd_across, rule_h, rule_w, tiles, from, cols, to, point, tile);
 }
 
 /* to[i * nw + j] = G_h g G_w^T of the taps g, each `vectors` vectors that lie together */
@@ -109,26 +109,26 @@ static NEVER_INLINE void PASTE(winograd_down, SUFFIX)(
 }
 
 #define across PASTE(across, SUFFIX)
-static ALWAYS_INLINE void across(const int rule, ptrdiff_t m, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from,
+static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t tiles, const ELEMENT *from,
                                  ptrdiff_t cols, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
 {
-    const ptrdiff_t n = WINOGRAD[rule].points;
+    const ptrdiff_t n = WINOGRAD[rule].points, width = WINOGRAD[rule].width, lines = WINOGRAD[rule_h].points;
     for (ptrdiff_t i = 0; i < lines; i++)
         for (ptrdiff_t x = 0; x < tiles; x++) {
             vec d[MOST_POINTS], t[MOST_POINTS];
             EACH(j, n) d[j] = *(const vec *)(from + (i * cols + m * x + j) * LANES);
             input_points(rule, d, t);
-            EACH(j, n) *(vec *)(to + (i * n + j) * point + x * tile) = t[j];
+            EACH(j, n) *(vec *)(to + (POINT(rule_h, i) * width + POINT(rule, j)) * point + x * tile) = t[j];
         }
 }
 
 static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
-    int rule, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
+    int rule_h, int rule_w, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
     ptrdiff_t tile)
 {
-    const ptrdiff_t m = WINOGRAD[rule].outputs;
-#define CALL(rule) across(rule, m, lines, tiles, from, cols, to, point, tile)
-    WITH_INPUT_RULE(rule, CALL)
+    const ptrdiff_t m = WINOGRAD[rule_w].outputs;
+#define CALL(rule) across(rule_h, rule, m, tiles, from, cols, to, point, tile)
+    WITH_INPUT_RULE(rule_w, CALL)
 #undef CALL
 }
 
@@ -179,16 +179,18 @@ static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
     }
 }
 
-/* columns[i][j] = A^T of the products p[. * cols + j] */
+/* columns[i][j] = A^T of the products p[. * nw + j] */
 #define output_down PASTE(output_down, SUFFIX)
-static ALWAYS_INLINE void output_down(const int rule, ptrdiff_t cols, ptrdiff_t vectors, const ELEMENT *products,
+static ALWAYS_INLINE void output_down(const int rule, int rule_w, ptrdiff_t vectors, const ELEMENT *products,
                                       ptrdiff_t point, vec *columns)
 {
-    const ptrdiff_t m = WINOGRAD[rule].outputs, n = WINOGRAD[rule].points, line = cols * point, step = cols * vectors;
-    for (ptrdiff_t j = 0; j < cols; j++, products += point)
+    const ptrdiff_t m = WINOGRAD[rule].outputs, n = WINOGRAD[rule].points, cols = WINOGRAD[rule_w].points;
+    const ptrdiff_t line = WINOGRAD[rule_w].width * point, step = cols * vectors;
+    for (ptrdiff_t j = 0; j < cols; j++)
         for (ptrdiff_t v = 0; v < vectors; v++, columns++) {
+            const ELEMENT *first = products + POINT(rule_w, j) * point + v * LANES;
             vec p[MOST_POINTS], y[MOST_POINTS];
-            EACH(i, n) p[i] = *(const vec *)(products + i * line + v * LANES);
+            EACH(i, n) p[i] = *(const vec *)(first + POINT(rule, i) * line);
             output_points(rule, p, y);
             EACH(i, m) columns[i * step] = y[i];
         }
@@ -224,13 +226,13 @@ static NEVER_INLINE void PASTE(winograd_output, SUFFIX)(
     double lo, double hi, ELEMENT *to, ptrdiff_t row, ptrdiff_t pixel)
 {
     vec columns[MOST_OUTPUTS * MOST_POINTS * MOST_VECTORS];
-    const ptrdiff_t cols = WINOGRAD[rule_w].points, lines = WINOGRAD[rule_h].outputs;
-#define CALL(rule) output_down(rule, cols, vectors, products, point, columns)
-    WITH_RULE(rule_h, CALL)
+    const ptrdiff_t lines = WINOGRAD[rule_h].outputs;
+#define CALL(rule) output_down(rule, rule_w, vectors, products, point, columns)
+    WITH_OUTPUT_RULE(rule_h, CALL)
 #undef CALL
 #define CALL(rule) \
     output_across(rule, lines, vectors, columns, bias, clamp, (ELEMENT)lo, (ELEMENT)hi, to, row, pixel)
-    WITH_RULE(rule_w, CALL)
+    WITH_OUTPUT_RULE(rule_w, CALL)
 #undef CALL
 }
 

@@ -4,7 +4,7 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport ConvShape
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F32, F23, F43, F25
+    enum: ONE, F32, F23, F43, F25, EDGE
     Py_ssize_t lanes(size_t size)
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
@@ -13,8 +13,8 @@ cdef extern from "winograd.h" nogil:
     Py_ssize_t winograd_points(int rule)
     void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
                        const Py_ssize_t *step, void *to)
-    void winograd_across(size_t size, int rule, Py_ssize_t lines, Py_ssize_t tiles, const void *source,
-                         Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
+    void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t tiles, const void *source, Py_ssize_t cols,
+                         void *to, Py_ssize_t point, Py_ssize_t tile)
     void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *taps, void *to,
                          Py_ssize_t point)
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
@@ -56,6 +56,8 @@ cdef struct Task:
     int rule_h, rule_w
     Py_ssize_t mh, mw, nh, nw, rh, rw            # outputs, points and taps of a tile along each axis
     Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
+    bint edge_h, edge_w                          # whether the last tile along an axis takes EDGE
+    Py_ssize_t inner, right, corner              # the first tiles of these parts of all tiles: see `run_at`
     Py_ssize_t icp, unit, depth                  # channels in whole vectors; kd vectors; kd * icp
     Py_ssize_t kc, chunks                        # of a sum over the depth that is added to the others; how many
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
@@ -71,6 +73,7 @@ cdef struct Task:
 
 cdef struct Run:
     Py_ssize_t image, z, ty, tx, count           # `count` tiles from (ty, tx) of a plane of output to the right
+    int rule_h, rule_w
 
 
 cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
@@ -83,15 +86,35 @@ cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept 
 
 
 cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noexcept nogil:
-    """The tiles from `tile_index` to `end` that lie in one row of tiles, at most RUN of them."""
+    """The tiles from `tile_index` to `end` that lie in one row of tiles, at most RUN of them.
+
+    Tiles are counted part by part, each over all images, so that those which need a point are neighbours:
+
+        1 1 1 2      0 bottom, 1 inner, 2 right, 3 corner; where the last tiles along an axis have three outputs or
+        1 1 1 2      four, they are inner ones
+        0 0 0 3      points that EDGE lacks: along h parts 1 and 2 have them, along w parts 0 and 1
+    """
     cdef inline Run r
-    cdef Py_ssize_t row = tile_index // t.tw, plane = row // t.th
-    r.tx = tile_index - row * t.tw
-    r.ty = row - plane * t.th
+    cdef bint low = tile_index < t.inner or tile_index >= t.corner, far = tile_index >= t.right
+    cdef Py_ssize_t cols = 1 if far else t.tw - t.edge_w, rows = 1 if low else t.th - t.edge_h
+    cdef Py_ssize_t first = (t.corner if low else t.right) if far else (0 if low else t.inner)
+    cdef Py_ssize_t row = (tile_index - first) // cols, plane = row // rows
+    r.tx = t.tw - 1 if far else tile_index - first - row * cols
+    r.ty = t.th - 1 if low else row - plane * rows
     r.image = plane // t.s.od
     r.z = plane - r.image * t.s.od
-    r.count = min(min(t.tw - r.tx, end - tile_index), <Py_ssize_t> RUN)
+    r.count = 1 if far else min(min(cols - r.tx, end - tile_index), <Py_ssize_t> RUN)
+    r.rule_h = EDGE if low else t.rule_h
+    r.rule_w = EDGE if far else t.rule_w
     return r
+
+
+cdef inline void part_at(const Task *t, Py_ssize_t point, Py_ssize_t *first, Py_ssize_t *end) noexcept nogil:
+    """Which tiles have the point."""
+    cdef Py_ssize_t i = point // t.nw, j = point - i * t.nw
+    cdef bint lacks_h = t.edge_h and 3 <= i <= 4, lacks_w = t.edge_w and 3 <= j <= 4
+    first[0] = t.inner if lacks_h else 0
+    end[0] = t.right if lacks_w else (t.corner if lacks_h else t.tiles)
 
 
 cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
@@ -111,7 +134,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
 
     `all_at_once` where V of all images is in memory, `packed` where all of U is.
     """
-    cdef Py_ssize_t width = winograd_width(size), most
+    cdef Py_ssize_t width = winograd_width(size), most, planes
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     choose_rules(t)
@@ -123,7 +146,13 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
     t.rw = winograd_taps(t.rule_w)
     t.th = ceil_div(t.s.oh, t.mh)
     t.tw = ceil_div(t.s.ow, t.mw)
-    t.tiles = t.n * t.s.od * t.th * t.tw
+    planes = t.n * t.s.od
+    t.tiles = planes * t.th * t.tw
+    t.edge_h = t.rule_h == F43 and 1 <= t.s.oh % 4 <= 2
+    t.edge_w = t.rule_w == F43 and 1 <= t.s.ow % 4 <= 2
+    t.inner = planes * t.edge_h * (t.tw - t.edge_w)
+    t.right = planes * t.th * (t.tw - t.edge_w)
+    t.corner = t.tiles - planes * t.edge_h * t.edge_w
     t.icp = round_up(t.icg, lanes(size))
     t.unit = t.s.kd * lanes(size)
     t.depth = t.s.kd * t.icp

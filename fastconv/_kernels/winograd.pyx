@@ -20,7 +20,7 @@ Lavin & Gray 2015, arXiv:1509.09308.
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real, start
 from fastconv._kernels.winograd cimport (
     LINE,
@@ -29,6 +29,7 @@ from fastconv._kernels.winograd cimport (
     Task,
     choose_rules,
     lanes,
+    part_at,
     plan,
     round_up,
     turned_size,
@@ -39,35 +40,43 @@ from fastconv._kernels.winograd_transforms cimport transform_input, transform_ou
 
 
 cdef void multiply(
-    const Task *t, const real *v, const real *u, real *m, Py_ssize_t rows, Py_ssize_t nv, Py_ssize_t first,
+    const Task *t, const real *v, const real *u, real *m, Py_ssize_t b, Py_ssize_t nv, Py_ssize_t first,
     Py_ssize_t end,
 ) noexcept nogil:
     """M = V . U for each point, over the chunks [first, end) of the depth, with which u starts; M += from the second."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), tiles = ceil_div(rows, WINOGRAD_ROWS)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, r, point, chunk, kc
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), rows = min(t.block, t.tiles - b * t.block), lo, hi
+    cdef Py_ssize_t tiles, shorter, longer, i, j, r, point, chunk, kc
     cdef Py_ssize_t step = t.block * t.kc       # from one chunk of V to the next
-    cdef const real *a
-    cdef const real *b
-    cdef const real *next_a
-    cdef const real *next_b
+    cdef const real *left
+    cdef const real *right
+    cdef const real *next_left
+    cdef const real *next_right
     for point in range(t.nh * t.nw):
+        part_at(t, point, &lo, &hi)
+        lo = clip(lo - b * t.block, 0, rows)
+        hi = clip(hi - b * t.block, lo, rows)
+        if lo == hi:
+            continue
+        tiles = ceil_div(hi - lo, WINOGRAD_ROWS)
+        shorter = (hi - lo) // tiles
+        longer = hi - lo - shorter * tiles
         for chunk in range(first, end):
             kc = min(t.kc, t.depth - chunk * t.kc)
-            a = v + point * t.v_point + chunk * step
-            b = u + point * t.u_point + (chunk - first) * t.kc * width
-            next_a = a + step
-            next_b = b + t.kc * width
+            left = v + point * t.v_point + chunk * step + lo * t.kc
+            right = u + point * t.u_point + (chunk - first) * t.kc * width
+            next_left = left + step
+            next_right = right + t.kc * width
             if chunk + 1 == end:
-                next_a = v + (point + 1) * t.v_point + first * step
-                next_b = u + (point + 1) * t.u_point
-            i = 0
+                next_left = v + (point + 1) * t.v_point + first * step
+                next_right = u + (point + 1) * t.u_point
+            i = lo
             for j in range(tiles):
                 r = shorter + (j < longer)
-                winograd_tile(sizeof(real), r, nv, kc, a, t.kc, b, m + point * t.m_point + i * width, t.chain,
-                              chunk > 0, a + r * t.kc if j + 1 < tiles else next_a, next_b + j * kc * width // tiles,
-                              width * <Py_ssize_t> sizeof(real) // tiles)
+                winograd_tile(sizeof(real), r, nv, kc, left, t.kc, right, m + point * t.m_point + i * width, t.chain,
+                              chunk > 0, left + r * t.kc if j + 1 < tiles else next_left,
+                              next_right + j * kc * width // tiles, width * <Py_ssize_t> sizeof(real) // tiles)
                 i += r
-                a += r * t.kc
+                left += r * t.kc
 
 
 cdef void multiply_panel(
@@ -76,8 +85,7 @@ cdef void multiply_panel(
 ) noexcept nogil:
     """Block `b` with chunks [first, end) of panel `p` of group `g`, and at the end of the depth to the output."""
     cdef Py_ssize_t width = winograd_width(sizeof(real)), o = p * width, count = min(width, t.ocg - o)
-    cdef Py_ssize_t rows = min(t.block, t.tiles - b * t.block)
-    multiply(t, v, u, m, rows, ceil_div(count, lanes(sizeof(real))), first, end)
+    multiply(t, v, u, m, b, ceil_div(count, lanes(sizeof(real))), first, end)
     if end == t.chunks:
         transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
 

@@ -21,6 +21,8 @@ from fastconv._kernels.winograd cimport (
     winograd_across,
     winograd_down,
     winograd_output,
+    winograd_outputs,
+    winograd_points,
     winograd_weight,
     winograd_width,
 )
@@ -56,7 +58,8 @@ cdef inline void transform_run(
     const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
 ) noexcept nogil:
     """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
-    cdef Py_ssize_t vector = lanes(sizeof(real)), cols = t.mw * r.count + t.nw - t.mw
+    cdef Py_ssize_t vector = lanes(sizeof(real)), nh = winograd_points(r.rule_h)
+    cdef Py_ssize_t cols = t.mw * (r.count - 1) + winograd_points(r.rule_w)
     cdef Py_ssize_t x0 = r.tx * t.mw - t.s.pw, y0 = r.ty * t.mh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols)
     cdef Py_ssize_t a, c, i, k, col, iz, count
@@ -74,13 +77,13 @@ cdef inline void transform_run(
         while c < c1:
             count = min(vector, t.icg - c)
             in_place = t.last and count == vector
-            for i in range(t.nh):
+            for i in range(nh):
                 inside = 0 <= iz < t.s.id and 0 <= y0 + i < t.s.ih and lo < hi
                 rows[i] = zeros
                 step[i] = 0
                 if inside:
                     row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
-                    if not t.last and i >= t.nh - t.mh:
+                    if not t.last and i >= nh - t.mh:
                         ahead = row + lo * t.xw + (vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc)
                         for col in range(vector):
                             fetch_near(ahead + col * t.xc, (hi - lo) * sizeof(real))
@@ -97,9 +100,9 @@ cdef inline void transform_run(
                         else:
                             turn_block(sizeof(real), count, hi - lo, row + lo * t.xw, t.xc,
                                        raw + (i * cols + lo) * vector, vector)
-            winograd_down(sizeof(real), t.rule_h, cols, lo, hi, rows, step, strip)
+            winograd_down(sizeof(real), r.rule_h, cols, lo, hi, rows, step, strip)
             k = c * t.s.kd + a * vector
-            winograd_across(sizeof(real), t.rule_w, t.nh, r.count, strip, cols,
+            winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, strip, cols,
                             v + k // t.kc * t.block * t.kc + k % t.kc, t.v_point, t.kc)
             c += vector
 
@@ -123,7 +126,7 @@ cdef inline void transform_output(
     """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
     cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
-    cdef Py_ssize_t j, y, x, row, pixel, lines, cols
+    cdef Py_ssize_t j, y, x, row, pixel, lines, cols, mh, mw
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane
     cdef bint in_place
     cdef real biases[32]
@@ -135,15 +138,17 @@ cdef inline void transform_output(
         memcpy(biases, bias + o, count * sizeof(real))
     while i < end:
         r = run_at(t, i, end)
-        lines = min(t.mh, t.s.oh - r.ty * t.mh)
-        cols = min(t.mw * r.count, t.s.ow - r.tx * t.mw)
+        mh = winograd_outputs(r.rule_h)
+        mw = winograd_outputs(r.rule_w)
+        lines = min(mh, t.s.oh - r.ty * t.mh)
+        cols = min(mw * r.count, t.s.ow - r.tx * t.mw)
         x = r.z * plane + r.ty * t.mh * t.s.ow + r.tx * t.mw
         if t.last:
             target = out + (r.image * pixels + x) * t.s.oc + o
         else:
             target = out + (r.image * t.s.oc + o) * pixels + x
-        in_place = t.last and count == vectors * lanes(sizeof(real)) and lines == t.mh and cols == t.mw * r.count
-        row, pixel = t.mw * r.count * width, width
+        in_place = t.last and count == vectors * lanes(sizeof(real)) and lines == mh and cols == mw * r.count
+        row, pixel = mw * r.count * width, width
         to = strip
         if in_place:
             row, pixel = t.s.ow * t.s.oc, t.s.oc
@@ -154,8 +159,8 @@ cdef inline void transform_output(
                     fetch_to_write(target + x * pixels + y * t.s.ow, cols * sizeof(real))
         for j in range(r.count):
             winograd_output(
-                sizeof(real), t.rule_h, t.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
-                t.clamp, t.lo, t.hi, to + j * t.mw * pixel, row, pixel)
+                sizeof(real), r.rule_h, r.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
+                t.clamp, t.lo, t.hi, to + j * mw * pixel, row, pixel)
         if not in_place:
             for y in range(lines):
                 if t.last:
