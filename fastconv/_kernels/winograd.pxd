@@ -45,6 +45,7 @@ cdef enum:
     SHORT_CHAIN = 16         # its tile are, and few channels average out too little of their errors
     LONG_CHAIN = 32
     LINE = 64                # bytes of a cache line
+    FEW = 32                 # channels of a group below which F43 is not exact enough: `fastconv._winograd`
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
 
@@ -124,7 +125,8 @@ cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
 
 
 cdef inline void choose_rules(Task *t) noexcept nogil:
-    cdef bint small = max(t.s.oh * (t.s.kh > 1), t.s.ow * (t.s.kw > 1)) <= SMALL
+    cdef bint small = (max(t.s.oh * (t.s.kh > 1), t.s.ow * (t.s.kw > 1)) <= SMALL
+                       or t.s.ic // t.s.groups < FEW)
     t.rule_h = rule_for(t.s.kh, small)
     t.rule_w = rule_for(t.s.kw, small)
 

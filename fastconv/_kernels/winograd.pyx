@@ -43,7 +43,7 @@ cdef void multiply(
     const Task *t, const real *v, const real *u, real *m, Py_ssize_t b, Py_ssize_t nv, Py_ssize_t first,
     Py_ssize_t end,
 ) noexcept nogil:
-    """M = V . U for each point, over the chunks [first, end) of the depth, with which u starts; M += from the second."""
+    """M = V . U for each point, over chunks [first, end) of the depth, with which u starts; M += from the second on."""
     cdef Py_ssize_t width = winograd_width(sizeof(real)), rows = min(t.block, t.tiles - b * t.block), lo, hi
     cdef Py_ssize_t tiles, shorter, longer, i, j, r, point, chunk, kc
     cdef Py_ssize_t step = t.block * t.kc       # from one chunk of V to the next
@@ -234,7 +234,7 @@ def conv(
     t.clamp = clamp is not None
     if clamp is not None:
         t.lo, t.hi = clamp
-    
+
     plan(&t, size, True, us != NULL)
     shared = t.s.groups * t.blocks * t.v_size
     by_panels = shared * size <= RESIDENT_BYTES and t.tiles <= t.panels * winograd_width(size)

@@ -5,7 +5,7 @@
  * short rows of A: the products ran at 75 to 90 of 113 GFLOP/s on a Zen 4 core with operands from L3, and reach 104 to
  * 108 where each step of k asks for its share of the operands that come next:
  *
- *     A of the next tile   [ | | | | | | ]  `rows` elements a step             (asv_bench, WinogradStages; 2026-11-25)
+ *     A of the next tile   [ | | | | | | ]  `rows` elements a step                  (asv_bench, Prepared; 2026-11-25)
  *     B of the next point  [  |  |  |  | ]  a row a step, shared by the tiles that use the present B
  *
  * The file includes itself once per element type.

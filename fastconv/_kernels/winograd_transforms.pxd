@@ -84,7 +84,8 @@ cdef inline void transform_run(
                 if inside:
                     row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
                     if not t.last and i >= nh - t.mh:
-                        ahead = row + lo * t.xw + (vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc)
+                        ahead = row + lo * t.xw
+                        ahead += vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc
                         for col in range(vector):
                             fetch_near(ahead + col * t.xc, (hi - lo) * sizeof(real))
                     rows[i] = row
