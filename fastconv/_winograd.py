@@ -19,13 +19,26 @@ class Rule(NamedTuple):
 
 
 RULES = {1: Rule(1, 1, 1), 2: Rule(3, 4, 32), 3: Rule(4, 6, 32), 5: Rule(2, 6, 16)}  # by taps
-LEAST_SHARE = 0.35  # of its taps that an output must see beside padding, or is summed directly: asv_bench/accuracy.py
+RULES_OF_FEW = RULES | {3: Rule(2, 4, 16)}  # for fewer channels
+FEW = 32
+# Of its taps that an output must see beside padding, or is summed directly: asv_bench/accuracy.py. The corners of 5x5
+# kernels padded by two see 9 of 25, and positive data reached 9.4 eps there.
+LEAST_SHARE = 0.37
 TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
 # Transforming the weights takes as long as the products of so many tiles: asv_bench/fit_methods.py
 WEIGHT_TILES = 2
 CORNER = 60  # products in whose time a corner reads the weights once more: asv_bench/fit_methods.py
 LEAST_GAIN = 1.0  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
+# Times as much where channels are few, which fill vectors of so many, since tiles of two gain little. With 16-16 @28
+# Winograd took 0.6, with 24-24 @56 0.8, with 17-33 @55x61 1.4 times as long as the direct sum (2026-11-25).
+GAIN_OF_FEW = 1.5
+VECTOR = 16
+
+
+def rules(g):
+    """Minimal filtering by taps."""
+    return RULES_OF_FEW if g.ic // g.groups < FEW else RULES
 
 
 def rejects(g):
@@ -37,7 +50,7 @@ def rejects(g):
             return "strided outputs share no products"
         if dilation > 1 < taps:
             return "dilated taps share no products"
-        least = RULES[taps].least_channels
+        least = rules(g)[taps].least_channels
         if g.ic // g.groups < least:
             return f"groups of fewer than {least} input channels average out too little of the rounding"
     return _corners.too_little(g, LEAST_SHARE, TRANSFORMED)
@@ -50,10 +63,14 @@ def corners(g):
 
 def declines(g):
     """Why the transforms would cost more than the products they save; None if they do not."""
-    tiles = g.od * -(-g.oh // RULES[g.kh].outputs) * -(-g.ow // RULES[g.kw].outputs)
-    products = RULES[g.kh].points * RULES[g.kw].points * (tiles + WEIGHT_TILES)
+    h, w, channels = rules(g)[g.kh], rules(g)[g.kw], g.ic // g.groups
+    tiles = g.od * -(-g.oh // h.outputs) * -(-g.ow // w.outputs)
+    products = h.points * w.points * (tiles + WEIGHT_TILES)
     products += sum(CORNER + c.geometry.oh * c.geometry.ow * g.kh * g.kw for c in corners(g))
-    gain = g.od * g.oh * g.ow * g.kh * g.kw / products
-    if gain < LEAST_GAIN:
+    gain, least = g.od * g.oh * g.ow * g.kh * g.kw / products, LEAST_GAIN
+    if channels < FEW and 3 in (g.kh, g.kw):
+        gain *= channels / (-(-channels // VECTOR) * VECTOR)
+        least *= GAIN_OF_FEW
+    if gain < least:
         return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x fewer products)"
     return None

@@ -1,6 +1,7 @@
 """Winograd convolution: what the tables of geometries do not ask of it."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -42,6 +43,38 @@ def test_scipy(kernel, layout, dtype, cpu_level):
 def test_two_by_two_tiles_are_exact_on_integers(dtype, cpu_level):
     """Maps of two outputs take the transform with points 0, 1, -1, whose only fractions are halves and quarters."""
     x, w = data.integers((1, 32, 2, 2), dtype), data.integers((7, 32, 3, 3), dtype, "weight")
+    exact = fastconv.conv2d(x, w, padding=1, method="direct")
+    data.assert_identical(fastconv.conv2d(x, w, padding=1, method="winograd"), exact)
+
+
+def test_corners_of_five_taps_on_positive_data(dtype, cpu_level):
+    """Corners of 5x5 kernels padded by two see 9 of 25 taps: transformed with the others they reached 9.4 eps."""
+    x, w = data.positive((1, 48, 35, 35), dtype), data.positive((64, 48, 5, 5), dtype, "weight")
+    wide = np.longdouble if dtype == "float64" else np.float64
+    result = fastconv.conv2d(x, w, padding=2, method="winograd")
+    ends = {0: (slice(0, 3), slice(2, 5)), 34: (slice(32, 35), slice(0, 3))}  # output: pixels and taps
+    for (y, (rows, kh)), (z, (cols, kw)) in product(ends.items(), repeat=2):
+        exact = np.tensordot(w[:, :, kh, kw].astype(wide), x[0, :, rows, cols].astype(wide), 3)
+        assert_within(result[0, :, y, z], exact, exact, "direct")
+
+
+@over_layouts
+@pytest.mark.parametrize("size", [(14, 13), (5, 6), (9, 2), (4, 33)], ids=str)
+def test_tiles_cut_off_by_the_edge(size, layout, dtype, cpu_level):
+    """The last tiles of a map that have one or two outputs take fewer products, in any mix along both axes."""
+    x, w, padding = operands((3, 3), size, dtype=dtype)
+    wide = np.longdouble if dtype == "float64" else np.float64
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))).astype(wide)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    exact, scale = (np.tensordot(a, b, ((1, 4, 5), (1, 2, 3))) for a, b in ((windows, w), (abs(windows), abs(w))))
+    result = fastconv.conv2d(LAYOUTS[layout](x, 1), w, padding=padding, method="winograd")
+    assert_within(result, *(np.moveaxis(a, -1, 1) for a in (exact, scale)), "winograd")
+
+
+@pytest.mark.parametrize("channels", [16, 31])
+def test_few_channels_are_exact_on_integers(channels, dtype, cpu_level):
+    """Fewer channels than 32 average out too little of the errors of tiles of four: they take tiles of two."""
+    x, w = data.integers((1, channels, 9, 10), dtype), data.integers((7, channels, 3, 3), dtype, "weight")
     exact = fastconv.conv2d(x, w, padding=1, method="direct")
     data.assert_identical(fastconv.conv2d(x, w, padding=1, method="winograd"), exact)
 

@@ -122,7 +122,12 @@ class LargeKernels(Conv):
 class Prepared(Conv):
     """The stages of a convolution apart: preparing the weights, the call with prepared weights, and both in one."""
 
-    params = (("resnet50 3x3 64-64 @56", "resnet50 3x3 512-512 @7", "vgg16 3x3 512-512 @28", "image 31x31 @1024"),)
+    params = (
+        (
+            "resnet50 3x3 64-64 @56", "resnet50 3x3 256-256 @14", "resnet50 3x3 512-512 @7", "vgg16 3x3 512-512 @28",
+            "image 31x31 @1024",
+        ),
+    )  # fmt: skip
     param_names = ("layer",)
 
     def setup(self, name):

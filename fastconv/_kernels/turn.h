@@ -1,8 +1,8 @@
 /* Transposing a block: to[j * ldt + i] = from[i * ldf + j], i < rows, j < cols, in squares held in registers.
  *
  *     a b c d        a e . .      Four rows are loaded, interleaved twice and stored as four columns: two shuffles for
- *     e f g h   ->   b f . .      each row instead of sixteen single stores. What is left at the edges goes one by one.
- *     . . . .        c g . .      Where a vector holds eight elements, squares of eight come first, of three shuffles.
+ *     e f g h   ->   b f . .      each row instead of sixteen single stores. Where a vector holds eight elements and
+ *     . . . .        c g . .      there are as many rows, squares of eight, of three shuffles.
  *
  * `from` and `to` do not overlap. The file includes itself once per element type.
  */
@@ -100,41 +100,39 @@ static inline void turn_eight(const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, p
 #undef HALVES
 #endif
 
-/* In squares of four, and one by one what is left at the edges. */
-#define turn_fours TURN_PASTE(turn_fours, SUFFIX)
-static void turn_fours(ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
-{
-    ptrdiff_t i = 0;
-#ifdef TURN_SQUARES
-    for (; i + 4 <= rows; i += 4) {
-        ptrdiff_t j = 0;
-        for (; j + 4 <= cols; j += 4)
-            turn_four(from + i * ldf + j, ldf, to + j * ldt + i, ldt);
-        for (; j < cols; j++)
-            for (ptrdiff_t r = i; r < i + 4; r++)
-                to[j * ldt + r] = from[r * ldf + j];
-    }
-#endif
-    for (; i < rows; i++)
-        for (ptrdiff_t j = 0; j < cols; j++)
-            to[j * ldt + i] = from[i * ldf + j];
-}
+/* Squares of n that cover at least n rows and columns; those at the far edges overlap their neighbours. Of the two
+ * operands the one whose rows lie farther apart is walked along its rows: a cache line of it is then used up at once,
+ * also where its rows are pages apart and fall into one set of the cache. */
+#define TURN_ALL(n, square) \
+    const int down = ldf < ldt; \
+    const ptrdiff_t outer = down ? cols : rows, inner = down ? rows : cols; \
+    for (ptrdiff_t p = 0; p < outer; p += n) \
+        for (ptrdiff_t q = 0; q < inner; q += n) { \
+            const ptrdiff_t o = p + n <= outer ? p : outer - n, e = q + n <= inner ? q : inner - n; \
+            const ptrdiff_t i = down ? e : o, j = down ? o : e; \
+            square(from + i * ldf + j, ldf, to + j * ldt + i, ldt); \
+        }
 
 static void TURN_PASTE(turn, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
 {
-    ptrdiff_t i = 0;
 #ifdef TURN_EIGHTS
-    for (; i + 8 <= rows; i += 8) {
-        ptrdiff_t j = 0;
-        for (; j + 8 <= cols; j += 8)
-            turn_eight(from + i * ldf + j, ldf, to + j * ldt + i, ldt);
-        turn_fours(8, cols - j, from + i * ldf + j, ldf, to + j * ldt + i, ldt);
+    if (rows >= 8 && cols >= 8) {
+        TURN_ALL(8, turn_eight)
+        return;
     }
 #endif
-    turn_fours(rows - i, cols, from + i * ldf, ldf, to + i, ldt);
+#ifdef TURN_SQUARES
+    if (rows >= 4 && cols >= 4) {
+        TURN_ALL(4, turn_four)
+        return;
+    }
+#endif
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < cols; j++)
+            to[j * ldt + i] = from[i * ldf + j];
 }
-#undef turn_fours
+#undef TURN_ALL
 #undef turn_four
 #undef vec4
 #endif

@@ -12,6 +12,24 @@ static inline ptrdiff_t lanes(size_t size) { return size == sizeof(float) ? LANE
 
 #define MOST_VECTORS 2 /* of a panel */
 
+/* Asks for the lines of [p, p + bytes), to be read from L2 soon. */
+static inline void fetch_near(const void *p, ptrdiff_t bytes)
+{
+#if VECTOR_BYTES
+    for (ptrdiff_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)p + i, 0, 2);
+#endif
+}
+
+/* Asks for the lines of [p, p + bytes), to be written soon. */
+static inline void fetch_to_write(const void *p, ptrdiff_t bytes)
+{
+#if VECTOR_BYTES
+    for (ptrdiff_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)p + i, 1);
+#endif
+}
+
 #define ELEMENT float
 #define SUFFIX f32
 #include "winograd.h"
@@ -34,11 +52,11 @@ static inline void winograd_down(size_t size, int rule, ptrdiff_t cols, ptrdiff_
     BY_SIZE(winograd_down, rule, cols, lo, hi, (void *)rows, step, to);
 }
 
-/* to[i * n + j][tile] = B^T of `from[i][m * tile ..]`, i < lines */
-static inline void winograd_across(size_t size, int rule, ptrdiff_t lines, ptrdiff_t tiles, const void *from,
+/* to[i * nw + j][tile] = B^T of `from[i][m * tile ..]`, i < the points of `rule_h` */
+static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t tiles, const void *from,
                                    ptrdiff_t cols, void *to, ptrdiff_t point, ptrdiff_t tile)
 {
-    BY_SIZE(winograd_across, rule, lines, tiles, from, cols, to, point, tile);
+    BY_SIZE(winograd_across, rule_h, rule_w, tiles, from, cols, to, point, tile);
 }
 
 /* to[i * nw + j] = G_h g G_w^T of the taps g, each `vectors` vectors that lie together */
@@ -91,82 +109,88 @@ static NEVER_INLINE void PASTE(winograd_down, SUFFIX)(
 }
 
 #define across PASTE(across, SUFFIX)
-static ALWAYS_INLINE void across(const int rule, ptrdiff_t m, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from,
+static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t tiles, const ELEMENT *from,
                                  ptrdiff_t cols, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
 {
-    const ptrdiff_t n = WINOGRAD[rule].points;
+    const ptrdiff_t n = WINOGRAD[rule].points, width = WINOGRAD[rule].width, lines = WINOGRAD[rule_h].points;
     for (ptrdiff_t i = 0; i < lines; i++)
         for (ptrdiff_t x = 0; x < tiles; x++) {
             vec d[MOST_POINTS], t[MOST_POINTS];
             EACH(j, n) d[j] = *(const vec *)(from + (i * cols + m * x + j) * LANES);
             input_points(rule, d, t);
-            EACH(j, n) *(vec *)(to + (i * n + j) * point + x * tile) = t[j];
+            EACH(j, n) *(vec *)(to + (POINT(rule_h, i) * width + POINT(rule, j)) * point + x * tile) = t[j];
         }
 }
 
 static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
-    int rule, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
+    int rule_h, int rule_w, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
     ptrdiff_t tile)
 {
-    const ptrdiff_t m = WINOGRAD[rule].outputs;
-#define CALL(rule) across(rule, m, lines, tiles, from, cols, to, point, tile)
-    WITH_INPUT_RULE(rule, CALL)
+    const ptrdiff_t m = WINOGRAD[rule_w].outputs;
+#define CALL(rule) across(rule_h, rule, m, tiles, from, cols, to, point, tile)
+    WITH_INPUT_RULE(rule_w, CALL)
 #undef CALL
 }
 
 /* columns[i][j] = G of the taps g[.][j] of column j < `cols` */
 #define weight_down PASTE(weight_down, SUFFIX)
-static ALWAYS_INLINE void weight_down(const int rule, ptrdiff_t cols, ptrdiff_t vectors, const ELEMENT *taps,
+static ALWAYS_INLINE void weight_down(const int rule, const ptrdiff_t cols, const ELEMENT *taps, ptrdiff_t tap,
                                       vec *columns)
 {
     const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    const ptrdiff_t step = cols * vectors;
-    for (ptrdiff_t j = 0; j < step; j++, taps += LANES, columns++) {
+    EACH(j, cols) {
         vec g[MOST_POINTS], u[MOST_POINTS];
-        EACH(i, r) g[i] = *(const vec *)(taps + i * step * LANES);
+        EACH(i, r) g[i] = *(const vec *)(taps + (i * cols + j) * tap);
         weight_points(rule, g, u);
-        EACH(i, n) columns[i * step] = u[i];
+        EACH(i, n) columns[i * cols + j] = u[i];
     }
 }
 
 /* to[i * n + j] = G of line i < `lines` of `columns` */
 #define weight_across PASTE(weight_across, SUFFIX)
-static ALWAYS_INLINE void weight_across(const int rule, ptrdiff_t lines, ptrdiff_t vectors, const vec *columns,
-                                        ELEMENT *to, ptrdiff_t point)
+static ALWAYS_INLINE void weight_across(const int rule, const ptrdiff_t lines, const vec *columns, ELEMENT *to,
+                                        ptrdiff_t point)
 {
     const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    for (ptrdiff_t i = 0; i < lines; i++, columns += r * vectors, to += n * point)
-        for (ptrdiff_t v = 0; v < vectors; v++) {
-            vec g[MOST_POINTS], u[MOST_POINTS];
-            EACH(j, r) g[j] = columns[j * vectors + v];
-            weight_points(rule, g, u);
-            EACH(j, n) *(vec *)(to + j * point + v * LANES) = u[j];
-        }
+    EACH(i, lines) {
+        vec u[MOST_POINTS];
+        weight_points(rule, columns + i * r, u);
+        EACH(j, n) *(vec *)(to + (i * n + j) * point) = u[j];
+    }
 }
 
 static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
     int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *taps, ELEMENT *to, ptrdiff_t point)
 {
-    vec columns[MOST_POINTS * MOST_TAPS * MOST_VECTORS];
-    const ptrdiff_t cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
-#define CALL(rule) weight_down(rule, cols, vectors, taps, columns)
-    WITH_RULE(rule_h, CALL)
+    const ptrdiff_t tap = vectors * LANES, cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
+    for (ptrdiff_t v = 0; v < vectors; v++, taps += LANES, to += LANES) {
+        vec columns[MOST_POINTS * MOST_TAPS];
+        if (rule_h == F43 && rule_w == F43) { /* all is constant: columns stay in registers */
+            weight_down(F43, 3, taps, tap, columns);
+            weight_across(F43, 6, columns, to, point);
+            continue;
+        }
+#define CALL(rule) weight_down(rule, cols, taps, tap, columns)
+        WITH_RULE(rule_h, CALL)
 #undef CALL
-#define CALL(rule) weight_across(rule, lines, vectors, columns, to, point)
-    WITH_RULE(rule_w, CALL)
+#define CALL(rule) weight_across(rule, lines, columns, to, point)
+        WITH_RULE(rule_w, CALL)
 #undef CALL
+    }
 }
 
-/* columns[i][j] = A^T of the products p[. * cols + j] */
+/* columns[i][j] = A^T of the products p[. * nw + j] */
 #define output_down PASTE(output_down, SUFFIX)
-static ALWAYS_INLINE void output_down(const int rule, ptrdiff_t cols, ptrdiff_t vectors, const ELEMENT *products,
+static ALWAYS_INLINE void output_down(const int rule, int rule_w, ptrdiff_t vectors, const ELEMENT *products,
                                       ptrdiff_t point, vec *columns)
 {
-    const ptrdiff_t m = WINOGRAD[rule].outputs, n = WINOGRAD[rule].points, line = cols * point, step = cols * vectors;
-    for (ptrdiff_t j = 0; j < cols; j++, products += point)
+    const ptrdiff_t m = WINOGRAD[rule].outputs, n = WINOGRAD[rule].points, cols = WINOGRAD[rule_w].points;
+    const ptrdiff_t line = WINOGRAD[rule_w].width * point, step = cols * vectors;
+    for (ptrdiff_t j = 0; j < cols; j++)
         for (ptrdiff_t v = 0; v < vectors; v++, columns++) {
+            const ELEMENT *first = products + POINT(rule_w, j) * point + v * LANES;
             vec p[MOST_POINTS], y[MOST_POINTS];
-            EACH(i, n) p[i] = *(const vec *)(products + i * line + v * LANES);
+            EACH(i, n) p[i] = *(const vec *)(first + POINT(rule, i) * line);
             output_points(rule, p, y);
             EACH(i, m) columns[i * step] = y[i];
         }
@@ -202,13 +226,13 @@ static NEVER_INLINE void PASTE(winograd_output, SUFFIX)(
     double lo, double hi, ELEMENT *to, ptrdiff_t row, ptrdiff_t pixel)
 {
     vec columns[MOST_OUTPUTS * MOST_POINTS * MOST_VECTORS];
-    const ptrdiff_t cols = WINOGRAD[rule_w].points, lines = WINOGRAD[rule_h].outputs;
-#define CALL(rule) output_down(rule, cols, vectors, products, point, columns)
-    WITH_RULE(rule_h, CALL)
+    const ptrdiff_t lines = WINOGRAD[rule_h].outputs;
+#define CALL(rule) output_down(rule, rule_w, vectors, products, point, columns)
+    WITH_OUTPUT_RULE(rule_h, CALL)
 #undef CALL
 #define CALL(rule) \
     output_across(rule, lines, vectors, columns, bias, clamp, (ELEMENT)lo, (ELEMENT)hi, to, row, pixel)
-    WITH_RULE(rule_w, CALL)
+    WITH_OUTPUT_RULE(rule_w, CALL)
 #undef CALL
 }
 

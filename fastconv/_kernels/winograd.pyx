@@ -4,7 +4,7 @@ Tiles of mh x mw outputs, of all images one after the other, are lines of a matr
 
     V[point][tile][k]      input, k = (channels, tap along d, lane)   the transforms are those of `winograd.h`; their
     U[point][k][lane]      weights of a panel of output channels      lanes are channels, whatever the memory order
-    M[point][tile][lane] = V[point] . U[point]                      by the register tile of `tile.h`
+    M[point][tile][lane] = V[point] . U[point]                      by `winograd_tile.h`
 
 One pass multiplies a block of tiles with a panel of output channels and transforms the products while they are in L2.
 Either the weights are transformed beforehand and each block of input is used up while it is in cache, or, where they
@@ -22,42 +22,73 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real
-from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_finish, tile_width
-from fastconv._kernels.winograd cimport LINE, RESIDENT_BYTES, Task, choose_rules, lanes, plan, round_up, turned_size
+from fastconv._kernels.winograd cimport (
+    LINE,
+    RESIDENT_BYTES,
+    WINOGRAD_ROWS,
+    Task,
+    choose_rules,
+    lanes,
+    part_at,
+    plan,
+    round_up,
+    turned_size,
+    winograd_tile,
+    winograd_width,
+)
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
 
 
 cdef void multiply(
-    const Task *t, const real *v, const real *u, real *m, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, bint more,
+    const Task *t, const real *v, const real *u, real *m, Py_ssize_t b, Py_ssize_t nv, Py_ssize_t first,
+    Py_ssize_t end,
 ) noexcept nogil:
-    """M = V . U, or M += V . U if `more`, over a depth of `kc`, for each point."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, r, point
-    cdef tile_finish finish = t.finish
-    finish.clamp = False
-    finish.accumulate = more
+    """M = V . U for each point, over chunks [first, end) of the depth, with which u starts; M += from the second on."""
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), rows = min(t.block, t.tiles - b * t.block), lo, hi
+    cdef Py_ssize_t tiles, shorter, longer, i, j, r, point, chunk, kc
+    cdef Py_ssize_t step = t.block * t.kc       # from one chunk of V to the next
+    cdef const real *left
+    cdef const real *right
+    cdef const real *next_left
+    cdef const real *next_right
     for point in range(t.nh * t.nw):
-        i = 0
-        for j in range(tiles):
-            r = shorter + (j < longer)
-            tile(sizeof(real), r, cols, kc, v + point * t.v_point + i * t.depth, t.depth, u + point * t.u_point, width,
-                 m + point * t.m_point + i * width, width, &finish)
-            i += r
+        part_at(t, point, &lo, &hi)
+        lo = clip(lo - b * t.block, 0, rows)
+        hi = clip(hi - b * t.block, lo, rows)
+        if lo == hi:
+            continue
+        tiles = ceil_div(hi - lo, WINOGRAD_ROWS)
+        shorter = (hi - lo) // tiles
+        longer = hi - lo - shorter * tiles
+        for chunk in range(first, end):
+            kc = min(t.kc, t.depth - chunk * t.kc)
+            left = v + point * t.v_point + chunk * step + lo * t.kc
+            right = u + point * t.u_point + (chunk - first) * t.kc * width
+            next_left = left + step
+            next_right = right + t.kc * width
+            if chunk + 1 == end:
+                next_left = v + (point + 1) * t.v_point + first * step
+                next_right = u + (point + 1) * t.u_point
+            i = lo
+            for j in range(tiles):
+                r = shorter + (j < longer)
+                winograd_tile(sizeof(real), r, nv, kc, left, t.kc, right, m + point * t.m_point + i * width, t.chain,
+                              chunk > 0, left + r * t.kc if j + 1 < tiles else next_left,
+                              next_right + j * kc * width // tiles, width * <Py_ssize_t> sizeof(real) // tiles)
+                i += r
+                left += r * t.kc
 
 
 cdef void multiply_panel(
     const Task *t, const real *v, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t b, Py_ssize_t p,
-    Py_ssize_t k0, Py_ssize_t k1, real *m, real *strips,
+    Py_ssize_t first, Py_ssize_t end, real *m, real *strips,
 ) noexcept nogil:
-    """Block `b` with depth [k0, k1) of panel `p` of group `g`, and at the end of the depth to the output."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), o = p * width, count = min(width, t.ocg - o), i, k
-    cdef Py_ssize_t rows = min(t.block, t.tiles - b * t.block), cols = round_up(count, lanes(sizeof(real)))
-    for i in range(ceil_div(k1 - k0, t.kc)):
-        k = k0 + i * t.kc
-        multiply(t, v + k, u + (k - k0) * width, m, rows, cols, min(t.kc, k1 - k), k > 0)
-    if k1 == t.depth:
+    """Block `b` with chunks [first, end) of panel `p` of group `g`, and at the end of the depth to the output."""
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), o = p * width, count = min(width, t.ocg - o)
+    multiply(t, v, u, m, b, ceil_div(count, lanes(sizeof(real))), first, end)
+    if end == t.chunks:
         transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
 
 
@@ -78,7 +109,7 @@ cdef void one_block(
     cdef real *m = scratch + t.v_size
     transform_input(t, x, g, b, 0, t.icp, scratch, m + t.m_size)
     for p in range(part * share, min((part + 1) * share, t.panels)):
-        multiply_panel(t, <const real *> scratch, u + (g * t.panels + p) * t.u_size, bias, out, g, b, p, 0, t.depth, m,
+        multiply_panel(t, <const real *> scratch, u + (g * t.panels + p) * t.u_size, bias, out, g, b, p, 0, t.chunks, m,
                        m + t.m_size)
 
 
@@ -95,17 +126,17 @@ cdef void one_panel(
     real *scratch,
 ) noexcept nogil:
     """Panel `p` of group `g`, of `u` if it is there, else transformed here, some of its depth at a time."""
-    cdef Py_ssize_t b, i, k0, k1
+    cdef Py_ssize_t b, i, first, end
     cdef real *m = scratch if u != NULL else scratch + t.u_size
     cdef const real *panel = u + (g * t.panels + p) * t.u_size if u != NULL else scratch
-    for i in range(ceil_div(t.depth, t.u_depth)):
-        k0 = i * t.u_depth
-        k1 = min(k0 + t.u_depth, t.depth)
+    for i in range(ceil_div(t.chunks, t.u_chunks)):
+        first = i * t.u_chunks
+        end = min(first + t.u_chunks, t.chunks)
         if u == NULL:
-            transform_weight(t, w, scratch, m + t.m_size, g, p, k0, k1)
+            transform_weight(t, w, scratch, m + t.m_size, g, p, first * t.kc, min(end * t.kc, t.depth))
         for b in range(t.blocks):
-            multiply_panel(t, v + (g * t.blocks + b) * t.v_size, panel, bias, out, g, b, p, k0, k1, m + b * t.m_block,
-                           m + t.m_size)
+            multiply_panel(t, v + (g * t.blocks + b) * t.v_size, panel, bias, out, g, b, p, first, end,
+                           m + b * t.m_block, m + t.m_size)
 
 
 cdef void transform_all_weights(const Task *t, const real *w, real *u, real *scratch, Py_ssize_t each,
@@ -190,13 +221,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
-    t.finish.clamp = lo > -INFINITY or hi < INFINITY
-    t.finish.lo, t.finish.hi = lo, hi
-    t.finish.row_bias = t.finish.col_bias = NULL
+    t.clamp = lo > -INFINITY or hi < INFINITY
+    t.lo, t.hi = lo, hi
 
     plan(&t, size, True, us != NULL)
     shared = t.s.groups * t.blocks * t.v_size
-    by_panels = shared * size <= RESIDENT_BYTES and t.tiles <= t.panels * tile_width(size)
+    by_panels = shared * size <= RESIDENT_BYTES and t.tiles <= t.panels * winograd_width(size)
     each = t.u_size if us == NULL else 0
     if not by_panels:
         plan(&t, size, False, us != NULL)

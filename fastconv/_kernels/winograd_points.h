@@ -11,6 +11,7 @@
  *     F23    2  3  4   the same                                 0.4      exact on small integers
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
  *     F25    2  5  6   as F43                                   1.0
+ *     EDGE   2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
  *
  * With a^2 = 1/2 and b^2 = 2 the six-point B^T is, and A^T and G follow from powers of the points over 1, -3/2 and 6,
  *
@@ -21,6 +22,9 @@
  *     0  b/2 -1/2  -b   1   0          2020, doi:10.1145/3412380.
  *     0   1    0  -5/2  0   1
  *
+ * A map's last tile of F43 that has one or two outputs takes EDGE: products at four of the six points, with the same
+ * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products.
+ *
  * The file includes itself once per element type.
  */
 #ifndef FASTCONV_WINOGRAD_POINTS_H
@@ -28,10 +32,11 @@
 
 #include "simd.h"
 
-enum { ONE, F32, F23, F43, F25, RULES };
-static const struct { ptrdiff_t outputs, taps, points; } WINOGRAD[RULES] = {
-    {1, 1, 1}, {3, 2, 4}, {2, 3, 4}, {4, 3, 6}, {2, 5, 6},
+enum { ONE, F32, F23, F43, F25, EDGE, RULES };
+static const struct { ptrdiff_t outputs, taps, points, width; } WINOGRAD[RULES] = { /* width: points of the weights */
+    {1, 1, 1, 1}, {3, 2, 4, 4}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6}, {2, 3, 4, 6},
 };
+#define POINT(rule, i) ((rule) == EDGE && (i) == 3 ? 5 : (i)) /* which of the weights' points its i-th one is */
 enum { MOST_OUTPUTS = 4, MOST_TAPS = 5, MOST_POINTS = 6 };
 #define ROOT_A 0.70710678118654752440
 #define ROOT_B 1.41421356237309504880
@@ -42,6 +47,7 @@ enum { MOST_OUTPUTS = 4, MOST_TAPS = 5, MOST_POINTS = 6 };
     switch (rule) { \
         case ONE: call(ONE); break; \
         case F32: case F23: call(F23); break; \
+        case EDGE: call(EDGE); break; \
         default: call(F43); break; \
     }
 #define WITH_RULE(rule, call) \
@@ -51,6 +57,12 @@ enum { MOST_OUTPUTS = 4, MOST_TAPS = 5, MOST_POINTS = 6 };
         case F23: call(F23); break; \
         case F43: call(F43); break; \
         default: call(F25); break; \
+    }
+#define WITH_OUTPUT_RULE(rule, call) \
+    if (rule == EDGE) { \
+        call(EDGE); \
+    } else { \
+        WITH_RULE(rule, call) \
     }
 
 static inline ptrdiff_t winograd_outputs(int rule) { return WINOGRAD[rule].outputs; }
@@ -85,6 +97,12 @@ static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
         t[1] = d[1] + d[2];
         t[2] = d[2] - d[1];
         t[3] = d[1] - d[3];
+    } else if (rule == EDGE) {
+        const vec even = C(-1.5) * d[2], odd = C(-1.5 * ROOT_A) * d[1];
+        t[0] = d[0] - 2 * d[2];
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = d[3] - C(0.5) * d[1];
     } else {
         const vec even_a = d[4] - 2 * d[2], odd_a = A * (d[3] - 2 * d[1]);
         const vec even_b = d[4] - C(0.5) * d[2], odd_b = B * (d[3] - C(0.5) * d[1]);
@@ -114,18 +132,19 @@ static ALWAYS_INLINE void weight_points(const int rule, const vec *g, vec *u)
         u[2] = C(0.5) * (even - g[1]);
         u[3] = g[2];
     } else {
-        vec even_a = g[0] + C(0.5) * g[2], odd_a = A * g[1], even_b = g[0] + 2 * g[2], odd_b = B * g[1];
+        vec even_a = C(-2. / 3) * g[0] - C(1. / 3) * g[2], odd_a = C(-2. / 3 * ROOT_A) * g[1];
+        vec even_b = C(1. / 6) * g[0] + C(1. / 3) * g[2], odd_b = C(1. / 6 * ROOT_B) * g[1];
         if (rule == F25) {
-            even_a += C(0.25) * g[4];
-            even_b += 4 * g[4];
-            odd_a += C(0.5) * A * g[3];
-            odd_b += 2 * B * g[3];
+            even_a -= C(1. / 6) * g[4];
+            even_b += C(2. / 3) * g[4];
+            odd_a -= C(1. / 3 * ROOT_A) * g[3];
+            odd_b += C(1. / 3 * ROOT_B) * g[3];
         }
         u[0] = g[0];
-        u[1] = C(-2. / 3) * (even_a + odd_a);
-        u[2] = C(-2. / 3) * (even_a - odd_a);
-        u[3] = C(1. / 6) * (even_b + odd_b);
-        u[4] = C(1. / 6) * (even_b - odd_b);
+        u[1] = even_a + odd_a;
+        u[2] = even_a - odd_a;
+        u[3] = even_b + odd_b;
+        u[4] = even_b - odd_b;
         u[5] = rule == F25 ? g[4] : g[2];
     }
 }
@@ -142,6 +161,9 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
     } else if (rule == F23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = (p[1] - p[2]) - p[3];
+    } else if (rule == EDGE) {
+        y[0] = p[0] + (p[1] + p[2]);
+        y[1] = A * (p[1] - p[2]) + p[3];
     } else {
         const vec even_a = p[1] + p[2], odd_a = A * (p[1] - p[2]), even_b = p[3] + p[4], odd_b = B * (p[3] - p[4]);
         y[0] = p[0] + (even_a + even_b);

@@ -8,19 +8,23 @@ from libc.string cimport memcpy, memset
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
-from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.winograd cimport (
     POINTS,
+    RUN,
     Run,
     Task,
-    fetch_ahead,
+    fetch_near,
+    fetch_to_write,
     lanes,
     run_at,
     turn_block,
     winograd_across,
     winograd_down,
     winograd_output,
+    winograd_outputs,
+    winograd_points,
     winograd_weight,
+    winograd_width,
 )
 
 
@@ -28,8 +32,10 @@ cdef inline void transform_weight(
     const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t k0, Py_ssize_t k1,
 ) noexcept nogil:
     """Depth [k0, k1) of panel `p` of group `g` of U, a vector of channels at a time; zeros where there are none."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), vector = lanes(sizeof(real)), taps = t.rh * t.rw
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes(sizeof(real)), taps = t.rh * t.rw
     cdef Py_ssize_t whole = t.icg * t.s.kd * taps, o = p * width, count = min(width, t.ocg - o), i, c, c0, some, a, k
+    cdef Py_ssize_t part = vector * t.s.kd * taps
+    cdef const real *ahead
     w += (g * t.ocg + o) * whole
     for i in range((k1 - k0) // t.unit):
         k = k0 + i * t.unit
@@ -37,12 +43,12 @@ cdef inline void transform_weight(
         some = min(vector, t.icg - c0)
         if count < width or some < vector:
             memset(turned, 0, t.unit * taps * width * sizeof(real))
-        if c0 + vector < t.icg:             # the rows of weights lie pages apart, too many for the hardware to foresee
-            for a in range(count):
-                fetch_ahead(w + a * whole + (c0 + vector) * t.s.kd * taps, vector * t.s.kd * taps * sizeof(real))
         turn_block(sizeof(real), count, some * t.s.kd * taps, w + c0 * t.s.kd * taps, whole, turned, width)
-        for a in range(t.s.kd):
-            for c in range(vector):
+        ahead = w + (c0 * t.s.kd * taps + part if c0 + vector < t.icg else width * whole)   # of this panel or the next
+        for c in range(vector):
+            for a in range(c * width // vector, (c + 1) * width // vector):     # pages apart: the hardware does not
+                fetch_near(ahead + a * whole, part * sizeof(real))              # foresee so many rows
+            for a in range(t.s.kd):
                 winograd_weight(
                     sizeof(real), t.rule_h, t.rule_w, width // vector, turned + (c * t.s.kd + a) * taps * width,
                     panel + (k - k0 + a * vector + c) * width, t.u_point)
@@ -51,13 +57,15 @@ cdef inline void transform_weight(
 cdef inline void transform_run(
     const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
 ) noexcept nogil:
-    """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile."""
-    cdef Py_ssize_t vector = lanes(sizeof(real)), cols = t.mw * r.count + t.nw - t.mw
+    """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
+    cdef Py_ssize_t vector = lanes(sizeof(real)), nh = winograd_points(r.rule_h)
+    cdef Py_ssize_t cols = t.mw * (r.count - 1) + winograd_points(r.rule_w)
     cdef Py_ssize_t x0 = r.tx * t.mw - t.s.pw, y0 = r.ty * t.mh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols)
-    cdef Py_ssize_t a, c, i, col, iz, count
+    cdef Py_ssize_t a, c, i, k, col, iz, count
     cdef bint in_place, inside
     cdef const real *row
+    cdef const real *ahead
     cdef const void *rows[POINTS]
     cdef Py_ssize_t step[POINTS]
     cdef real zeros[16]
@@ -69,12 +77,17 @@ cdef inline void transform_run(
         while c < c1:
             count = min(vector, t.icg - c)
             in_place = t.last and count == vector
-            for i in range(t.nh):
+            for i in range(nh):
                 inside = 0 <= iz < t.s.id and 0 <= y0 + i < t.s.ih and lo < hi
                 rows[i] = zeros
                 step[i] = 0
                 if inside:
                     row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
+                    if not t.last and i >= nh - t.mh:
+                        ahead = row + lo * t.xw
+                        ahead += vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc
+                        for col in range(vector):
+                            fetch_near(ahead + col * t.xc, (hi - lo) * sizeof(real))
                     rows[i] = row
                     step[i] = t.xw
                     if not in_place:
@@ -88,9 +101,10 @@ cdef inline void transform_run(
                         else:
                             turn_block(sizeof(real), count, hi - lo, row + lo * t.xw, t.xc,
                                        raw + (i * cols + lo) * vector, vector)
-            winograd_down(sizeof(real), t.rule_h, cols, lo, hi, rows, step, strip)
-            winograd_across(
-                sizeof(real), t.rule_w, t.nh, r.count, strip, cols, v + c * t.s.kd + a * vector, t.v_point, t.depth)
+            winograd_down(sizeof(real), r.rule_h, cols, lo, hi, rows, step, strip)
+            k = c * t.s.kd + a * vector
+            winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, strip, cols,
+                            v + k // t.kc * t.block * t.kc + k % t.kc, t.v_point, t.kc)
             c += vector
 
 
@@ -102,7 +116,7 @@ cdef inline void transform_input(
     cdef inline Run r
     while i < end:
         r = run_at(t, i, end)
-        transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.depth, strips, strips + t.strip)
+        transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.kc, strips, strips + t.strip)
         i += r.count
 
 
@@ -111,9 +125,9 @@ cdef inline void transform_output(
     real *strip,
 ) noexcept nogil:
     """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
-    cdef Py_ssize_t j, y, x, row, pixel, lines, cols
+    cdef Py_ssize_t j, y, x, row, pixel, lines, cols, mh, mw
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane
     cdef bint in_place
     cdef real biases[32]
@@ -125,23 +139,29 @@ cdef inline void transform_output(
         memcpy(biases, bias + o, count * sizeof(real))
     while i < end:
         r = run_at(t, i, end)
-        lines = min(t.mh, t.s.oh - r.ty * t.mh)
-        cols = min(t.mw * r.count, t.s.ow - r.tx * t.mw)
+        mh = winograd_outputs(r.rule_h)
+        mw = winograd_outputs(r.rule_w)
+        lines = min(mh, t.s.oh - r.ty * t.mh)
+        cols = min(mw * r.count, t.s.ow - r.tx * t.mw)
         x = r.z * plane + r.ty * t.mh * t.s.ow + r.tx * t.mw
         if t.last:
             target = out + (r.image * pixels + x) * t.s.oc + o
         else:
             target = out + (r.image * t.s.oc + o) * pixels + x
-        in_place = t.last and count == vectors * lanes(sizeof(real)) and lines == t.mh and cols == t.mw * r.count
-        row, pixel = t.mw * r.count * width, width
+        in_place = t.last and count == vectors * lanes(sizeof(real)) and lines == mh and cols == mw * r.count
+        row, pixel = mw * r.count * width, width
         to = strip
         if in_place:
             row, pixel = t.s.ow * t.s.oc, t.s.oc
             to = target
+        elif not t.last:                    # rows of different channels lie pages apart
+            for x in range(count):
+                for y in range(lines):
+                    fetch_to_write(target + x * pixels + y * t.s.ow, cols * sizeof(real))
         for j in range(r.count):
             winograd_output(
-                sizeof(real), t.rule_h, t.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
-                t.finish.clamp, t.finish.lo, t.finish.hi, to + j * t.mw * pixel, row, pixel)
+                sizeof(real), r.rule_h, r.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
+                t.clamp, t.lo, t.hi, to + j * mw * pixel, row, pixel)
         if not in_place:
             for y in range(lines):
                 if t.last:
