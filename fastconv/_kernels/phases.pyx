@@ -6,67 +6,102 @@
 Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py`.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport real
 
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
 cdef enum:
-    CHANNELS = 16           # of the output turned together: their taps are neighbours in the weights
+    TOGETHER = 16           # input channels turned together: a line of them
+    COLUMNS = 512           # elements of each that are: taps of output channels, neighbours in the weights
 
 
 cdef struct Taps:
-    Py_ssize_t kernel[3]    # extent of the whole kernel
     Py_ssize_t start[3]
     Py_ssize_t step[3]
     Py_ssize_t count[3]
+    Py_ssize_t offset       # of the phase in the result
 
 
-cdef inline real *turn_kernel(const Taps *t, const real *w, real *to) noexcept nogil:
-    """One kernel plane after another, last tap first; returns the end of what was written."""
-    cdef Py_ssize_t a, i, j
-    cdef const real *row
-    for a in range(t.count[0] - 1, -1, -1):
-        for i in range(t.count[1] - 1, -1, -1):
-            row = w + (t.start[0] + a * t.step[0]) * t.kernel[1] * t.kernel[2]
-            row = row + (t.start[1] + i * t.step[1]) * t.kernel[2] + t.start[2]
-            for j in range(t.count[2] - 1, -1, -1):
-                to[0] = row[j * t.step[2]]
-                to += 1
-    return to
+cdef struct Turn:
+    Py_ssize_t icg, ocg, whole, together    # `together`: output channels
+    Py_ssize_t kernel[3]
+    Py_ssize_t phases
+    const Taps *taps
 
 
-cdef void turn_channels(const Taps *t, const real *w, real *to, Py_ssize_t icg, Py_ssize_t ocg,
-                        Py_ssize_t o0) noexcept nogil:
-    """Some output channels from o0 on of one group; w and to start at the group."""
-    cdef Py_ssize_t whole = t.kernel[0] * t.kernel[1] * t.kernel[2], some = t.count[0] * t.count[1] * t.count[2]
-    cdef Py_ssize_t c, o
-    for c in range(icg):
-        for o in range(o0, min(o0 + CHANNELS, ocg)):
-            turn_kernel(t, w + (c * ocg + o) * whole, to + (o * icg + c) * some)
+cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to, Py_ssize_t channels) noexcept nogil:
+    """to[c][taps, last first] = turned[tap][c] for the taps of a phase."""
+    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, c
+    cdef const real *tap
+    for a in range(p.count[0]):
+        for i in range(p.count[1]):
+            for j in range(p.count[2]):
+                k -= 1
+                tap = turned + (((p.start[0] + a * p.step[0]) * t.kernel[1] + p.start[1] + i * p.step[1]) * t.kernel[2]
+                                + p.start[2] + j * p.step[2]) * TOGETHER
+                for c in range(channels):
+                    to[c * some + k] = tap[c]
 
 
-def turn(const real[:, :, :, :, ::1] w, real[:, :, :, :, ::1] to, Py_ssize_t groups, tuple taps, int threads):
-    """Weights of one phase.
+cdef void turn_channels(const Turn *t, const real *w, real *result, Py_ssize_t g, Py_ssize_t o0,
+                        real *turned) noexcept nogil:
+    """Some output channels of group `g` from o0 on, for every phase."""
+    cdef Py_ssize_t block, c0, channels, o, i, some, n = min(t.together, t.ocg - o0)
+    w += (g * t.icg * t.ocg + o0) * t.whole
+    for block in range(ceil_div(t.icg, TOGETHER)):
+        c0 = block * TOGETHER
+        channels = min(TOGETHER, t.icg - c0)
+        turn_block(sizeof(real), channels, n * t.whole, w + c0 * t.ocg * t.whole, t.ocg * t.whole, turned, TOGETHER)
+        for i in range(t.phases):
+            some = t.taps[i].count[0] * t.taps[i].count[1] * t.taps[i].count[2]
+            for o in range(n):
+                pick(t, &t.taps[i], <const real *> turned + o * t.whole * TOGETHER,
+                     result + t.taps[i].offset + ((g * t.ocg + o0 + o) * t.icg + c0) * some, channels)
 
-    w : (ic, oc // groups, kd, kh, kw)
-    to : (oc, ic // groups, *counts), not empty; every element is written, none may overlap w
-    taps : (start, step, count) per axis
+
+def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple phases, int threads):
+    """Weights of all phases.
+
+    w : (ic, oc // groups, kd, kh, kw), not empty
+    to : one (oc, ic // groups, *counts) after the other; every element is written, none may overlap w
+    phases : ((start, step, count) per axis) each
     """
-    cdef Taps t
-    cdef Py_ssize_t icg = to.shape[1], ocg = w.shape[1], blocks = ceil_div(ocg, CHANNELS), item, g
-    cdef Py_ssize_t from_group = icg * ocg * w.shape[2] * w.shape[3] * w.shape[4]
-    cdef Py_ssize_t to_group = icg * ocg * to.shape[2] * to.shape[3] * to.shape[4]
+    cdef Turn t
+    cdef Py_ssize_t size = sizeof(real), offset = 0, blocks, each, item
+    cdef int axis
     cdef const real *source = &w[0, 0, 0, 0, 0]
-    cdef real *result = &to[0, 0, 0, 0, 0]
+    cdef real *result = &to[0]
+    cdef Taps *taps = <Taps *> malloc(len(phases) * sizeof(Taps))
+    cdef real *scratch
+    t.icg, t.ocg = w.shape[0] // groups, w.shape[1]
+    t.whole = w.shape[2] * w.shape[3] * w.shape[4]
+    t.together = min(max(COLUMNS // t.whole, 1), t.ocg)
+    blocks = ceil_div(t.ocg, t.together)
+    each = t.together * t.whole * TOGETHER
+    scratch = <real *> malloc(each * threads * size)
+    if taps == NULL or scratch == NULL:
+        free(taps)
+        free(scratch)
+        raise MemoryError("turn: no memory to turn weights in")
     for axis in range(3):
         t.kernel[axis] = w.shape[2 + axis]
-        t.start[axis], t.step[axis], t.count[axis] = taps[axis]
+    t.phases, t.taps = len(phases), taps
+    for item in range(t.phases):
+        taps[item].offset = offset
+        for axis in range(3):
+            taps[item].start[axis], taps[item].step[axis], taps[item].count[axis] = phases[item][axis]
+        offset += groups * t.ocg * t.icg * taps[item].count[0] * taps[item].count[1] * taps[item].count[2]
     for item in prange(groups * blocks, num_threads=threads, nogil=True, schedule="static"):
-        g = item // blocks
-        turn_channels(&t, source + g * from_group, result + g * to_group, icg, ocg, item % blocks * CHANNELS)
+        turn_channels(&t, source, result, item // blocks, item % blocks * t.together, scratch + threadid() * each)
+    free(taps)
+    free(scratch)
 
 
 cdef struct Piece:
