@@ -5,7 +5,7 @@ from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F32, F23, F43, F25
+    enum: ONE, F32, F23, F43, F25, F34, F52
     Py_ssize_t lanes(size_t size)
     void fetch_ahead(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)

@@ -1,0 +1,93 @@
+/* Sums of outer products: C (rows x cols) += A^T (rows x kc) . B (kc x cols), all of them row-major.
+ *
+ *            cols = NV vectors                 As in `tile.h` the accumulators stay in vector registers for the whole
+ *          +-------------------+               of kc, but a step of k reads `rows` neighbours of A: where the sum is
+ *       kc |         B         | ldb           over pixels and channels lie together, neither operand is turned.
+ *  rows    +-------------------+
+ *  +---+   +-------------------+               Rows of B and C are read, and those of C written, up to the next whole
+ *  | A | kc|         C         | rows          vector. Products are added up in a row: the depth is at most what
+ *  +---+   +-------------------+               the error bound allows.
+ *   lda             ldc
+ *
+ * The depth is `lines` times kc; a line of A starts `a_line`, of B `b_line` elements after the line before.
+ *
+ * The file includes itself once per element type.
+ */
+#ifndef FASTCONV_OUTER_H
+#define FASTCONV_OUTER_H
+
+#include "tile.h"
+
+#define ELEMENT float
+#define SUFFIX f32
+#include "outer.h"
+#undef ELEMENT
+#undef SUFFIX
+#define ELEMENT double
+#define SUFFIX f64
+#include "outer.h"
+#undef ELEMENT
+#undef SUFFIX
+
+/* `rows` <= TILE_ROWS; of `cols` at most tile_width(size) count. `size` is a constant at every call: one branch stays. */
+static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t lines, ptrdiff_t kc,
+                         const void *a, ptrdiff_t lda, ptrdiff_t a_line, const void *b, ptrdiff_t ldb, ptrdiff_t b_line,
+                         void *c, ptrdiff_t ldc)
+{
+    if (size == sizeof(float))
+        outer_f32(rows, cols, lines, kc, a, lda, a_line, b, ldb, b_line, c, ldc);
+    else
+        outer_f64(rows, cols, lines, kc, a, lda, a_line, b, ldb, b_line, c, ldc);
+}
+
+#elif defined(ELEMENT)
+
+#define LANES LANES_OF(ELEMENT)
+#define vec PASTE(vec, SUFFIX)
+#define run PASTE(outer_run, SUFFIX)
+
+/* `rows` and `nv` are constants in every caller, so that each loop over them unrolls. */
+static ALWAYS_INLINE void run(
+    const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t lines, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
+    ptrdiff_t a_line, const ELEMENT *restrict b, ptrdiff_t ldb, ptrdiff_t b_line, ELEMENT *restrict c, ptrdiff_t ldc)
+{
+    vec acc[TILE_ROWS][TILE_VECTORS];
+    EACH_VECTOR acc[i][j] = (vec){0};
+    EACH_VECTOR IN_REGISTER(acc[i][j]);
+    for (ptrdiff_t line = 0; line < lines; line++, a += a_line - kc * lda, b += b_line - kc * ldb)
+        for (ptrdiff_t k = 0; k < kc; k++, a += lda, b += ldb) {
+            vec right[TILE_VECTORS];
+            UNROLL for (ptrdiff_t j = 0; j < nv; j++)
+                right[j] = *(const vec *)(b + j * LANES);
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+                const ELEMENT left = a[i];
+                UNROLL for (ptrdiff_t j = 0; j < nv; j++)
+                    acc[i][j] += left * right[j];
+                KEEP_ORDER();
+            }
+        }
+    EACH_VECTOR *(vec *)(c + i * ldc + j * LANES) += acc[i][j];
+}
+
+#define outer_of PASTE(outer, SUFFIX)
+static NEVER_INLINE void outer_of(
+    ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t lines, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, ptrdiff_t a_line,
+    const ELEMENT *b, ptrdiff_t ldb, ptrdiff_t b_line, ELEMENT *c, ptrdiff_t ldc)
+{
+#define ROWS(n) case n: \
+        if (cols > LANES) run(n, 2, lines, kc, a, lda, a_line, b, ldb, b_line, c, ldc); \
+        else run(n, 1, lines, kc, a, lda, a_line, b, ldb, b_line, c, ldc); \
+        return;
+    switch (rows) {
+        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+#if VECTOR_BYTES == 64
+        ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
+#endif
+    }
+#undef ROWS
+}
+#undef outer_of
+#undef run
+#undef vec
+#undef LANES
+#endif
