@@ -134,17 +134,20 @@ cdef inline const real *row_of(const Piece *p, Py_ssize_t n, Py_ssize_t c, Py_ss
     return <const real *> p.start + n * p.n + c * p.c + z * p.d + y * p.h
 
 
-cdef void row_first(const Rows *r, const Piece *pieces, real *out, Py_ssize_t row) noexcept nogil:
-    """One row of one channel."""
-    cdef Py_ssize_t y = row % r.h, z = row // r.h % r.d, c = row // (r.h * r.d) % r.c, n = row // (r.h * r.d * r.c)
-    cdef real *to = out + n * r.on + c * r.oc + z * r.od + y * r.oh
-    cdef Py_ssize_t i, both = 0
+cdef void plane_first(const Rows *r, const Piece *pieces, real *out, Py_ssize_t plane) noexcept nogil:
+    """All rows of a plane of one channel."""
+    cdef Py_ssize_t z = plane % r.d, c = plane // r.d % r.c, n = plane // (r.d * r.c), y, i, both = 0
+    cdef real *to = out + n * r.on + c * r.oc + z * r.od
     if r.pieces == 2 and r.step == 2 and r.ow == 1 and pieces[0].first == 0:
         both = min(pieces[0].width, pieces[1].width)
-        spread_two(to, row_of(&pieces[0], n, c, z, y, out), row_of(&pieces[1], n, c, z, y, out), both)
-    for i in range(r.pieces):
-        spread_row(to + (pieces[i].first + both * r.step) * r.ow, row_of(&pieces[i], n, c, z, y, out) + both,
-                   pieces[i].width - both, r.step * r.ow)
+    for y in range(r.h):
+        if both:
+            spread_two(to, row_of(&pieces[0], n, c, z, y, out), row_of(&pieces[1], n, c, z, y, out), both)
+        for i in range(r.pieces):
+            if pieces[i].width > both:
+                spread_row(to + (pieces[i].first + both * r.step) * r.ow, row_of(&pieces[i], n, c, z, y, out) + both,
+                           pieces[i].width - both, r.step * r.ow)
+        to += r.oh
 
 
 cdef void row_last(const Rows *r, const Piece *pieces, real *out, Py_ssize_t row) noexcept nogil:
@@ -168,7 +171,7 @@ def interleave(tuple sources, tuple firsts, Py_ssize_t step, real[:, :, :, :, :]
     """
     cdef Rows r
     cdef real[:, :, :, :, :] source
-    cdef Py_ssize_t size = sizeof(real), i, row, rows
+    cdef Py_ssize_t size = sizeof(real), i, item
     cdef real *to = &out[0, 0, 0, 0, 0]
     cdef Piece *pieces = <Piece *> malloc(len(sources) * sizeof(Piece))
     if pieces == NULL:
@@ -182,10 +185,9 @@ def interleave(tuple sources, tuple firsts, Py_ssize_t step, real[:, :, :, :, :]
     r.n, r.c, r.d, r.h = source.shape[0], source.shape[1], source.shape[2], source.shape[3]
     r.on, r.oc, r.od = out.strides[0] // size, out.strides[1] // size, out.strides[2] // size
     r.oh, r.ow = out.strides[3] // size, out.strides[4] // size
-    rows = r.n * r.d * r.h if last else r.n * r.c * r.d * r.h
-    for row in prange(rows, num_threads=threads, nogil=True, schedule="static"):
+    for item in prange(r.n * r.d * (r.h if last else r.c), num_threads=threads, nogil=True, schedule="static"):
         if last:
-            row_last(&r, pieces, to, row)
+            row_last(&r, pieces, to, item)
         else:
-            row_first(&r, pieces, to, row)
+            plane_first(&r, pieces, to, item)
     free(pieces)

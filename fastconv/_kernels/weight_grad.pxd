@@ -2,7 +2,7 @@
 
 from libc.string cimport memcpy, memset
 
-from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
 
@@ -15,6 +15,7 @@ cdef enum:
     LEVELS = 4              # FAN chains, FAN^2, FAN^3 and all of them: 2^21 pixels until the last one is in use
     SUM_BYTES = 262144      # of a part of dw: with the copies an L2
     MOST_CHANNELS = 256     # of the output in a part
+    LAST_CHANNELS = 128     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
     MOST_PIXELS = 512       # of a block
     LINE = 64               # bytes of a cache line
@@ -49,8 +50,8 @@ cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) 
 cdef inline void plan_parts(Task *t, Py_ssize_t size) noexcept nogil:
     """Channels of a part so that M stays in L2."""
     cdef Py_ssize_t most
-    if t.alone:
-        t.ic_part = t.oc_part = tile_width(size)
+    if t.alone:             # channels-last, more of them are neighbours in memory
+        t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, tile_width(size)) if t.last else tile_width(size)
         return
     t.oc_part = even(t.ocg, MOST_CHANNELS, tile_width(size) // 2)
     most = max(SUM_BYTES // (size * t.oc_part * t.taps), 1)
@@ -90,7 +91,7 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     others = t.oc_parts * t.planes * t.groups
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     t.ic_parts = min(ceil_div(round_up(t.ic_parts * others, threads), others), t.icg)
-    t.ic_part = ceil_div(t.icg, t.ic_parts)
+    t.ic_part = round_up(ceil_div(t.icg, t.ic_parts), tile_width(size) // 2 if t.alone else 1)
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     t.x_size = 0 if t.in_place else round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
     t.g_size = t.images * t.rows * t.width * tile_width(size)
@@ -132,7 +133,7 @@ cdef inline void copy_row(
         memcpy(to, row, (hi - lo) * channels * sizeof(real))
     else:
         for col in range(hi - lo):
-            memcpy(to + col * channels, row + col * t.xw, channels * sizeof(real))
+            copy_run(to + col * channels, row + col * t.xw, channels, 1)
 
 
 cdef inline void copy_input(
@@ -159,10 +160,13 @@ cdef inline void copy_output(
     cdef Py_ssize_t pixels = t.s.od * t.s.oh * t.s.ow, ldt = tile_width(sizeof(real)), row, p
     if channels < ldt:
         memset(to, 0, rows * width * ldt * sizeof(real))
+    if not t.last and width == t.s.ow:      # rows are neighbours: less is left at the edges of squares
+        width *= rows
+        rows = 1
     for row in range(y, y + rows):
         if t.last:
             for p in range(width):
-                memcpy(to + p * ldt, gout + (row * t.s.ow + o + p) * t.s.oc, channels * sizeof(real))
+                copy_run(to + p * ldt, gout + (row * t.s.ow + o + p) * t.s.oc, channels, 1)
         else:
             turn_block(sizeof(real), channels, width, gout + row * t.s.ow + o, pixels, to, ldt)
         to += width * ldt

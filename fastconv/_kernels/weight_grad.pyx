@@ -96,11 +96,11 @@ cdef void multiply_in_place(
 
 
 cdef void multiply_lanes(
-    const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t channels, real *m,
+    const Task *t, const real *x, Py_ssize_t step, const real *g, Py_ssize_t ldg, Py_ssize_t g_line, Py_ssize_t rows,
+    Py_ssize_t width, Py_ssize_t channels, real *m,
 ) noexcept nogil:
-    """M += X * G, channel by channel, for all taps."""
-    cdef Py_ssize_t vector = tile_width(sizeof(real)) // 2, ldg = tile_width(sizeof(real)), line = t.x_cols * channels
-    cdef Py_ssize_t chain = even(width, CHUNK, 1), c = 0, y, k, tap, some, i, at
+    """M += X * G, channel by channel, for all taps; `step` is from one column of X to the next."""
+    cdef Py_ssize_t chain = even(width, CHUNK, 1), line = t.s.sh * t.x_cols * step, c = 0, y, k, tap, some, i, at
     cdef Py_ssize_t shift[LANES_TAPS]
     while c < channels:
         tap = 0
@@ -108,19 +108,18 @@ cdef void multiply_lanes(
             some = ceil_div(t.taps - tap, ceil_div(t.taps - tap, LANES_TAPS))
             for i in range(some):
                 at = tap + i
-                shift[i] = (at // t.s.kw * t.h_step * t.x_cols + at % t.s.kw * t.w_step) * channels
+                shift[i] = (at // t.s.kw * t.h_step * t.x_cols + at % t.s.kw * t.w_step) * step
             y = 0
             while y < rows:
                 k = 0
                 while k < width:
                     lanes_dot(sizeof(real), some, min(t.lines, rows - y), min(chain, width - k),
-                              g + (y * width + k) * ldg + c, ldg, width * ldg,
-                              x + y * t.s.sh * line + k * t.s.sw * channels + c, t.s.sw * channels, t.s.sh * line,
-                              shift, m + tap * t.oc_part + c, t.oc_part)
+                              g + y * g_line + k * ldg + c, ldg, g_line, x + y * line + k * t.s.sw * step + c,
+                              t.s.sw * step, line, shift, m + tap * t.oc_part + c, t.oc_part)
                     k += chain
                 y += t.lines
             tap += some
-        c += vector
+        c += tile_width(sizeof(real)) // 2
 
 
 cdef void multiply(
@@ -160,17 +159,22 @@ cdef void one_block(
 ) noexcept nogil:
     """The block at (y, o); x and gout are planes of the first channels of the first image."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), image, col, cols, panel
-    cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow
+    cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow, ldg = tile_width(sizeof(real))
     if not t.in_place:
         copy_input(t, x, y, o, rows, channels, xs)
-    for panel in range(ceil_div(outs, tile_width(sizeof(real)))):
-        col = panel * tile_width(sizeof(real))
-        cols = min(tile_width(sizeof(real)), outs - col)
+    if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
+        multiply_lanes(t, <const real *> xs, channels, gout + (y * t.s.ow + o) * t.s.oc, t.s.oc, t.s.ow * t.s.oc, rows,
+                       width, outs, m)
+        return
+    for panel in range(ceil_div(outs, ldg)):
+        col = panel * ldg
+        cols = min(ldg, outs - col)
         for image in range(images):
             copy_output(t, gout + image * t.s.oc * t.s.oh * t.s.ow + col * channel, y, o, rows, width, cols,
-                        gs + image * width * tile_width(sizeof(real)))
+                        gs + image * width * ldg)
         if t.alone:
-            multiply_lanes(t, <const real *> xs, <const real *> gs, rows, width, channels, m)
+            multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
+                           m + col)
         elif t.in_place:
             multiply_in_place(t, x + o, <const real *> gs, images, width, channels, cols, m + col)
         else:
