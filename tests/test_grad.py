@@ -140,6 +140,32 @@ def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, 
     assert not np.array_equal(direct, result)
 
 
+SUMMED = {
+    "patches": ((2, 33, 40, 41), (35, 33, 3, 4), {"padding": 1, "stride": 2}),
+    "pixels": ((3, 80, 12, 13), (300, 80, 1, 1), {}),
+    "depthwise": ((2, 70, 23, 25), (70, 1, 3, 5), {"padding": 2, "groups": 70}),
+    "groups": ((2, 24, 19, 18), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
+    "rows": ((2, 3, 50, 47), (2, 3, 5, 5), {"padding": 2}),
+}
+
+
+@pytest.mark.parametrize("name", [*FILTERED, *SUMMED])
+@over_layouts
+def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
+    """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
+    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
+    shape, weight, sizes = (FILTERED | SUMMED)[name]
+    weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
+    x, g = data.normal(shape, dtype), data.normal(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
+    laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
+    with fastconv.num_threads(1):
+        one = weight_grad(laid[0], weight, laid[1], **sizes)
+    assert_within(one, *(taps_one_by_one(*p, weight, **sizes) for p in ((x, g), (abs(x), abs(g)))), "auto")
+    for threads in (2, 3, 7):
+        with fastconv.num_threads(threads):
+            assert weight_grad(laid[0], weight, laid[1], **sizes).tobytes() == one.tobytes()
+
+
 def taps_one_by_one(x, g, weight, stride=1, padding=0, dilation=1, groups=1):
     """The weight gradient in a wider type, a matrix product for each tap."""
     rank = x.ndim - 2

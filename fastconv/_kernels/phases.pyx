@@ -10,7 +10,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.shape cimport real
 
 cdef extern from "turn.h" nogil:
@@ -36,24 +36,33 @@ cdef struct Turn:
     const Taps *taps
 
 
-cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to, Py_ssize_t channels) noexcept nogil:
-    """to[c][taps, last first] = turned[tap][c] for the taps of a phase."""
-    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, c
+cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to, Py_ssize_t n,
+                      Py_ssize_t channels) noexcept nogil:
+    """to[o][c][taps, last first] = turned[o][tap][c] for the taps of a phase and o < n."""
+    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, c, _o
     cdef const real *tap
+    cdef real *target
     for a in range(p.count[0]):
         for i in range(p.count[1]):
             for j in range(p.count[2]):
                 k -= 1
                 tap = turned + (((p.start[0] + a * p.step[0]) * t.kernel[1] + p.start[1] + i * p.step[1]) * t.kernel[2]
                                 + p.start[2] + j * p.step[2]) * TOGETHER
-                for c in range(channels):
-                    to[c * some + k] = tap[c]
+                target = to + k
+                for _o in range(n):
+                    if some == 1:
+                        copy_run(target, tap, channels, 1)
+                    else:
+                        for c in range(channels):
+                            target[c * some] = tap[c]
+                    tap += t.whole * TOGETHER
+                    target += t.icg * some
 
 
 cdef void turn_channels(const Turn *t, const real *w, real *result, Py_ssize_t g, Py_ssize_t o0,
                         real *turned) noexcept nogil:
     """Some output channels of group `g` from o0 on, for every phase."""
-    cdef Py_ssize_t block, c0, channels, o, i, some, n = min(t.together, t.ocg - o0)
+    cdef Py_ssize_t block, c0, channels, i, some, n = min(t.together, t.ocg - o0)
     w += (g * t.icg * t.ocg + o0) * t.whole
     for block in range(ceil_div(t.icg, TOGETHER)):
         c0 = block * TOGETHER
@@ -61,9 +70,8 @@ cdef void turn_channels(const Turn *t, const real *w, real *result, Py_ssize_t g
         turn_block(sizeof(real), channels, n * t.whole, w + c0 * t.ocg * t.whole, t.ocg * t.whole, turned, TOGETHER)
         for i in range(t.phases):
             some = t.taps[i].count[0] * t.taps[i].count[1] * t.taps[i].count[2]
-            for o in range(n):
-                pick(t, &t.taps[i], <const real *> turned + o * t.whole * TOGETHER,
-                     result + t.taps[i].offset + ((g * t.ocg + o0 + o) * t.icg + c0) * some, channels)
+            pick(t, &t.taps[i], <const real *> turned,
+                 result + t.taps[i].offset + ((g * t.ocg + o0) * t.icg + c0) * some, n, channels)
 
 
 def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple phases, int threads):
