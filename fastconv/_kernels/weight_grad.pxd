@@ -15,7 +15,7 @@ cdef enum:
     LEVELS = 4              # FAN chains, FAN^2, FAN^3 and all of them: 2^21 pixels until the last one is in use
     SUM_BYTES = 262144      # of a part of dw: with the copies an L2
     MOST_CHANNELS = 256     # of the output in a part
-    LAST_CHANNELS = 128     # of a depthwise part, channels-last
+    LAST_CHANNELS = 256     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
     MOST_PIXELS = 512       # of a block
     LINE = 64               # bytes of a cache line
