@@ -1,7 +1,8 @@
 """Gradients of convolution over any rank: the forward geometry, grad_output checked against it, and the kernels.
 
     gradient of the input     a transposed convolution, by way of `_phases`
-    gradient of the weight    a matrix product over pixels, or where an input channel meets few output channels, bands
+    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, where an input
+                              channel meets few output channels, products of rows
     gradient of the bias      a sum
 """
 
@@ -34,6 +35,12 @@ from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 
 FEW_CHANNELS = 4  # a vector of them would be half empty
+TILES = {1: 1, 3: 4, 5: 2}  # outputs of a tile along an axis of so many taps, in minimal filtering
+# Errors average out over tiles: simulated, a rectified input with positive slopes reaches 11 eps of the sum of
+# magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196.
+LEAST_TILES = 32
+LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
+LEAST_CHANNELS = 16  # a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
 
 
@@ -84,12 +91,25 @@ def transposed(g):
 
 
 def shares_little(g):
-    """Whether an input channel meets too few output channels for a matrix product, and the band kernel's copies fit.
+    """Whether an input channel meets too few output channels to fill a vector, and the band kernel's copies fit.
 
-    Channels-first a tile's columns are output channels; channels-last they are taps and input channels.
+    Channels-last, many input channels are neighbours; depthwise, vectors of channels meet vectors of channels.
     """
+    if 1 < g.groups == g.ic == g.oc:
+        return False
     near = max(g.sh, g.sw, (g.kh - 1) * g.dh) <= MOST_ROWS and (g.kw - 1) * g.dw <= MOST_COLUMNS
     return near and g.oc // g.groups <= FEW_CHANNELS and (not g.last or g.ic // g.groups <= FEW_CHANNELS)
+
+
+def few_products(g, images):
+    """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster."""
+    for _, _, taps, stride, dilation, _ in g.axes[1:]:
+        if taps not in TILES or stride > 1 or dilation > 1 < taps:
+            return False
+    tiles = images * g.od * -(-g.oh // TILES[g.kh]) * -(-g.ow // TILES[g.kw])
+    products = tiles * prod(TILES[taps] + taps - 1 for taps in (g.kh, g.kw))
+    gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= LEAST_GAIN * products
+    return gains and tiles >= LEAST_TILES and min(g.oc, g.ic) // g.groups >= LEAST_CHANNELS
 
 
 class WeightPlan(NamedTuple):
@@ -105,7 +125,10 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    kernel = "tap_grad" if shares_little(g) else "weight_grad"
+    if shares_little(g):
+        kernel = "tap_grad"
+    else:
+        kernel = "winograd_grad" if few_products(g, prod(input_shape[: -rank - 1])) else "weight_grad"
     run = _cpu.kernel(kernel).weight_grad[SPECIALISATION[dtype.itemsize]]
     return WeightPlan(run, tuple(g), dtype, g.macs)
 

@@ -8,7 +8,7 @@ writes the result itself.
 """
 
 from functools import lru_cache
-from itertools import product
+from itertools import accumulate, chain, product
 from math import prod
 from typing import NamedTuple
 
@@ -163,7 +163,7 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
         if plan.gaps:
             result5[...] = 0 if b is None else b[:, None, None, None]
         threads = get_num_threads() if plan.macs * x5.shape[0] > SERIAL_MACS else 1
-        turned = [turned_weight(plan, g, w5, taps, threads) for taps in plan.taps]
+        turned = turned_weights(plan, g, w5, threads)
         if plan.whole:
             for part in (part for box in plan.boxes for part in box.parts if part):
                 convolve_part(part, x5, turned, b, result5, threads)
@@ -172,13 +172,15 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
     return finish(result, out, dtype)
 
 
-def turned_weight(plan, g, weight, taps, threads):
-    """Of each phase some taps of (ic, oc // groups, *kernel), reversed, as (phases * oc, ic // groups, *taps)."""
-    turned = np.empty((len(taps), g.oc, g.ic // g.groups, *(count for _, _, count in taps[0])), plan.dtype)
+def turned_weights(plan, g, weight, threads):
+    """For each of `plan.taps` the weights (phases * oc, ic // groups, *taps): (ic, oc // groups, *kernel) turned."""
+    shapes = [(len(taps) * g.oc, g.ic // g.groups, *(count for _, _, count in taps[0])) for taps in plan.taps]
+    sizes = [prod(shape) for shape in shapes]
+    turned = np.empty(sum(sizes), plan.dtype)
     if turned.size:
-        for phase, some in zip(turned, taps, strict=True):
-            plan.turn(weight, phase, g.groups, some, threads)
-    return turned.reshape(len(taps) * g.oc, *turned.shape[2:])
+        plan.turn(weight, turned, g.groups, tuple(chain.from_iterable(plan.taps)), threads)
+    ends = accumulate(sizes)
+    return [turned[end - size : end].reshape(shape) for end, size, shape in zip(ends, sizes, shapes, strict=True)]
 
 
 def convolve_part(part, x, weights, bias, out, threads):

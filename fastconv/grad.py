@@ -105,14 +105,17 @@ WEIGHT = """Gradient of `conv{rank}d` by its weight.
 
     Notes
     -----
-    A matrix product over the pixels of all images. Pixels are summed in blocks, and the blocks' sums in blocks again,
-    so that the error stays within ``6 * eps * (|grad_output| conv |input|)`` for millions of pixels. The order of
-    every sum depends on the shapes alone: the bits are the same for any number of threads.
+    Pixels of all images are summed in blocks, and the blocks' sums in blocks again, so that the error stays within
+    ``6 * eps * (|grad_output| conv |input|)`` for millions of pixels. Kernels of 1, 3 and 5 taps at stride 1, with 16
+    channels or more and enough pixels, are computed by minimal filtering: within 8 eps, and a value that is not finite
+    spreads over the taps of its channel. The order of every sum depends on the shapes alone: the bits are the same for
+    any number of threads.
 
     References
     ----------
     K. Chellapilla, S. Puri and P. Simard, "High performance convolutional neural networks for document processing",
-    2006, hal-00112631. N. Higham, "The accuracy of floating point summation", 1993, doi:10.1137/0914050.
+    2006, hal-00112631. N. Higham, "The accuracy of floating point summation", 1993, doi:10.1137/0914050. A. Lavin and
+    S. Gray, "Fast algorithms for convolutional neural networks", 2015, arXiv:1509.09308.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from math import inf
 import hypothesis
 import pytest
 
-from fastconv import _cpu, _fft, _winograd
+from fastconv import _cpu, _fft, _gradients, _winograd
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
 
@@ -42,8 +42,9 @@ def dtype(request):
 
 @pytest.fixture
 def sums_directly(monkeypatch):
-    """Let "auto" choose only among the methods that add products up as they are: exact on small integers."""
+    """Let "auto" and gradients choose only what adds products up as they are: exact on small integers."""
     monkeypatch.setattr(_winograd, "LEAST_GAIN", inf)
+    monkeypatch.setattr(_gradients, "LEAST_GAIN", inf)
     monkeypatch.setattr(_fft, "START", dict.fromkeys(_fft.START, inf))
     _cpu._forget()
     yield

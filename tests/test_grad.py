@@ -11,7 +11,7 @@ import pytest
 
 import fastconv
 import reference
-from fastconv import grad
+from fastconv import _cpu, _gradients, grad
 from tests import data
 from tests.cases import CONV1D, CONV2D, CONV3D, POOL1D, POOL2D, POOL3D, row
 from tests.layouts import DENSE, LAYOUTS
@@ -62,7 +62,7 @@ def test_conv_input(case, layout, dtype, cpu_level, sums_directly):
 
 @over(CONVS)
 @over_layouts
-def test_conv_weight(case, layout, dtype, cpu_level):
+def test_conv_weight(case, layout, dtype, cpu_level, sums_directly):
     x, _, _ = data.operands(case, data.integers, dtype)
     g = flowing(case, dtype)
     expected = reference.gradients.conv_weight(x, case.weight, g, **arguments(case))
@@ -103,6 +103,112 @@ def test_error_bounds(case, dtype):
     assert_within(
         of("conv", case, "_bias")(g), slopes.conv_bias(g, **bias), slopes.conv_bias(abs(g), **bias), "auto"
     )  # fmt: skip
+
+
+# Enough channels and tiles for minimal filtering: ragged tiles and channels, groups, planes, more blocks than are
+# summed at once, and taps along one axis only.
+FILTERED = {
+    "3x3": ((5, 18, 11, 13), (21, 18, 3, 3), {"padding": 1}),
+    "3x3-full-groups": ((3, 32, 14, 9), (34, 16, 3, 3), {"padding": 2, "groups": 2}),
+    "5x5": ((2, 16, 12, 13), (70, 16, 5, 5), {"padding": (2, 1)}),
+    "1x3-dilated-alone": ((1, 17, 40, 17), (16, 17, 1, 3), {"dilation": (3, 1)}),
+    "5x3": ((2, 16, 17, 19), (16, 16, 5, 3), {}),
+    "k3": ((3, 70, 90), (18, 70, 3), {"padding": 1}),
+    "3x3x3-stride-2": ((1, 16, 5, 15, 16), (17, 16, 3, 3, 3), {"padding": 1, "stride": (2, 1, 1)}),
+    "many-tiles": ((8, 16, 58, 56), (16, 16, 3, 3), {"padding": 1}),
+}
+
+
+@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
+@pytest.mark.parametrize("name", FILTERED)
+@over_layouts
+def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, monkeypatch):
+    """Within 8 eps of the direct sums in a wider type; and filtered indeed, which the last bits show."""
+    shape, weight, sizes = FILTERED[name]
+    rank = len(shape) - 2
+    weight_grad, conv = getattr(grad, f"conv{rank}d_weight"), fastconv.conv_output_shape
+    x, g = make(shape, dtype), make(conv(shape, weight, **sizes), dtype, "flowing")
+    laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
+    result = weight_grad(laid[0], weight, laid[1], **sizes)
+    exact, size = (taps_one_by_one(*pair, weight, **sizes) for pair in ((x, g), (abs(x), abs(g))))
+    assert_within(result, exact, size, "auto")
+    monkeypatch.setattr(_gradients, "LEAST_GAIN", math.inf)
+    _cpu._forget()
+    direct = weight_grad(laid[0], weight, laid[1], **sizes)
+    _cpu._forget()
+    assert_within(direct, exact, size, "direct")
+    assert not np.array_equal(direct, result)
+
+
+SUMMED = {
+    "patches": ((2, 33, 40, 41), (35, 33, 3, 4), {"padding": 1, "stride": 2}),
+    "pixels": ((3, 80, 12, 13), (300, 80, 1, 1), {}),
+    "depthwise": ((2, 70, 23, 25), (70, 1, 3, 5), {"padding": 2, "groups": 70}),
+    "groups": ((2, 24, 19, 18), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
+    "rows": ((2, 3, 50, 47), (2, 3, 5, 5), {"padding": 2}),
+}
+
+
+@pytest.mark.parametrize("name", [*FILTERED, *SUMMED])
+@over_layouts
+def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
+    """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
+    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
+    shape, weight, sizes = (FILTERED | SUMMED)[name]
+    weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
+    x, g = data.normal(shape, dtype), data.normal(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
+    laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
+    with fastconv.num_threads(1):
+        one = weight_grad(laid[0], weight, laid[1], **sizes)
+    assert_within(one, *(taps_one_by_one(*p, weight, **sizes) for p in ((x, g), (abs(x), abs(g)))), "auto")
+    for threads in (2, 3, 7):
+        with fastconv.num_threads(threads):
+            assert weight_grad(laid[0], weight, laid[1], **sizes).tobytes() == one.tobytes()
+
+
+def taps_one_by_one(x, g, weight, stride=1, padding=0, dilation=1, groups=1):
+    """The weight gradient in a wider type, a matrix product for each tap."""
+    rank = x.ndim - 2
+    stride, padding, dilation = ((s,) * rank if isinstance(s, int) else s for s in (stride, padding, dilation))
+    wide = np.longdouble if x.dtype == np.float64 else np.float64
+    x = np.pad(x.astype(wide), ((0, 0), (0, 0), *((p, p) for p in padding)))
+    g = g.astype(wide).reshape(g.shape[0], groups, weight[0] // groups, *g.shape[2:])
+    result = np.empty(weight, wide)
+    for tap in np.ndindex(*weight[2:]):
+        axes = zip(tap, g.shape[3:], stride, dilation, strict=True)
+        seen = x[(..., *(slice(t * d, t * d + (o - 1) * s + 1, s) for t, o, s, d in axes))]
+        seen = seen.reshape(g.shape[0], groups, weight[1], *g.shape[3:])
+        pixels = tuple(range(3, g.ndim))
+        for i in range(groups):
+            part = np.tensordot(g[:, i], seen[:, i], ((0, *(p - 1 for p in pixels)),) * 2)
+            result[(slice(i * part.shape[0], (i + 1) * part.shape[0]), slice(None), *tap)] = part
+    return result
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, {"stride": (2, 3), "padding": (2, 0)}, {"dilation": (9, 600), "padding": (9, 600)}],
+    ids=["plain", "strided", "dilated"],
+)
+@over_layouts
+def test_conv_weight_of_blocks(sizes, layout, dtype, cpu_level, sums_directly):
+    """More pixels in a row than a block has, more blocks than a level of sums takes, taps further apart than a block is
+    wide: on small integers exact."""
+    shape, weight = (2, 5, 61, 1100), (7, 5, 3, 3)
+    x = data.integers(shape, dtype)
+    g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing", limit=4)
+    result = grad.conv2d_weight(LAYOUTS[layout](x, 1), weight, LAYOUTS[layout](g, 1), **sizes)
+    data.assert_identical(result, taps_one_by_one(x, g, weight, **sizes).astype(dtype))
+
+
+def test_conv_weight_of_pixels_far_apart(dtype):
+    """Padding and dilation of millions reach a few pixels only, and no scratch grows with them."""
+    x, g = data.integers((1, 5, 3, 3), dtype), data.integers((1, 6, 3, 3), dtype, "flowing")
+    far = 10**7
+    result = grad.conv2d_weight(x, (6, 5, 3, 3), g, padding=far, dilation=far)
+    expected = np.zeros((6, 5, 3, 3), dtype)
+    expected[:, :, 1, 1] = np.einsum("noyx,ncyx->oc", g, x)
+    data.assert_identical(result, expected)
 
 
 @over(CONVS)

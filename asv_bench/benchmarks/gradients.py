@@ -14,8 +14,12 @@ UP = {layer.name: layer for layer in layers.TRANSPOSED}
 DOWN = {layer.name: layer for layer in layers.GRADIENTS}
 
 
+def options(layer):
+    return {"stride": layer.stride, "padding": layer.pads, "groups": layer.groups}
+
+
 class Transposed:
-    """`conv_transpose2d`."""
+    """`conv_transpose1d` to `conv_transpose3d`."""
 
     timer = timeit.default_timer
     params = (tuple(UP), DTYPES)
@@ -29,14 +33,15 @@ class Transposed:
         oracle.require(self.run(), exact, scale, dtype, oracle.AUTO_BOUND)
 
     def run(self):
-        return fastconv.conv_transpose2d(self.x, self.weight, stride=self.layer.stride, padding=self.layer.pads)
+        function = getattr(fastconv, f"conv_transpose{self.layer.rank}d")
+        return function(self.x, self.weight, **options(self.layer))
 
     def time_conv_transpose2d(self, name, dtype):
         self.run()
 
 
 class Gradients:
-    """`grad.conv2d_input` and `grad.conv2d_weight`."""
+    """`grad.conv1d_input` to `grad.conv3d_weight`."""
 
     timer = timeit.default_timer
     params = (tuple(DOWN), ("input", "weight"), DTYPES)
@@ -45,12 +50,12 @@ class Gradients:
     def setup(self, name, gradient, dtype):
         layer = DOWN[name]
         x, weight, grad = (data(shape, dtype, i) for i, shape in enumerate((layer.input, layer.weight, layer.output)))
-        options = {"stride": layer.stride, "padding": layer.pads}
+        function = getattr(fastconv.grad, f"conv{layer.rank}d_{gradient}")
         if gradient == "input":
-            self.run = lambda: fastconv.grad.conv2d_input(layer.input, weight, grad, **options)
+            self.run = lambda: function(layer.input, weight, grad, **options(layer))
             sums = [oracle.grad_input(layer, g, w) for g, w in ((grad, weight), (np.abs(grad), np.abs(weight)))]
         else:
-            self.run = lambda: fastconv.grad.conv2d_weight(x, layer.weight, grad, **options)
+            self.run = lambda: function(x, layer.weight, grad, **options(layer))
             sums = [oracle.grad_weight(layer, g, a) for g, a in ((grad, x), (np.abs(grad), np.abs(x)))]
         oracle.require(self.run(), *sums, dtype, oracle.AUTO_BOUND)
 

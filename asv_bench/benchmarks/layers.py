@@ -183,15 +183,38 @@ CONV3D = (
     conv("video 3x3x3 32-32 @32x64x64", 32, (32, 64, 64), 32, 3, rank=3),
     conv("video 3x3x3 3-64 @16x112x112", 3, (16, 112, 112), 64, 3, rank=3),
 )
-# Read as a transposed convolution: `input` is what it takes, `weight` is (ic, oc, *kernel).
+# Read as a transposed convolution: `input` is what it takes, `weight` is (ic, oc // groups, *kernel).
 TRANSPOSED = (
     Layer("unet up 2x2 s2 128-64 @56", (1, 128, 56, 56), (128, 64, 2, 2), stride=2),
     Layer("dcgan up 4x4 s2 64-64 @56", (1, 64, 56, 56), (64, 64, 4, 4), stride=2, padding=1),
+    Layer("unet up 2x2 s2 512-256 @14", (1, 512, 14, 14), (512, 256, 2, 2), stride=2),
+    Layer("batch8 dcgan up 4x4 s2 256-128 @8", (8, 256, 8, 8), (256, 128, 4, 4), stride=2, padding=1),
+    Layer("fcn up 4x4 s2 dw 64 @56", (1, 64, 56, 56), (64, 1, 4, 4), stride=2, padding=1, groups=64),
+    Layer("fsrcnn up 9x9 s3 56-1 @80", (1, 56, 80, 80), (56, 1, 9, 9), stride=3, padding=4),
+    Layer("decoder up 3x3 s1 64-64 @56", (1, 64, 56, 56), (64, 64, 3, 3), padding=1),
+    Layer("vocoder up k16 s8 128-64 @1000", (1, 128, 1000), (128, 64, 16), stride=8, padding=4),
+    Layer("unet3d up 2x2x2 s2 64-32 @16", (1, 64, 16, 16, 16), (64, 32, 2, 2, 2), stride=2),
 )
 GRADIENTS = (
     conv("batch8 3x3 64-64 @56", 64, 56, 64, 3, n=8),
     conv("batch8 3x3 s2 128-128 @56", 128, 56, 128, 3, stride=2, n=8),
     conv("batch8 1x1 256-64 @56", 256, 56, 64, 1, n=8),
+    conv("batch8 3x3 256-256 @14", 256, 14, 256, 3, n=8),
+    conv("batch8 3x3 512-512 @7", 512, 7, 512, 3, n=8),
+    conv("batch8 1x1 512-2048 @7", 512, 7, 2048, 1, n=8),
+    conv("batch8 1x1 1024-256 @14", 1024, 14, 256, 1, n=8),
+    conv("batch2 7x7 s2 3-64 @224", 3, 224, 64, 7, stride=2, n=2),
+    conv("batch2 5x5 48-64 @35", 48, 35, 64, 5, n=2),
+    conv("single 3x3 64-64 @56", 64, 56, 64, 3),
+    conv("single 3x3 128-128 @28", 128, 28, 128, 3),
+    conv("batch8 dw 3x3 144 @56", 144, 56, 144, 3, groups=144, n=8),
+    conv("batch8 dw 3x3 s2 144 @56", 144, 56, 144, 3, stride=2, groups=144, n=8),
+    conv("batch8 dw 3x3 384 @14", 384, 14, 384, 3, groups=384, n=8),
+    conv("batch2 dw 7x7 96 @56", 96, 56, 96, 7, groups=96, n=2),
+    conv("batch8 3x3 g32 256-256 @28", 256, 28, 256, 3, groups=32, n=8),
+    conv("batch4 audio k3 128-128 @4000", 128, 4000, 128, 3, n=4, rank=1),
+    conv("batch4 audio k9 64-64 @4000", 64, 4000, 64, 9, n=4, rank=1),
+    conv("batch2 video 3x3x3 32-32 @8x56x56", 32, (8, 56, 56), 32, 3, n=2, rank=3),
 )
 
 POOLS = (

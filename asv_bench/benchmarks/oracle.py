@@ -66,35 +66,39 @@ def conv_of_many_taps(layer, x, w):
 
 
 def conv_transpose(layer, x, w):
-    """The transposed convolution in float64: `w` is (ic, oc, *kernel); one group."""
-    x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
-    full = [(s - 1) * layer.stride + k for s, k in zip(x.shape[2:], layer.weight[2:], strict=True)]
-    out = np.zeros((x.shape[0], layer.weight[1], *full))
-    columns = x.reshape(*x.shape[:2], -1)
-    for tap, window in windows(layer, x.shape[2:]):
-        values = w[:, :, *tap].T @ columns
-        out[:, :, *window] += values.reshape(*out.shape[:2], *x.shape[2:])
-    return out[:, :, *(slice(p, size - p) for p, size in zip(layer.pads, full, strict=True))]
+    """The transposed convolution in float64: `w` is (ic, oc // groups, *kernel)."""
+    return scattered(layer, x, w, x.shape[2:], (layer.weight[1] * layer.groups, *transposed_size(layer)))
+
+
+def transposed_size(layer):
+    """The extents of a transposed convolution's result."""
+    axes = zip(layer.input[2:], layer.weight[2:], layer.pads, strict=True)
+    return ((s - 1) * layer.stride - 2 * p + layer.dilation * (k - 1) + 1 for s, k, p in axes)
 
 
 def grad_input(layer, grad, w):
-    """The gradient of the input in float64; one group."""
-    padded = [s + 2 * p for s, p in zip(layer.input[2:], layer.pads, strict=True)]
-    out = np.zeros((*layer.input[:2], *padded))
-    columns = np.asarray(grad, np.float64).reshape(*grad.shape[:2], -1)
-    w = np.asarray(w, np.float64)
-    for tap, window in windows(layer, grad.shape[2:]):
-        out[:, :, *window] += (w[:, :, *tap].T @ columns).reshape(*out.shape[:2], *grad.shape[2:])
-    return out[:, :, *(slice(p, size - p) for p, size in zip(layer.pads, padded, strict=True))]
+    """The gradient of the input in float64."""
+    return scattered(layer, grad, w, layer.output[2:], layer.input[1:])
+
+
+def scattered(layer, x, w, pixels, shape):
+    """Each of `pixels` of `x`, times the weights, added up where a window of them lies; `shape` is one image's."""
+    out = np.zeros((x.shape[0], shape[0], *(s + 2 * p for s, p in zip(shape[1:], layer.pads, strict=True))))
+    columns = grouped(np.asarray(x, np.float64), layer.groups)
+    weight = np.asarray(w, np.float64).reshape(layer.groups, -1, *w.shape[1:])
+    for tap, window in windows(layer, pixels):
+        part = out[:, :, *window]
+        part += (weight[:, :, :, *tap].swapaxes(1, 2) @ columns).reshape(part.shape)
+    return out[:, :, *(slice(p, p + s) for s, p in zip(shape[1:], layer.pads, strict=True))]
 
 
 def grad_weight(layer, grad, x):
-    """The gradient of the weight in float64; one group."""
+    """The gradient of the weight in float64."""
     padded, out = pad(x, layer.pads), np.zeros(layer.weight)
-    columns = np.asarray(grad, np.float64).reshape(*grad.shape[:2], -1)
+    columns = grouped(np.asarray(grad, np.float64), layer.groups)
     for tap, window in windows(layer, grad.shape[2:]):
-        patches = padded[:, :, *window].reshape(*x.shape[:2], -1)
-        out[:, :, *tap] = (columns @ patches.transpose(0, 2, 1)).sum(axis=0)
+        patches = grouped(padded[:, :, *window], layer.groups)
+        out[:, :, *tap] = (columns @ patches.swapaxes(2, 3)).sum(axis=0).reshape(out.shape[:2])
     return out
 
 

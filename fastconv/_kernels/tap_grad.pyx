@@ -1,4 +1,4 @@
-"""Gradient of the weights where few output channels share an input channel: depthwise convolution, filtering.
+"""Gradient of the weights where few output channels share an input channel: filtering, depthwise with a multiplier.
 
     dw[o, c, tap] = sum over images and pixels of  gout[o, pixel] * x[c, pixel moved by tap]
 

@@ -1,122 +1,139 @@
-"""Gradient of the weights of a convolution: a matrix product over pixels.
+"""Gradient of the weights of a convolution: sums over pixels of outer products.
 
-    dw[oc, k] = sum over images and pixels p of  gout[oc, p] * patch[k, p]        k < K, p < P as in `pack.pxd`
+    dw[oc, c, i, j] = sum over images, y, o of  gout[oc, y, o] * x[c, y * sh + i * dh - ph, o * sw + j * dw - pw]
 
-computed for a part of the K x oc elements at a time, PIXELS pixels after PIXELS pixels of all images in a row:
+A part of dw, some output channels by all taps in a plane of some input channels, goes through all images in blocks of
+output rows. The block and the input rows under it, with their padding, are copied to scratch with channels together:
 
-    channels-first   dw' (k, oc) += columns (k, pixels) . gout' (pixels, oc)     patches copied row by row,
-    channels-last    dw (oc, k)  += gout' (oc, pixels) . rows (pixels, k)        grad_output turned: it is the smaller
+    X [row][column][c]      tap (i, j) of pixel (y, o) is at row y * sh + i * dh, column o * sw + j * dw, and where taps
+    G [y][o][oc]            are neighbours, so are their elements: kw * c of them are rows of one product
 
-Each block of PIXELS is summed on its own and FAN block sums are added up before they join the next level, so that the
-rounding error does not grow with the number of pixels (Higham 1993, doi:10.1137/0914050, pairwise summation in wider
-steps). Work is split over elements of dw only, so the order of every sum is the same for any number of threads.
+    M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
+
+so no patch is ever built; where a patch is a pixel, channels-first images are read where they lie. Depthwise,
+M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are added up FAN at a time, and these
+sums in the same way, so that the rounding error does not grow with the number of pixels (Higham 1993,
+doi:10.1137/0914050, pairwise summation in wider steps). Work is split over elements of dw only, so the order of every
+sum is the same for any number of threads.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
-from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, real
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.shape cimport LAYOUT, read_shape, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.weight_grad cimport (
+    FAN,
+    LINE,
+    Task,
+    copy_input,
+    copy_output,
+    even,
+    fan,
+    flatten,
+    plan_blocks,
+    plan_parts,
+    plan_threads,
+    round_up,
+    turn_block,
+)
 
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+cdef extern from "outer.h" nogil:
+    void outer(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t lines, Py_ssize_t kc, const void *a,
+               Py_ssize_t lda, Py_ssize_t a_line, const void *b, Py_ssize_t ldb, Py_ssize_t b_line, void *c,
+               Py_ssize_t ldc)
 
-cdef enum:
-    PIXELS = 128            # of a block: 128 positive terms in a row err by 1.3 eps (rms), which blocks then average
-    FAN = 32                # sums a level takes before it is passed on
-    LEVELS = 4              # block, FAN, FAN^2 and all of them: 2^17 pixels until the last one is in use
-    SUM_BYTES = 262144      # of the elements of dw in work: half of an L2, so that grad_output is turned less often
-    PANEL_BYTES = 147456    # of the patches
-    MOST_CHANNELS = 1024    # of the output in work
-    LINE = 64               # bytes of a cache line
-
-
-cdef struct Task:
-    ConvShape s
-    Py_ssize_t n, icg, ocg, depth, pixels           # depth is K, pixels is P
-    Py_ssize_t xn, xc, xd, xh, xw                   # strides of the input, in elements
-    Py_ssize_t parts, part, chunks, chunk           # parts of K and their size; chunks of ocg and their size
-    Py_ssize_t panel, leading                       # elements of the patches in work, and of one of their rows
-    Py_ssize_t turned                               # elements of grad_output, turned
-    Py_ssize_t sums                                 # elements of one level
-    int levels
-    bint in_place                                   # channels-first, a patch is a pixel: rows are read where they lie
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
+cdef extern from "lanes.h" nogil:
+    enum: LANES_TAPS
+    void lanes_dot(size_t size, Py_ssize_t taps, Py_ssize_t lines, Py_ssize_t kc, const void *g, Py_ssize_t ldg,
+                   Py_ssize_t g_line, const void *x, Py_ssize_t ldx, Py_ssize_t x_line, const Py_ssize_t *shift,
+                   void *sums, Py_ssize_t lds)
 
 
-cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:
-    """The size, a multiple of `unit`, of equal pieces of `total` none of which is larger than `most`."""
-    return round_up(ceil_div(total, ceil_div(total, most)), unit)
+cdef void multiply_rows(
+    const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t step, Py_ssize_t count,
+    Py_ssize_t cols, real *m,
+) noexcept nogil:
+    """M += X^T . G for `count` neighbours in X, at their tap, and up to a tile's width of output channels."""
+    cdef Py_ssize_t pieces = ceil_div(count, TILE_ROWS), chain = even(width, CHUNK, 1), line = t.x_cols * step * t.s.sh
+    cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k
+    for piece in range(pieces):
+        r = ceil_div(count - i, pieces - piece)
+        y = 0
+        while y < rows:
+            k = 0
+            while k < width:
+                outer(sizeof(real), r, cols, min(t.lines, rows - y), min(chain, width - k),
+                      x + y * line + k * t.s.sw * step + i, t.s.sw * step, line, g + (y * width + k) * ldb, ldb,
+                      width * ldb, m + i * t.oc_part, t.oc_part)
+                k += chain
+            y += t.lines
+        i += r
 
 
-cdef void plan_parts(Task *t, Py_ssize_t size, bint last, int threads) noexcept nogil:
-    """Split dw so that the sums of a part and its patches stay in L2 and every thread has as many parts."""
-    cdef Py_ssize_t width = tile_width(size), most, blocks = ceil_div(t.n * t.pixels, PIXELS)
-    cdef Py_ssize_t channel_unit = TILE_ROWS if last else width, unit = width if last else TILE_ROWS
-    t.chunk = even(t.ocg, MOST_CHANNELS, channel_unit)
-    t.chunks = ceil_div(t.ocg, t.chunk)
-    most = max(min(SUM_BYTES // (size * t.chunk), PANEL_BYTES // (size * PIXELS)) // unit, 1) * unit
-    t.parts = ceil_div(t.depth, most)
-    t.parts = ceil_div(round_up(t.parts * t.chunks * t.s.groups, threads), t.chunks * t.s.groups)
-    t.part = round_up(ceil_div(t.depth, t.parts), unit)
-    t.parts = ceil_div(t.depth, t.part)
-    t.leading = round_up(t.part if last else PIXELS, LINE // size) + LINE // size   # not a power of two: all cache sets
-    t.panel = (PIXELS if last else t.part) * t.leading + LINE // size   # a tile reads lanes beyond the last row
-    t.turned = t.chunk * (PIXELS + LINE // size)
-    t.sums = t.chunk * t.part
-    t.levels = 1
-    while blocks > 1 and t.levels < LEVELS:
-        t.levels += 1
-        blocks = ceil_div(blocks, FAN)
+cdef void multiply_in_place(
+    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t width, Py_ssize_t channels,
+    Py_ssize_t cols, real *m,
+) noexcept nogil:
+    """M += X . G for a run of pixels of some images and a panel of G; x at the first pixel of the first image."""
+    cdef Py_ssize_t pieces = ceil_div(channels, TILE_ROWS), chain = even(width, CHUNK, 1)
+    cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, k, image
+    cdef tile_finish finish
+    finish.accumulate, finish.clamp, finish.chain = 1, 0, CHUNK
+    finish.row_bias = finish.col_bias = NULL
+    cols = round_up(cols, ldb // 2)             # a vector: what is beside the channels is there in M
+    for piece in range(pieces):
+        r = ceil_div(channels - i, pieces - piece)
+        for image in range(images):
+            k = 0
+            while k < width:
+                tile(sizeof(real), r, cols, min(chain, width - k), x + image * t.xn + i * t.xc + k, t.xc,
+                     g + (image * width + k) * ldb, ldb, m + i * t.oc_part, t.oc_part, &finish)
+                k += chain
+        i += r
 
 
-cdef inline Py_ssize_t share(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
-    """Rows of the first tile when `total` rows are split evenly into as few tiles of at most `most` as will do."""
-    return ceil_div(total, ceil_div(total, most))
+cdef void multiply_lanes(
+    const Task *t, const real *x, Py_ssize_t step, const real *g, Py_ssize_t ldg, Py_ssize_t g_line, Py_ssize_t rows,
+    Py_ssize_t width, Py_ssize_t channels, real *m,
+) noexcept nogil:
+    """M += X * G, channel by channel, for all taps; `step` is from one column of X to the next."""
+    cdef Py_ssize_t chain = even(width, CHUNK, 1), line = t.s.sh * t.x_cols * step, c = 0, y, k, tap, some, i, at
+    cdef Py_ssize_t shift[LANES_TAPS]
+    while c < channels:
+        tap = 0
+        while tap < t.taps:
+            some = ceil_div(t.taps - tap, ceil_div(t.taps - tap, LANES_TAPS))
+            for i in range(some):
+                at = tap + i
+                shift[i] = (at // t.s.kw * t.h_step * t.x_cols + at % t.s.kw * t.w_step) * step
+            y = 0
+            while y < rows:
+                k = 0
+                while k < width:
+                    lanes_dot(sizeof(real), some, min(t.lines, rows - y), min(chain, width - k),
+                              g + y * g_line + k * ldg + c, ldg, g_line, x + y * line + k * t.s.sw * step + c,
+                              t.s.sw * step, line, shift, m + tap * t.oc_part + c, t.oc_part)
+                    k += chain
+                y += t.lines
+            tap += some
+        c += tile_width(sizeof(real)) // 2
 
 
 cdef void multiply(
-    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
-    Py_ssize_t b_tile, real *c, Py_ssize_t ldc,
+    const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t channels,
+    Py_ssize_t cols, real *m,
 ) noexcept nogil:
-    """C = A . B; `b_tile` is the distance in B from one tile's columns to the next one's."""
-    cdef Py_ssize_t width = tile_width(sizeof(real))
-    cdef Py_ssize_t t, i, j, r
-    cdef tile_finish finish
-    finish.accumulate = finish.clamp = 0
-    finish.chain = CHUNK
-    finish.row_bias = finish.col_bias = NULL
-    for t in range(ceil_div(cols, width)):
-        j = t * width
-        i = 0
-        while i < rows:
-            r = share(rows - i, TILE_ROWS)
-            tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + t * b_tile, ldb,
-                 c + i * ldc + j, ldc, &finish)
-            i += r
-
-
-cdef void turn_channels(
-    const real *gout, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t n, Py_ssize_t offset, real *to,
-) noexcept nogil:
-    """to[channel tile][offset + p][lane] = gout[channel][p] for p < n, with zeros in the lanes beyond the channels."""
-    cdef Py_ssize_t width = tile_width(sizeof(real))
-    cdef Py_ssize_t t, c, p, lane, lanes
-    cdef real *tile_of
-    for t in range(ceil_div(channels, width)):
-        c = t * width
-        tile_of = to + c * PIXELS + offset * width
-        lanes = min(width, channels - c)
-        turn_block(sizeof(real), lanes, n, gout + c * plane, plane, tile_of, width)
-        for lane in range(lanes, width):
-            for p in range(n):
-                tile_of[p * width + lane] = 0
+    """A block and a panel of G for all taps; taps that are neighbours in X together."""
+    cdef Py_ssize_t together = t.s.kw if t.w_step == 1 else 1, i, j
+    for i in range(t.s.kh):
+        j = 0
+        while j < t.s.kw:
+            multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, rows, width, channels,
+                          together * channels, cols, m + (i * t.s.kw + j) * channels * t.oc_part)
+            j += together
 
 
 cdef inline void add(real *to, const real *source, Py_ssize_t n) noexcept nogil:
@@ -125,89 +142,93 @@ cdef inline void add(real *to, const real *source, Py_ssize_t n) noexcept nogil:
         to[i] += source[i]
 
 
-cdef void carry(const Task *t, real *sums, Py_ssize_t block) noexcept nogil:
-    """After block number `block`: pass its sum on, and every level that is full."""
+cdef void carry(const Task *t, real *sums, Py_ssize_t blocks) noexcept nogil:
+    """After so many blocks: pass on every level that is full."""
     cdef int level = 0
-    while level + 1 < t.levels:
+    cdef Py_ssize_t full = fan(t)
+    while level + 1 < t.levels and blocks % full == 0:
         add(sums + (level + 1) * t.sums, sums + level * t.sums, t.sums)
-        if level:
-            memset(sums + level * t.sums, 0, t.sums * sizeof(real))
-            block = block // FAN
-        if (block + 1) % FAN or level + 2 == t.levels:
-            return
+        memset(sums + level * t.sums, 0, t.sums * sizeof(real))
+        full *= FAN
         level += 1
 
 
-cdef real *total(const Task *t, real *sums) noexcept nogil:
-    """All levels together."""
-    cdef int level
-    for level in range(1, t.levels - 1):
-        add(sums + (level + 1) * t.sums, sums + level * t.sums, t.sums)
-    return sums + (t.levels - 1) * t.sums
+cdef void one_block(
+    const Task *t, const real *x, const real *gout, Py_ssize_t images, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels,
+    Py_ssize_t outs, real *xs, real *gs, real *m,
+) noexcept nogil:
+    """The block at (y, o); x and gout are planes of the first channels of the first image."""
+    cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), image, col, cols, panel
+    cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow, ldg = tile_width(sizeof(real))
+    if not t.in_place:
+        copy_input(t, x, y, o, rows, channels, xs)
+    if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
+        multiply_lanes(t, <const real *> xs, channels, gout + (y * t.s.ow + o) * t.s.oc, t.s.oc, t.s.ow * t.s.oc, rows,
+                       width, outs, m)
+        return
+    for panel in range(ceil_div(outs, ldg)):
+        col = panel * ldg
+        cols = min(ldg, outs - col)
+        for image in range(images):
+            copy_output(t, gout + image * t.s.oc * t.s.oh * t.s.ow + col * channel, y, o, rows, width, cols,
+                        gs + image * width * ldg)
+        if t.alone:
+            multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
+                           m + col)
+        elif t.in_place:
+            multiply_in_place(t, x + o, <const real *> gs, images, width, channels, cols, m + col)
+        else:
+            multiply(t, <const real *> xs, <const real *> gs, rows, width, channels, cols, m + col)
 
 
 cdef void sum_pixels(
-    const Task *t, const real *x, const real *gout, bint last, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t channels,
-    real *panel, real *turned, real *sums,
+    const Task *t, const real *x, const real *gout, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t outs, real *xs,
+    real *gs, real *sums,
 ) noexcept nogil:
-    """Taps [k0, k1) of some channels over all images; x starts at the group, gout at the first of the channels."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), turned_row = PIXELS + LINE // <Py_ssize_t> sizeof(real), leading
-    cdef const real *columns = panel
-    cdef Py_ssize_t block, q, image, p, n, done
+    """All images; x and gout start at the first channels of the part. The whole sum is in the first level."""
+    cdef Py_ssize_t step, image, z, iz, block, piece, done = 0
     cdef const real *source
+    cdef int level
     memset(sums, 0, t.levels * t.sums * sizeof(real))
-    for block in range(ceil_div(t.n * t.pixels, PIXELS)):
-        q = block * PIXELS
-        done = 0
-        while done < PIXELS and q < t.n * t.pixels:     # a block goes on in the next image
-            image = q // t.pixels
-            p = q - image * t.pixels
-            n = min(PIXELS - done, t.pixels - p)
-            source = x + image * t.xn
-            if last:
-                pack_rows(&t.s, source, t.xd, t.xh, t.xw, k0, k1, p, p + n, panel + done * t.leading, t.leading)
-                turn_block(sizeof(real), n, channels, gout + q * t.s.oc, t.s.oc, turned + done, turned_row)
-            else:
-                if t.in_place and done == 0 and n == min(PIXELS, t.n * t.pixels - q):     # the whole block
-                    columns = source + k0 * t.xc + p
-                    leading = t.xc
-                else:
-                    columns = panel
-                    leading = t.leading
-                    pack_columns(&t.s, source, t.xc, t.xd, t.xh, k0, k1, p, p + n, panel + done, t.leading)
-                turn_channels(gout + image * t.s.oc * t.pixels + p, t.pixels, channels, n, done, turned)
-            done += n
-            q += n
-        if last:
-            multiply(channels, k1 - k0, done, <const real *> turned, turned_row, <const real *> panel, t.leading, width,
-                     sums, t.part)
-        else:
-            multiply(k1 - k0, channels, done, columns, leading, <const real *> turned, width, PIXELS * width, sums,
-                     t.chunk)
-        carry(t, sums, block)
+    for step in range(ceil_div(t.n, t.images)):
+        image = step * t.images
+        for z in range(t.s.od):
+            iz = z * t.s.sd + plane * t.s.dd - t.s.pd
+            if not 0 <= iz < t.s.id:
+                continue
+            source = gout + (image * t.s.oc * t.s.od + z * (t.s.oc if t.last else 1)) * t.s.oh * t.s.ow
+            for block in range(t.blocks):
+                for piece in range(t.pieces):
+                    one_block(t, x + image * t.xn + iz * t.xd, source, min(t.images, t.n - image), block * t.rows,
+                              piece * t.width, channels, outs, xs, gs, sums)
+                    done += 1
+                    carry(t, sums, done)
+    for level in range(1, t.levels):
+        add(sums, sums + level * t.sums, t.sums)
 
 
 cdef void one_part(
-    const Task *t, const real *x, const real *gout, real *dw, bint last, Py_ssize_t item, char *scratch,
+    const Task *t, const real *x, const real *gout, real *dw, Py_ssize_t item, real *scratch,
 ) noexcept nogil:
-    """One part of K and one chunk of the output channels of a group, into dw."""
-    cdef Py_ssize_t chunk = item % t.chunks, part = item // t.chunks % t.parts, g = item // (t.chunks * t.parts)
-    cdef Py_ssize_t k0 = part * t.part, k1 = min(k0 + t.part, t.depth)
-    cdef Py_ssize_t first = chunk * t.chunk, channels = min(t.chunk, t.ocg - first), taps = t.depth // t.icg
-    cdef Py_ssize_t k, o
-    cdef real *panel = <real *> scratch
-    cdef real *turned = panel + t.panel
-    cdef real *sums = turned + t.turned
-    first += g * t.ocg
-    sum_pixels(t, x + g * t.icg * t.xc, gout + first * (1 if last else t.pixels), last, k0, k1, channels, panel, turned,
-               sums)
-    sums = total(t, sums)
-    if not last:
-        turn_block(sizeof(real), k1 - k0, channels, sums, t.chunk, dw + first * t.depth + k0, t.depth)
+    """One plane of the kernel for some channels of a group, into dw."""
+    cdef Py_ssize_t plane = item % t.planes, ic = item // t.planes % t.ic_parts
+    cdef Py_ssize_t oc = item // (t.planes * t.ic_parts) % t.oc_parts, g = item // (t.planes * t.ic_parts * t.oc_parts)
+    cdef Py_ssize_t c0 = ic * t.ic_part, channels = min(t.ic_part, t.icg - c0), whole = t.planes * t.taps
+    cdef Py_ssize_t o0 = c0 if t.alone else oc * t.oc_part, outs = channels if t.alone else min(t.oc_part, t.ocg - o0)
+    cdef Py_ssize_t row = 1 if t.alone else t.icg, tap, o, c        # channels of the input that one of the output meets
+    cdef real *gs = scratch + t.x_size
+    cdef real *sums = gs + t.g_size
+    o0 += g * t.ocg
+    sum_pixels(t, x + (g * t.icg + c0) * t.xc, gout + o0 * (1 if t.last else t.s.od * t.s.oh * t.s.ow), plane, channels,
+               outs, scratch, gs, sums)
+    dw += (o0 * row + (0 if t.alone else c0)) * whole + plane * t.taps
+    if whole == 1 and not t.alone:
+        turn_block(sizeof(real), channels, outs, sums, t.oc_part, dw, t.icg)
         return
-    for o in range(channels):
-        for k in range(k0, k1):
-            dw[(first + o) * t.depth + k % t.icg * taps + k // t.icg] = sums[o * t.part + k - k0]
+    for o in range(outs):
+        for c in range(1 if t.alone else channels):
+            for tap in range(t.taps):
+                dw[(o * row + c) * whole + tap] = sums[(tap * (1 if t.alone else channels) + c) * t.oc_part + o]
 
 
 def weight_grad(
@@ -225,39 +246,32 @@ def weight_grad(
     dw : (oc, ic // groups, kd, kh, kw), not empty; every element is written, and neither x nor gout may overlap it
     """
     cdef Task t
-    cdef bint last = geometry[LAYOUT]
-    cdef Py_ssize_t size = sizeof(real), bytes_each, item
+    cdef Py_ssize_t size = sizeof(real), each, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
-    cdef char *scratch
-    cdef char *aligned
+    cdef char *memory
+    cdef real *scratch
     read_shape(&t.s, geometry)
+    t.last = geometry[LAYOUT]
     t.n = x.shape[0]
-    t.icg = t.s.ic // t.s.groups
-    t.ocg = t.s.oc // t.s.groups
-    t.depth = t.icg * t.s.kd * t.s.kh * t.s.kw
-    t.pixels = t.s.od * t.s.oh * t.s.ow
-    t.xn = x.strides[0] // size
-    t.xc = x.strides[1] // size
-    t.xd = x.strides[2] // size
-    t.xh = x.strides[3] // size
-    t.xw = x.strides[4] // size
-    t.in_place = not last and _patch_is_pixel(&t)
-    plan_parts(&t, size, last, threads)
-    bytes_each = round_up((t.panel + t.turned + t.levels * t.sums) * size, LINE)
-    scratch = <char *> malloc(bytes_each * threads + LINE)
-    if scratch == NULL:
-        raise MemoryError(f"weight_grad: no memory for {bytes_each * threads} bytes of scratch")
-    aligned = <char *> round_up(<Py_ssize_t> scratch, LINE)
-    for item in prange(t.s.groups * t.parts * t.chunks, num_threads=threads, nogil=True, schedule="dynamic"):
-        one_part(&t, xs, gs, to, last, item, aligned + threadid() * bytes_each)
-    free(scratch)
-
-
-cdef bint _patch_is_pixel(const Task *t) noexcept nogil:
-    """A 1x1 kernel at stride 1 without padding over pixels that lie side by side."""
-    return (
-        t.depth == t.icg and t.s.sd * t.s.sh * t.s.sw == 1 and t.s.pd == 0 and t.s.ph == 0 and t.s.pw == 0
-        and t.pixels == t.s.id * t.s.ih * t.s.iw and t.xh == t.s.iw and t.xd == t.s.ih * t.s.iw
-    )
+    t.alone = 1 < t.s.groups == t.s.ic == t.s.oc
+    t.groups = 1 if t.alone else t.s.groups
+    t.icg, t.ocg = t.s.ic // t.groups, t.s.oc // t.groups
+    t.planes, t.taps = t.s.kd, t.s.kh * t.s.kw
+    t.xn, t.xc, t.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
+    t.xh, t.xw = x.strides[3] // size, x.strides[4] // size
+    t.in_place = False
+    flatten(&t)
+    plan_parts(&t, size)
+    plan_blocks(&t, size)
+    plan_threads(&t, size, threads)
+    each = round_up(t.x_size + t.g_size + t.levels * t.sums, LINE // size)
+    memory = <char *> malloc(each * threads * size + LINE)
+    if memory == NULL:
+        raise MemoryError(f"weight_grad: no memory for {each * threads * size} bytes of scratch")
+    scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
+    for item in prange(t.groups * t.planes * t.ic_parts * t.oc_parts, num_threads=threads, nogil=True,
+                       schedule="dynamic"):
+        one_part(&t, xs, gs, to, item, scratch + threadid() * each)
+    free(memory)

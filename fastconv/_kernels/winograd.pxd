@@ -4,7 +4,7 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport ConvShape
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F32, F23, F43, F25, EDGE
+    enum: ONE, F32, F23, F43, F25, F34, F52, EDGE
     Py_ssize_t lanes(size_t size)
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)

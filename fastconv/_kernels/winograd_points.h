@@ -12,6 +12,8 @@
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
  *     F25    2  5  6   as F43                                   1.0
  *     EDGE   2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
+ *     F34    3  4  6   as F43: gradient of three weights by tiles of four outputs
+ *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
  * With a^2 = 1/2 and b^2 = 2 the six-point B^T is, and A^T and G follow from powers of the points over 1, -3/2 and 6,
  *
@@ -32,12 +34,12 @@
 
 #include "simd.h"
 
-enum { ONE, F32, F23, F43, F25, EDGE, RULES };
+enum { ONE, F32, F23, F43, F25, F34, F52, EDGE, RULES };
 static const struct { ptrdiff_t outputs, taps, points, width; } WINOGRAD[RULES] = { /* width: points of the weights */
-    {1, 1, 1, 1}, {3, 2, 4, 4}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6}, {2, 3, 4, 6},
+    {1, 1, 1, 1}, {3, 2, 4, 4}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6}, {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6},
 };
 #define POINT(rule, i) ((rule) == EDGE && (i) == 3 ? 5 : (i)) /* which of the weights' points its i-th one is */
-enum { MOST_OUTPUTS = 4, MOST_TAPS = 5, MOST_POINTS = 6 };
+enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
 #define ROOT_A 0.70710678118654752440
 #define ROOT_B 1.41421356237309504880
 #define EACH(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
@@ -56,7 +58,9 @@ enum { MOST_OUTPUTS = 4, MOST_TAPS = 5, MOST_POINTS = 6 };
         case F32: call(F32); break; \
         case F23: call(F23); break; \
         case F43: call(F43); break; \
-        default: call(F25); break; \
+        case F25: call(F25); break; \
+        case F34: call(F34); break; \
+        default: call(F52); break; \
     }
 #define WITH_OUTPUT_RULE(rule, call) \
     if (rule == EDGE) { \
@@ -132,20 +136,27 @@ static ALWAYS_INLINE void weight_points(const int rule, const vec *g, vec *u)
         u[2] = C(0.5) * (even - g[1]);
         u[3] = g[2];
     } else {
-        vec even_a = C(-2. / 3) * g[0] - C(1. / 3) * g[2], odd_a = C(-2. / 3 * ROOT_A) * g[1];
-        vec even_b = C(1. / 6) * g[0] + C(1. / 3) * g[2], odd_b = C(1. / 6 * ROOT_B) * g[1];
-        if (rule == F25) {
-            even_a -= C(1. / 6) * g[4];
-            even_b += C(2. / 3) * g[4];
+        const ptrdiff_t r = WINOGRAD[rule].taps;
+        vec even_a = C(-2. / 3) * g[0], odd_a = C(-2. / 3 * ROOT_A) * g[1];
+        vec even_b = C(1. / 6) * g[0], odd_b = C(1. / 6 * ROOT_B) * g[1];
+        if (r > 2) {
+            even_a -= C(1. / 3) * g[2];
+            even_b += C(1. / 3) * g[2];
+        }
+        if (r > 3) {
             odd_a -= C(1. / 3 * ROOT_A) * g[3];
             odd_b += C(1. / 3 * ROOT_B) * g[3];
+        }
+        if (r > 4) {
+            even_a -= C(1. / 6) * g[4];
+            even_b += C(2. / 3) * g[4];
         }
         u[0] = g[0];
         u[1] = even_a + odd_a;
         u[2] = even_a - odd_a;
         u[3] = even_b + odd_b;
         u[4] = even_b - odd_b;
-        u[5] = rule == F25 ? g[4] : g[2];
+        u[5] = g[r - 1];
     }
 }
 
@@ -166,14 +177,16 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
         y[1] = A * (p[1] - p[2]) + p[3];
     } else {
         const vec even_a = p[1] + p[2], odd_a = A * (p[1] - p[2]), even_b = p[3] + p[4], odd_b = B * (p[3] - p[4]);
+        const ptrdiff_t m = WINOGRAD[rule].outputs;
         y[0] = p[0] + (even_a + even_b);
         y[1] = odd_a + odd_b;
-        if (rule == F25) {
-            y[1] += p[5];
-        } else {
+        if (m > 2)
             y[2] = C(0.5) * even_a + 2 * even_b;
-            y[3] = C(0.5) * odd_a + 2 * odd_b + p[5];
-        }
+        if (m > 3)
+            y[3] = C(0.5) * odd_a + 2 * odd_b;
+        if (m > 4)
+            y[4] = C(0.25) * even_a + 4 * even_b;
+        y[m - 1] += p[5];
     }
 }
 

@@ -1,0 +1,172 @@
+"""How the gradient of weights divides its work, and its copies: see `weight_grad.pyx`; distances are in elements."""
+
+from libc.string cimport memcpy, memset
+
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run
+from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.tile cimport CHUNK, tile_width
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
+cdef enum:
+    FAN = 32                # sums a level takes before it is passed on
+    LEVELS = 4              # FAN chains, FAN^2, FAN^3 and all of them: 2^21 pixels until the last one is in use
+    SUM_BYTES = 262144      # of a part of dw: with the copies an L2
+    MOST_CHANNELS = 256     # of the output in a part
+    LAST_CHANNELS = 256     # of a depthwise part, channels-last
+    COPY_BYTES = 196608     # of the input rows under a block
+    MOST_PIXELS = 512       # of a block
+    LINE = 64               # bytes of a cache line
+
+
+cdef struct Task:
+    ConvShape s
+    bint last, in_place
+    bint alone                                  # depthwise: a channel of the input meets one of the output
+    Py_ssize_t n, groups, icg, ocg              # depthwise, all channels are in one group here
+    Py_ssize_t taps, planes                     # taps in a plane of the kernel, and planes
+    Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
+    Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
+    Py_ssize_t lines, rows, width               # rows of a chain; rows and columns of a block
+    Py_ssize_t blocks, pieces                   # of a plane of output, down and across
+    Py_ssize_t images                           # of a block that is a whole image
+    Py_ssize_t x_rows, x_cols                   # of the input under a block
+    Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
+    Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
+    int levels
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
+    return ceil_div(v, multiple) * multiple
+
+
+cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:
+    """The size, a multiple of `unit`, of equal pieces of `total` none of which is larger than `most`."""
+    return round_up(ceil_div(total, ceil_div(total, most)), unit)
+
+
+cdef inline void plan_parts(Task *t, Py_ssize_t size) noexcept nogil:
+    """Channels of a part so that M stays in L2."""
+    cdef Py_ssize_t most
+    if t.alone:             # channels-last, more of them are neighbours in memory
+        t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, tile_width(size)) if t.last else tile_width(size)
+        return
+    t.oc_part = even(t.ocg, MOST_CHANNELS, tile_width(size) // 2)
+    most = max(SUM_BYTES // (size * t.oc_part * t.taps), 1)
+    t.ic_part = even(t.icg, most, min(most, 8))
+
+
+cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
+    """Rows of output for which the input fits in cache, whole chains of them."""
+    cdef Py_ssize_t pixel = t.ic_part * size, most = MOST_PIXELS, reach
+    if not t.in_place:
+        most = clip(COPY_BYTES // (pixel * t.s.sw), 1, MOST_PIXELS)
+    t.width = even(t.s.ow, most, 1)
+    t.pieces = ceil_div(t.s.ow, t.width)
+    reach = (t.width - 1) * t.s.sw + 1
+    t.w_step = min(t.s.dw, reach)
+    t.x_cols = (t.s.kw - 1) * t.w_step + reach
+    t.lines = clip(CHUNK // t.width, 1, t.s.oh)
+    t.rows = min(COPY_BYTES // (t.x_cols * pixel * t.s.sh), MOST_PIXELS // t.width) // t.lines
+    t.rows = clip(t.rows, 1, FAN) * t.lines
+    t.blocks = ceil_div(t.s.oh, t.rows)
+    reach = (min(t.rows, t.s.oh) - 1) * t.s.sh + 1
+    t.h_step = min(t.s.dh, reach)
+    t.x_rows = (t.s.kh - 1) * t.h_step + reach
+    t.images = min(max(MOST_PIXELS // (t.s.oh * t.s.ow), 1), t.n) if t.in_place else 1
+
+
+cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
+    """Blocks until FAN chains are together."""
+    cdef Py_ssize_t chains = t.images * ceil_div(t.rows, t.lines) * ceil_div(t.width, CHUNK)
+    return ceil_div(FAN, chains)
+
+
+cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Smaller parts where threads would have none, and what follows from their size."""
+    cdef Py_ssize_t others, all_blocks, level
+    t.oc_parts = 1 if t.alone else ceil_div(t.ocg, t.oc_part)
+    others = t.oc_parts * t.planes * t.groups
+    t.ic_parts = ceil_div(t.icg, t.ic_part)
+    t.ic_parts = min(ceil_div(round_up(t.ic_parts * others, threads), others), t.icg)
+    t.ic_part = round_up(ceil_div(t.icg, t.ic_parts), tile_width(size) // 2 if t.alone else 1)
+    t.ic_parts = ceil_div(t.icg, t.ic_part)
+    t.x_size = 0 if t.in_place else round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
+    t.g_size = t.images * t.rows * t.width * tile_width(size)
+    t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
+    t.levels = 1
+    all_blocks = ceil_div(t.n, t.images) * t.s.od * t.blocks * t.pieces
+    level = fan(t)
+    while level < all_blocks and t.levels < LEVELS:
+        t.levels += 1
+        level *= FAN
+
+
+cdef inline void flatten(Task *t) noexcept nogil:
+    """Where a patch is a pixel and all pixels of an image lie side by side they are one row."""
+    cdef ConvShape *s = &t.s
+    if not (
+        t.planes * t.taps * s.sd * s.sh * s.sw == 1 and s.pd == 0 and s.ph == 0 and s.pw == 0
+        and s.od == s.id and s.oh == s.ih and s.ow == s.iw and t.xh == s.iw * t.xw and t.xd == s.ih * t.xh
+    ):
+        return
+    s.ow *= s.od * s.oh
+    s.iw = s.ow
+    s.od = s.id = s.oh = s.ih = 1
+    t.in_place = not t.last and not t.alone
+
+
+cdef inline void copy_row(
+    const Task *t, const real *row, Py_ssize_t x0, Py_ssize_t cols, Py_ssize_t channels, real *to,
+) noexcept nogil:
+    """Pixels [x0, x0 + cols) of a row, zeros where there are none."""
+    cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), col
+    row += (x0 + lo) * t.xw
+    memset(to, 0, lo * channels * sizeof(real))
+    memset(to + hi * channels, 0, (cols - hi) * channels * sizeof(real))
+    to += lo * channels
+    if not t.last:
+        turn_block(sizeof(real), channels, hi - lo, row, t.xc, to, channels)
+    elif t.xw == channels:
+        memcpy(to, row, (hi - lo) * channels * sizeof(real))
+    else:
+        for col in range(hi - lo):
+            copy_run(to + col * channels, row + col * t.xw, channels, 1)
+
+
+cdef inline void copy_input(
+    const Task *t, const real *x, Py_ssize_t y, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t channels, real *to,
+) noexcept nogil:
+    """X under `rows` rows of output from (y, o) on: x is a plane of the first channel."""
+    cdef bint apart = t.w_step < t.s.dw
+    cdef Py_ssize_t cols = t.w_step if apart else t.x_cols, row, iy, j
+    for row in range((t.s.kh - 1) * t.h_step + (rows - 1) * t.s.sh + 1):
+        iy = y * t.s.sh - t.s.ph + row // t.h_step * t.s.dh + row % t.h_step
+        if 0 <= iy < t.s.ih:
+            for j in range(t.s.kw if apart else 1):
+                copy_row(t, x + iy * t.xh, o * t.s.sw - t.s.pw + j * t.s.dw, cols, channels, to + j * cols * channels)
+        else:
+            memset(to, 0, t.x_cols * channels * sizeof(real))
+        to += t.x_cols * channels
+
+
+cdef inline void copy_output(
+    const Task *t, const real *gout, Py_ssize_t y, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t channels,
+    real *to,
+) noexcept nogil:
+    """A panel of G for a block of one image, with zeros beside the channels: gout is a plane of the first of them."""
+    cdef Py_ssize_t pixels = t.s.od * t.s.oh * t.s.ow, ldt = tile_width(sizeof(real)), row, p
+    if channels < ldt:
+        memset(to, 0, rows * width * ldt * sizeof(real))
+    if not t.last and width == t.s.ow:      # rows are neighbours: less is left at the edges of squares
+        width *= rows
+        rows = 1
+    for row in range(y, y + rows):
+        if t.last:
+            for p in range(width):
+                copy_run(to + p * ldt, gout + (row * t.s.ow + o + p) * t.s.oc, channels, 1)
+        else:
+            turn_block(sizeof(real), channels, width, gout + row * t.s.ow + o, pixels, to, ldt)
+        to += width * ldt
