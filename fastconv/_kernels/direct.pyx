@@ -2,7 +2,7 @@
 
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
 a panel of columns, copied from a stage of the input (`stage.pxd`), or of the image itself where a patch is a pixel and
-channels are few. The last few pixels of an image go through `narrow.h`.
+channels are few. The last few pixels of an image take quarter vectors.
 """
 
 from cython.parallel cimport prange, threadid
@@ -13,7 +13,7 @@ from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.stage cimport copy_columns, copy_lanes, plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport NARROW, TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
@@ -33,12 +33,12 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
     t.left = narrow_columns(size, t.pixels)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = (ceil_div((columns + copy_lanes(size)) * size, LINE) | 1) * LINE // size
-    t.panel = round_up(t.kc * t.leading + NARROW * (t.kc + LINE), LINE)
+    t.panel = round_up(t.kc * t.leading, LINE)
     t.staged = 0
     if taps > 1:
         channels = min((t.kc + taps - 2) // taps + 1, t.icg)
         rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
-        if plan_stage(&t.stage, &t.s, table, ceil_div(t.block, plane), rows, STAGE_BYTES // size // channels):
+        if plan_stage(&t.stage, &t.s, table, min(ceil_div(t.block, plane), t.s.od), rows, STAGE_BYTES // size // channels):
             t.staged = round_up(channels * t.stage.channel + copy_lanes(size), LINE)
 
 
@@ -65,9 +65,8 @@ cdef void block(
     cdef Py_ssize_t step = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t) else 0
-    cdef Py_ssize_t k0 = 0, k1, k, j, o, count, cols = p1 - p0 - whole - left
+    cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
-    cdef real *turned = panel + t.kc * t.leading
     cdef const real *a
     cdef real *c
     cdef tile_finish finish = t.finish
@@ -75,9 +74,6 @@ cdef void block(
         k1 = min(k0 + t.kc, t.depth)
         if p0 + whole < p1 and k0 < k1:
             fill_panel(t, x, k0, k1, p0 + whole, p1, stage, panel)
-        for j in range(left):
-            for k in range(k1 - k0):
-                turned[j * (t.kc + LINE) + k] = panel[k * t.leading + cols + j]
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
@@ -90,8 +86,8 @@ cdef void block(
             multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, width, c + whole, t.pixels,
                      finish)
             if left:
-                narrow(sizeof(real), count, left, k1 - k0, a, t.depth, turned, t.kc + LINE, c + whole + cols, t.pixels,
-                       &finish)
+                narrow(sizeof(real), count, left, k1 - k0, a, t.depth, panel + cols, t.leading, c + whole + cols,
+                       t.pixels, finish)
             o += count
         k0 = k1
         if k0 >= t.depth:

@@ -28,7 +28,7 @@ cdef enum:
 
 cdef bint plan_rows(const Task *t, Py_ssize_t size, StageLast *stage, Py_ssize_t *table) noexcept nogil:
     """Whether a block's input is staged: its lines are short, taps share it, and it is small."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, planes = ceil_div(t.block, t.s.oh * t.s.ow)
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, planes = min(ceil_div(t.block, t.s.oh * t.s.ow), t.s.od)
     cdef Py_ssize_t rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
     if taps == 1 or t.icg * (t.s.kw if t.s.dw == 1 else 1) > SHORT:
         return False

@@ -31,7 +31,7 @@ cdef struct Task:
     Py_ssize_t kc, block, blocks, part, parts       # K block; pixels of a block, and blocks; the same of ocg
     Py_ssize_t span                                 # pixels that blocks divide without crossing: a plane or all
     Py_ssize_t leading                              # of the panel, in elements
-    Py_ssize_t left                                 # pixels at the end of an image that go through `narrow`
+    Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
     Py_ssize_t staged, panel                        # elements of a thread's stage and panel
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage

@@ -1,4 +1,4 @@
-"""The register tile of `tile.h`, and `narrow.h` beside it for what is left over."""
+"""The register tile of `tile.h`."""
 
 cdef extern from "tile.h" nogil:
     enum: TILE_ROWS, CHUNK
@@ -12,9 +12,6 @@ cdef extern from "tile.h" nogil:
     Py_ssize_t tile_width(size_t size)
     void tile(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
               const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)
-
-cdef extern from "narrow.h" nogil:
-    enum: NARROW
     Py_ssize_t narrow_columns(size_t size, Py_ssize_t cols)
     void narrow(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
-                const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)
+                const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, tile_finish finish)
