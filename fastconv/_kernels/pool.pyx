@@ -18,6 +18,7 @@ Every output is computed whole by one thread, in an order that depends on the ge
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, finish, over, push, shifted
+from fastconv._kernels.strips cimport Strips, elements_for, fill, pool_strips, strips_for
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, counts_along, divisor_of, number, place, pool_shape, start_along, strides_of, taps_along,
     taps_below,
@@ -160,6 +161,16 @@ cdef void row_last(
             window(to + j * c, x, t, s, &at, start_along(s, j), taps_along(s, j), c, spare, w.down, by)
 
 
+cdef inline const number *plane_of(const number *x, const Strides *t, Py_ssize_t plane) noexcept nogil:
+    """Where plane `plane` of x starts, counted over (n, c)."""
+    return x + plane // t.channels * t.n + plane % t.channels * t.c
+
+
+cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) noexcept nogil:
+    """Into how many parts the rows of outputs of each slab are split, so that all threads have work."""
+    return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
+
+
 cdef void some_rows(
     const number *x, number *out, Py_ssize_t r, Py_ssize_t parts, const Strides *t, PoolShape s, const Work *w,
     number *v, const number *counts, bint last,
@@ -167,7 +178,7 @@ cdef void some_rows(
     """Part `r` of all rows of outputs: `parts` of them make one depth of a plane, or of an image with `last`."""
     cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od, o
     cdef Py_ssize_t pixels = s.ow * (t.channels if last else 1)
-    x += plane * t.n if last else plane // t.channels * t.n + plane % t.channels * t.c
+    x = x + plane * t.n if last else plane_of(x, t, plane)
     out += slab * s.oh * pixels
     for o in range(part * s.oh // parts, (part + 1) * s.oh // parts):
         if last:
@@ -204,6 +215,28 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept no
     return w
 
 
+cdef int in_strips(
+    const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
+) except -1:
+    """The common windows, channels-first: see `strips.h`."""
+    cdef Py_ssize_t planes = n * t.channels * s.id, r, plane, part
+    cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
+    cdef number *scratch = <number *> malloc(size)
+    if scratch == NULL:
+        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    with nogil:
+        fill(f, scratch, s, blank)
+        for r in prange(planes * parts, num_threads=threads, schedule="static"):
+            plane = r // parts
+            part = r % parts
+            pool_strips(
+                f, plane_of(x, t, plane // s.id) + plane % s.id * t.d, out + plane * s.oh * s.ow,
+                part * s.oh // parts, (part + 1) * s.oh // parts,
+            )
+    free(scratch)
+    return 0
+
+
 cdef int run(
     const number *x, number *out, const Py_ssize_t *shape, const Py_ssize_t *strides, tuple geometry, number blank,
     int threads, bint last,
@@ -212,7 +245,7 @@ cdef int run(
     cdef Strides t = strides_of(shape, strides, sizeof(number))
     cdef Work w = divide(&s, t.channels, last)
     cdef Py_ssize_t slabs = shape[0] * s.od * (1 if last else t.channels), r, j
-    cdef Py_ssize_t parts = min(s.oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
+    cdef Py_ssize_t parts = parts_of(slabs, s.oh, threads)
     cdef Py_ssize_t size = (s.ow + w.size * threads) * <Py_ssize_t> sizeof(number)
     cdef number *counts = <number *> malloc(size)
     cdef number *scratch = counts + s.ow
@@ -240,7 +273,13 @@ def first(
     x has unit stride along w, `out` is C-contiguous, neither is empty and they do not overlap; `blank` is what changes
     nothing, the lowest value or zero. Every element of `out` is written.
     """
-    run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, False)
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
+    cdef Strips f = strips_for(&s, &t, sizeof(number))
+    if f.bytes:
+        in_strips(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape[0], &t, &s, &f, blank, threads)
+    else:
+        run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, False)
 
 
 def last(
