@@ -1,4 +1,4 @@
-"""The windows that have a way of their own, 3 x 3 and 2 x 2, on maps around the widths of vectors and of their halves."""
+"""The windows that have a way of their own, 3 x 3 and 2 x 2, on maps around the widths of vectors and their halves."""
 
 import ctypes
 import mmap
@@ -18,7 +18,8 @@ WIDTHS = (3, 4, 5, 7, 8, 9, 10, 13, 14, 15, 16, 17, 18, 24, 25, 31, 32, 33, 35, 
 def windows(x, kernel, stride, padding, blank):
     """Every window of the last two axes, as two axes more."""
     around = ((0, 0),) * (x.ndim - 2) + ((padding, padding),) * 2
-    view = np.lib.stride_tricks.sliding_window_view(np.pad(x, around, constant_values=blank), (kernel, kernel), (-2, -1))
+    padded = np.pad(x, around, constant_values=blank)
+    view = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (-2, -1))
     return view[..., ::stride, ::stride, :, :]
 
 

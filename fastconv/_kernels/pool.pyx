@@ -8,6 +8,8 @@ along the one row that results.
        ---------------   /                             |0 1 2|              along: out[0]
                                                            |0 1 2|                 out[1], ...
 
+The common windows are walked in strips instead (`strips.h`), and whole planes are folded (`fold.h`).
+
 Both steps combine rows (`rows.pxd`): the step along reads v at shifted starts, which for a stride above one are first
 gathered next to each other. With channels-last memory a "row" holds all channels of all its pixels, the shift is a
 pixel, and where windows hardly overlap the elements of a window are combined directly.
@@ -17,8 +19,8 @@ Every output is computed whole by one thread, in an order that depends on the ge
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
-from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, finish, over, push, shifted
-from fastconv._kernels.strips cimport Strips, elements_for, fill, pool_strips, strips_for
+from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, every, finish, fold_row, fold_rows, push, shifted
+from fastconv._kernels.strips cimport Strips, elements_for, fill, parts_of, plane_of, pool_strips, strips_for
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, counts_along, divisor_of, number, place, pool_shape, start_along, strides_of, taps_along,
     taps_below,
@@ -65,17 +67,6 @@ cdef void window(
     finish(to, spare, n, &c, rows, count, s.maximum, by, NULL)
 
 
-cdef inline void every(number *to, const number *v, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
-    """to[j] = v[j * step]; a constant step lets the compiler shuffle vectors."""
-    cdef Py_ssize_t j
-    if step == 2:
-        for j in range(n):
-            to[j] = v[2 * j]
-    else:
-        for j in range(n):
-            to[j] = v[step * j]
-
-
 cdef void strided(
     number *to, number *v, const PoolShape *s, const Work *w, number by, const number *counts,
 ) noexcept nogil:
@@ -119,7 +110,7 @@ cdef void row_first(
         window(v + s.pw, x, t, s, &at, 0, 1, s.iw, v + w.spare, w.down, 0)
     if s.adaptive:
         for j in range(s.ow):
-            to[j] = over(row + start_along(s, j), taps_along(s, j), s.maximum)
+            fold_row(to + j, row + start_along(s, j), taps_along(s, j), s.maximum)
             if number is float or number is double:
                 if not s.maximum:
                     to[j] = to[j] / (by * counts[j])
@@ -137,7 +128,8 @@ cdef void row_last(
     cdef number *spare = v + w.spare
     cdef number by = 0
     cdef double rows = 0 if s.maximum else divisor_of(s, at)
-    cdef Py_ssize_t c = t.channels, j
+    cdef Py_ssize_t c = t.channels, j, k
+    cdef const number *row
     if w.apart:
         if t.w == c:
             window(v + s.pw * c, x, t, s, &at, 0, 1, s.iw * c, spare, w.down, 0)
@@ -153,22 +145,18 @@ cdef void row_last(
     for j in range(s.ow):
         if not s.maximum:
             by = <number> (rows * counts[j])
-        if w.apart:
+        if s.adaptive and s.kd == 1 and s.kh == 1:
+            row = x + at.z * t.d + at.y * t.h + start_along(s, j) * t.w
+            fold_rows(to + j * c, row, t.w, taps_along(s, j), c, s.maximum)
+            if number is float or number is double:
+                for k in range(0 if s.maximum else c):
+                    to[j * c + k] = to[j * c + k] / by
+        elif w.apart:
             shifted(
                 to + j * c, <const number *> v + j * s.sw * c, s.kw, s.dw * c, c, spare, w.along, s.maximum, by, NULL,
             )
         else:
             window(to + j * c, x, t, s, &at, start_along(s, j), taps_along(s, j), c, spare, w.down, by)
-
-
-cdef inline const number *plane_of(const number *x, const Strides *t, Py_ssize_t plane) noexcept nogil:
-    """Where plane `plane` of x starts, counted over (n, c)."""
-    return x + plane // t.channels * t.n + plane % t.channels * t.c
-
-
-cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) noexcept nogil:
-    """Into how many parts the rows of outputs of each slab are split, so that all threads have work."""
-    return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
 
 
 cdef void some_rows(
@@ -213,6 +201,18 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept no
         w.size = w.spare + (max(w.down, w.along) - 1) * max(s.iw, s.ow) * w.pixel
     w.size = (w.size + 127) // 128 * 128                   # threads write to cache lines of their own
     return w
+
+
+cdef void whole_planes(
+    const number *x, number *out, Py_ssize_t planes, const Strides *t, const PoolShape *s, int threads,
+) noexcept:
+    """One value for each plane of one row, channels-first."""
+    cdef Py_ssize_t plane
+    for plane in prange(planes, nogil=True, num_threads=threads, schedule="static"):
+        fold_row(out + plane, plane_of(x, t, plane), s.iw, s.maximum)
+        if number is float or number is double:
+            if not s.maximum:
+                out[plane] = out[plane] / <number> s.iw
 
 
 cdef int in_strips(
@@ -278,6 +278,8 @@ def first(
     cdef Strips f = strips_for(&s, &t, sizeof(number))
     if f.bytes:
         in_strips(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape[0], &t, &s, &f, blank, threads)
+    elif s.adaptive and s.id * s.ih == 1 and s.od * s.oh * s.ow == 1:
+        whole_planes(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape[0] * t.channels, &t, &s, threads)
     else:
         run(&x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], x.shape, x.strides, geometry, blank, threads, False)
 

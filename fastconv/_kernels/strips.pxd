@@ -62,3 +62,13 @@ cdef inline void fill(Strips *f, number *scratch, PoolShape *s, number blank) no
             for j in range(f.ow + f.oh if scaled else 0):
                 across[j] = 1 / across[j]
             f.kind = STRIP_SCALED if scaled else STRIP_MEAN
+
+
+cdef inline const number *plane_of(const number *x, const Strides *t, Py_ssize_t plane) noexcept nogil:
+    """Where plane `plane` of x starts, counted over (n, c)."""
+    return x + plane // t.channels * t.n + plane % t.channels * t.c
+
+
+cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) noexcept nogil:
+    """Into how many parts the rows of outputs of each slab are split, so that all threads have work."""
+    return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
