@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ("features", "direct", "patches")
+KEPT = ("features", "direct", "direct_last", "patches")
 ONCE = ("features", "_door")  # compiled for every CPU alike
 LEVELLED = ("direct", "patches")
 SHARED = "_cyutility"  # Cython's own code, once for all kernels

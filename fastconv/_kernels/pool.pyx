@@ -8,6 +8,8 @@ along the one row that results.
        ---------------   /                             |0 1 2|              along: out[0]
                                                            |0 1 2|                 out[1], ...
 
+The common windows are walked in strips instead (`strips.h`), and whole planes are folded (`fold.h`).
+
 Both steps combine rows (`rows.pxd`): the step along reads v at shifted starts, which for a stride above one are first
 gathered next to each other. With channels-last memory a "row" holds all channels of all its pixels, the shift is a
 pixel, and where windows hardly overlap the elements of a window are combined directly.
@@ -19,7 +21,8 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, finish, over, push, shifted
+from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, every, finish, fold_row, fold_rows, push, shifted
+from fastconv._kernels.strips cimport Strips, elements_for, fill, parts_of, plane_of, pool_strips, strips_for
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, counts_along, divisor_of, number, place, pool_shape, start_along, strides_of, taps_along,
     taps_below,
@@ -66,17 +69,6 @@ cdef void window(
     finish(to, spare, n, &c, rows, count, s.maximum, by, NULL)
 
 
-cdef inline void every(number *to, const number *v, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
-    """to[j] = v[j * step]; a constant step lets the compiler shuffle vectors."""
-    cdef Py_ssize_t j
-    if step == 2:
-        for j in range(n):
-            to[j] = v[2 * j]
-    else:
-        for j in range(n):
-            to[j] = v[step * j]
-
-
 cdef void strided(
     number *to, number *v, const PoolShape *s, const Work *w, number by, const number *counts,
 ) noexcept nogil:
@@ -120,7 +112,7 @@ cdef void row_first(
         window(v + s.pw, x, t, s, &at, 0, 1, s.iw, v + w.spare, w.down, 0)
     if s.adaptive:
         for j in range(s.ow):
-            to[j] = over(row + start_along(s, j), taps_along(s, j), s.maximum)
+            fold_row(to + j, row + start_along(s, j), taps_along(s, j), s.maximum)
             if number is float or number is double:
                 if not s.maximum:
                     to[j] = to[j] / (by * counts[j])
@@ -138,7 +130,8 @@ cdef void row_last(
     cdef number *spare = v + w.spare
     cdef number by = 0
     cdef double rows = 0 if s.maximum else divisor_of(s, at)
-    cdef Py_ssize_t c = t.channels, j
+    cdef Py_ssize_t c = t.channels, j, k
+    cdef const number *row
     if w.apart:
         if t.w == c:
             window(v + s.pw * c, x, t, s, &at, 0, 1, s.iw * c, spare, w.down, 0)
@@ -154,7 +147,13 @@ cdef void row_last(
     for j in range(s.ow):
         if not s.maximum:
             by = <number> (rows * counts[j])
-        if w.apart:
+        if s.adaptive and s.kd == 1 and s.kh == 1:
+            row = x + at.z * t.d + at.y * t.h + start_along(s, j) * t.w
+            fold_rows(to + j * c, row, t.w, taps_along(s, j), c, s.maximum)
+            if number is float or number is double:
+                for k in range(0 if s.maximum else c):
+                    to[j * c + k] = to[j * c + k] / by
+        elif w.apart:
             shifted(
                 to + j * c, <const number *> v + j * s.sw * c, s.kw, s.dw * c, c, spare, w.along, s.maximum, by, NULL,
             )
@@ -169,7 +168,7 @@ cdef void some_rows(
     """Part `r` of all rows of outputs: `parts` of them make one depth of a plane, or of an image with `last`."""
     cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od, o
     cdef Py_ssize_t pixels = s.ow * (t.channels if last else 1)
-    x += plane * t.n if last else plane // t.channels * t.n + plane % t.channels * t.c
+    x = x + plane * t.n if last else plane_of(x, t, plane)
     out += slab * s.oh * pixels
     for o in range(part * s.oh // parts, (part + 1) * s.oh // parts):
         if last:
@@ -206,6 +205,40 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, bint last) noexcept no
     return w
 
 
+cdef void whole_planes(
+    const number *x, number *out, Py_ssize_t planes, const Strides *t, const PoolShape *s, int threads,
+) noexcept:
+    """One value for each plane of one row, channels-first."""
+    cdef Py_ssize_t plane
+    for plane in prange(planes, nogil=True, num_threads=threads, schedule="static"):
+        fold_row(out + plane, plane_of(x, t, plane), s.iw, s.maximum)
+        if number is float or number is double:
+            if not s.maximum:
+                out[plane] = out[plane] / <number> s.iw
+
+
+cdef int in_strips(
+    const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
+) except -1:
+    """The common windows, channels-first: see `strips.h`."""
+    cdef Py_ssize_t planes = n * t.channels * s.id, r, plane, part
+    cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
+    cdef number *scratch = <number *> malloc(size)
+    if scratch == NULL:
+        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    with nogil:
+        fill(f, scratch, s, blank)
+        for r in prange(planes * parts, num_threads=threads, schedule="static"):
+            plane = r // parts
+            part = r % parts
+            pool_strips(
+                f, plane_of(x, t, plane // s.id) + plane % s.id * t.d, out + plane * s.oh * s.ow,
+                part * s.oh // parts, (part + 1) * s.oh // parts,
+            )
+    free(scratch)
+    return 0
+
+
 cdef int run(
     const number *x, number *out, const Py_ssize_t *shape, const Py_ssize_t *strides, tuple geometry, number blank,
     int threads, bint last,
@@ -214,7 +247,7 @@ cdef int run(
     cdef Strides t = strides_of(shape, strides, sizeof(number))
     cdef Work w = divide(&s, t.channels, last)
     cdef Py_ssize_t slabs = shape[0] * s.od * (1 if last else t.channels), r, j
-    cdef Py_ssize_t parts = min(s.oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
+    cdef Py_ssize_t parts = parts_of(slabs, s.oh, threads)
     cdef Py_ssize_t size = (s.ow + w.size * threads) * <Py_ssize_t> sizeof(number)
     cdef number *counts = <number *> malloc(size)
     cdef number *scratch = counts + s.ow
@@ -241,7 +274,17 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
     the type of `blank`, what changes nothing: the lowest value or zero. Every element of the output is written.
     """
     cdef operand x = five(input, rank), out = five(output, rank)
-    run(<const number *> x.data, <number *> out.data, x.shape, x.strides, geometry, blank, threads, False)
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
+    cdef Strips f = strips_for(&s, &t, sizeof(number))
+    cdef const number *xs = <const number *> x.data
+    cdef number *to = <number *> out.data
+    if f.bytes:
+        in_strips(xs, to, x.shape[0], &t, &s, &f, blank, threads)
+    elif s.adaptive and s.id * s.ih == 1 and s.od * s.oh * s.ow == 1:
+        whole_planes(xs, to, x.shape[0] * t.channels, &t, &s, threads)
+    else:
+        run(xs, to, x.shape, x.strides, geometry, blank, threads, False)
 
 
 def last(tuple geometry, input, output, int rank, number blank, int threads):

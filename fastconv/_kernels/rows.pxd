@@ -16,10 +16,13 @@ cdef extern from "vectors.h" nogil:
     void sum_of(...) noexcept
     void mean_of(...) noexcept
 
+cdef extern from "fold.h" nogil:
+    void fold_row(...) noexcept
+    void fold_rows(...) noexcept
+
 
 cdef enum:
     DEEPEST = 8
-    LANES = 512
 
 
 cdef struct Cascade:
@@ -118,43 +121,12 @@ cdef inline void shifted(
     finish(to, spare, n, &c, rows, count, maximum, by, counts)
 
 
-cdef inline const number *fold(
-    number *to, const number *v, Py_ssize_t n, Py_ssize_t width, bint maximum,
-) noexcept nogil:
-    """to[j] over v[j], v[j + width], ...; n >= width elements in all."""
-    cdef const number *rest = v + n // width * width
-    shifted(to, v, n // width, width, width, to, 1, maximum, 0, NULL)
-    if n % width:
-        combine(to, &rest, 1, n % width, True, maximum)
-    return to
-
-
-cdef inline number over(const number *v, Py_ssize_t n, bint maximum) noexcept nogil:
-    """Over v[0], ..., v[n - 1], n >= 1: folded to LANES elements, those to eight, those one by one; block by block."""
-    cdef number lanes[LANES]
-    cdef number eight[8]
-    cdef number result[1]              # an array, as combine wants a pointer
-    cdef const number *row
-    cdef const number *one
-    cdef Py_ssize_t block, width, i
-    cdef double total = 0
-    result[0] = v[0]
-    while n > 0:
-        block = min(n, <Py_ssize_t> (GROUP * GROUP * LANES))
-        row, width = v, block
-        if width > LANES:
-            row, width = fold(lanes, row, width, LANES, maximum), LANES
-        if width > 8:
-            row, width = fold(eight, row, width, 8, maximum), 8
-        for i in range(width):
-            one = row + i
-            if maximum or number is not float and number is not double:
-                combine(<number *> result, &one, 1, 1, True, True)
-            else:
-                total += one[0]
-        v += block
-        n -= block
-    if number is float or number is double:
-        if not maximum:
-            return <number> total
-    return result[0]
+cdef inline void every(number *to, const number *v, Py_ssize_t step, Py_ssize_t n) noexcept nogil:
+    """to[j] = v[j * step]; a constant step lets the compiler shuffle vectors."""
+    cdef Py_ssize_t j
+    if step == 2:
+        for j in range(n):
+            to[j] = v[2 * j]
+    else:
+        for j in range(n):
+            to[j] = v[step * j]

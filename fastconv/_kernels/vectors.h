@@ -2,10 +2,11 @@
  *
  *     to[j] = rows[0][j] (+) rows[1][j] (+) ... (+) rows[count - 1][j],     0 <= j < n, 1 <= count <= GROUP
  *
- * and with `more`, to[j] (+) that; a mean also divides, by `by`, and by counts[j] where there are any. Both directions of a pooling window come down to this: down the rows of the window,
- * and along one row by reading it at shifted starts. There is one loop for each count, so that the value stays in a
- * register over all rows while the compiler vectorises over j; `to` overlaps none of the rows. Where the place of the
- * largest is wanted, `keep_largest` takes one row at a time. Choices are made on the bits, so that each is one blend.
+ * and with `more`, to[j] (+) that; a mean also divides, by `by`, and by counts[j] where there are any. Both directions
+ * of a pooling window come down to this: down the rows of the window, and along one row by reading it at shifted starts.
+ * There is one loop for each count, so that the value stays in a register over all rows while the compiler vectorises
+ * over j; `to` overlaps none of the rows. Where the place of the largest is wanted, `keep_largest` takes one row at a
+ * time. Choices are made on the bits, so that each is one blend.
  * Plain C, no instruction sets; the file includes itself once per element type.
  */
 #ifndef FASTCONV_VECTORS_H
@@ -27,40 +28,9 @@
 #define GLUE(a, b) GLUE_(a, b)
 #define NAMED(name) GLUE(name, SUFFIX)
 
-#define FLOATING
-#define ELEMENT float
-#define BITS int32_t
-#define SUFFIX f32
-#include "vectors.h"
-#define ELEMENT double
-#define BITS int64_t
-#define SUFFIX f64
-#include "vectors.h"
-#undef FLOATING
-#define ELEMENT int8_t
-#define BITS int8_t
-#define SUFFIX i8
-#include "vectors.h"
-#define ELEMENT uint8_t
-#define BITS int8_t
-#define SUFFIX u8
-#include "vectors.h"
-#define ELEMENT int16_t
-#define BITS int16_t
-#define SUFFIX i16
-#include "vectors.h"
-#define ELEMENT uint16_t
-#define BITS int16_t
-#define SUFFIX u16
-#include "vectors.h"
-#define ELEMENT int32_t
-#define BITS int32_t
-#define SUFFIX i32
-#include "vectors.h"
-#define ELEMENT int64_t
-#define BITS int64_t
-#define SUFFIX i64
-#include "vectors.h"
+#define EACH_TYPE "vectors.h"
+#include "each_type.h"
+#undef EACH_TYPE
 
 /* The functions by the type of `to`. */
 #define BY_TYPE(name, to) _Generic((to), float *: name##_f32, double *: name##_f64, int8_t *: name##_i8, \
@@ -171,7 +141,4 @@ static void NAMED(mean)(ELEMENT *RESTRICT to, const ELEMENT *const *rows, int co
 #undef MEAN
 #undef ROWS
 #undef LAST
-#undef ELEMENT
-#undef BITS
-#undef SUFFIX
 #endif

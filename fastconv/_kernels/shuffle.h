@@ -1,0 +1,46 @@
+/* Shuffles of two vectors a b of BYTES bytes, whose elements have ELEMENT_BYTES, both to be defined where they are used.
+ *
+ *     SHUFFLE(a, b, EVEN)      a0 a2 ... b0 b2 ...        SHUFFLE(a, b, LATER)     a1 a2 ... b0
+ *     SHUFFLE(a, b, ODD)       a1 a3 ... b1 b3 ...        SHUFFLE(a, b, EARLIER)   b0 a0 a1 ...
+ *
+ * Only where SHUFFLES is defined: GCC from 12 on, and Clang.
+ */
+#ifndef FASTCONV_SHUFFLE_H
+#define FASTCONV_SHUFFLE_H
+
+#include "simd.h"
+#include "vectors.h"
+
+#if VECTOR_BYTES && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLES
+#endif
+#endif
+
+#define COUNT (BYTES / ELEMENT_BYTES)
+#define LIST2(of, i) of(i), of(i + 1)
+#define LIST4(of, i) LIST2(of, i), LIST2(of, i + 2)
+#define LIST8(of, i) LIST4(of, i), LIST4(of, i + 4)
+#define LIST16(of, i) LIST8(of, i), LIST8(of, i + 8)
+#define LIST32(of, i) LIST16(of, i), LIST16(of, i + 16)
+#define LIST64(of, i) LIST32(of, i), LIST32(of, i + 32)
+#define LIST_1_16 LIST16 /* by the size of an element and of a vector */
+#define LIST_1_32 LIST32
+#define LIST_1_64 LIST64
+#define LIST_2_16 LIST8
+#define LIST_2_32 LIST16
+#define LIST_2_64 LIST32
+#define LIST_4_16 LIST4
+#define LIST_4_32 LIST8
+#define LIST_4_64 LIST16
+#define LIST_8_16 LIST2
+#define LIST_8_32 LIST4
+#define LIST_8_64 LIST8
+#define LIST GLUE(GLUE(LIST, ELEMENT_BYTES), BYTES)
+#define SHUFFLE(a, b, of) __builtin_shufflevector(a, b, LIST(of, 0))
+#define EVEN(i) (2 * (i))
+#define ODD(i) (2 * (i) + 1)
+#define LATER(i) ((i) + 1)
+#define EARLIER(i) ((i) ? (i) - 1 : COUNT)
+
+#endif

@@ -1,0 +1,74 @@
+"""The common windows over channels-first planes (`strips.h`): which geometries they are, and what their strips need."""
+
+from libc.math cimport fabs, frexp
+from fastconv._kernels.window cimport Place, PoolShape, Strides, counts_along, divisor_of, number, place
+
+
+cdef extern from "strips.h" nogil:
+    enum: VECTOR_BYTES
+    enum: STRIP_LARGEST
+    enum: STRIP_MEAN
+    enum: STRIP_SCALED
+    ctypedef struct Strips:
+        Py_ssize_t ih, iw, ldx, oh, ow, ph, pw, bytes
+        int kernel, stride, kind
+        const void *blank
+        const void *down
+        const void *across
+    Py_ssize_t strip_bytes(const Strips *s, Py_ssize_t size) noexcept
+    void pool_strips(...) noexcept
+
+
+cdef inline Strips strips_for(const PoolShape *s, const Strides *t, Py_ssize_t size) noexcept nogil:
+    """The strips of a channels-first plane of elements of `size` bytes; `bytes` is 0 if they cannot pool it."""
+    cdef Strips f
+    f.ih, f.iw, f.oh, f.ow, f.ph, f.pw = s.ih, s.iw, s.oh, s.ow, s.ph, s.pw
+    f.kernel, f.stride, f.ldx, f.bytes, f.kind = <int> s.kw, <int> s.sw, t.h, 0, STRIP_LARGEST
+    f.blank, f.down, f.across = NULL, NULL, NULL
+    if s.adaptive or s.kd > 1 or s.kw > 3 or s.sw > 2:
+        return f
+    if s.kh == s.kw and s.sh == s.sw and s.dh == 1 and s.dw == 1:
+        f.bytes = strip_bytes(&f, size)
+    return f
+
+
+cdef inline Py_ssize_t elements_for(const Strips *f) noexcept nogil:
+    """What `fill` needs."""
+    return f.ow + f.oh + 2 * VECTOR_BYTES + 2
+
+
+cdef inline bint is_power_of_two(double x) noexcept nogil:
+    cdef int exponent
+    return fabs(frexp(x, &exponent)) == 0.5
+
+
+cdef inline void fill(Strips *f, number *scratch, PoolShape *s, number blank) noexcept nogil:
+    """Lay out the blank and the divisors in `scratch`. Inverses stand for divisors if all of them are exact."""
+    cdef number *across = scratch
+    cdef number *down = across + f.ow
+    cdef number *blanks = down + f.oh
+    cdef Py_ssize_t j
+    cdef bint scaled = True
+    for j in range(2 * VECTOR_BYTES + 2):
+        blanks[j] = blank
+    f.blank, f.down, f.across, f.kind = blanks, down, across, STRIP_LARGEST
+    if number is float or number is double:
+        if not s.maximum:
+            counts_along(across, s)
+            for j in range(f.oh):
+                down[j] = <number> divisor_of(s, place(s, 0, j))
+            for j in range(f.ow + f.oh):
+                scaled = scaled and is_power_of_two(across[j])
+            for j in range(f.ow + f.oh if scaled else 0):
+                across[j] = 1 / across[j]
+            f.kind = STRIP_SCALED if scaled else STRIP_MEAN
+
+
+cdef inline const number *plane_of(const number *x, const Strides *t, Py_ssize_t plane) noexcept nogil:
+    """Where plane `plane` of x starts, counted over (n, c)."""
+    return x + plane // t.channels * t.n + plane % t.channels * t.c
+
+
+cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) noexcept nogil:
+    """Into how many parts the rows of outputs of each slab are split, so that all threads have work."""
+    return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1

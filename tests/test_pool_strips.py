@@ -1,0 +1,88 @@
+"""The windows that have a way of their own, 3 x 3 and 2 x 2, on maps around the widths of vectors and their halves."""
+
+import ctypes
+import mmap
+import sys
+
+import numpy as np
+import pytest
+
+import fastconv
+from tests import data
+
+WINDOWS = ((3, 1, 1), (3, 1, 0), (3, 2, 1), (3, 2, 0), (2, 2, 0))  # kernel, stride, padding
+over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS)
+WIDTHS = (3, 4, 5, 7, 8, 9, 10, 13, 14, 15, 16, 17, 18, 24, 25, 31, 32, 33, 35, 40, 49, 64, 66, 129, 131)
+
+
+def windows(x, kernel, stride, padding, blank):
+    """Every window of the last two axes, as two axes more."""
+    around = ((0, 0),) * (x.ndim - 2) + ((padding, padding),) * 2
+    padded = np.pad(x, around, constant_values=blank)
+    view = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (-2, -1))
+    return view[..., ::stride, ::stride, :, :]
+
+
+@over_windows
+@pytest.mark.parametrize("kind", ["float32", "float64", "int8", "uint16", "int64"])
+def test_every_width(kernel, stride, padding, kind, cpu_level):
+    for width in WIDTHS:
+        x = data.generator(width).integers(0, 99, (2, 5, width)).astype(kind)
+        blank = -np.inf if x.dtype.kind == "f" else np.iinfo(kind).min
+        expected = windows(x, kernel, stride, padding, blank).max((-2, -1))
+        np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected, strict=True)
+        if x.dtype.kind == "f":
+            expected = (windows(x, kernel, stride, padding, 0).sum((-2, -1)) / kernel**2).astype(kind)
+            np.testing.assert_array_equal(fastconv.avg_pool2d(x, kernel, stride, padding), expected, strict=True)
+
+
+@over_windows
+@pytest.mark.parametrize("width", [7, 17, 35, 70])
+def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
+    """The quick pass notices a NaN by its sum, wherever it lies: one plane of the batch for each place."""
+    x = np.broadcast_to(data.normal((3, width), dtype), (3 * width, 3, width)).copy()
+    x[np.arange(3 * width), np.arange(3 * width) // width, np.arange(3 * width) % width] = np.nan
+    expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
+    np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)
+
+
+@over_windows
+def test_infinities_of_both_signs_are_no_nan(kernel, stride, padding, dtype, cpu_level):
+    """Their sum is NaN, which is a false alarm."""
+    x = data.generator("infinities").choice(np.array([-np.inf, 1, np.inf], dtype), (2, 9, 37), p=[0.8, 0.1, 0.1])
+    expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
+    np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected, strict=True)
+
+
+@over_windows
+def test_the_careful_pass_picks_the_same_zero(kernel, stride, padding, dtype, cpu_level):
+    """0 equals -0: which of them is the maximum must not depend on a NaN elsewhere, nor on the threads."""
+    x = data.generator("zeros").choice(np.array([0.0, -0.0], dtype), (1, 64, 37))
+    quick = np.signbit(fastconv.max_pool2d(x, kernel, stride, padding))
+    x[0, -1, -1] = np.nan
+    with fastconv.num_threads(1):
+        careful = np.signbit(fastconv.max_pool2d(x, kernel, stride, padding))
+    assert quick.any()
+    assert not quick.all()
+    np.testing.assert_array_equal(careful[:, :-2, :-2], quick[:, :-2, :-2])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@over_windows
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_nothing_beside_the_array_is_read(kernel, stride, padding, end, dtype, cpu_level):
+    """The array ends where memory ends: an access beyond it would end the process."""
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 3 * page)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protect = ctypes.CDLL(None).mprotect
+    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for guard in (0, 2 * page):
+        assert protect(base + guard, page, 0) == 0
+    for width in (6, 8, 16, 17, 33, 35):
+        size = 5 * width * np.dtype(dtype).itemsize
+        x = np.frombuffer(memory, dtype, 5 * width, page if end == "first" else 2 * page - size).reshape(1, 5, width)
+        x[:] = data.normal(x.shape, dtype)
+        expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
+        np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)
+    assert protect(base, 3 * page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
