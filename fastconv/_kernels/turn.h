@@ -2,7 +2,8 @@
  *
  *     a b c d        a e . .      Four rows are loaded, interleaved twice and stored as four columns: two shuffles for
  *     e f g h   ->   b f . .      each row instead of sixteen single stores. What is left at the edges goes one by one.
- *     . . . .        c g . .      Where a vector holds eight elements, squares of eight come first, of three shuffles.
+ *     . . . .        c g . .      Where a vector holds eight elements and the block as many, squares of eight take
+ *                                 three shuffles a row; the last ones overlap those before them.
  *
  * `from` and `to` do not overlap. The file includes itself once per element type.
  */
@@ -123,16 +124,19 @@ static void turn_fours(ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrd
 static void TURN_PASTE(turn, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
 {
-    ptrdiff_t i = 0;
 #ifdef TURN_EIGHTS
-    for (; i + 8 <= rows; i += 8) {
-        ptrdiff_t j = 0;
-        for (; j + 8 <= cols; j += 8)
-            turn_eight(from + i * ldf + j, ldf, to + j * ldt + i, ldt);
-        turn_fours(8, cols - j, from + i * ldf + j, ldf, to + j * ldt + i, ldt);
+    if (rows >= 8 && cols >= 8) {
+        for (ptrdiff_t i = 0; i < rows; i += 8) {
+            const ptrdiff_t r = i + 8 <= rows ? i : rows - 8;
+            for (ptrdiff_t j = 0; j < cols; j += 8) {
+                const ptrdiff_t c = j + 8 <= cols ? j : cols - 8;
+                turn_eight(from + r * ldf + c, ldf, to + c * ldt + r, ldt);
+            }
+        }
+        return;
     }
 #endif
-    turn_fours(rows - i, cols, from + i * ldf, ldf, to + i, ldt);
+    turn_fours(rows, cols, from, ldf, to, ldt);
 }
 #undef turn_fours
 #undef turn_four
