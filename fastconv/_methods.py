@@ -38,10 +38,26 @@ def _stages_little(g):
     return (g.ic // g.groups) * g.kd * rows * row <= STAGE
 
 
+SMALL = 14  # output columns up to which lanes are filled by channels instead: asv_bench/peers.py --family depthwise
+PLANE = 512  # input pixels of a plane up to which `planes.pyx` stays in the L1 cache
+TABLE = 2048  # pixels of the padded plane, each with an entry in its table
+CHAIN = 64  # taps that it may add one after the other: the CHUNK of `simd.h`
+
+
+def _small_planes(g):
+    """Whether the planes of a depthwise layer are small enough to be turned, and enough of them to fill vectors."""
+    flat = g.id == g.kd == g.od == 1
+    small = g.ow <= SMALL and g.ih * g.iw <= PLANE and g.kh * g.kw <= CHAIN
+    padded = ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw + 1)
+    return g.groups == g.ic == g.oc >= 8 and flat and small and padded <= TABLE
+
+
 def _direct_kernel(g):
-    """Vectors along a row where few output channels share a pixel, else a register tile over channels and pixels."""
+    """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
     if g.last:
         return "depthwise_last" if g.groups == g.ic else "direct_last"
+    if _small_planes(g):
+        return "planes"
     return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
 
 

@@ -25,20 +25,10 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, strip, strip_lanes, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
-
-cdef extern from "depthwise_last.h" nogil:
-    enum: STRIP_PIXELS
-    ctypedef struct depthwise_strip:
-        Py_ssize_t rows, row_step, kw, tap_step, pixel_step, shared, channels, out_step, spread
-        int clamp
-        double lo, hi
-    Py_ssize_t strip_pixels(const depthwise_strip *t)
-    Py_ssize_t strip_lanes(size_t size)
-    void strip(size_t size, Py_ssize_t px, const depthwise_strip *t, const void *const *table, const void *w, void *out,
-               Py_ssize_t vectors, Py_ssize_t valid)
 
 cdef enum:
     SEGMENT = 64             # output pixels of a row in one table: keeps it in L1, and long signals divisible

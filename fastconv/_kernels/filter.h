@@ -2,30 +2,32 @@
  *
  *   out[q][x] = bias + sum over plane, j, i of  w[plane][i][j] * staged[plane][q * step + i * reach + column[j] + x]
  *
- *     staged rows        output rows q = 0 1 2       With step = reach = pitch a loaded row r serves every output row q
- *     r = 0  ........    w0                          for which i = r - q is a tap of the kernel: three rows of output
- *     r = 1  ........    w1 w0                       under a 3x3 kernel read five rows instead of nine. The triangle
- *     r = 2  ........    w2 w1 w0                    at the start and the one at the end unroll; between them every
- *     r = 3  ........       w2 w1                    row serves all q.
- *     r = 4  ........          w2
+ *     staged rows        output rows q = 0 1 2       With reach = pitch a loaded row r serves every output row q for
+ *     r = 0  ........    w0                          which i = r - q * sh is a tap of the kernel: at stride 1 three
+ *     r = 1  ........    w1 w0                       rows of output under a 3x3 kernel read five rows instead of nine.
+ *     r = 2  ........    w2 w1 w0                    Kernels 3, 5 and 7 high unroll as a whole. Higher ones unroll the
+ *     r = 3  ........       w2 w1                    triangle at the start and the one at the end; between them every
+ *     r = 4  ........          w2                    row serves all q.
  *
- * Each output adds its taps in the order (plane, j, i), whichever tile it falls in. Vectors run along x; lanes beyond
- * the last column and rows beyond the last are computed from whatever is staged there and never stored. The file
- * includes itself once per element type.
+ * Each output adds its taps in the order (plane, j, i), whichever tile it falls in. Vectors run along x; the last one of
+ * a row moves back to end with the row, and computes again what the one before it did. Where a row is shorter than a
+ * vector, lanes beyond it are stored too and overwritten by the next row, but for those beyond the last row. Rows beyond
+ * the last are computed from whatever is staged there and never stored. The file includes itself once per element type.
  */
 #ifndef FASTCONV_FILTER_H
 #define FASTCONV_FILTER_H
 
-#include <string.h>
-
+#include "copy.h"
+#include "keep.h"
 #include "simd.h"
-
 
 #define EACH_OUTPUT UNROLL for (ptrdiff_t q = 0; q < nr; q++) UNROLL for (ptrdiff_t x = 0; x < nv; x++)
 #define FILTER_LANES (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)
 
 #define FILTER_ROWS 8    /* the tallest tile */
 #define FILTER_VECTORS 8 /* the widest tile */
+#define FILTER_HIGH 7    /* the highest kernel that unrolls as a whole */
+#define UNROLL_ROWS _Pragma("GCC unroll 32")
 
 typedef struct {
     ptrdiff_t planes, plane;     /* input planes, and the distance of one to the next */
@@ -38,6 +40,12 @@ typedef struct {
     double lo, hi;
 } filter_shape;
 
+/* Of output rows under which neighbouring taps read neighbouring rows, so that they share them; else 0. */
+static inline ptrdiff_t shared_stride(const filter_shape *s)
+{
+    return s->reach != s->pitch ? 0 : (s->step == s->pitch) + 2 * (s->step == 2 * s->pitch);
+}
+
 #define ELEMENT float
 #define SUFFIX f32
 #include "filter.h"
@@ -49,13 +57,14 @@ typedef struct {
 #undef ELEMENT
 #undef SUFFIX
 
-/* A strip of tiles down `rows` rows of output, as wide as one tile but not wider than `cols`: returns how wide. */
-static inline ptrdiff_t filter_strip(size_t size, const filter_shape *s, const void *staged, const void *w, double bias,
-                                     void *out, ptrdiff_t rows, ptrdiff_t cols)
+/* `rows` rows of `cols` output columns; where they are fewer than a vector has lanes, rows follow each other densely. */
+static inline void filter_block(size_t size, const filter_shape *s, const void *staged, const void *w, double bias,
+                                void *out, ptrdiff_t rows, ptrdiff_t cols)
 {
     if (size == sizeof(float))
-        return filter_strip_f32(s, staged, w, (float)bias, out, rows, cols);
-    return filter_strip_f64(s, staged, w, bias, out, rows, cols);
+        filter_block_f32(s, staged, w, (float)bias, out, rows, cols);
+    else
+        filter_block_f64(s, staged, w, bias, out, rows, cols);
 }
 
 #elif defined(ELEMENT)
@@ -64,14 +73,19 @@ static inline ptrdiff_t filter_strip(size_t size, const filter_shape *s, const v
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 #define tile PASTE(filter_tile, SUFFIX)
-#define run PASTE(filter_run, SUFFIX)
+#define store_few PASTE(filter_store_few, SUFFIX)
+
+/* The first column of vector x of a tile. */
+#define COLUMN(x) ((x) < nv - 1 ? (x) * LANES : last)
 
 /* acc[q] += w[-q * kw] * row for q0 <= q < q1. A macro over constant bounds: only then do the accumulators, which must
  * never have an address, unroll into registers. */
 #define ADD_ROW(q0, q1) do { \
         vec v[FILTER_VECTORS]; \
-        UNROLL for (ptrdiff_t x = 0; x < nv; x++) \
-            v[x] = *(const vec *)(row + x * LANES); \
+        UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
+            v[x] = *(const vec *)(row + COLUMN(x)); \
+            LOADED_ONCE(v[x]); \
+        } \
         UNROLL for (ptrdiff_t q = 0; q < nr; q++) { \
             if (q < (q0) || q >= (q1)) \
                 continue; \
@@ -95,14 +109,26 @@ static inline ptrdiff_t filter_strip(size_t size, const filter_shape *s, const v
             EACH_OUTPUT AT(sum) = PART_##part; \
     } while (0)
 
-static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptrdiff_t kh, const ptrdiff_t kw,
+static NEVER_INLINE void store_few(ELEMENT *to, vec v, ptrdiff_t n)
+{
+    ELEMENT edge[FILTER_LANES];
+    *(vec *)edge = v;
+    if (n > 0)
+        copy_few((char *)to, (const char *)edge, n * (ptrdiff_t)sizeof(ELEMENT));
+}
+
+/* `sh`, a constant as nr and nv are, is the stride of output rows that share loaded rows under a kernel of constant
+ * height; 0 leaves everything to the shape. `last` is the last vector's column, `room` what may be written from `out`. */
+static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptrdiff_t kh, const ptrdiff_t sh,
                                const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT bias,
-                               ELEMENT *out, const ptrdiff_t rows, const ptrdiff_t cols)
+                               ELEMENT *out, const ptrdiff_t rows, const ptrdiff_t last, const ptrdiff_t room)
 {
     vec acc[FILTER_ROWS][FILTER_VECTORS];
-    const ptrdiff_t pitch = s->pitch;
+    const ptrdiff_t pitch = s->pitch, kw = s->kw, out_pitch = s->out_pitch;
     EACH_OUTPUT acc[q][x] = (vec){0};
-    ELEMENT total[FILTER_ROWS * FILTER_VECTORS * FILTER_LANES], grand[FILTER_ROWS * FILTER_VECTORS * FILTER_LANES];
+    ELEMENT sums[2][FILTER_ROWS * FILTER_VECTORS * FILTER_LANES], *total = sums[0], *grand = sums[1];
+    IN_MEMORY(total);
+    IN_MEMORY(grand);
     ptrdiff_t chain = 0, chains = 0;
     for (ptrdiff_t plane = 0; plane < s->planes; plane++, staged += s->plane, w += kh * kw)
         for (ptrdiff_t i0 = 0; i0 < kh; i0 += CHUNK)
@@ -118,7 +144,26 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
                 }
                 chain += taps;
                 const ELEMENT *row = staged + s->column[j] + i0 * s->reach, *tap = w + i0 * kw + j;
-                if (nr > 1 && taps >= nr && s->step == pitch && s->reach == pitch) {
+                if (sh > 0) {
+                    vec k[FILTER_HIGH];
+                    UNROLL for (ptrdiff_t i = 0; i < kh; i++)
+                        k[i] = tap[i * kw] - (vec){0};
+                    UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * sh + kh; r++) {
+                        vec v[FILTER_VECTORS];
+                        UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
+                            v[x] = *(const vec *)(row + COLUMN(x));
+                            LOADED_ONCE(v[x]);
+                        }
+                        UNROLL for (ptrdiff_t q = 0; q < nr; q++) {
+                            if (r < q * sh || r >= q * sh + kh)
+                                continue;
+                            UNROLL for (ptrdiff_t x = 0; x < nv; x++)
+                                acc[q][x] += k[r - q * sh] * v[x];
+                        }
+                        KEEP_ORDER();
+                        row += pitch;
+                    }
+                } else if (nr > 1 && taps >= nr && s->step == pitch && s->reach == pitch) {
                     UNROLL for (ptrdiff_t r = 1; r < nr; r++)
                         ADD_ROW(0, r);
                     for (ptrdiff_t r = nr; r <= taps; r++)
@@ -129,7 +174,7 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
                     const ptrdiff_t step = s->step, reach = s->reach;
                     for (ptrdiff_t i = 0; i < taps; i++, row += reach, tap += kw) {
                         const ELEMENT weight = *tap;
-                        EACH_OUTPUT acc[q][x] += weight * *(const vec *)(row + q * step + x * LANES);
+                        EACH_OUTPUT acc[q][x] += weight * *(const vec *)(row + q * step + COLUMN(x));
                         KEEP_ORDER();
                     }
                 }
@@ -149,69 +194,97 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
     UNROLL for (ptrdiff_t q = 0; q < nr; q++) {
         if (q >= rows)
             return;
-        ELEMENT *to = out + q * s->out_pitch;
-        UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
-            const ptrdiff_t left = cols - x * LANES;
-            if (left >= LANES) {
-                *(vec *)(to + x * LANES) = acc[q][x];
-            } else if (left > 0) {
-                ELEMENT edge[FILTER_LANES];
-                *(vec *)edge = acc[q][x];
-                memcpy(to + x * LANES, edge, (size_t)left * sizeof(ELEMENT));
-            }
+        ELEMENT *to = out + q * out_pitch;
+        if (nv == 1 && room - q * out_pitch < LANES) {
+            store_few(to, acc[q][0], room - q * out_pitch);
+            continue;
         }
+        UNROLL for (ptrdiff_t x = 0; x < nv; x++)
+            *(vec *)(to + COLUMN(x)) = acc[q][x];
     }
 }
 
-/* Tiles of nr rows and nv vectors, one below the other; nr, nv, and where a caller names them kh and kw, are constants. */
-static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t nv, const ptrdiff_t kh, const ptrdiff_t kw,
-                              const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT bias,
-                              ELEMENT *out, ptrdiff_t rows, const ptrdiff_t cols)
-{
-    for (; rows > 0; rows -= nr, staged += nr * s->step, out += nr * s->out_pitch)
-        tile(nr, nv, kh, kw, s, staged, w, bias, out, rows, cols);
-}
-
-/* Eight to twelve accumulators each, and never more than fifteen registers with the loaded row and the weight: a
- * sixteenth makes gcc spill, which costs a factor of four. A tile as tall as the kernel shares best. */
-#define filter_strip_of PASTE(filter_strip, SUFFIX)
-static NEVER_INLINE ptrdiff_t filter_strip_of(const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, ELEMENT bias,
-                                              ELEMENT *out, ptrdiff_t rows, ptrdiff_t cols)
-{
-    const ptrdiff_t vectors = (cols + LANES - 1) / LANES;
-    const ptrdiff_t shared = s->step == s->pitch && s->reach == s->pitch ? s->kh : 0; /* taps that may share a row */
-#define KIND(nr, nv, kh, kw) { \
-        if (cols > (nv) * LANES) \
-            cols = (nv) * LANES; \
-        run(nr, nv, kh, kw, s, staged, w, bias, out, rows, cols); \
-        return cols; \
+/* Accumulators, the loaded row and the weights of a column fit the registers, 32 at AVX-512 and 16 below: one more makes
+ * gcc spill, which costs a factor of four. Eight independent sums hide the latency of FMA where two start each cycle. */
+#define filter_block_of PASTE(filter_block, SUFFIX)
+#define strip PASTE(filter_strip, SUFFIX)
+#define KIND(nr, nv, kh, sh) { \
+        do { \
+            const ptrdiff_t width = cols - x < (nv) * LANES ? cols - x : (nv) * LANES; \
+            const ptrdiff_t at = width < LANES && cols > LANES ? cols - LANES : x; \
+            for (ptrdiff_t y = 0; y < rows; y += nr) \
+                tile(nr, nv, kh, sh, s, staged + y * s->step + at, w, bias, out + y * s->out_pitch + at, rows - y, \
+                     (nv) > 1 ? width - LANES : 0, room - y * s->out_pitch - at); \
+            x += width; \
+        } while (cols - x >= (nv) * LANES); \
+        return x; \
     }
+
+/* `rows` rows of the tiles from column x on that are of one kind; returns where the next kind begins. */
+static NEVER_INLINE ptrdiff_t strip(const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT bias,
+                                    ELEMENT *out, const ptrdiff_t rows, const ptrdiff_t cols,
+                                    ptrdiff_t x, const ptrdiff_t room)
+{
+    const ptrdiff_t vectors = (cols - x + LANES - 1) / LANES;
+    const ptrdiff_t shared = shared_stride(s);
     if (rows == 1) {
-        if (vectors >= 8) KIND(1, 8, s->kh, s->kw)
-        if (vectors >= 4) KIND(1, 4, s->kh, s->kw)
-        KIND(1, 1, s->kh, s->kw)
+        if (vectors >= 8) KIND(1, 8, s->kh, 0)
+        if (vectors >= 4) KIND(1, 4, s->kh, 0)
+        KIND(1, 1, s->kh, 0)
     }
-    if (s->kh == 3 && s->kw == 3) { /* by far the most common kernel */
-        if (vectors == 1) KIND(8, 1, 3, 3)
-        if (vectors >= 3 && shared) KIND(3, 3, 3, 3)
-        KIND(6, 2, 3, 3)
+#define SHARED(high, sh) if (s->kh == high && shared == sh) HEIGHTS(high, sh)
+#if VECTOR_BYTES == 64
+#define WIDTHS(nr, kh, sh) { if (vectors > 1) KIND(nr, 2, kh, sh) else KIND(nr, 1, kh, sh) }
+#define HEIGHTS(kh, sh) { \
+        if (rows > 7) WIDTHS(8, kh, sh) \
+        if (rows > 4) WIDTHS(7, kh, sh) \
+        WIDTHS(4, kh, sh) \
     }
-    if (vectors == 1) KIND(8, 1, s->kh, s->kw)
-    if (vectors >= 4 && shared == 2) KIND(2, 4, s->kh, s->kw)
-    if (vectors >= 3 && shared == 3) KIND(3, 3, s->kh, s->kw)
-    if (shared == 4) KIND(4, 2, s->kh, s->kw)
-    if (shared == 5) KIND(5, 2, s->kh, s->kw)
-    KIND(6, 2, s->kh, s->kw)
-#undef KIND
+    SHARED(3, 1)
+    SHARED(3, 2)
+    SHARED(5, 1)
+    SHARED(5, 2)
+    SHARED(7, 1)
+    SHARED(7, 2)
+    if (vectors > 1 && shared == 1 && s->kh > 7) KIND(8, 2, s->kh, 0)
+#else
+#define HEIGHTS(kh, sh) { if (vectors > 1) KIND(4, 2, kh, sh) else KIND(8, 1, kh, sh) }
+    SHARED(3, 1)
+    SHARED(3, 2)
+#endif
+    if (vectors == 1) KIND(8, 1, s->kh, 0)
+    if (vectors >= 4 && shared == 1 && s->kh == 2) KIND(2, 4, s->kh, 0)
+    if (shared == 1 && s->kh == 4) KIND(4, 2, s->kh, 0)
+    if (shared == 1 && s->kh == 5) KIND(5, 2, s->kh, 0)
+    KIND(6, 2, s->kh, 0)
+#undef SHARED
+#undef HEIGHTS
+#undef WIDTHS
 }
-#undef filter_strip_of
-#undef run
+#undef KIND
+
+static void filter_block_of(const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT bias,
+                            ELEMENT *out, const ptrdiff_t rows, const ptrdiff_t cols)
+{
+    const int unrolled = shared_stride(s) && (s->kh == 3 || (VECTOR_BYTES == 64 && (s->kh == 5 || s->kh == 7)));
+    const ptrdiff_t bands = unrolled ? (rows + FILTER_ROWS - 1) / FILTER_ROWS : 1;
+    for (ptrdiff_t band = 0; band < bands; band++) {
+        const ptrdiff_t top = band * rows / bands, end = (band + 1) * rows / bands;
+        for (ptrdiff_t x = 0; x < cols;)
+            x = strip(s, staged + top * s->step, w, bias, out + top * s->out_pitch, end - top, cols, x,
+                      (rows - top - 1) * s->out_pitch + cols);
+    }
+}
+#undef filter_block_of
+#undef strip
 #undef tile
+#undef store_few
 #undef ADD_UP
 #undef PART_acc
 #undef PART_total
 #undef AT
 #undef ADD_ROW
+#undef COLUMN
 #undef mask
 #undef vec
 #undef LANES

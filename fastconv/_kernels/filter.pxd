@@ -8,6 +8,5 @@ cdef extern from "filter.h" nogil:
         Py_ssize_t out_pitch
         int clamp
         double lo, hi
-    enum: VECTOR_BYTES
-    Py_ssize_t filter_strip(size_t size, const filter_shape *s, const void *staged, const void *w, double bias,
-                            void *out, Py_ssize_t rows, Py_ssize_t cols)
+    void filter_block(size_t size, const filter_shape *s, const void *staged, const void *w, double bias, void *out,
+                      Py_ssize_t rows, Py_ssize_t cols)

@@ -5,7 +5,7 @@
 
 A matrix product needs many output channels to repay the packing of patches. Here vectors run along a row of one output
 plane instead, and several rows of output share each loaded row of input (see `filter.h`). The input rows that a block
-of output needs are staged in a scratch that stays in a core's L2, with zeros for padding, so that there are no border
+of output needs are staged in a scratch that stays in a core's L1, with zeros for padding, so that there are no border
 cases; a row is split by the phase of the stride, so that every tap reads with unit stride:
 
     stride 2, three taps    image row    . p0 q0 p1 q1 p2 q2 ...       taps 0 and 2 read p at 0 and 1, tap 1 q at 0
@@ -18,13 +18,19 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.filter cimport FILTER_ROWS, VECTOR_BYTES, filter_shape, filter_strip
+from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+    void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
+                    Py_ssize_t rows, Py_ssize_t n)
+
 cdef enum:
-    STAGE_BYTES = 131072    # staged rows of one block: a quarter of a 512 KiB L2
+    STAGE_BYTES = 20480     # staged rows of one block: the better part of a 32 KiB L1, beside input and output
     WIDEST = 2048           # output columns of one block
     LINE = 64               # bytes of a cache line
 
@@ -38,12 +44,15 @@ cdef struct Task:
     Py_ssize_t staged                   # rows of input under a block
     Py_ssize_t slots, slot              # phases staged of each row, and elements of one
     Py_ssize_t *phase                   # of each slot: which pixel modulo the stride it starts from
+    Py_ssize_t *shift                   # of each slot: how far in it starts, for the image's pixels to be aligned
+    bint paired                         # a row's pixels go to two slots in turn
+    bint moving                         # padded rows are not the same in every block
     filter_shape shape
 
 
-cdef void split_phases(Task *t, Py_ssize_t *column) noexcept nogil:
-    """Fill `phase`, `slots` and, in units of a slot and then of elements, where each tap's column stands."""
-    cdef Py_ssize_t j, slot, reach = 0, vector = max(VECTOR_BYTES // 4, 1)
+cdef void split_phases(Task *t, Py_ssize_t *column, Py_ssize_t line) noexcept nogil:
+    """Fill `phase`, `shift`, `slots`, `slot` and where each tap's column stands; lines of `line` elements."""
+    cdef Py_ssize_t j, slot, reach = 0
     t.slots = 0
     for j in range(t.s.kw):
         slot = 0
@@ -51,81 +60,100 @@ cdef void split_phases(Task *t, Py_ssize_t *column) noexcept nogil:
             slot += 1
         if slot == t.slots:
             t.phase[slot] = j * t.s.dw % t.s.sw
+            t.shift[slot] = ceil_div(first_inside(t.phase[slot] - t.s.pw, t.s.sw), line) * line
+            t.shift[slot] -= first_inside(t.phase[slot] - t.s.pw, t.s.sw)
             t.slots += 1
         column[j] = slot
         reach = max(reach, j * t.s.dw // t.s.sw)
-    t.slot = ceil_div(t.cols, vector) * vector + reach
+    t.slot = ceil_div(max(t.cols, line) + reach + line - 1, line) * line
     for j in range(t.s.kw):
-        column[j] = column[j] * t.slot + j * t.s.dw // t.s.sw
+        column[j] = column[j] * t.slot + t.shift[column[j]] + j * t.s.dw // t.s.sw
+    t.paired = t.slots == 2 and t.s.sw == 2
 
 
 cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
-    """Blocks of columns, then of as many rows as fit the stage, then fewer if threads would go without work."""
+    """Blocks of as many rows as fit the stage, then of fewer if threads would go without work."""
     cdef Py_ssize_t span = (t.s.kh - 1) * t.s.dh + 1, line = LINE // <Py_ssize_t> size, budget, items
     t.shape.pitch = (ceil_div(t.slots * t.slot, line) | 1) * line       # an odd number of lines: all cache sets
     budget = STAGE_BYTES // <Py_ssize_t> size // (t.shape.pitch * max(t.shape.planes, 1))
     t.rows = clip((budget - span) // t.s.sh + 1, min(FILTER_ROWS, t.s.oh), t.s.oh)
-    t.wide = ceil_div(t.s.ow, t.cols)
     items = t.n * t.s.groups * t.s.od * t.wide
     t.high = ceil_div(t.s.oh, t.rows)
     if threads > 1 and items * t.high < 4 * threads:
         t.high = min(ceil_div(4 * threads, items), ceil_div(t.s.oh, FILTER_ROWS))
-    t.rows = ceil_div(t.s.oh, t.high)
+    t.rows = min(ceil_div(ceil_div(t.s.oh, t.high), FILTER_ROWS) * FILTER_ROWS, t.s.oh)
     t.high = ceil_div(t.s.oh, t.rows)
     t.staged = (t.rows - 1) * t.s.sh + span
     t.shape.plane = t.staged * t.shape.pitch
+    t.moving = t.high > 1 or t.s.od * t.s.kd > 1
 
 
 cdef void stage_plane(const Task *t, const real *x, Py_ssize_t y0, Py_ssize_t x0, real *to) noexcept nogil:
     """Copy what lies under the block at output (y0, x0) from one input plane; x is NULL for a plane of padding."""
-    cdef Py_ssize_t r, k, slot, offset, lo, hi
+    cdef Py_ssize_t r, slot, i, offset, end, size = sizeof(real), pitch = t.shape.pitch
     cdef Py_ssize_t top = y0 * t.s.sh - t.s.ph
     cdef Py_ssize_t first = t.staged if x == NULL else clip(-top, 0, t.staged)
-    cdef Py_ssize_t end = clip(t.s.ih - top, first, t.staged)
-    cdef real *row
-    zeros(to, first * t.shape.pitch)
-    zeros(to + end * t.shape.pitch, (t.staged - end) * t.shape.pitch)
+    cdef Py_ssize_t rows = clip(t.s.ih - top, first, t.staged) - first
+    cdef Py_ssize_t lo[2]
+    cdef Py_ssize_t n[2]
+    cdef real *row[2]
+    if t.moving:                                # else the scratch's zeros above and below the image stay
+        zeros(to, first * pitch)
+        zeros(to + (first + rows) * pitch, (t.staged - first - rows) * pitch)
+    if rows == 0:
+        return
+    x += (top + first) * t.xh + x0 * t.s.sw - t.s.pw
+    to += first * pitch
     for slot in range(t.slots):
         offset = x0 * t.s.sw - t.s.pw + t.phase[slot]
-        lo = clip(first_inside(offset, t.s.sw), 0, t.slot)
-        hi = clip(end_inside(offset, t.s.sw, t.s.iw), lo, t.slot)
-        for r in range(first, end):
-            row = to + r * t.shape.pitch + slot * t.slot
-            for k in range(lo):
-                row[k] = 0
-            copy_run(row + lo, x + (top + r) * t.xh + lo * t.s.sw + offset, hi - lo, t.s.sw)
-            for k in range(hi, t.slot):
-                row[k] = 0
+        end = t.slot - t.shift[slot]
+        i = slot % 2
+        row[i] = to + slot * t.slot + t.shift[slot]
+        lo[i] = clip(first_inside(offset, t.s.sw), 0, end)
+        n[i] = clip(end_inside(offset, t.s.sw, t.s.iw), lo[i], end) - lo[i]
+        if t.s.sw == 1:
+            copy_rows(size, row[i] + lo[i], pitch, x + lo[i], t.xh, rows, n[i])
+        elif not t.paired:
+            for r in range(rows):
+                copy_run(row[i] + r * pitch + lo[i], x + r * t.xh + lo[i] * t.s.sw + t.phase[slot], n[i], t.s.sw)
+        if t.wide > 1:                          # else the zeros left and right of it stay
+            for r in range(rows):
+                zeros(row[i] + r * pitch, lo[i])
+                zeros(row[i] + r * pitch + lo[i] + n[i], end - lo[i] - n[i])
+    if t.paired:                                # neighbouring pixels go to the slots in turn, the leftmost one's first
+        i = lo[1] * 2 + 1 < lo[0] * 2
+        split_rows(size, row[i] + lo[i], row[1 - i] + lo[1 - i], pitch, x + lo[i] * 2 + i, t.xh, rows,
+                   min(2 * n[i], 2 * n[1 - i] + 1))
 
 
 cdef void block(
     const Task *t, const real *image, const real *w, const real *bias, real *out, real *stage,
-    Py_ssize_t z, Py_ssize_t y0, Py_ssize_t x0,
+    Py_ssize_t z, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t cols,
 ) noexcept nogil:
     """One block of rows and columns at depth z of every output channel of a group, where image, w, bias, out start."""
     cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow
-    cdef Py_ssize_t rows = min(t.rows, t.s.oh - y0), cols = min(t.cols, t.s.ow - x0)
-    cdef Py_ssize_t c, a, iz, o, x
-    cdef real *to
+    cdef Py_ssize_t c, a, iz, o
     for c in range(t.icg):
         for a in range(t.s.kd):
             iz = z * t.s.sd + a * t.s.dd - t.s.pd
             stage_plane(t, image + c * t.xc + iz * t.xd if 0 <= iz < t.s.id else <const real *> NULL, y0, x0,
                         stage + (c * t.s.kd + a) * t.shape.plane)
     for o in range(t.ocg):
-        to = out + (o * t.s.od + z) * plane + y0 * t.s.ow + x0
-        x = 0
-        while x < cols:
-            x += filter_strip(sizeof(real), &t.shape, stage + x, w + o * depth, 0 if bias == NULL else bias[o], to + x,
-                              rows, cols - x)
+        filter_block(sizeof(real), &t.shape, stage, w + o * depth, 0 if bias == NULL else bias[o],
+                     out + (o * t.s.od + z) * plane + y0 * t.s.ow + x0, min(t.rows, t.s.oh - y0), cols)
+
+
+cdef inline Py_ssize_t left_edge(const Task *t, Py_ssize_t i, Py_ssize_t line) noexcept nogil:
+    """The first column of block i of a row: nearly even, so that none is narrower than a vector, and aligned."""
+    return t.s.ow if i == t.wide else i * t.s.ow // t.wide // line * line
 
 
 cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, char *scratch,
               Py_ssize_t scratch_bytes, int threads) noexcept nogil:
     cdef Py_ssize_t item, rest, left, top, z, g, image
-    cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw
+    cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, line = LINE // sizeof(real)
     for item in prange(t.n * t.s.groups * t.s.od * t.high * t.wide, num_threads=threads, schedule="guided"):
-        left = item % t.wide
+        left = left_edge(t, item % t.wide, line)
         rest = item // t.wide
         top = rest % t.high
         rest = rest // t.high
@@ -135,7 +163,8 @@ cdef void run(const Task *t, const real *x, const real *w, const real *bias, rea
         image = rest // t.s.groups
         block(t, x + image * t.xn + g * t.icg * t.xc, w + g * t.ocg * depth, at(bias, g * t.ocg),
               out + (image * t.s.oc + g * t.ocg) * t.s.od * t.s.oh * t.s.ow,
-              <real *> (scratch + threadid() * scratch_bytes), z, top * t.rows, left * t.cols)
+              <real *> (scratch + threadid() * scratch_bytes), z, top * t.rows, left,
+              left_edge(t, item % t.wide + 1, line) - left)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
@@ -147,6 +176,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *ws = <const real *> w.data
     cdef const real *bs = <const real *> first_of(bias)
     cdef char *scratch
+    cdef char *stage
     cdef Py_ssize_t *table
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -162,13 +192,15 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.kh = t.s.kh
     t.shape.kw = t.s.kw
     t.shape.out_pitch = t.s.ow
-    t.cols = min(t.s.ow, WIDEST)
-    table = <Py_ssize_t *> malloc(2 * t.s.kw * sizeof(Py_ssize_t))
+    t.wide = ceil_div(t.s.ow, WIDEST)
+    t.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
+    table = <Py_ssize_t *> malloc(3 * t.s.kw * sizeof(Py_ssize_t))
     if table == NULL:
         raise MemoryError("filter: no memory for the table of taps")
     t.phase = table
-    t.shape.column = table + t.s.kw
-    split_phases(&t, table + t.s.kw)
+    t.shift = table + t.s.kw
+    t.shape.column = table + 2 * t.s.kw
+    split_phases(&t, table + 2 * t.s.kw, LINE // size)
     plan_blocks(&t, size, threads)
     t.shape.step = t.s.sh * t.shape.pitch
     t.shape.reach = t.s.dh * t.shape.pitch
@@ -181,8 +213,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     if scratch == NULL:
         free(table)
         raise MemoryError(f"filter: no memory for {stage_bytes * threads} bytes of staged rows")
+    stage = <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE)
     with nogil:
-        run(&t, xs, ws, bs, <real *> out.data, <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE), stage_bytes,
-            threads)
+        zeros(<real *> stage, stage_bytes // size * threads)
+        run(&t, xs, ws, bs, <real *> out.data, stage, stage_bytes, threads)
     free(scratch)
     free(table)

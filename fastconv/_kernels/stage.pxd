@@ -17,7 +17,7 @@ from fastconv._kernels.shape cimport ConvShape, real
 
 cdef extern from "copy.h" nogil:
     Py_ssize_t copy_lanes(size_t size)
-    void copy_rows(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
+    void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
@@ -155,7 +155,7 @@ cdef inline void copy_columns(
         source = stage + (z - z0) * s.sd * t.depth + (y - y0) * t.cols + o
         tap = k0 % taps
         for k in range(k1 - k0):
-            copy_rows(sizeof(real), panel + k * leading + p - p0, source + t.tap[tap], rows, n, t.cols)
+            copy_runs(sizeof(real), panel + k * leading + p - p0, source + t.tap[tap], rows, n, t.cols)
             tap += 1
             if tap == taps:
                 tap = 0

@@ -13,7 +13,7 @@ from fastconv._kernels.shape cimport ConvShape, real
 
 cdef extern from "copy.h" nogil:
     Py_ssize_t copy_lanes(size_t size)
-    void copy_rows(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
+    void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
 
 
 cdef struct StageLast:
@@ -92,7 +92,7 @@ cdef inline void copy_patches(
         n = first
         while k < k1:
             end = min((n + 1) * t.run, k1)
-            copy_rows(sizeof(real), panel + k - k0, patch + t.line[n] + k - n * t.run, 1, end - k, 0)
+            copy_runs(sizeof(real), panel + k - k0, patch + t.line[n] + k - n * t.run, 1, end - k, 0)
             k = end
             n += 1
         panel += leading
