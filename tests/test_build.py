@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("features", "direct", "direct_last", "patches")
 ONCE = ("features", "_door")  # compiled for every CPU alike
-LEVELLED = ("direct", "patches")
+LEVELLED = ("direct", "direct_last", "patches")
 SHARED = "_cyutility"  # Cython's own code, once for all kernels
 NEEDED = ("setuptools", "Cython", "build")
 IGNORED = (

@@ -28,7 +28,7 @@ cdef inline bint read_in_place(const Task *t) noexcept nogil:
 
 cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
     cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block
     t.left = narrow_columns(size, t.pixels)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
@@ -38,7 +38,8 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
     if taps > 1:
         channels = min((t.kc + taps - 2) // taps + 1, t.icg)
         rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
-        if plan_stage(&t.stage, &t.s, table, min(ceil_div(t.block, plane), t.s.od), rows, STAGE_BYTES // size // channels):
+        planes = min(ceil_div(t.block, plane), t.s.od)
+        if plan_stage(&t.stage, &t.s, table, planes, rows, STAGE_BYTES // size // channels):
             t.staged = round_up(channels * t.stage.channel + copy_lanes(size), LINE)
 
 
