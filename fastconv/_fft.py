@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from fastconv import _corners
 
-BLOCK = 2**18  # elements of a block at most, unless a kernel needs more: beyond, the transforms leave the cache
+BLOCK = 2**18  # elements of a block beyond which the transforms leave the cache, unless a kernel needs more
+BEYOND = 1.15  # what they then cost along each axis: asv_bench/peers.py --family large
+MOST_BLOCKS = 16  # of an axis that are made equal; more are powers of two
 PASSES = 4  # what staging, multiplying and storing cost beside a transform, in factors of two of its size
 LANES = 4  # blocks of one axis that `scipy.fft` transforms as vectors; what is left over takes twice as long
 # Costs in multiply-adds of the direct sum, by itemsize: asv_bench/fit_methods.py
@@ -44,11 +46,12 @@ def axis(taps, stride, dilation, outputs, limit, lanes):
         return Axis(phases, 1, outputs, outputs, 1)
     whole = outputs + taps - 1
     sizes = [2**j for j in range((2 * taps - 1).bit_length(), whole.bit_length())]
-    sizes = [size for size in (whole, *sizes) if size <= max(limit, 4 * taps)]
+    sizes += [-(-outputs // blocks) + taps - 1 for blocks in range(1, MOST_BLOCKS + 1)]
 
     def time(size):
         blocks = -(-outputs // (size - taps + 1))
-        return (blocks + blocks % lanes) * size * (log2(size) + PASSES)
+        beyond = BEYOND if size > max(limit, 4 * taps) else 1
+        return (blocks + blocks % lanes) * size * (log2(size) + PASSES) * beyond
 
     best = min(sizes, key=time)
     fitting = best - taps + 1
