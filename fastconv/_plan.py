@@ -72,7 +72,6 @@ def plan_conv(
     layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
     packing = None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
     batch = input_shape[: -rank - 1]
-    batch = input_shape[: -rank - 1]
     return ConvPlan(
         with_corners(kernel.conv[kind], taken.corners(geometry), kind),
         tuple(geometry),

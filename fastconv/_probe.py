@@ -1,16 +1,24 @@
-"""The core's multiply-add limit and the register tile's rate, measured in turn in one program."""
+"""Parts of the kernels on their own, for those who measure them: the register tile, the stages of Winograd."""
 
 from statistics import median
 from time import perf_counter
 
+import numpy as np
+
 from fastconv import _cpu
+from fastconv._arrays import FIRST
+from fastconv._geometry import conv_geometry
+from fastconv._plan import SPECIALISATION
 
 ROUNDS = 9  # of each, alternating, so that a drift of the clock meets both
 DEPTH = 256  # products a tile adds up, as in a panel of `direct.pyx`
 
 
 def register_tile():
-    """{dtype: (limit, tile)} in GFLOP/s: medians over alternating rounds of some milliseconds each."""
+    """The core's multiply-add limit and the register tile's rate, measured in turn in one program.
+
+    {dtype: (limit, tile)} in GFLOP/s: medians over alternating rounds of some
+    milliseconds each."""
     probe, rates = _cpu.kernel("probe"), {}
     for dtype, kind in (("float32", "float"), ("float64", "double")):
         limit, tile = probe.limit[kind], probe.tiles[kind]
@@ -23,3 +31,37 @@ def _rate(function, *arguments):
     start = perf_counter()
     operations = function(*arguments)
     return operations / (perf_counter() - start) * 1e-9
+
+
+class WinogradStages:
+    """One image's convolution with `method="winograd"` at stride 1, `padding` zeros around it, stage by stage.
+
+    Corners that `fastconv._winograd.corners` has summed directly afterwards are left out.
+
+    x : (1, ic, h, w), weight : (oc, ic, kh, kw), of one dtype. `out` is the result, once `whole` has run.
+    """
+
+    STAGES = ("weight", "input", "product", "output")
+
+    def __init__(self, x, weight, padding):
+        conv = conv_geometry("conv2d", 2, x.shape, weight.shape, 1, padding, 1, 1, "zeros", x.itemsize, FIRST)
+        kernel, kind = _cpu.kernel("winograd_stages"), SPECIALISATION[x.itemsize]
+        self.geometry, self.x, self.weight = tuple(conv.geometry), x, weight
+        self.out = np.full((1, *conv.output), np.nan, x.dtype)
+        self.blocks, self.panels, *sizes = kernel.sizes[kind](self.geometry, 0.0)
+        self.memory = [np.empty(size, x.dtype) for size in sizes]
+        self.kernel = kernel.run[kind]
+
+    def run(self, stage, blocks=None, panels=None):
+        """One stage, over all blocks and panels if not told otherwise."""
+        blocks, panels = blocks or (0, self.blocks), panels or (0, self.panels)
+        self.kernel(stage, self.geometry, blocks, panels, self.x, self.weight, *self.memory, self.out)
+
+    def whole(self):
+        """All stages, in the order that leaves the result."""
+        self.run("weight")
+        for b in range(self.blocks):
+            self.run("input", (b, b + 1))
+            for p in range(self.panels):
+                self.run("product", (b, b + 1), (p, p + 1))
+                self.run("output", (b, b + 1), (p, p + 1))

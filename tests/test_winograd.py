@@ -8,6 +8,7 @@ import pytest
 from scipy import signal
 
 import fastconv
+from fastconv._probe import WinogradStages
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.tolerance import assert_within
@@ -134,3 +135,14 @@ def test_small_maps_are_left_to_others():
     explained = fastconv.explain((1, 512, 3, 3), (512, 512, 3, 3), padding=1)
     assert explained.method == "direct"
     assert "tiles" in explained.reasons["winograd"]
+
+
+@over_kernels
+@pytest.mark.parametrize("size", [(9, 14), (30, 45)])
+def test_stages_apart_give_the_whole(kernel, size, dtype, cpu_level):
+    """What the benchmarks time stage by stage is what `conv2d` runs, to the last bit; no padding makes corners here."""
+    x, w, padding = operands(kernel, size, channels=(40, 70), dtype=dtype)
+    padding = tuple(min(p, 1) for p in padding)
+    stages = WinogradStages(x[:1], w, padding)
+    stages.whole()
+    data.assert_identical(stages.out, fastconv.conv2d(x[:1], w, padding=padding, method="winograd"))

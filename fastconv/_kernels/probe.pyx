@@ -22,7 +22,7 @@ cdef extern from *:
         { \\
             vec acc[CHAINS], x = (vec){0} + (type)0.5, y = (vec){0} + (type)1; \\
             UNROLL for (int i = 0; i < CHAINS; i++) \\
-                acc[i] = (vec){0} + (type)(rounds + i); /* different and unknown, or the compiler leaves chains out */ \\
+                acc[i] = (vec){0} + (type)(rounds + i); /* unknown: a compiler leaves out a constant chain */ \\
             for (ptrdiff_t r = 0; r < rounds; r++) \\
                 UNROLL for (int i = 0; i < CHAINS; i++) \\
                     acc[i] = acc[i] * x + y; \\
