@@ -19,6 +19,8 @@
 
 #include "tile.h"
 
+#define OUTER_ROWS (VECTOR_BYTES == 64 ? 12 : TILE_ROWS) /* AVX-512 has twice the registers */
+
 #if VECTOR_BYTES > 16
 typedef float vec_half_f32 __attribute__((vector_size(VECTOR_BYTES / 2), aligned(4), may_alias));
 typedef double vec_half_f64 __attribute__((vector_size(VECTOR_BYTES / 2), aligned(8), may_alias));
@@ -46,7 +48,7 @@ typedef vec_f64 vec_half_f64;
 
 #define OUTER(name) (cols * size <= sizeof(PASTE(vec_half, name)) ? PASTE(outer_half, name) : PASTE(outer, name))
 
-/* `rows` <= TILE_ROWS; of `cols` at most tile_width(size) count. `size` is a constant at every call: one branch stays. */
+/* `rows` <= OUTER_ROWS; of `cols` at most tile_width(size) count. `size` is a constant at every call: one branch stays. */
 static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t lines, ptrdiff_t kc,
                          const void *a, ptrdiff_t lda, ptrdiff_t a_line, const void *b, ptrdiff_t ldb, ptrdiff_t b_line,
                          void *c, ptrdiff_t ldc)
@@ -68,7 +70,7 @@ static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t lines, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     ptrdiff_t a_line, const ELEMENT *restrict b, ptrdiff_t ldb, ptrdiff_t b_line, ELEMENT *restrict c, ptrdiff_t ldc)
 {
-    vec acc[TILE_ROWS][TILE_VECTORS];
+    vec acc[OUTER_ROWS][TILE_VECTORS];
     EACH_VECTOR acc[i][j] = (vec){0};
     EACH_VECTOR IN_REGISTER(acc[i][j]);
     for (ptrdiff_t line = 0; line < lines; line++, a += a_line - kc * lda, b += b_line - kc * ldb)

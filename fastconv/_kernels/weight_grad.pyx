@@ -21,6 +21,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
@@ -40,11 +41,6 @@ from fastconv._kernels.weight_grad cimport (
     turn_block,
 )
 
-cdef extern from "outer.h" nogil:
-    void outer(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t lines, Py_ssize_t kc, const void *a,
-               Py_ssize_t lda, Py_ssize_t a_line, const void *b, Py_ssize_t ldb, Py_ssize_t b_line, void *c,
-               Py_ssize_t ldc)
-
 cdef extern from "lanes.h" nogil:
     enum: LANES_TAPS
     void lanes_dot(size_t size, Py_ssize_t taps, Py_ssize_t lines, Py_ssize_t kc, const void *g, Py_ssize_t ldg,
@@ -57,7 +53,7 @@ cdef void multiply_rows(
     Py_ssize_t cols, real *m,
 ) noexcept nogil:
     """M += X^T . G for `count` neighbours in X, at their tap, and up to a tile's width of output channels."""
-    cdef Py_ssize_t pieces = ceil_div(count, TILE_ROWS), chain = even(width, CHUNK, 1), line = t.x_cols * step * t.s.sh
+    cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(width, CHUNK, 1), line = t.x_cols * step * t.s.sh
     cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k
     for piece in range(pieces):
         r = ceil_div(count - i, pieces - piece)

@@ -18,9 +18,10 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real
-from fastconv._kernels.tile cimport TILE_ROWS, tile_width
+from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.weight_grad cimport even
 from fastconv._kernels.winograd cimport (
     F25,
@@ -43,11 +44,6 @@ from fastconv._kernels.winograd cimport (
     winograd_weight,
 )
 from fastconv._kernels.winograd_transforms cimport transform_input
-
-cdef extern from "outer.h" nogil:
-    void outer(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t lines, Py_ssize_t kc, const void *a,
-               Py_ssize_t lda, Py_ssize_t a_line, const void *b, Py_ssize_t ldb, Py_ssize_t b_line, void *c,
-               Py_ssize_t ldc)
 
 cdef enum:
     TILES = 48              # of a block
@@ -169,7 +165,7 @@ cdef void multiply(
     const Grad *p, const real *u, const real *v, real *m, Py_ssize_t tiles, Py_ssize_t outs, Py_ssize_t channels,
 ) noexcept nogil:
     """M += U^T . V for each point, `chain` tiles at a time."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(outs, TILE_ROWS)
+    cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(outs, OUTER_ROWS)
     cdef Py_ssize_t _point, k, i, j, r, piece
     for _point in range(p.x.nh * p.x.nw):
         k = 0
