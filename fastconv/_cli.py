@@ -68,7 +68,7 @@ def _info(arguments):
         shown = ", ".join(value) if isinstance(value, list | tuple) else str(value)
         table.add_row(name.replace("_", " "), shown)
     if arguments.measure:
-        from fastconv._probe import register_tile
+        from fastconv.probe import register_tile
 
         for dtype, (limit, tile) in register_tile().items():
             table.add_row(f"{dtype} limit", f"{limit:.1f} GFLOP/s on one core")

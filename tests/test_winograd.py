@@ -8,7 +8,7 @@ import pytest
 from scipy import signal
 
 import fastconv
-from fastconv._probe import WinogradStages
+from fastconv.probe import WinogradStages
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.tolerance import assert_within

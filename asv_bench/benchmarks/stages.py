@@ -5,7 +5,7 @@ import timeit
 import numpy as np
 
 import fastconv
-from fastconv._probe import WinogradStages
+from fastconv.probe import WinogradStages
 
 from . import layers
 from .common import data
