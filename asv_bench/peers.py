@@ -35,7 +35,7 @@ def parse(argv):
 def run(arguments):
     from _peers import machine, ours
     from _peers.families import FAMILIES
-    from _peers.report import family_table
+    from _peers.report import family_table, overview
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 220)
@@ -55,6 +55,8 @@ def run(arguments):
             console.print(family_table(name, results), highlight=False)
         else:
             console.print(f"{name}: nothing to time (no such layer, or not in this fastconv)\n")
+    if len(measured) > 1:
+        console.print(overview(measured), highlight=False)
     if arguments.plot and measured:
         from _peers import roofline
 

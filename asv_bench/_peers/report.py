@@ -55,6 +55,21 @@ def add_summary(table, results, contenders, ours):
     table.add_row("worst layer", *("" for _ in contenders), *map(number, lows), worst_share(results, first), "", "")
 
 
+def overview(measured):
+    """A row for each family, as Markdown: how many times faster than the best peer of each layer, and where least."""
+    table = Table(box=box.MARKDOWN)
+    for heading in ("family", "times faster than the best peer", "least", "on the layer"):
+        table.add_column(heading, justify="left" if heading in ("family", "on the layer") else "right", no_wrap=True)
+    for name, results in measured.items():
+        for ours in dict.fromkeys(contender for result in results for contender in result.ours):
+            known = [r for r in results if ours in r.seconds and r.best_peer(ours)]
+            if known:
+                least = min(known, key=lambda r, ours=ours: r.ratio(ours))
+                row = number(mean(results, ours)), number(least.ratio(ours)), least.task.name
+                table.add_row(f"{name}{ours.removeprefix('fastconv')}", *row)
+    return table
+
+
 def mean(results, name, peer=None):
     known = [r for r in results if name in r.seconds and (peer in r.seconds if peer else r.best_peer(name))]
     return geometric_mean(r.ratio(name, peer) for r in known) if known else None
