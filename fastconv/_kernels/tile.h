@@ -23,7 +23,6 @@
 #include "simd.h"
 
 #define TILE_ROWS 6
-#define NARROW_ROWS 12 /* of a tile of quarter vectors: as many sums, one vector a row */
 #define TILE_VECTORS 2
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
@@ -94,7 +93,7 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
 {
 #if VECTOR_BYTES == 64
     for (ptrdiff_t r; rows > 0; rows -= r) {
-        const ptrdiff_t step = (r = rows < NARROW_ROWS ? rows : NARROW_ROWS) * (ptrdiff_t)size;
+        const ptrdiff_t step = (r = rows < TILE_ROWS ? rows : TILE_ROWS) * (ptrdiff_t)size;
         if (size == sizeof(float))
             tile_q32(r, cols, kc, a, lda, b, ldb, c, ldc, &finish);
         else
@@ -120,7 +119,7 @@ static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     const ELEMENT *restrict b, ptrdiff_t ldb, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    vec acc[NARROW_ROWS][TILE_VECTORS];
+    vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
     const ptrdiff_t ldt = nv * LANES;
     for (ptrdiff_t k0 = 0;;) {
@@ -197,9 +196,6 @@ static NEVER_INLINE void tile_of(
         return;
     switch (rows) {
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#ifdef NARROW
-        ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
-#endif
     }
 #undef ROWS
 #undef TWO_VECTORS
