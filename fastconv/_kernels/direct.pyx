@@ -1,8 +1,9 @@
 """Direct convolution of channels-first images: the product of `product.pxd` without a column matrix.
 
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
-a panel of columns, copied from a stage of the input (`stage.pxd`), or of the image itself where a patch is a pixel and
-channels are few. The last few pixels of an image take quarter vectors.
+a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
+vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image take quarter
+vectors.
 """
 
 from cython.parallel cimport prange, threadid
@@ -12,12 +13,13 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 from fastconv._kernels.shape cimport at, real
-from fastconv._kernels.stage cimport copy_columns, copy_lanes, plan_stage, stage_block, stage_table
+from fastconv._kernels.stage cimport copy_columns, copy_lanes, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
     IN_PLACE = 128           # output channels up to which rows a plane apart cost less than a panel: peers.py, 1x1
+    WASTED = 16              # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
@@ -26,35 +28,70 @@ cdef inline bint read_in_place(const Task *t) noexcept nogil:
     return t.flat and t.ocg <= IN_PLACE
 
 
+cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
+    cdef Py_ssize_t lanes = copy_lanes(size)
+    return (t.depth > t.icg and t.s.ow >= 2 * lanes
+            and (round_up(t.s.ow, lanes) - t.s.ow) * WASTED <= t.s.ow)
+
+
 cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
-    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block
+    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block, across = t.s.ow, k
     t.left = narrow_columns(size, t.pixels)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = (ceil_div((columns + copy_lanes(size)) * size, LINE) | 1) * LINE // size
     t.panel = round_up(t.kc * t.leading, LINE)
     t.staged = 0
+    t.row = NULL
     if taps > 1:
         channels = min((t.kc + taps - 2) // taps + 1, t.icg)
-        rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
+        rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
+        if t.span == t.s.ow:            # a block is a row or part of one
+            rows, across = 1, min(across, t.block)
         planes = min(ceil_div(t.block, plane), t.s.od)
-        if plan_stage(&t.stage, &t.s, table, planes, rows, STAGE_BYTES // size // channels):
-            t.staged = round_up(channels * t.stage.channel + copy_lanes(size), LINE)
+        if plan_stage(&t.stage, &t.s, table, planes, rows, across, STAGE_BYTES // size // channels):
+            t.staged = round_up(channels * t.stage.channel + tile_width(size), LINE)
+            if rows_are_vectors(t, size):
+                t.row = table + stage_table(&t.s)
+                t.left = t.panel = 0
+                for k in range(t.depth):
+                    t.row[k] = k // taps * t.stage.channel + t.stage.tap[k % taps]
 
 
 cdef void fill_panel(
     const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *stage, real *panel,
 ) noexcept nogil:
-    """Columns [p0, p1) of rows [k0, k1) of the patches; p0 is the first pixel of a block if there is a stage."""
+    """Columns [p0, p1) of rows [k0, k1) of the patches, or the stage of them alone if the product reads that.
+
+    p0 is the first pixel of a block if there is a stage.
+    """
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c
     if t.staged:
         c = k0 // taps
         stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, (k1 - 1) // taps - c + 1, p0 // plane,
-                    p0 % plane // t.s.ow, stage)
-        copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
+                    p0 % plane // t.s.ow, first_column(&t.stage, &t.s, p0), stage)
+        if t.row == NULL:
+            copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
     else:
         pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)
+
+
+cdef void multiply_stage(
+    const Task *t, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1, const real *a, const real *stage, Py_ssize_t p0,
+    Py_ssize_t p1, real *c, tile_finish finish,
+) noexcept nogil:
+    """Rows of output [p0, p1) of some channels from the stage of that block, whose first channel is that of k0."""
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, y0 = p0 % plane // t.s.ow, row, p, z, y
+    stage -= k0 // (t.s.kd * t.s.kh * t.s.kw) * t.stage.channel
+    for row in range(ceil_div(p1 - p0, t.s.ow)):
+        p = p0 + row * t.s.ow
+        z = p // plane
+        y = (p - z * plane) // t.s.ow
+        multiply(channels, min(t.s.ow, p1 - p), k1 - k0, a, t.depth,
+                 stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
+                 tile_width(sizeof(real)), c + p - p0, t.pixels, finish)
 
 
 cdef void block(
@@ -83,9 +120,13 @@ cdef void block(
             finish.row_bias = at(bias, o)
             a = w + o * t.depth + k0
             c = out + o * t.pixels + p0
-            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, width, c, t.pixels, finish)
-            multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, width, c + whole, t.pixels,
-                     finish)
+            if t.row != NULL:
+                multiply_stage(t, count, k0, k1, a, <const real *> stage, p0, p1, c, finish)
+                o += count
+                continue
+            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, c, t.pixels, finish)
+            multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, width, c + whole,
+                     t.pixels, finish)
             if left:
                 narrow(sizeof(real), count, left, k1 - k0, a, t.depth, panel + cols, t.leading, c + whole + cols,
                        t.pixels, finish)
@@ -134,8 +175,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *memory
     cdef char *scratch
     begin(&t, geometry, &x, lo, hi)
-    plan_blocks(&t, size, tile_width(size), TILE_ROWS, threads)
-    table = round_up(stage_table(&t.s) * sizeof(Py_ssize_t), LINE)
+    plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t, size), TILE_ROWS, threads)
+    table = round_up((stage_table(&t.s) + t.depth) * sizeof(Py_ssize_t), LINE)
     memory = <char *> malloc(table + LINE)
     if memory == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")

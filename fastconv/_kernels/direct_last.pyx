@@ -59,8 +59,8 @@ cdef void block(
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         finish.col_bias = at(bias, o0)
-        multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, t.depth * width,
-                 out + p0 * t.s.oc + o0, t.s.oc, finish)
+        multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, NULL,
+                 t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
         k0 = k1
         if k0 >= t.depth:
             return
@@ -156,7 +156,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *lines
     cdef char *memory
     begin(&t, geometry, &x, lo, hi)
-    plan_blocks(&t, size, TILE_ROWS, tile_width(size), threads)
+    plan_blocks(&t, size, TILE_ROWS, False, tile_width(size), threads)
     table = t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
     lines = <char *> malloc(table)
     if lines == NULL:

@@ -14,7 +14,7 @@ from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.stage cimport Stage
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_at, tile_finish, tile_width
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
@@ -29,10 +29,11 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg, depth, pixels           # depth is K, pixels is P
     Py_ssize_t xn, xc, xd, xh, xw                   # strides of the input, in elements
     Py_ssize_t kc, block, blocks, part, parts       # K block; pixels of a block, and blocks; the same of ocg
-    Py_ssize_t span                                 # pixels that blocks divide without crossing: a plane or all
+    Py_ssize_t span                                 # pixels that blocks divide without crossing: a row, a plane or all
     Py_ssize_t leading                              # of the panel, in elements
     Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
     Py_ssize_t staged, panel                        # elements of a thread's stage and panel
+    Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
     tile_finish finish
@@ -86,18 +87,24 @@ cdef inline void split_span(Task *t, Py_ssize_t blocks, Py_ssize_t unit) noexcep
 
 
 cdef inline void plan_blocks(
-    Task *t, size_t size, Py_ssize_t unit, Py_ssize_t channel_unit, int threads,
+    Task *t, size_t size, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
     """Split K evenly, then pixels so that a panel fits and threads share the blocks evenly; channels if it must.
 
-    Blocks of volumes are parts of a plane, or whole planes. Where blocks of whole units would leave a thread much more
-    pixels than another (two vectors and one of a 7 x 7 map), every thread takes all pixels for a part of the channels.
+    Blocks are a multiple of `unit` pixels, or with `rows` whole rows if one is not more than a panel. Those of wider
+    rows are parts of one, those of volumes parts of a plane, or whole planes. Where blocks of whole units would leave a
+    thread much more pixels than another (two vectors and one of a 7 x 7 map), every thread takes all pixels for a part
+    of the channels.
     """
     cdef Py_ssize_t most, spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted
     t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
     most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
+    if rows and t.s.ow <= most:
+        unit, most = t.s.ow, most // t.s.ow * t.s.ow
     t.span = t.pixels if t.s.od == 1 or plane <= most else plane
-    if t.span > plane:
+    if t.s.ow > most:
+        t.span = t.s.ow
+    elif t.span > plane:
         unit, most = plane, most // plane * plane
     spans = t.pixels // t.span
     blocks = ceil_div(t.span, most)
@@ -130,13 +137,14 @@ cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
 
 cdef inline void multiply(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
-    Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+    const Py_ssize_t *row, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
     """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
-    `b_tile` is the distance in B from one tile's columns to the next one's. Rows are split evenly into as few tiles as
-    will do, the first `longer` of them one row longer than the others. Where the sum is short a stripe is many tiles
-    wide: the rows of C, often a power of two apart, are then written some lines at a time and not one.
+    Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one tile's
+    columns to the next one's. Rows of A are split evenly into as few tiles as will do, the first `longer` of them one
+    row longer than the others. Where the sum is short a stripe is many tiles wide: the rows of C, often a power of two
+    apart, are then written some lines at a time and not one.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
@@ -153,8 +161,12 @@ cdef inline void multiply(
                 fetch_ahead(a + (i + r + m) * lda, kc * sizeof(real))
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 finish.col_bias = at(col_bias, j)
-                tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
-                     c + i * ldc + j, ldc, &finish)
+                if row == NULL:
+                    tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
+                         c + i * ldc + j, ldc, &finish)
+                else:
+                    tile_at(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, row,
+                            c + i * ldc + j, ldc, &finish)
                 j += width
             i += r
         j0 += stripe

@@ -53,9 +53,13 @@ cdef inline Py_ssize_t stage_table(const ConvShape *s) noexcept nogil:
 
 
 cdef inline bint plan_stage(
-    Stage *t, const ConvShape *s, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t most,
+    Stage *t, const ConvShape *s, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t columns,
+    Py_ssize_t most,
 ) noexcept nogil:
-    """For blocks of at most `planes` output planes and `rows` rows; whether a channel takes `most` elements or less."""
+    """For blocks of at most `planes` output planes of `rows` rows of `columns`, which are whole rows or parts of one.
+
+    Whether a channel takes `most` elements or less.
+    """
     cdef Py_ssize_t a, i, j, h, w
     t.phase_h, t.phase_w, t.tap = table, table + s.kh, table + s.kh + s.kw
     t.slots_h = t.slots_w = 0
@@ -63,7 +67,7 @@ cdef inline bint plan_stage(
         slot_of(t.phase_h, &t.slots_h, i * s.dh % s.sh)
     for j in range(s.kw):
         slot_of(t.phase_w, &t.slots_w, j * s.dw % s.sw)
-    t.cols = s.ow + (s.kw - 1) * s.dw // s.sw
+    t.cols = columns + (s.kw - 1) * s.dw // s.sw
     t.rows = rows + (s.kh - 1) * s.dh // s.sh
     t.deep = (planes - 1) * s.sd + (s.kd - 1) * s.dd + 1
     if <double> t.slots_h * t.slots_w * t.rows * t.cols * t.deep > most:
@@ -82,15 +86,23 @@ cdef inline bint plan_stage(
     return True
 
 
+cdef inline Py_ssize_t first_column(const Stage *t, const ConvShape *s, Py_ssize_t p0) noexcept nogil:
+    """The column of output at which the stage of the block from pixel p0 on begins."""
+    return p0 % s.ow if t.cols < s.ow + (s.kw - 1) * s.dw // s.sw else 0
+
+
 cdef inline void stage_row(
-    const Stage *t, const ConvShape *s, const real *row, real *to, Py_ssize_t first, Py_ssize_t end,
+    const Stage *t, const ConvShape *s, const real *row, Py_ssize_t before, real *to, Py_ssize_t first, Py_ssize_t end,
 ) noexcept nogil:
-    """Columns [first, end) of every phase of one row; `row` is its element at column 0 of the padded image."""
+    """Columns [first, end) of every phase of one row; `row` is its element at column 0 of the stage.
+
+    The stage starts `before` columns before the image.
+    """
     cdef Py_ssize_t w, lo, hi, phase
     for w in range(t.slots_w):
         phase = t.phase_w[w]
-        lo = clip(first_inside(phase - s.pw, s.sw), first, end)
-        hi = clip(end_inside(phase - s.pw, s.sw, s.iw), lo, end)
+        lo = clip(first_inside(phase - before, s.sw), first, end)
+        hi = clip(end_inside(phase - before, s.sw, s.iw), lo, end)
         zeros(to + first, lo - first)
         copy_run(to + lo, row + lo * s.sw + phase, hi - lo, s.sw)
         zeros(to + hi, end - hi)
@@ -98,15 +110,18 @@ cdef inline void stage_row(
 
 
 cdef inline void stage_plane(
-    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xh, Py_ssize_t top, real *to,
+    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xh, Py_ssize_t top, Py_ssize_t before, real *to,
 ) noexcept nogil:
-    """One depth of one channel, from row `top` of the image on; x is its plane, or NULL for one of padding."""
+    """One depth of one channel, from row `top` of the image and `before` columns before it on.
+
+    x is its plane, or NULL for one of padding.
+    """
     cdef Py_ssize_t h, w, r, y, lo = 0, hi = 0
     cdef const real *row
     cdef real *into
     if t.slots_w >= TURNED and t.phase_w[t.slots_w - 1] == t.slots_w - 1:       # the first phases, in their order
-        lo = clip(first_inside(-s.pw, s.sw), 0, t.cols)
-        hi = clip(end_inside(t.slots_w - 1 - s.pw, s.sw, s.iw), lo, t.cols)     # columns that have all phases
+        lo = clip(first_inside(-before, s.sw), 0, t.cols)
+        hi = clip(end_inside(t.slots_w - 1 - before, s.sw, s.iw), lo, t.cols)     # columns that have all phases
     for h in range(t.slots_h):
         for r in range(t.rows):
             into = to + h * t.slots_w * t.slot + r * t.cols
@@ -115,24 +130,24 @@ cdef inline void stage_plane(
                 for w in range(t.slots_w):
                     zeros(into + w * t.slot, t.cols)
                 continue
-            row = x + y * xh - s.pw
+            row = x + y * xh - before
             if lo < hi:
-                stage_row(t, s, row, into, 0, lo)
+                stage_row(t, s, row, before, into, 0, lo)
                 turn_block(sizeof(real), hi - lo, t.slots_w, row + lo * s.sw, s.sw, into + lo, t.slot)
-            stage_row(t, s, row, into, hi, t.cols)
+            stage_row(t, s, row, before, into, hi, t.cols)
 
 
 cdef inline void stage_block(
     const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xc, Py_ssize_t xd, Py_ssize_t xh,
-    Py_ssize_t channels, Py_ssize_t z0, Py_ssize_t y0, real *stage,
+    Py_ssize_t channels, Py_ssize_t z0, Py_ssize_t y0, Py_ssize_t x0, real *stage,
 ) noexcept nogil:
-    """What the output pixels from row y0 of plane z0 on see of `channels` channels; x is the first one."""
+    """What the output pixels from column x0 of row y0 of plane z0 on see of `channels` channels; x is the first one."""
     cdef Py_ssize_t c, a, z
     for c in range(channels):
         for a in range(t.deep):
             z = z0 * s.sd - s.pd + a
             stage_plane(t, s, x + c * xc + z * xd if 0 <= z < s.id else NULL, xh, y0 * s.sh - s.ph,
-                        stage + c * t.channel + a * t.depth)
+                        s.pw - x0 * s.sw, stage + c * t.channel + a * t.depth)
 
 
 cdef inline void copy_columns(
@@ -144,7 +159,7 @@ cdef inline void copy_columns(
     The stage begins at the channel of k0. Up to a vector less one element beyond a row of the panel is written, too.
     """
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, plane = s.oh * s.ow, z0 = p0 // plane, y0 = (p0 - z0 * plane) // s.ow
-    cdef Py_ssize_t p = p0, k, tap, z, y, o, n, rows
+    cdef Py_ssize_t x0 = first_column(t, s, p0), p = p0, k, tap, z, y, o, n, rows
     cdef const real *source
     while p < p1:                       # part of a row, or whole rows of a plane
         z = p // plane
@@ -152,7 +167,7 @@ cdef inline void copy_columns(
         o = (p - z * plane) - y * s.ow
         n = min(s.ow - o, p1 - p)
         rows = 1 if n < s.ow else min((p1 - p) // s.ow, s.oh - y)
-        source = stage + (z - z0) * s.sd * t.depth + (y - y0) * t.cols + o
+        source = stage + (z - z0) * s.sd * t.depth + (y - y0) * t.cols + o - x0
         tap = k0 % taps
         for k in range(k1 - k0):
             copy_runs(sizeof(real), panel + k * leading + p - p0, source + t.tap[tap], rows, n, t.cols)

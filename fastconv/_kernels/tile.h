@@ -79,6 +79,16 @@ static inline void tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t k
         tile_f64(rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
 }
 
+/* The same with the rows of B anywhere: row k is at b + at[k]. */
+static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
+                           const void *b, const ptrdiff_t *at, void *c, ptrdiff_t ldc, const tile_finish *finish)
+{
+    if (size == sizeof(float))
+        tile_at_f32(rows, cols, kc, a, lda, b, at, c, ldc, finish);
+    else
+        tile_at_f64(rows, cols, kc, a, lda, b, at, c, ldc, finish);
+}
+
 /* How many of the last columns of `cols` are better computed by quarter vectors than by one that is mostly empty: where
  * a core takes twice as many products of short vectors in a cycle, a 7 x 7 map of 3 * 16 + 1 pixels takes 3.5. */
 static inline ptrdiff_t narrow_columns(size_t size, ptrdiff_t cols)
@@ -114,10 +124,11 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
 #define run PASTE(tile_run, SUFFIX)
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
- * stays in registers. Sums of `chain` products are added up in `total`. */
+ * stays in registers. Sums of `chain` products are added up in `total`. Rows of B are `ldb` apart, or at `at`. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
-    const ELEMENT *restrict b, ptrdiff_t ldb, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
+    const ELEMENT *restrict b, ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc,
+    const tile_finish *finish)
 {
     vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
@@ -127,10 +138,10 @@ static ALWAYS_INLINE void run(
         EACH_VECTOR acc[i][j] = (vec){0};
         EACH_VECTOR IN_REGISTER(acc[i][j]);
         for (ptrdiff_t k = k0; k < k1; k++) {
+            const ELEMENT *row = at ? b + at[k] : b + k * ldb;
             vec right[TILE_VECTORS];
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)
-                right[j] = *(const vec *)(b + j * LANES);
-            b += ldb;
+                right[j] = *(const vec *)(row + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
                 const ELEMENT left = a[i * lda + k];
                 UNROLL for (ptrdiff_t j = 0; j < nv; j++)
@@ -180,27 +191,36 @@ static ALWAYS_INLINE void run(
             memcpy(c + i * ldc, total + i * ldt, (size_t)cols * sizeof(ELEMENT));
 }
 
-#define tile_of PASTE(tile, SUFFIX)
-static NEVER_INLINE void tile_of(
-    ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
-    ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
-{
 #ifdef NARROW
 #define TWO_VECTORS 0
 #else
 #define TWO_VECTORS (cols > LANES)
 #endif
-#define ROWS(n) case n: \
-        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, b, ldb, c, ldc, finish); \
-        else run(n, 1, cols, kc, a, lda, b, ldb, c, ldc, finish); \
+#define ROWS(n, ldb, at) case n: \
+        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, b, ldb, at, c, ldc, finish); \
+        else run(n, 1, cols, kc, a, lda, b, ldb, at, c, ldc, finish); \
         return;
-    switch (rows) {
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+#define EACH_ROWS(ldb, at) \
+    switch (rows) { \
+        ROWS(1, ldb, at) ROWS(2, ldb, at) ROWS(3, ldb, at) ROWS(4, ldb, at) ROWS(5, ldb, at) ROWS(6, ldb, at) \
     }
+static NEVER_INLINE void PASTE(tile, SUFFIX)(
+    ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
+    ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
+{
+    EACH_ROWS(ldb, NULL)
+}
+#ifndef NARROW
+static NEVER_INLINE void PASTE(tile_at, SUFFIX)(
+    ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at,
+    ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
+{
+    EACH_ROWS(0, at)
+}
+#endif
+#undef EACH_ROWS
 #undef ROWS
 #undef TWO_VECTORS
-}
-#undef tile_of
 #undef run
 #undef mask
 #undef vec
