@@ -1,8 +1,8 @@
 """Gradients of convolution over any rank: the forward geometry, grad_output checked against it, and the kernels.
 
     gradient of the input     a transposed convolution, by way of `_phases`
-    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, where an input
-                              channel meets few output channels, products of rows
+    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, depthwise and where
+                              an input channel meets few output channels, products of rows
     gradient of the bias      a sum
 """
 
@@ -41,6 +41,7 @@ TILES = {1: 1, 3: 4, 5: 2}  # outputs of a tile along an axis of so many taps, i
 LEAST_TILES = 32
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
 LEAST_CHANNELS = 16  # a vector, so that few lanes are empty
+LEAST_ROW = 10  # outputs of a row, for vectors along it: asv_bench/peers.py --family gradients --layer dw
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
 
 
@@ -101,6 +102,13 @@ def shares_little(g):
     return near and g.oc // g.groups <= FEW_CHANNELS and (not g.last or g.ic // g.groups <= FEW_CHANNELS)
 
 
+def along_rows(g):
+    """Whether `row_grad` computes a depthwise layer: 3x3 taps in rows that follow each other, of planes wide enough."""
+    depthwise = not g.last and 1 < g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
+    near = g.dh == 1 and g.sh <= 2 and max(2 * g.dw, g.ow) <= MOST_COLUMNS
+    return depthwise and g.kh == g.kw == 3 and near and g.ow >= LEAST_ROW
+
+
 def few_products(g, images):
     """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster."""
     for _, _, taps, stride, dilation, _ in g.axes[1:]:
@@ -125,7 +133,9 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    if shares_little(g):
+    if along_rows(g):
+        kernel = "row_grad"
+    elif shares_little(g):
         kernel = "tap_grad"
     else:
         kernel = "winograd_grad" if few_products(g, prod(input_shape[: -rank - 1])) else "weight_grad"

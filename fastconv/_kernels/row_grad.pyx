@@ -1,0 +1,130 @@
+"""Gradient of depthwise weights of 3x3 taps, channels first: rows of grad_output against rows of the input.
+
+    dw[c, i, j] = sum over images, y, o of  gout[c, y, o] * padded[c, y * sh + i, o * sw + j * dw]
+
+Each channel is an image and a gradient of its own, and its planes lie dense in memory. The input rows under a band of
+output are staged with their padding, split by the phase of the stride (`staged_rows.pxd`), and a vector along a row of
+gout meets each of them where it is (`row_grad.h`): no pixel is turned, and nothing beyond L1 is written.
+
+Nine vectors of sums stay with a channel through all images, chains of at most CHUNK products added up in the same
+way; their lanes come together at the end, and after CHUNK chains, in long double. Work is split over channels only, so
+the order of every sum is the same for any number of threads.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
+
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
+
+cdef extern from "row_grad.h" nogil:
+    ctypedef struct band_shape:
+        Py_ssize_t kh, kw, sh, pitch
+        const Py_ssize_t *column
+        Py_ssize_t cols
+    Py_ssize_t band_lanes(size_t size)
+    Py_ssize_t add_band(size_t size, const band_shape *s, Py_ssize_t rows, const void *g, Py_ssize_t g_pitch,
+                        const void *x, void *total)
+    void add_lanes(size_t size, Py_ssize_t taps, void *total, long double *sums)
+
+cdef enum:
+    STAGE_BYTES = 16384     # staged rows of a band: half of a 32 KiB L1, beside what is read and a plane's next rows
+    TAPS = 9
+    MANY = 32               # chains in a lane after which lanes are added up; a band adds no more than as many again
+    LINE = 64               # bytes of a cache line
+
+
+cdef struct Task:
+    ConvShape s
+    Py_ssize_t n
+    Py_ssize_t xn, xc, xh                   # strides of the input, in elements; grad_output is dense
+    Py_ssize_t rows, few, g_pitch           # of a band; whether a row of grad_output is copied to fill a vector
+    Py_ssize_t own                          # elements of a thread's scratch: total, rows of grad_output, staged rows
+    Py_ssize_t g_room
+    StagedRows stage
+    band_shape band
+
+
+cdef void channel(const Task *t, const real *x, const real *gout, real *dw, real *scratch) noexcept nogil:
+    """The taps of one channel; x and gout are its plane of the first image."""
+    cdef Py_ssize_t size = sizeof(real), image, y, r, rows, tap, chains = 0
+    cdef real *total = scratch
+    cdef real *copied = total + TAPS * band_lanes(size)
+    cdef real *stage = copied + t.g_room
+    cdef const real *g
+    cdef long double sums[TAPS]
+    for tap in range(TAPS):
+        sums[tap] = 0
+    for image in range(t.n):
+        y = 0
+        while y < t.s.oh:
+            rows = min(t.rows, t.s.oh - y)
+            g = gout + (image * t.s.oc * t.s.oh + y) * t.s.ow
+            stage_rows(&t.stage, &t.s, x + image * t.xn, t.xh, y, 0, stage)
+            if t.few:
+                for r in range(rows):
+                    copy_run(copied + r * t.g_pitch, g + r * t.s.ow, t.s.ow, 1)
+                g = copied
+            chains += add_band(size, &t.band, rows, g, t.g_pitch, stage, total)
+            if chains >= MANY:
+                add_lanes(size, TAPS, total, sums)
+                chains = 0
+            y += rows
+    add_lanes(size, TAPS, total, sums)
+    for tap in range(TAPS):
+        dw[tap] = <real> sums[tap]
+
+
+cdef void plan(Task *t, Py_ssize_t size, Py_ssize_t *column) noexcept nogil:
+    """Bands of as many rows as fit the stage."""
+    cdef Py_ssize_t line = LINE // size, lanes = band_lanes(size)
+    t.stage.cols = t.s.ow
+    split_phases(&t.stage, &t.s, column, line)
+    t.rows = clip((STAGE_BYTES // (t.stage.pitch * size) - t.s.kh) // t.s.sh + 1, min(4, t.s.oh), t.s.oh)
+    t.stage.staged = (t.rows - 1) * t.s.sh + t.s.kh
+    t.stage.moving = t.rows < t.s.oh
+    t.stage.split = False
+    t.few = t.s.ow < lanes
+    t.g_pitch = lanes if t.few else t.s.ow
+    t.g_room = t.rows * lanes if t.few else 0
+    t.own = ceil_div(TAPS * lanes + t.g_room + t.stage.staged * t.stage.pitch + lanes, line) * line
+    t.band.kh, t.band.kw, t.band.sh = t.s.kh, t.s.kw, t.s.sh
+    t.band.pitch = t.stage.pitch
+    t.band.column = column
+    t.band.cols = t.s.ow
+
+
+def weight_grad(
+    tuple geometry,
+    const real[:, :, :, :, :] x,
+    const real[:, :, :, :, :] gout,
+    real[:, :, :, :, ::1] dw,
+    int threads,
+):
+    """Weight gradient of a depthwise convolution, kh == kw == 3, dh == 1, sh <= 2, id == kd == od == 1.
+
+    Arguments as of `weight_grad.weight_grad`, channels-first.
+    """
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), c
+    cdef Py_ssize_t table[3 * 3]
+    cdef const real *xs = &x[0, 0, 0, 0, 0]
+    cdef const real *gs = &gout[0, 0, 0, 0, 0]
+    cdef real *to = &dw[0, 0, 0, 0, 0]
+    cdef char *memory
+    cdef real *scratch
+    read_shape(&t.s, geometry)
+    t.n = x.shape[0]
+    t.xn, t.xc, t.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
+    t.stage.phase, t.stage.shift = table, table + 3
+    plan(&t, size, table + 6)
+    memory = <char *> malloc(t.own * threads * size + LINE)
+    if memory == NULL:
+        raise MemoryError(f"row_grad: no memory for {t.own * threads * size} bytes of staged rows")
+    scratch = <real *> (ceil_div(<Py_ssize_t> memory, LINE) * LINE)
+    with nogil:
+        zeros(scratch, t.own * threads)
+        for c in prange(t.s.oc, num_threads=threads, schedule="static"):
+            channel(&t, xs + c * t.xc, gs + c * t.s.oh * t.s.ow, to + c * TAPS, scratch + threadid() * t.own)
+    free(memory)
