@@ -1,8 +1,8 @@
 """Gradients of convolution over any rank: the forward geometry, grad_output checked against it, and the kernels.
 
     gradient of the input     a transposed convolution, by way of `_phases`
-    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, depthwise and where
-                              an input channel meets few output channels, products of rows
+    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, depthwise and
+                              where an input channel meets few output channels, products of rows
     gradient of the bias      a sum
 """
 

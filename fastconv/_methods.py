@@ -52,12 +52,24 @@ def _small_planes(g):
     return g.groups == g.ic == g.oc >= 8 and flat and small and padded <= TABLE
 
 
+WIDE = 16  # outputs of a row that fill any vector
+
+
+def _near_rows(g):
+    """Whether a depthwise layer has 3x3 taps that see their neighbours, and at most one column beside the image."""
+    depthwise = g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
+    near = g.kh == g.kw == 3 and g.dh == g.dw == 1 and g.sh == g.sw <= 2
+    return depthwise and near and g.pw <= 1 and (g.ow - 1) * g.sw + 2 - g.pw <= g.iw and g.ow >= WIDE
+
+
 def _direct_kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
     if g.last:
         return "depthwise_last" if g.groups == g.ic else "direct_last"
     if _small_planes(g):
         return "planes"
+    if _near_rows(g):
+        return "near_rows"
     return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
 
 

@@ -3,6 +3,10 @@
 Data is small integers, so equal means equal to the last bit whichever way the kernel went.
 """
 
+import ctypes
+import mmap
+import sys
+
 import numpy as np
 import pytest
 
@@ -20,6 +24,7 @@ CONVS = [
     for name in (
         "3x3", "1x1", "7x7-stride-2", "groups-2", "depthwise", "dilation-2", "batch-3", "unbatched", "sum-of-260",
         "full", "reflect-pairs", "circular-depthwise", "relu", "one-pixel", "winograd-ragged", "winograd-5x5",
+        "near-rows-8", "near-rows-stride-2-even",
     )
 ]  # fmt: skip
 POOLS = [row(POOL2D, name) for name in ("2x2", "3x3-stride-2-padded", "3x3-stride-1-padded", "unbatched", "batch-3")]
@@ -81,6 +86,27 @@ def test_indices_in_any_memory(case, layout, integer_type):
     expected = largest(case, integer_type)
     np.testing.assert_array_equal(values, expected[0], strict=True)
     np.testing.assert_array_equal(indices, expected[1], strict=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize("stride", [1, 2])
+def test_nothing_beside_the_input_is_read(stride, dtype, cpu_level):
+    """Rows read in place have a column of padding at either side, which before the first row and after the last may be
+    no memory at all: a read there ends the process."""
+    page, (rows, columns) = mmap.PAGESIZE, (16, 64)
+    shape = (1, page * 2 // (rows * columns * np.dtype(dtype).itemsize), rows, columns)
+    memory = mmap.mmap(-1, 4 * page)
+    outer = np.frombuffer(memory, np.uint8)
+    for at in (0, 3):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(outer.ctypes.data + at * page), page, 0) == 0
+    x = outer[page : 3 * page].view(dtype).reshape(shape)
+    x[...] = data.integers(shape, dtype)
+    w = data.integers((shape[1], 1, 3, 3), dtype, "weight")
+    sizes = {"stride": stride, "padding": 1, "groups": shape[1]}
+    data.assert_identical(fastconv.conv2d(x, w, **sizes), reference.conv(x, w, **sizes))
+    g = data.integers(fastconv.conv_output_shape(shape, w.shape, **sizes), dtype, "flowing")
+    expected = reference.gradients.conv_weight(x, w.shape, g, **sizes)
+    data.assert_identical(fastconv.grad.conv2d_weight(x, w.shape, g, **sizes), expected)
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (3,), (0, 1), (2, 3), (0, 1, 2, 3)], ids=str)

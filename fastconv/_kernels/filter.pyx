@@ -22,7 +22,7 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
 
 cdef enum:
-    STAGE_BYTES = 20480     # staged rows of one block: the better part of a 32 KiB L1, beside input and output
+    STAGE_BYTES = 12288     # staged rows of one block: a part of a 32 KiB L1 that input and output do not push out
     WIDEST = 2048           # output columns of one block
     LINE = 64               # bytes of a cache line
 
