@@ -28,6 +28,7 @@ from fastconv._arrays import (
     readable,
 )
 from fastconv._geometry import check_rank, conv_geometry
+from fastconv._methods import sees_near_rows
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._sizes import freeze, integer, sequence
@@ -41,7 +42,6 @@ TILES = {1: 1, 3: 4, 5: 2}  # outputs of a tile along an axis of so many taps, i
 LEAST_TILES = 32
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
 LEAST_CHANNELS = 16  # a vector, so that few lanes are empty
-LEAST_ROW = 10  # outputs of a row, for vectors along it: asv_bench/peers.py --family gradients --layer dw
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
 
 
@@ -102,13 +102,6 @@ def shares_little(g):
     return near and g.oc // g.groups <= FEW_CHANNELS and (not g.last or g.ic // g.groups <= FEW_CHANNELS)
 
 
-def along_rows(g):
-    """Whether `row_grad` computes a depthwise layer: 3x3 taps in rows that follow each other, of planes wide enough."""
-    depthwise = not g.last and 1 < g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
-    near = g.dh == 1 and g.sh <= 2 and max(2 * g.dw, g.ow) <= MOST_COLUMNS
-    return depthwise and g.kh == g.kw == 3 and near and g.ow >= LEAST_ROW
-
-
 def few_products(g, images):
     """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster."""
     for _, _, taps, stride, dilation, _ in g.axes[1:]:
@@ -133,7 +126,7 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    if along_rows(g):
+    if not g.last and g.ow <= MOST_COLUMNS and sees_near_rows(g):
         kernel = "row_grad"
     elif shares_little(g):
         kernel = "tap_grad"

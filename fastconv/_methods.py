@@ -55,7 +55,7 @@ def _small_planes(g):
 WIDE = 16  # outputs of a row that fill any vector
 
 
-def _near_rows(g):
+def sees_near_rows(g):
     """Whether a depthwise layer has 3x3 taps that see their neighbours, and at most one column beside the image."""
     depthwise = g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
     near = g.kh == g.kw == 3 and g.dh == g.dw == 1 and g.sh == g.sw <= 2
@@ -68,7 +68,7 @@ def _direct_kernel(g):
         return "depthwise_last" if g.groups == g.ic else "direct_last"
     if _small_planes(g):
         return "planes"
-    if _near_rows(g):
+    if sees_near_rows(g):
         return "near_rows"
     return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
 

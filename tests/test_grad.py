@@ -202,16 +202,17 @@ def test_conv_weight_of_blocks(sizes, layout, dtype, cpu_level, sums_directly):
     data.assert_identical(result, taps_one_by_one(x, g, weight, **sizes).astype(dtype))
 
 
-# Depthwise rows in several bands, splits of rows by two and three phases, taps apart along the row, planes beyond their
-# padding, rows shorter than a vector, and more chains of sums than are added up at once.
+# Depthwise rows read in place: more than are taken at once, and more chains of sums than are added up at once; and
+# those that are not: strides that differ, taps apart, planes of padding alone, rows shorter than a vector.
 ROWS = {
-    "bands": ((2, 3, 40, 150), {"padding": 1}),
+    "plain": ((2, 3, 41, 150), {"padding": 1}),
     "stride-2": ((2, 3, 75, 91), {"padding": 1, "stride": 2}),
     "stride-2-3": ((3, 2, 31, 70), {"padding": (0, 2), "stride": (2, 3)}),
     "dilation": ((2, 4, 9, 40), {"padding": (1, 5), "dilation": (1, 5), "stride": (1, 2)}),
     "far-padding": ((1, 2, 3, 4), {"padding": 30}),
     "narrow": ((3, 5, 14, 12), {"padding": 1}),
     "one-row": ((2, 3, 3, 40), {}),
+    "stride-2-padding-above": ((1, 66, 9, 33), {"padding": (4, 0), "stride": 2}),
     "many-chains": ((9, 2, 130, 131), {"padding": 1}),
 }
 

@@ -70,17 +70,6 @@ static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, c
 #define run PASTE(near_run, SUFFIX)
 #include "three_taps.h"
 
-/* All lanes but one. */
-static inline mask PASTE(all_but, SUFFIX)(ptrdiff_t lane)
-{
-    INTEGER lanes[LANES_OF(ELEMENT)];
-    mask result;
-    for (ptrdiff_t i = 0; i < LANES; i++)
-        lanes[i] = i == lane ? 0 : -1;
-    memcpy(&result, lanes, sizeof result);
-    return result;
-}
-
 /* `nr` and `stride` are constants in every caller. */
 static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const near_shape *s, const ptrdiff_t rows,
                               const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out)
@@ -151,8 +140,6 @@ static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows,
         HIGH(4)
 #undef HIGH
 }
-#undef THREE_TAPS
-#undef BY_PARITY
 #undef run
 #undef mask
 #undef vec

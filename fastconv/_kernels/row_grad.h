@@ -1,17 +1,16 @@
-/* Products of a band of grad_output with the staged rows under it, all taps of a depthwise kernel at once:
+/* Products of rows of grad_output with the rows of input that 3x3 taps at stride 1 or 2 see, where these lie:
  *
- *     total[i][j] += sum over q < rows, o < cols of  g[q * g_pitch + o] * x[q * step + i * pitch + column[j] + o]
+ *     total[i][j] += sum over q < rows, o < cols of  g[q * cols + o] * row[q * stride + i][o * stride + j]
  *
- *     x row     taps i of g rows 0 1 2 3        One accumulator a tap. At stride 1 four rows of g under three rows of
- *     r = 0     0                               taps load six rows of x instead of twelve, and each vector of them
- *     r = 1     1 0                             serves up to three products; at stride 2 they load nine.
+ *     x row     taps i of g rows 0 1 2 3        One accumulator a tap. At stride 1 eight rows of g under three rows of
+ *     r = 0     0                               taps load ten rows of x instead of 24, and each vector of them serves up
+ *     r = 1     1 0                             to three products; at stride 2 they load 17.
  *     r = 2     2 1 0
  *     r = 3       2 1 0
  *
- * Lanes stay apart in `total`; chains are at most CHUNK products long. Vectors run along rows; the last one of a row
- * moves back to end with it, and lanes that were counted before are zero in both factors, since 0 * inf is not 0. Where
- * a row is shorter than a vector, rows of g and x must be readable that far. The file includes itself once per element
- * type.
+ * `row` are pointers as in `near_rows.h`. Lanes stay apart in `total`; chains are at most CHUNK products long. Vectors
+ * run along rows; the last one of a row moves back to end with it, and lanes that were counted before are zero in both
+ * factors, since 0 * inf is not 0. The file includes itself once per element type.
  */
 #ifndef FASTCONV_ROW_GRAD_H
 #define FASTCONV_ROW_GRAD_H
@@ -19,52 +18,55 @@
 #include <string.h>
 
 #include "keep.h"
+#include "shuffle.h"
 #include "simd.h"
 
-#define BAND_ROWS 4 /* of g at a time: with nine sums and a vector of x they fit 16 registers */
-#define MOST_TAPS (VECTOR_BYTES == 64 ? 25 : 9)
-#define UNROLL_TAPS _Pragma("GCC unroll 32")
+#define MOST_ROWS (VECTOR_BYTES == 64 ? 8 : 4) /* of g at a time: they share 32 or 16 registers with nine sums */
+#define UNROLL_ROWS _Pragma("GCC unroll 32")
 
 typedef struct {
-    ptrdiff_t kh, kw, sh;
-    ptrdiff_t pitch;         /* from one staged row to the next */
-    const ptrdiff_t *column; /* of each tap j, where its first pixel stands in a staged row */
-    ptrdiff_t cols;
-} band_shape;
+    ptrdiff_t stride;
+    ptrdiff_t cols;     /* of output, at least a vector */
+    int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
+} grad_shape;
 
 #define ELEMENT float
+#define ELEMENT_BYTES 4
 #define INTEGER int
 #define SUFFIX f32
 #include "row_grad.h"
 #undef ELEMENT
+#undef ELEMENT_BYTES
 #undef INTEGER
 #undef SUFFIX
 #define ELEMENT double
+#define ELEMENT_BYTES 8
 #define INTEGER long long
 #define SUFFIX f64
 #include "row_grad.h"
 #undef ELEMENT
+#undef ELEMENT_BYTES
 #undef INTEGER
 #undef SUFFIX
 
 /* elements of `size` bytes in a vector */
-static inline ptrdiff_t band_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
+static inline ptrdiff_t grad_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
 
-/* How many chains were added to total[kh * kw][lanes]; `size` is a constant at every call, so one branch remains. */
-static inline ptrdiff_t add_band(size_t size, const band_shape *s, ptrdiff_t rows, const void *g, ptrdiff_t g_pitch,
-                                 const void *x, void *total)
+/* How many chains were added to total[9][lanes]; `size` is a constant at every call, so one branch remains. */
+static inline ptrdiff_t add_rows(size_t size, const grad_shape *s, ptrdiff_t rows, const void *g,
+                                 const void *const *table, void *total)
 {
-    return size == sizeof(float) ? add_band_f32(s, rows, g, g_pitch, x, total)
-                                 : add_band_f64(s, rows, g, g_pitch, x, total);
+    return size == sizeof(float) ? add_rows_f32(s, rows, g, (const float *const *)table, total)
+                                 : add_rows_f64(s, rows, g, (const double *const *)table, total);
 }
 
 /* sums[t] += the lanes of total[t], in pairs, which become zero. */
-static inline void add_lanes(size_t size, ptrdiff_t taps, void *total, long double *sums)
+static inline void add_lanes(size_t size, void *total, long double *sums)
 {
     if (size == sizeof(float))
-        add_lanes_f32(taps, total, sums);
+        add_lanes_f32(total, sums);
     else
-        add_lanes_f64(taps, total, sums);
+        add_lanes_f64(total, sums);
 }
 
 #elif defined(ELEMENT)
@@ -72,101 +74,100 @@ static inline void add_lanes(size_t size, ptrdiff_t taps, void *total, long doub
 #define LANES LANES_OF(ELEMENT)
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
-#define run PASTE(band_run, SUFFIX)
-#define KEEP_LANES(v) SELECT(vec, mask, wanted, v, zero)
+#define run PASTE(grad_run, SUFFIX)
+#include "three_taps.h"
+#define KEEP_LANES(v) SELECT(vec, mask, fresh, v, (vec){0})
 
-/* `nr` rows of g from row y on and columns from `at` on; a macro over constants, so that no accumulator has an address. */
-#define ADD_ROWS(nr, masked) do { \
-        const ELEMENT *row = x + y * sh * pitch + at, *from = g + y * g_pitch + at; \
-        vec left[BAND_ROWS]; \
+/* `nr` rows of g from row y on and columns from `at` on; a macro over constants, so that no sum has an address. */
+#define ADD_ROWS(nr, again) do { \
+        const ELEMENT *from = g + y * cols + at; \
+        vec left[MOST_ROWS]; \
         UNROLL for (ptrdiff_t q = 0; q < nr; q++) { \
-            left[q] = *(const vec *)(from + q * g_pitch); \
-            if (masked) \
+            left[q] = *(const vec *)(from + q * cols); \
+            if (again) \
                 left[q] = KEEP_LANES(left[q]); \
             LOADED_ONCE(left[q]); \
         } \
-        UNROLL_TAPS for (ptrdiff_t r = 0; r < (nr - 1) * sh + kh; r++) { \
-            UNROLL for (ptrdiff_t j = 0; j < kw; j++) { \
-                vec v = *(const vec *)(row + column[j]); \
-                if (masked) \
-                    v = KEEP_LANES(v); \
-                LOADED_ONCE(v); \
+        UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) { \
+            const ELEMENT *row = table[y * stride + r] + at * stride; \
+            vec v[3]; \
+            THREE_TAPS(v, row, stride, first, end); \
+            UNROLL for (ptrdiff_t j = 0; j < 3; j++) { \
+                if (again) \
+                    v[j] = KEEP_LANES(v[j]); \
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
-                    if (r >= q * sh && r < q * sh + kh) \
-                        acc[(r - q * sh) * kw + j] += left[q] * v; \
+                    if (r >= q * stride && r < q * stride + 3) \
+                        acc[(r - q * stride) * 3 + j] += left[q] * v[j]; \
             } \
             KEEP_ORDER(); \
-            row += pitch; \
         } \
     } while (0)
 
-#define ADD_STRIP(nr) do { \
-        if (chain + nr > CHUNK) { \
-            UNROLL_TAPS for (ptrdiff_t t = 0; t < kh * kw; t++) { \
-                *(vec *)(total + t * LANES) += acc[t]; \
-                acc[t] = zero; \
+#define ADD_BANDS(nr) \
+    for (; y + nr <= rows; y += nr) \
+        for (ptrdiff_t o = 0; o < cols; o += LANES) { \
+            const ptrdiff_t at = o < last ? o : last; \
+            const mask first = at == 0 ? inner : all, end = at == last ? outer : all; \
+            if (chain + nr > CHUNK) { \
+                UNROLL for (ptrdiff_t t = 0; t < 9; t++) { \
+                    *(vec *)(total + t * LANES) += acc[t]; \
+                    acc[t] = (vec){0}; \
+                } \
+                chain = 0; \
+                chains++; \
             } \
-            chain = 0; \
-            chains++; \
-        } \
-        chain += nr; \
-        if (at == last && rest) \
-            ADD_ROWS(nr, 1); \
-        else \
-            ADD_ROWS(nr, 0); \
-    } while (0)
+            chain += nr; \
+            if (o > last) \
+                ADD_ROWS(nr, 1); \
+            else \
+                ADD_ROWS(nr, 0); \
+        }
 
-/* kh, kw and sh are constants in every caller. */
-static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t kh, const ptrdiff_t kw, const ptrdiff_t sh, const band_shape *s,
-                                   const ptrdiff_t rows, const ELEMENT *restrict g, const ptrdiff_t g_pitch,
-                                   const ELEMENT *restrict x, ELEMENT *restrict total)
+/* `stride` is a constant in every caller. */
+static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t stride, const grad_shape *s, const ptrdiff_t rows,
+                                   const ELEMENT *restrict g, const ELEMENT *const *table, ELEMENT *restrict total)
 {
-    vec acc[MOST_TAPS];
-    const vec zero = {0};
-    const ptrdiff_t pitch = s->pitch, cols = s->cols, rest = cols % LANES;
-    const ptrdiff_t last = cols < LANES ? 0 : cols - LANES;
-    ptrdiff_t column[5], chain = 0, chains = 1;
-    INTEGER inside[LANES_OF(ELEMENT)];
-    mask wanted;
+    const ptrdiff_t cols = s->cols, last = cols - LANES;
+    const mask all = PASTE(all_but, SUFFIX)(-1);
+    const mask inner = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
+    const mask outer = PASTE(all_but, SUFFIX)(s->after ? LANES - 1 : -1);
+    ptrdiff_t y = 0, chain = 0, chains = 1;
+    INTEGER once[LANES_OF(ELEMENT)];
+    mask fresh;
+    vec acc[9];
     for (ptrdiff_t i = 0; i < LANES; i++)
-        inside[i] = (cols < LANES ? i < cols : i >= LANES - rest) ? -1 : 0;
-    memcpy(&wanted, inside, sizeof wanted);
-    UNROLL for (ptrdiff_t j = 0; j < kw; j++)
-        column[j] = s->column[j];
-    UNROLL_TAPS for (ptrdiff_t t = 0; t < kh * kw; t++)
-        acc[t] = zero;
-    for (ptrdiff_t o = 0; o < cols; o += LANES) {
-        const ptrdiff_t at = o < last ? o : last;
-        ptrdiff_t y = 0;
-        for (; y + BAND_ROWS <= rows; y += BAND_ROWS)
-            ADD_STRIP(BAND_ROWS);
-        for (; y < rows; y++)
-            ADD_STRIP(1);
-    }
-    UNROLL_TAPS for (ptrdiff_t t = 0; t < kh * kw; t++)
+        once[i] = i >= LANES - cols % LANES ? -1 : 0;
+    memcpy(&fresh, once, sizeof fresh);
+    UNROLL for (ptrdiff_t t = 0; t < 9; t++)
+        acc[t] = (vec){0};
+    if (MOST_ROWS > 4)
+        ADD_BANDS(MOST_ROWS)
+    ADD_BANDS(4)
+    ADD_BANDS(1)
+    UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         *(vec *)(total + t * LANES) += acc[t];
     return chains;
 }
 
-#define VARIANT(k, sh) static NEVER_INLINE ptrdiff_t PASTE(PASTE(PASTE(band, k), sh), SUFFIX)( \
-    const band_shape *s, ptrdiff_t rows, const ELEMENT *g, ptrdiff_t g_pitch, const ELEMENT *x, ELEMENT *total) \
+#define STRIDE(n) static NEVER_INLINE ptrdiff_t PASTE(PASTE(grad, n), SUFFIX)( \
+    const grad_shape *s, ptrdiff_t rows, const ELEMENT *g, const ELEMENT *const *table, ELEMENT *total) \
 { \
-    return run(k, k, sh, s, rows, g, g_pitch, x, total); \
+    return run(n, s, rows, g, table, total); \
 }
-VARIANT(3, 1)
-VARIANT(3, 2)
-#undef VARIANT
+STRIDE(1)
+STRIDE(2)
+#undef STRIDE
 
-static inline ptrdiff_t PASTE(add_band, SUFFIX)(const band_shape *s, ptrdiff_t rows, const ELEMENT *g,
-                                                ptrdiff_t g_pitch, const ELEMENT *x, ELEMENT *total)
+static inline ptrdiff_t PASTE(add_rows, SUFFIX)(const grad_shape *s, ptrdiff_t rows, const ELEMENT *g,
+                                                const ELEMENT *const *table, ELEMENT *total)
 {
-    return s->sh == 1 ? PASTE(band_3_1, SUFFIX)(s, rows, g, g_pitch, x, total)
-                      : PASTE(band_3_2, SUFFIX)(s, rows, g, g_pitch, x, total);
+    return s->stride == 1 ? PASTE(grad_1, SUFFIX)(s, rows, g, table, total)
+                          : PASTE(grad_2, SUFFIX)(s, rows, g, table, total);
 }
 
-static NEVER_INLINE void PASTE(add_lanes, SUFFIX)(ptrdiff_t taps, ELEMENT *restrict total, long double *restrict sums)
+static NEVER_INLINE void PASTE(add_lanes, SUFFIX)(ELEMENT *restrict total, long double *restrict sums)
 {
-    for (ptrdiff_t t = 0; t < taps; t++, total += LANES) {
+    for (ptrdiff_t t = 0; t < 9; t++, total += LANES) {
         UNROLL for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
             UNROLL for (ptrdiff_t i = 0; i < half; i++)
                 total[i] += total[i + half];
@@ -174,7 +175,7 @@ static NEVER_INLINE void PASTE(add_lanes, SUFFIX)(ptrdiff_t taps, ELEMENT *restr
         *(vec *)total = (vec){0};
     }
 }
-#undef ADD_STRIP
+#undef ADD_BANDS
 #undef ADD_ROWS
 #undef KEEP_LANES
 #undef run

@@ -4,11 +4,24 @@
  *     stride 2    [e0 o0 e1 o1] [e2 o2 e3 o3] e4   ->   v[0] = e0 e1 e2 e3    v[1] = o0 o1 o2 o3    v[2] = e1 e2 e3 e4
  *
  * so that no row is ever split in memory: stores and loads of staged halves took as long as the sums. What lies beside
- * the image is read, and becomes zero by the masks of the first tap and the last. Included after ELEMENT, vec, mask
- * and LANES are defined.
+ * the image is read, and becomes zero by the masks of the first tap and the last. Included once per element type, after
+ * ELEMENT, INTEGER, SUFFIX, vec, mask and LANES are defined.
  */
+/* All lanes but one. */
+static inline mask PASTE(all_but, SUFFIX)(ptrdiff_t lane)
+{
+    INTEGER lanes[LANES_OF(ELEMENT)];
+    mask result;
+    for (ptrdiff_t i = 0; i < LANES; i++)
+        lanes[i] = i == lane ? 0 : -1;
+    memcpy(&result, lanes, sizeof result);
+    return result;
+}
+
 #undef BYTES
 #define BYTES VECTOR_BYTES
+#undef BY_PARITY
+#undef THREE_TAPS
 #ifdef SHUFFLES
 #define BY_PARITY(v, row) do { \
         vec a = *(const vec *)(row), b = *(const vec *)((row) + LANES); \

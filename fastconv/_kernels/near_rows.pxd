@@ -1,0 +1,66 @@
+"""Rows of input that 3x3 taps at stride 1 or 2 read where they lie, by pointers: see `near_rows.pyx`."""
+
+from libc.stdlib cimport malloc
+
+from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
+from fastconv._kernels.shape cimport ConvShape, real
+
+cdef enum:
+    LINE = 64               # bytes of a cache line, also of zeros before the rows below
+
+
+cdef struct NearRows:
+    ConvShape s
+    Py_ssize_t n
+    Py_ssize_t xn, xc, xh                   # strides of the input, in elements
+    Py_ssize_t line                         # elements of a row with its surroundings
+    const void *lowest                      # the first row in memory, and the last, which have no neighbour there
+    const void *highest
+    char *memory                            # of a row of zeros, and of copies of these two, between zeros
+    const void *blank                       # where the row of zeros begins
+
+
+cdef inline bint after(const ConvShape *s) noexcept nogil:
+    """Whether the last tap of a row is beside the image."""
+    return (s.ow - 1) * s.sw + 2 - s.pw >= s.iw
+
+
+cdef inline bint find_ends(NearRows *t, const real *x) noexcept nogil:
+    """Fill in all but sizes and strides, whatever the signs of these; False if there is no memory, else free it."""
+    cdef Py_ssize_t size = sizeof(real), before = LINE // size, i
+    cdef Py_ssize_t reach[3]
+    cdef const real *low = x
+    cdef const real *high = x
+    cdef real *rows
+    t.line = ceil_div(t.s.iw + 2 * before, before) * before
+    rows = <real *> malloc(3 * t.line * size)
+    if rows == NULL:
+        return False
+    reach[0], reach[1], reach[2] = (t.n - 1) * t.xn, (t.s.ic - 1) * t.xc, (t.s.ih - 1) * t.xh
+    for i in range(3):
+        if reach[i] < 0:
+            low += reach[i]
+        else:
+            high += reach[i]
+    zeros(rows, 3 * t.line)
+    copy_run(rows + t.line + before, low, t.s.iw, 1)
+    copy_run(rows + 2 * t.line + before, high, t.s.iw, 1)
+    t.lowest, t.highest, t.blank, t.memory = low, high, rows + before, <char *> rows
+    return True
+
+
+cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssize_t rows,
+                       const real **table) noexcept nogil:
+    """Pointers to `rows` rows from `top` on of the plane x, at the column of the first tap of the first output."""
+    cdef const real *blank = <const real *> t.blank
+    cdef const real *row
+    cdef Py_ssize_t r
+    for r in range(rows):
+        row = blank
+        if 0 <= top + r < t.s.ih:
+            row = x + (top + r) * t.xh
+            if row == <const real *> t.lowest:
+                row = blank + t.line
+            elif row == <const real *> t.highest:
+                row = blank + 2 * t.line
+        table[r] = row - t.s.pw
