@@ -129,6 +129,8 @@ CONV2D = (
     Conv("near-rows-parts", (1, 1, 67, 18), (1, 1, 3, 3), bias=False),
     Conv("near-rows-stride-2", (2, 2, 65, 33), (2, 1, 3, 3), groups=2, padding=1, stride=2),
     Conv("near-rows-stride-2-even", (1, 3, 24, 34), (3, 1, 3, 3), groups=3, padding=((1, 0), (0, 1)), stride=2),
+    Conv("near-rows-short", (2, 3, 11, 13), (3, 1, 3, 3), groups=3, padding=1, activation="relu"),
+    Conv("near-rows-short-stride-2", (1, 9, 26, 24), (9, 1, 3, 3), groups=9, padding=1, stride=2),
     Conv("near-rows-padding-above", (1, 1, 1, 37), (1, 1, 3, 3), padding=((9, 12), (1, 1)), stride=2),
     # rows: tiles of seven and eight that end early, split rows, rows in blocks, rows shorter than a vector
     Conv("rows-3x3", (1, 2, 29, 30), (2, 1, 3, 3), groups=2, padding=2),

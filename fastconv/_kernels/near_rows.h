@@ -7,17 +7,18 @@
  *     r = 1              1 0                      sees it.
  *     r = 2              2 1 0
  *
- * `row` are pointers, so that a row of padding is a pointer to zeros; they point at the column of tap 0 of output 0, and
- * what is beside the image there is passed over (`three_taps.h`). Each output adds its taps in the order (i, j), whatever
- * the band. Vectors run along o; the last one of a row moves back to end with the row, and computes again what the one
- * before it did: rows have at least as many outputs as a vector has lanes. The file includes itself once per element
- * type.
+ * `row` are pointers, so that a row of padding is a pointer to zeros; they point at the column of tap 0 of output 0,
+ * and what is beside the image there is passed over (`three_taps.h`). Each output adds its taps in the order (i, j),
+ * whatever the band. Vectors run along o; the last one of a row moves back to end with the row, and computes again what
+ * the one before it did. Where a row is shorter than a vector, lanes beyond it are stored too and overwritten by the
+ * next row, but for those of a band's last row. The file includes itself once per element type.
  */
 #ifndef FASTCONV_NEAR_ROWS_H
 #define FASTCONV_NEAR_ROWS_H
 
 #include <string.h>
 
+#include "copy.h"
 #include "keep.h"
 #include "shuffle.h"
 #include "simd.h"
@@ -27,7 +28,7 @@
 
 typedef struct {
     ptrdiff_t stride;
-    ptrdiff_t cols;     /* of output, at least a vector */
+    ptrdiff_t cols;     /* of output */
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
@@ -70,14 +71,22 @@ static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, c
 #define run PASTE(near_run, SUFFIX)
 #include "three_taps.h"
 
+/* Rows of a vector from `sums` to rows of n elements at `to`. */
+static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *sums, ptrdiff_t rows, ptrdiff_t n)
+{
+    for (; rows > 1; rows--, to += n, sums += LANES)
+        *(vec *)to = *(const vec *)sums;
+    copy_few((char *)to, (const char *)sums, n * (ptrdiff_t)sizeof(ELEMENT));
+}
+
 /* `nr` and `stride` are constants in every caller. */
 static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const near_shape *s, const ptrdiff_t rows,
                               const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out)
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
-    const mask end = PASTE(all_but, SUFFIX)(s->after ? LANES - 1 : -1);
-    const ptrdiff_t cols = s->cols, last = cols - LANES;
+    const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES;
+    const mask end = PASTE(all_but, SUFFIX)(s->after ? cols - last - 1 : -1);
     vec k[9];
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         k[t] = w[t] - (vec){0};
@@ -103,6 +112,13 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
                 const vec v = SELECT(vec, mask, acc[q] < lo, lo, acc[q]);
                 acc[q] = SELECT(vec, mask, v > hi, hi, v);
             }
+        }
+        if (cols < LANES) {
+            ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                *(vec *)(sums + q * LANES) = acc[q];
+            PASTE(store_short, SUFFIX)(out, sums, rows, cols);
+            return;
         }
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
             if (q < rows)

@@ -6,7 +6,7 @@ from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
 from fastconv._kernels.shape cimport ConvShape, real
 
 cdef enum:
-    LINE = 64               # bytes of a cache line, also of zeros before the rows below
+    LINE = 64               # bytes of a cache line, and of what may be read beside the copies of rows below
 
 
 cdef struct NearRows:
@@ -14,9 +14,10 @@ cdef struct NearRows:
     Py_ssize_t n
     Py_ssize_t xn, xc, xh                   # strides of the input, in elements
     Py_ssize_t line                         # elements of a row with its surroundings
-    const void *lowest                      # the first row in memory, and the last, which have no neighbour there
-    const void *highest
-    char *memory                            # of a row of zeros, and of copies of these two, between zeros
+    const void *lowest                      # the first row in memory, which has nothing before it
+    const void *highest                     # the last one; rows from `late` on end so near it that nothing follows
+    const void *late
+    char *memory                            # of a row of zeros, and of copies of the first row and the last
     const void *blank                       # where the row of zeros begins
 
 
@@ -27,7 +28,7 @@ cdef inline bint after(const ConvShape *s) noexcept nogil:
 
 cdef inline bint find_ends(NearRows *t, const real *x) noexcept nogil:
     """Fill in all but sizes and strides, whatever the signs of these; False if there is no memory, else free it."""
-    cdef Py_ssize_t size = sizeof(real), before = LINE // size, i
+    cdef Py_ssize_t size = sizeof(real), before = LINE // size, near, i
     cdef Py_ssize_t reach[3]
     cdef const real *low = x
     cdef const real *high = x
@@ -44,8 +45,9 @@ cdef inline bint find_ends(NearRows *t, const real *x) noexcept nogil:
             high += reach[i]
     zeros(rows, 3 * t.line)
     copy_run(rows + t.line + before, low, t.s.iw, 1)
-    copy_run(rows + 2 * t.line + before, high, t.s.iw, 1)
-    t.lowest, t.highest, t.blank, t.memory = low, high, rows + before, <char *> rows
+    near = min(before - 1, high - low)          # rows that overlap it, as those of a sliding window do
+    copy_run(rows + 2 * t.line + before - near, high - near, t.s.iw + near, 1)
+    t.lowest, t.highest, t.late, t.blank, t.memory = low, high, high - near, rows + before, <char *> rows
     return True
 
 
@@ -61,6 +63,6 @@ cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssiz
             row = x + (top + r) * t.xh
             if row == <const real *> t.lowest:
                 row = blank + t.line
-            elif row == <const real *> t.highest:
-                row = blank + 2 * t.line
+            elif row >= <const real *> t.late:
+                row = blank + 2 * t.line + (row - <const real *> t.highest)
         table[r] = row - t.s.pw

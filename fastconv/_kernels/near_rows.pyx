@@ -78,7 +78,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """Convolve each channel by itself.
 
     geometry : ConvGeometry of channels-first memory with groups == ic == oc, id == kd == od == 1, kh == kw == 3,
-        dh == dw == 1, sh == sw <= 2, at most one column of padding at either side, and rows of 16 outputs or more
+        dh == dw == 1, sh == sw <= 2, at most one column of padding at either side, and rows of 9 outputs or more
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)

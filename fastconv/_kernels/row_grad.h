@@ -2,15 +2,16 @@
  *
  *     total[i][j] += sum over q < rows, o < cols of  g[q * cols + o] * row[q * stride + i][o * stride + j]
  *
- *     x row     taps i of g rows 0 1 2 3        One accumulator a tap. At stride 1 eight rows of g under three rows of
- *     r = 0     0                               taps load ten rows of x instead of 24, and each vector of them serves up
- *     r = 1     1 0                             to three products; at stride 2 they load 17.
+ *     x row     taps i of g rows 0 1 2 3        One accumulator a tap. At stride 1 seven rows of g under three rows of
+ *     r = 0     0                               taps load nine rows of x instead of 21, and each vector of them serves
+ *     r = 1     1 0                             up to three products; at stride 2 they load 15.
  *     r = 2     2 1 0
  *     r = 3       2 1 0
  *
  * `row` are pointers as in `near_rows.h`. Lanes stay apart in `total`; chains are at most CHUNK products long. Vectors
  * run along rows; the last one of a row moves back to end with it, and lanes that were counted before are zero in both
- * factors, since 0 * inf is not 0. The file includes itself once per element type.
+ * factors, since 0 * inf is not 0; so are lanes beyond a row shorter than a vector. The file includes itself once per
+ * element type.
  */
 #ifndef FASTCONV_ROW_GRAD_H
 #define FASTCONV_ROW_GRAD_H
@@ -21,12 +22,13 @@
 #include "shuffle.h"
 #include "simd.h"
 
-#define MOST_ROWS (VECTOR_BYTES == 64 ? 8 : 4) /* of g at a time: they share 32 or 16 registers with nine sums */
+/* Of g at a time: they share 32 or 16 registers with nine sums, and most maps are a multiple of seven high. */
+#define MOST_ROWS (VECTOR_BYTES == 64 ? 7 : 4)
 #define UNROLL_ROWS _Pragma("GCC unroll 32")
 
 typedef struct {
     ptrdiff_t stride;
-    ptrdiff_t cols;     /* of output, at least a vector */
+    ptrdiff_t cols;     /* of output */
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
 } grad_shape;
 
@@ -117,7 +119,7 @@ static inline void add_lanes(size_t size, void *total, long double *sums)
                 chains++; \
             } \
             chain += nr; \
-            if (o > last) \
+            if (o > last || few) \
                 ADD_ROWS(nr, 1); \
             else \
                 ADD_ROWS(nr, 0); \
@@ -127,16 +129,16 @@ static inline void add_lanes(size_t size, void *total, long double *sums)
 static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t stride, const grad_shape *s, const ptrdiff_t rows,
                                    const ELEMENT *restrict g, const ELEMENT *const *table, ELEMENT *restrict total)
 {
-    const ptrdiff_t cols = s->cols, last = cols - LANES;
+    const ptrdiff_t cols = s->cols, few = cols < LANES, last = few ? 0 : cols - LANES;
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask inner = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
-    const mask outer = PASTE(all_but, SUFFIX)(s->after ? LANES - 1 : -1);
+    const mask outer = PASTE(all_but, SUFFIX)(s->after ? cols - last - 1 : -1);
     ptrdiff_t y = 0, chain = 0, chains = 1;
     INTEGER once[LANES_OF(ELEMENT)];
     mask fresh;
     vec acc[9];
     for (ptrdiff_t i = 0; i < LANES; i++)
-        once[i] = i >= LANES - cols % LANES ? -1 : 0;
+        once[i] = (few ? i < cols : i >= LANES - cols % LANES) ? -1 : 0;
     memcpy(&fresh, once, sizeof fresh);
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         acc[t] = (vec){0};

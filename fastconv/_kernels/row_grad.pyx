@@ -3,7 +3,8 @@
     dw[c, i, j] = sum over images, y, o of  gout[c, y, o] * padded[c, y * stride + i, o * stride + j]
 
 Each channel is an image and a gradient of its own, and its planes lie dense in memory: a vector along a row of gout
-Each channel is an image and a gradient of its own, and its planes lie dense in memory: a vector along a row of gout
+meets each of the rows that its taps see (`row_grad.h`), by pointers as in `near_rows.pyx`; nothing is turned or staged.
+Where a row is shorter than a vector, grad_output's very last plane is copied, since nothing may be read beyond it.
 
 Each channel has nine vectors of sums through all images, chains of at most CHUNK products added up in the same way;
 their lanes come together at the end, and after CHUNK chains, in long double. A part of the channels goes through the
@@ -15,7 +16,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.near_rows cimport LINE, NearRows, after, find_ends, point
-from fastconv._kernels.pack cimport ceil_div, clip, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.shape cimport read_shape, real
 
 cdef extern from "row_grad.h" nogil:
@@ -39,6 +40,8 @@ cdef struct Task:
     Py_ssize_t rows                         # of output at a time
     Py_ssize_t channels                     # of a part
     Py_ssize_t sums, table, own             # bytes of a thread's scratch: vectors, sums and pointers, and all of them
+    const void *last                        # a plane of grad_output that is copied
+    void *copied
     grad_shape shape
 
 
@@ -48,6 +51,8 @@ cdef Py_ssize_t one_plane(
 ) noexcept nogil:
     """Add a plane of one channel to its sums; of the chains in `total`, how many there are before and after."""
     cdef Py_ssize_t y = 0, rows
+    if gout == <const real *> t.last:
+        gout = <const real *> t.copied
     while y < t.x.s.oh:
         rows = min(t.rows, t.x.s.oh - y)
         point(&t.x, x, y * t.x.s.sh - t.x.s.ph, (rows - 1) * t.x.s.sh + 3, table)
@@ -96,7 +101,7 @@ def weight_grad(
     Arguments as of `weight_grad.weight_grad`, channels-first, rows of at most 1024 outputs.
     """
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = grad_lanes(size), c, item
+    cdef Py_ssize_t size = sizeof(real), lanes = grad_lanes(size), plane = gout.shape[3] * gout.shape[4], c, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
@@ -112,14 +117,18 @@ def weight_grad(
     t.sums = whole_lines(t.channels * TAPS * lanes * size)
     t.table = t.sums + whole_lines(t.channels * TAPS * sizeof(long double))
     t.own = t.table + whole_lines(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *))
-    memory = <char *> malloc(t.own * threads + LINE)
+    t.last = gs + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
+    memory = <char *> malloc(t.own * threads + LINE + (plane * size + LINE if t.last else 0))
     if memory == NULL or not find_ends(&t.x, xs):
         free(memory)
         raise MemoryError(f"row_grad: no memory for {t.own * threads} bytes of sums")
     scratch = <char *> whole_lines(<Py_ssize_t> memory)
+    t.copied = scratch + t.own * threads
+    if t.last:
+        copy_run(<real *> t.copied, <const real *> t.last, plane, 1)
     for item in prange(ceil_div(t.x.s.oc, t.channels), num_threads=threads, nogil=True, schedule="dynamic"):
         c = item * t.channels
-        one_part(&t, xs + c * t.x.xc, gs + c * t.x.s.oh * t.x.s.ow, to + c * TAPS, min(t.channels, t.x.s.oc - c),
+        one_part(&t, xs + c * t.x.xc, gs + c * plane, to + c * TAPS, min(t.channels, t.x.s.oc - c),
                  scratch + threadid() * t.own)
     free(memory)
     free(t.x.memory)
