@@ -12,6 +12,7 @@ import pytest
 
 import fastconv
 import reference
+from fastconv import _arrays
 from tests import data
 from tests.cases import CONV2D, POOL2D, row
 from tests.conv_checks import assert_right, attempt, on_integers, run
@@ -86,6 +87,23 @@ def test_indices_in_any_memory(case, layout, integer_type):
     expected = largest(case, integer_type)
     np.testing.assert_array_equal(values, expected[0], strict=True)
     np.testing.assert_array_equal(indices, expected[1], strict=True)
+
+
+@pytest.mark.parametrize("shape", [(2, 24, 14, 15), (24, 9, 30), (1, 12, 500), (3, 40, 4, 5, 9), (5, 900, 1, 1)])
+def test_images_are_turned(shape, dtype, cpu_level):
+    """Between channels-first and channels-last memory, cropped or whole, on any number of threads; a window that slides
+    has unit stride along both axes."""
+    x = data.integers(shape, dtype, limit=1000)
+    for axis in {0, 1} & set(range(len(shape) - 3, len(shape) - 1)):
+        laid = {name: LAYOUTS[name](x, axis) for name in ("contiguous", "cropped", "channels_last_cropped")}
+        laid["sliding"] = np.lib.stride_tricks.as_strided(x, shape, (x.itemsize,) * x.ndim)
+        for source in (*laid.values(), channels_last(x, axis)):
+            for out in (np.full(shape, np.nan, dtype), channels_last(np.full(shape, np.nan, dtype), axis)):
+                if _arrays.turned(source, out):
+                    data.assert_identical(out, source)
+        if min(shape[axis], shape[-1]) > 1:
+            assert _arrays.turned(channels_last(x, axis), np.empty(shape, dtype))
+            assert _arrays.turned(laid["cropped"], channels_last(x, axis))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
