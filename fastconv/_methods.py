@@ -26,6 +26,15 @@ def _accepts(geometry):
 
 # Output channels a group up to which a loaded pixel is better shared by rows: asv_bench/peers.py --family depthwise
 FEW_OUTPUTS = 4
+FEW_OF_THREE_ROWS = 8  # under kernels three rows high, of which every level's tile keeps all rows in registers
+
+
+def _shares_rows(g):
+    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast)."""
+    if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
+        return False
+    few = FEW_OF_THREE_ROWS if g.kh == 3 and g.dh == 1 and g.sh <= 2 else FEW_OUTPUTS
+    return g.oc // g.groups <= few
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
@@ -72,7 +81,7 @@ def _direct_kernel(g):
         return "planes"
     if near:
         return "near_rows"
-    return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
+    return "filter" if _shares_rows(g) and _stages_little(g) else "direct"
 
 
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2

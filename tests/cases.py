@@ -136,6 +136,8 @@ CONV2D = (
     Conv("rows-3x3", (1, 2, 29, 30), (2, 1, 3, 3), groups=2, padding=2),
     Conv("rows-3x3-stride-2", (1, 2, 18, 67), (2, 1, 3, 3), groups=2, stride=2, padding=((1, 0), (0, 2))),
     Conv("rows-4x3-stride-2-dilation-3", (1, 1, 17, 48), (1, 1, 4, 3), stride=2, dilation=(1, 3), padding=2),
+    Conv("rows-of-8-outputs", (1, 14, 9, 20), (16, 7, 3, 3), groups=2, padding=1),
+    Conv("rows-of-8-outputs-stride-2", (1, 2, 16, 39), (7, 2, 3, 3), stride=2, activation="relu"),
     Conv("rows-5x5", (1, 1, 10, 37), (2, 1, 5, 5), padding=2, activation="relu"),
     Conv("rows-5x5-stride-2", (1, 1, 19, 43), (1, 1, 5, 5), stride=2, padding=2),
     Conv("rows-7x7-stride-2", (1, 1, 21, 40), (1, 1, 7, 7), stride=2, padding=3),
