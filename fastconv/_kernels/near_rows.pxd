@@ -2,7 +2,7 @@
 
 from libc.stdlib cimport malloc
 
-from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.shape cimport ConvShape, real
 
 cdef enum:
@@ -54,15 +54,23 @@ cdef inline bint find_ends(NearRows *t, const real *x) noexcept nogil:
 cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssize_t rows,
                        const real **table) noexcept nogil:
     """Pointers to `rows` rows from `top` on of the plane x, at the column of the first tap of the first output."""
-    cdef const real *blank = <const real *> t.blank
-    cdef const real *row
-    cdef Py_ssize_t r
-    for r in range(rows):
-        row = blank
-        if 0 <= top + r < t.s.ih:
-            row = x + (top + r) * t.xh
-            if row == <const real *> t.lowest:
-                row = blank + t.line
-            elif row >= <const real *> t.late:
-                row = blank + 2 * t.line + (row - <const real *> t.highest)
-        table[r] = row - t.s.pw
+    cdef const real *blank = <const real *> t.blank - t.s.pw
+    cdef const real *row = x + top * t.xh - t.s.pw
+    cdef Py_ssize_t lo = clip(-top, 0, rows), hi = clip(t.s.ih - top, lo, rows), r
+    for r in range(lo):
+        table[r] = blank
+    for r in range(lo, hi):
+        table[r] = row + r * t.xh
+    for r in range(hi, rows):
+        table[r] = blank
+    if lo == hi or (
+        min(table[lo], table[hi - 1]) + t.s.pw > <const real *> t.lowest
+        and max(table[lo], table[hi - 1]) + t.s.pw < <const real *> t.late
+    ):
+        return
+    for r in range(lo, hi):
+        row = table[r] + t.s.pw
+        if row == <const real *> t.lowest:
+            table[r] = blank + t.line
+        elif row >= <const real *> t.late:
+            table[r] = blank + 2 * t.line + (row - <const real *> t.highest)
