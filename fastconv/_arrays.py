@@ -8,7 +8,12 @@ from functools import wraps
 
 import numpy as np
 
+from fastconv import _cpu
+from fastconv._threads import get_num_threads
+
 FIRST, LAST = 0, 1
+LEAST_TURNED = 4096  # elements from which on squares in registers beat NumPy's copy with its call
+SERIAL_TURNED = 2**18  # elements below which a second thread costs more than it brings
 
 # How to index (n, c, *spatial) and (c, *spatial) to get (n, c, d, h, w), by the number of spatial axes.
 _ALL, _NEW = slice(None), None
@@ -92,7 +97,8 @@ def readable(x, rank, dtype, order):
     if x.dtype == dtype and x.flags.aligned and whole and (x.strides[inner] == x.itemsize or x.shape[inner] == 1):
         return x
     result = empty(x.shape, rank, dtype, order)
-    np.copyto(result, x, casting="unsafe")
+    if not turned(x, result):
+        np.copyto(result, x, casting="unsafe")
     return result
 
 
@@ -121,6 +127,24 @@ def empty(shape, rank, dtype, order):
         return np.empty(shape, dtype)
     split = len(shape) - rank - 1
     return channels_first(np.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), rank)
+
+
+def turned(x, out):
+    """Copy `x` to `out`, apart from it, by squares in registers; False if they are not channels-first and channels-last
+    or so small that NumPy is as fast."""
+    whole = x.dtype == out.dtype and x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
+    if x.size < LEAST_TURNED or not whole or x.dtype not in (np.float32, np.float64):
+        return False
+    to_last = x.strides[-1] == x.itemsize
+    strides = (out if to_last else x).strides
+    rank = x.ndim - 1 - strides.index(x.itemsize) if x.itemsize in strides else 0
+    if not 1 <= rank <= 3 or x.ndim - rank > 2:
+        return False
+    if not (channels_last(out, rank) if to_last else out).flags.carray:
+        return False
+    kernel = _cpu.kernel("turn").turn["float" if x.dtype == np.float32 else "double"]
+    kernel(five(x, rank), five(out, rank), to_last, get_num_threads() if x.size >= SERIAL_TURNED else 1)
+    return True
 
 
 def check_out(function, out, shape, dtype):
@@ -160,7 +184,7 @@ def finish(result, out, dtype):
         if result.dtype == dtype:
             return result
         out = np.empty_like(result, dtype=dtype)  # order "K" keeps channels-last memory
-    if out is not result:
+    if out is not result and not turned(result, out):
         with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
             np.copyto(out, result, casting="same_kind")
     return out

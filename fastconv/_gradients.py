@@ -1,8 +1,8 @@
 """Gradients of convolution over any rank: the forward geometry, grad_output checked against it, and the kernels.
 
     gradient of the input     a transposed convolution, by way of `_phases`
-    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, where an input
-                              channel meets few output channels, products of rows
+    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, depthwise and
+                              where an input channel meets few output channels, products of rows
     gradient of the bias      a sum
 """
 
@@ -28,6 +28,7 @@ from fastconv._arrays import (
     readable,
 )
 from fastconv._geometry import check_rank, conv_geometry
+from fastconv._methods import sees_near_rows
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._sizes import freeze, integer, sequence
@@ -125,7 +126,9 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    if shares_little(g):
+    if not g.last and g.ow <= MOST_COLUMNS and sees_near_rows(g):
+        kernel = "row_grad"
+    elif shares_little(g):
         kernel = "tap_grad"
     else:
         kernel = "winograd_grad" if few_products(g, prod(input_shape[: -rank - 1])) else "weight_grad"

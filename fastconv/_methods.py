@@ -26,6 +26,15 @@ def _accepts(geometry):
 
 # Output channels a group up to which a loaded pixel is better shared by rows: asv_bench/peers.py --family depthwise
 FEW_OUTPUTS = 4
+FEW_OF_THREE_ROWS = 8  # under kernels three rows high, of which every level's tile keeps all rows in registers
+
+
+def _shares_rows(g):
+    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast)."""
+    if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
+        return False
+    few = FEW_OF_THREE_ROWS if g.kh == 3 and g.dh == 1 and g.sh <= 2 else FEW_OUTPUTS
+    return g.oc // g.groups <= few
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
@@ -39,6 +48,7 @@ def _stages_little(g):
 
 
 SMALL = 14  # output columns up to which lanes are filled by channels instead: asv_bench/peers.py --family depthwise
+SMALL_STRIDED = 12  # and from which on 3x3 rows are read in place instead, a quarter of whose pixels are outputs
 PLANE = 512  # input pixels of a plane up to which `planes.pyx` stays in the L1 cache
 TABLE = 2048  # pixels of the padded plane, each with an entry in its table
 CHAIN = 64  # taps that it may add one after the other: the CHUNK of `simd.h`
@@ -52,13 +62,26 @@ def _small_planes(g):
     return g.groups == g.ic == g.oc >= 8 and flat and small and padded <= TABLE
 
 
+LEAST_ROW = 9  # outputs of a row, so that a vector reaches no further than the next row does
+
+
+def sees_near_rows(g):
+    """Whether a depthwise layer has 3x3 taps that see their neighbours, and at most one column beside the image."""
+    depthwise = g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
+    near = g.kh == g.kw == 3 and g.dh == g.dw == 1 and g.sh == g.sw <= 2
+    return depthwise and near and g.pw <= 1 and (g.ow - 1) * g.sw + 2 - g.pw <= g.iw and g.ow >= LEAST_ROW
+
+
 def _direct_kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
     if g.last:
         return "depthwise_last" if g.groups == g.ic else "direct_last"
-    if _small_planes(g):
+    near = sees_near_rows(g)
+    if _small_planes(g) and not (near and g.sw == 2 and g.ow >= SMALL_STRIDED):
         return "planes"
-    return "filter" if g.oc // g.groups <= FEW_OUTPUTS and _stages_little(g) else "direct"
+    if near:
+        return "near_rows"
+    return "filter" if _shares_rows(g) and _stages_little(g) else "direct"
 
 
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2

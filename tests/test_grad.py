@@ -144,6 +144,7 @@ SUMMED = {
     "patches": ((2, 33, 40, 41), (35, 33, 3, 4), {"padding": 1, "stride": 2}),
     "pixels": ((3, 80, 12, 13), (300, 80, 1, 1), {}),
     "depthwise": ((2, 70, 23, 25), (70, 1, 3, 5), {"padding": 2, "groups": 70}),
+    "depthwise-rows": ((3, 7, 85, 70), (7, 1, 3, 3), {"padding": 1, "groups": 7}),
     "groups": ((2, 24, 19, 18), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
     "rows": ((2, 3, 50, 47), (2, 3, 5, 5), {"padding": 2}),
 }
@@ -199,6 +200,38 @@ def test_conv_weight_of_blocks(sizes, layout, dtype, cpu_level, sums_directly):
     g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing", limit=4)
     result = grad.conv2d_weight(LAYOUTS[layout](x, 1), weight, LAYOUTS[layout](g, 1), **sizes)
     data.assert_identical(result, taps_one_by_one(x, g, weight, **sizes).astype(dtype))
+
+
+# Depthwise rows read in place: more than are taken at once, and more chains of sums than are added up at once; and
+# those that are not: strides that differ, taps apart, planes of padding alone, rows shorter than a vector.
+ROWS = {
+    "plain": ((2, 3, 41, 150), {"padding": 1}),
+    "stride-2": ((2, 3, 75, 91), {"padding": 1, "stride": 2}),
+    "stride-2-3": ((3, 2, 31, 70), {"padding": (0, 2), "stride": (2, 3)}),
+    "dilation": ((2, 4, 9, 40), {"padding": (1, 5), "dilation": (1, 5), "stride": (1, 2)}),
+    "far-padding": ((1, 2, 3, 4), {"padding": 30}),
+    "narrow": ((3, 5, 14, 12), {"padding": 1}),
+    "one-row": ((2, 3, 3, 40), {}),
+    "stride-2-padding-above": ((1, 66, 9, 33), {"padding": (4, 0), "stride": 2}),
+    "many-chains": ((9, 2, 130, 131), {"padding": 1}),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_conv_weight_of_depthwise_rows(name, dtype, cpu_level):
+    """On small integers exact, and an infinite pixel reaches the taps that see it and no others."""
+    shape, sizes = ROWS[name]
+    weight, sizes = (shape[1], 1, 3, 3), sizes | {"groups": shape[1]}
+    x = data.integers(shape, dtype)
+    g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
+    result = grad.conv2d_weight(x, weight, g, **sizes)
+    data.assert_identical(result, taps_one_by_one(x, g, weight, **sizes).astype(dtype))
+    for y, o in ((0, 0), (-1, -1), (shape[2] // 2, shape[3] // 2)):
+        x[-1, -1, y, o] = np.inf
+    g = abs(g) + 1
+    with np.errstate(invalid="ignore"):
+        expected = taps_one_by_one(x, g, weight, **sizes).astype(dtype)
+    data.assert_identical(grad.conv2d_weight(x, weight, g, **sizes), expected)
 
 
 def test_conv_weight_of_pixels_far_apart(dtype):

@@ -5,11 +5,8 @@
 
 A matrix product needs many output channels to repay the packing of patches. Here vectors run along a row of one output
 plane instead, and several rows of output share each loaded row of input (see `filter.h`). The input rows that a block
-of output needs are staged in a scratch that stays in a core's L1, with zeros for padding, so that there are no border
-cases; a row is split by the phase of the stride, so that every tap reads with unit stride:
-
-    stride 2, three taps    image row    . p0 q0 p1 q1 p2 q2 ...       taps 0 and 2 read p at 0 and 1, tap 1 q at 0
-                            staged as    [p0 p1 p2 ...] [q0 q1 q2 ...]
+of output needs are staged in a scratch that stays in a core's L1 (see `staged_rows.pxd`), with zeros for padding, so
+that there are no border cases, and split by the phase of the stride, so that every tap reads with unit stride.
 
 Channels-first memory. Work is split over images, groups and blocks of output.
 """
@@ -20,17 +17,12 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, zeros
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
-    void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
-                    Py_ssize_t rows, Py_ssize_t n)
+from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
 
 cdef enum:
-    STAGE_BYTES = 20480     # staged rows of one block: the better part of a 32 KiB L1, beside input and output
+    STAGE_BYTES = 12288     # staged rows of one block: a part of a 32 KiB L1 that input and output do not push out
     WIDEST = 2048           # output columns of one block
     LINE = 64               # bytes of a cache line
 
@@ -39,42 +31,15 @@ cdef struct Task:
     ConvShape s
     Py_ssize_t n, icg, ocg
     Py_ssize_t xn, xc, xd, xh           # strides of the input, in elements
-    Py_ssize_t rows, cols               # of output in a block
+    Py_ssize_t rows                     # of output in a block
     Py_ssize_t high, wide               # blocks along a plane's rows and columns
-    Py_ssize_t staged                   # rows of input under a block
-    Py_ssize_t slots, slot              # phases staged of each row, and elements of one
-    Py_ssize_t *phase                   # of each slot: which pixel modulo the stride it starts from
-    Py_ssize_t *shift                   # of each slot: how far in it starts, for the image's pixels to be aligned
-    bint paired                         # a row's pixels go to two slots in turn
-    bint moving                         # padded rows are not the same in every block
+    StagedRows stage
     filter_shape shape
-
-
-cdef void split_phases(Task *t, Py_ssize_t *column, Py_ssize_t line) noexcept nogil:
-    """Fill `phase`, `shift`, `slots`, `slot` and where each tap's column stands; lines of `line` elements."""
-    cdef Py_ssize_t j, slot, reach = 0
-    t.slots = 0
-    for j in range(t.s.kw):
-        slot = 0
-        while slot < t.slots and t.phase[slot] != j * t.s.dw % t.s.sw:
-            slot += 1
-        if slot == t.slots:
-            t.phase[slot] = j * t.s.dw % t.s.sw
-            t.shift[slot] = ceil_div(first_inside(t.phase[slot] - t.s.pw, t.s.sw), line) * line
-            t.shift[slot] -= first_inside(t.phase[slot] - t.s.pw, t.s.sw)
-            t.slots += 1
-        column[j] = slot
-        reach = max(reach, j * t.s.dw // t.s.sw)
-    t.slot = ceil_div(max(t.cols, line) + reach + line - 1, line) * line
-    for j in range(t.s.kw):
-        column[j] = column[j] * t.slot + t.shift[column[j]] + j * t.s.dw // t.s.sw
-    t.paired = t.slots == 2 and t.s.sw == 2
 
 
 cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
     """Blocks of as many rows as fit the stage, then of fewer if threads would go without work."""
-    cdef Py_ssize_t span = (t.s.kh - 1) * t.s.dh + 1, line = LINE // <Py_ssize_t> size, budget, items
-    t.shape.pitch = (ceil_div(t.slots * t.slot, line) | 1) * line       # an odd number of lines: all cache sets
+    cdef Py_ssize_t span = (t.s.kh - 1) * t.s.dh + 1, budget, items
     budget = STAGE_BYTES // <Py_ssize_t> size // (t.shape.pitch * max(t.shape.planes, 1))
     t.rows = clip((budget - span) // t.s.sh + 1, min(FILTER_ROWS, t.s.oh), t.s.oh)
     items = t.n * t.s.groups * t.s.od * t.wide
@@ -83,47 +48,10 @@ cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
         t.high = min(ceil_div(4 * threads, items), ceil_div(t.s.oh, FILTER_ROWS))
     t.rows = min(ceil_div(ceil_div(t.s.oh, t.high), FILTER_ROWS) * FILTER_ROWS, t.s.oh)
     t.high = ceil_div(t.s.oh, t.rows)
-    t.staged = (t.rows - 1) * t.s.sh + span
-    t.shape.plane = t.staged * t.shape.pitch
-    t.moving = t.high > 1 or t.s.od * t.s.kd > 1
-
-
-cdef void stage_plane(const Task *t, const real *x, Py_ssize_t y0, Py_ssize_t x0, real *to) noexcept nogil:
-    """Copy what lies under the block at output (y0, x0) from one input plane; x is NULL for a plane of padding."""
-    cdef Py_ssize_t r, slot, i, offset, end, size = sizeof(real), pitch = t.shape.pitch
-    cdef Py_ssize_t top = y0 * t.s.sh - t.s.ph
-    cdef Py_ssize_t first = t.staged if x == NULL else clip(-top, 0, t.staged)
-    cdef Py_ssize_t rows = clip(t.s.ih - top, first, t.staged) - first
-    cdef Py_ssize_t lo[2]
-    cdef Py_ssize_t n[2]
-    cdef real *row[2]
-    if t.moving:                                # else the scratch's zeros above and below the image stay
-        zeros(to, first * pitch)
-        zeros(to + (first + rows) * pitch, (t.staged - first - rows) * pitch)
-    if rows == 0:
-        return
-    x += (top + first) * t.xh + x0 * t.s.sw - t.s.pw
-    to += first * pitch
-    for slot in range(t.slots):
-        offset = x0 * t.s.sw - t.s.pw + t.phase[slot]
-        end = t.slot - t.shift[slot]
-        i = slot % 2
-        row[i] = to + slot * t.slot + t.shift[slot]
-        lo[i] = clip(first_inside(offset, t.s.sw), 0, end)
-        n[i] = clip(end_inside(offset, t.s.sw, t.s.iw), lo[i], end) - lo[i]
-        if t.s.sw == 1:
-            copy_rows(size, row[i] + lo[i], pitch, x + lo[i], t.xh, rows, n[i])
-        elif not t.paired:
-            for r in range(rows):
-                copy_run(row[i] + r * pitch + lo[i], x + r * t.xh + lo[i] * t.s.sw + t.phase[slot], n[i], t.s.sw)
-        if t.wide > 1:                          # else the zeros left and right of it stay
-            for r in range(rows):
-                zeros(row[i] + r * pitch, lo[i])
-                zeros(row[i] + r * pitch + lo[i] + n[i], end - lo[i] - n[i])
-    if t.paired:                                # neighbouring pixels go to the slots in turn, the leftmost one's first
-        i = lo[1] * 2 + 1 < lo[0] * 2
-        split_rows(size, row[i] + lo[i], row[1 - i] + lo[1 - i], pitch, x + lo[i] * 2 + i, t.xh, rows,
-                   min(2 * n[i], 2 * n[1 - i] + 1))
+    t.stage.staged = (t.rows - 1) * t.s.sh + span
+    t.stage.moving = t.high > 1 or t.s.od * t.s.kd > 1
+    t.stage.split = t.wide > 1
+    t.shape.plane = t.stage.staged * t.shape.pitch
 
 
 cdef void block(
@@ -136,8 +64,8 @@ cdef void block(
     for c in range(t.icg):
         for a in range(t.s.kd):
             iz = z * t.s.sd + a * t.s.dd - t.s.pd
-            stage_plane(t, image + c * t.xc + iz * t.xd if 0 <= iz < t.s.id else <const real *> NULL, y0, x0,
-                        stage + (c * t.s.kd + a) * t.shape.plane)
+            stage_rows(&t.stage, &t.s, image + c * t.xc + iz * t.xd if 0 <= iz < t.s.id else <const real *> NULL, t.xh,
+                       y0, x0, stage + (c * t.s.kd + a) * t.shape.plane)
     for o in range(t.ocg):
         filter_block(sizeof(real), &t.shape, stage, w + o * depth, 0 if bias == NULL else bias[o],
                      out + (o * t.s.od + z) * plane + y0 * t.s.ow + x0, min(t.rows, t.s.oh - y0), cols)
@@ -193,14 +121,15 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.kw = t.s.kw
     t.shape.out_pitch = t.s.ow
     t.wide = ceil_div(t.s.ow, WIDEST)
-    t.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
+    t.stage.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
     table = <Py_ssize_t *> malloc(3 * t.s.kw * sizeof(Py_ssize_t))
     if table == NULL:
         raise MemoryError("filter: no memory for the table of taps")
-    t.phase = table
-    t.shift = table + t.s.kw
+    t.stage.phase = table
+    t.stage.shift = table + t.s.kw
     t.shape.column = table + 2 * t.s.kw
-    split_phases(&t, table + 2 * t.s.kw, LINE // size)
+    split_phases(&t.stage, &t.s, table + 2 * t.s.kw, LINE // size)
+    t.shape.pitch = t.stage.pitch
     plan_blocks(&t, size, threads)
     t.shape.step = t.s.sh * t.shape.pitch
     t.shape.reach = t.s.dh * t.shape.pitch
@@ -208,7 +137,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         t.shape.kh = t.s.kw
         t.shape.kw = 1
         t.shape.reach = t.s.dw
-    stage_bytes = ceil_div((t.shape.planes * t.staged + FILTER_ROWS * t.s.sh) * t.shape.pitch * size, LINE) * LINE
+    stage_bytes = ceil_div((t.shape.planes * t.stage.staged + FILTER_ROWS * t.s.sh) * t.shape.pitch * size, LINE) * LINE
     scratch = <char *> malloc(stage_bytes * threads + LINE)
     if scratch == NULL:
         free(table)

@@ -14,6 +14,7 @@ packing is copying runs by whole vectors.
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.staged_rows cimport slot_of
 
 cdef extern from "copy.h" nogil:
     Py_ssize_t copy_lanes(size_t size)
@@ -34,17 +35,6 @@ cdef struct Stage:
     Py_ssize_t *phase_h                         # of each slot, which row modulo the stride it starts from
     Py_ssize_t *phase_w
     Py_ssize_t *tap                             # of each tap, its distance from the first one at pixel 0 of the block
-
-
-cdef inline Py_ssize_t slot_of(Py_ssize_t *phase, Py_ssize_t *slots, Py_ssize_t wanted) noexcept nogil:
-    """The slot of a phase, a new one if need be."""
-    cdef Py_ssize_t slot = 0
-    while slot < slots[0] and phase[slot] != wanted:
-        slot += 1
-    if slot == slots[0]:
-        phase[slot] = wanted
-        slots[0] += 1
-    return slot
 
 
 cdef inline Py_ssize_t stage_table(const ConvShape *s) noexcept nogil:

@@ -18,6 +18,7 @@ from libc.string cimport memset
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, real
+from fastconv._kernels.staged_rows cimport slot_of
 
 cdef extern from "dot.h" nogil:
     enum: DOT_TAPS
@@ -77,16 +78,10 @@ cdef void plan_bands(Task *t, Py_ssize_t size, bint last, int threads) noexcept 
 
 cdef void sort_taps(const ConvShape *s, Py_ssize_t *residue, Py_ssize_t *shift, Py_ssize_t *residues) noexcept nogil:
     """The residues that taps of a row have, and which of them each tap has (in `shift`, for now)."""
-    cdef Py_ssize_t j, r
+    cdef Py_ssize_t j
     residues[0] = 0
     for j in range(s.kw):
-        r = 0
-        while r < residues[0] and residue[r] != j * s.dw % s.sw:
-            r += 1
-        if r == residues[0]:
-            residue[r] = j * s.dw % s.sw
-            residues[0] += 1
-        shift[j] = r
+        shift[j] = slot_of(residue, residues, j * s.dw % s.sw)
 
 
 cdef void place_taps(const Task *t, Py_ssize_t *shift) noexcept nogil:

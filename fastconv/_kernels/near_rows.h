@@ -1,0 +1,163 @@
+/* Bands of output rows under 3x3 kernels at stride 1 or 2, from rows of input where they lie.
+ *
+ *   out[q][o] = bias + sum over i, j of  w[i][j] * row[q * stride + i][o * stride + j]
+ *
+ *     input rows     output rows q = 0 1 2        All sums of up to eight rows of output and all weights stay in
+ *     r = 0          i = 0                        registers; each row of input is loaded once and serves every q that
+ *     r = 1              1 0                      sees it.
+ *     r = 2              2 1 0
+ *
+ * `row` are pointers, so that a row of padding is a pointer to zeros; they point at the column of tap 0 of output 0,
+ * and what is beside the image there is passed over (`three_taps.h`). Each output adds its taps in the order (i, j),
+ * whatever the band. Vectors run along o; the last one of a row moves back to end with the row, and computes again what
+ * the one before it did. Where a row is shorter than a vector, lanes beyond it are stored too and overwritten by the
+ * next row, but for those of a band's last row. The file includes itself once per element type.
+ */
+#ifndef FASTCONV_NEAR_ROWS_H
+#define FASTCONV_NEAR_ROWS_H
+
+#include <string.h>
+
+#include "copy.h"
+#include "keep.h"
+#include "shuffle.h"
+#include "simd.h"
+
+#define NEAR_ROWS 8 /* of output in a band: sums, weights, a row's taps, masks and shuffles fit 32 registers */
+#define UNROLL_ROWS _Pragma("GCC unroll 32")
+
+typedef struct {
+    ptrdiff_t stride;
+    ptrdiff_t cols;     /* of output */
+    int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
+    int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
+    double lo, hi;
+} near_shape;
+
+#define ELEMENT float
+#define ELEMENT_BYTES 4
+#define INTEGER int
+#define SUFFIX f32
+#include "near_rows.h"
+#undef ELEMENT
+#undef ELEMENT_BYTES
+#undef INTEGER
+#undef SUFFIX
+#define ELEMENT double
+#define ELEMENT_BYTES 8
+#define INTEGER long long
+#define SUFFIX f64
+#include "near_rows.h"
+#undef ELEMENT
+#undef ELEMENT_BYTES
+#undef INTEGER
+#undef SUFFIX
+
+/* `rows` <= NEAR_ROWS rows of output; table holds the rows of input under NEAR_ROWS of them. */
+static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, const void *const *table, const void *w,
+                             double bias, void *out)
+{
+    if (size == sizeof(float))
+        near_band_f32(s, rows, (const float *const *)table, w, (float)bias, out);
+    else
+        near_band_f64(s, rows, (const double *const *)table, w, bias, out);
+}
+
+#elif defined(ELEMENT)
+
+#define LANES LANES_OF(ELEMENT)
+#define vec PASTE(vec, SUFFIX)
+#define mask PASTE(mask, SUFFIX)
+#define run PASTE(near_run, SUFFIX)
+#include "three_taps.h"
+
+/* Rows of a vector from `sums` to rows of n elements at `to`. */
+static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *sums, ptrdiff_t rows, ptrdiff_t n)
+{
+    for (; rows > 1; rows--, to += n, sums += LANES)
+        *(vec *)to = *(const vec *)sums;
+    copy_few((char *)to, (const char *)sums, n * (ptrdiff_t)sizeof(ELEMENT));
+}
+
+/* `nr` and `stride` are constants in every caller. */
+static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const near_shape *s, const ptrdiff_t rows,
+                              const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out)
+{
+    const mask all = PASTE(all_but, SUFFIX)(-1);
+    const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
+    const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES;
+    const mask end = PASTE(all_but, SUFFIX)(s->after ? cols - last - 1 : -1);
+    vec k[9];
+    UNROLL for (ptrdiff_t t = 0; t < 9; t++)
+        k[t] = w[t] - (vec){0};
+    for (ptrdiff_t o = 0; o < cols; o += LANES) {
+        const ptrdiff_t at = o < last ? o : last;
+        const mask left = at == 0 ? first : all, right = at == last ? end : all;
+        vec acc[NEAR_ROWS];
+        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+            acc[q] = bias - (vec){0};
+        UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
+            const ELEMENT *row = table[r] + at * stride;
+            vec v[3];
+            THREE_TAPS(v, row, stride, left, right);
+            UNROLL for (ptrdiff_t j = 0; j < 3; j++)
+                UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                    if (r >= q * stride && r < q * stride + 3)
+                        acc[q] += k[(r - q * stride) * 3 + j] * v[j];
+            KEEP_ORDER();
+        }
+        if (s->clamp) {
+            const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++) {
+                const vec v = SELECT(vec, mask, acc[q] < lo, lo, acc[q]);
+                acc[q] = SELECT(vec, mask, v > hi, hi, v);
+            }
+        }
+        if (cols < LANES) {
+            ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                *(vec *)(sums + q * LANES) = acc[q];
+            PASTE(store_short, SUFFIX)(out, sums, rows, cols);
+            return;
+        }
+        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+            if (q < rows)
+                *(vec *)(out + q * cols + at) = acc[q];
+    }
+}
+
+#define BAND(nr, stride) static NEVER_INLINE void PASTE(PASTE(PASTE(near, nr), stride), SUFFIX)( \
+    const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, ELEMENT *out) \
+{ \
+    run(nr, stride, s, rows, table, w, bias, out); \
+}
+BAND(8, 1)
+BAND(8, 2)
+BAND(7, 1)
+BAND(7, 2)
+BAND(4, 1)
+BAND(4, 2)
+#undef BAND
+
+static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table,
+                                            const ELEMENT *w, ELEMENT bias, ELEMENT *out)
+{
+#define HIGH(nr) { \
+        if (s->stride == 1) \
+            PASTE(PASTE(PASTE(near, nr), 1), SUFFIX)(s, rows, table, w, bias, out); \
+        else \
+            PASTE(PASTE(PASTE(near, nr), 2), SUFFIX)(s, rows, table, w, bias, out); \
+    }
+    if (rows > 7)
+        HIGH(8)
+    else if (rows > 4)
+        HIGH(7)
+    else
+        HIGH(4)
+#undef HIGH
+}
+#undef run
+#undef mask
+#undef vec
+#undef LANES
+#endif

@@ -1,0 +1,76 @@
+"""Rows of input that 3x3 taps at stride 1 or 2 read where they lie, by pointers: see `near_rows.pyx`."""
+
+from libc.stdlib cimport malloc
+
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.shape cimport ConvShape, real
+
+cdef enum:
+    LINE = 64               # bytes of a cache line, and of what may be read beside the copies of rows below
+
+
+cdef struct NearRows:
+    ConvShape s
+    Py_ssize_t n
+    Py_ssize_t xn, xc, xh                   # strides of the input, in elements
+    Py_ssize_t line                         # elements of a row with its surroundings
+    const void *lowest                      # the first row in memory, which has nothing before it
+    const void *highest                     # the last one; rows from `late` on end so near it that nothing follows
+    const void *late
+    char *memory                            # of a row of zeros, and of copies of the first row and the last
+    const void *blank                       # where the row of zeros begins
+
+
+cdef inline bint after(const ConvShape *s) noexcept nogil:
+    """Whether the last tap of a row is beside the image."""
+    return (s.ow - 1) * s.sw + 2 - s.pw >= s.iw
+
+
+cdef inline bint find_ends(NearRows *t, const real *x) noexcept nogil:
+    """Fill in all but sizes and strides, whatever the signs of these; False if there is no memory, else free it."""
+    cdef Py_ssize_t size = sizeof(real), before = LINE // size, near, i
+    cdef Py_ssize_t reach[3]
+    cdef const real *low = x
+    cdef const real *high = x
+    cdef real *rows
+    t.line = ceil_div(t.s.iw + 2 * before, before) * before
+    rows = <real *> malloc(3 * t.line * size)
+    if rows == NULL:
+        return False
+    reach[0], reach[1], reach[2] = (t.n - 1) * t.xn, (t.s.ic - 1) * t.xc, (t.s.ih - 1) * t.xh
+    for i in range(3):
+        if reach[i] < 0:
+            low += reach[i]
+        else:
+            high += reach[i]
+    zeros(rows, 3 * t.line)
+    copy_run(rows + t.line + before, low, t.s.iw, 1)
+    near = min(before - 1, high - low)          # rows that overlap it, as those of a sliding window do
+    copy_run(rows + 2 * t.line + before - near, high - near, t.s.iw + near, 1)
+    t.lowest, t.highest, t.late, t.blank, t.memory = low, high, high - near, rows + before, <char *> rows
+    return True
+
+
+cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssize_t rows,
+                       const real **table) noexcept nogil:
+    """Pointers to `rows` rows from `top` on of the plane x, at the column of the first tap of the first output."""
+    cdef const real *blank = <const real *> t.blank - t.s.pw
+    cdef const real *row = x + top * t.xh - t.s.pw
+    cdef Py_ssize_t lo = clip(-top, 0, rows), hi = clip(t.s.ih - top, lo, rows), r
+    for r in range(lo):
+        table[r] = blank
+    for r in range(lo, hi):
+        table[r] = row + r * t.xh
+    for r in range(hi, rows):
+        table[r] = blank
+    if lo == hi or (
+        min(table[lo], table[hi - 1]) + t.s.pw > <const real *> t.lowest
+        and max(table[lo], table[hi - 1]) + t.s.pw < <const real *> t.late
+    ):
+        return
+    for r in range(lo, hi):
+        row = table[r] + t.s.pw
+        if row == <const real *> t.lowest:
+            table[r] = blank + t.line
+        elif row >= <const real *> t.late:
+            table[r] = blank + 2 * t.line + (row - <const real *> t.highest)
