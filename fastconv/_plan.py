@@ -69,8 +69,6 @@ def plan_conv(
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
     kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
-    layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
-    packing = None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
     batch = input_shape[: -rank - 1]
     return ConvPlan(
         with_corners(kernel.conv[kind], taken.corners(geometry), kind),
@@ -86,8 +84,14 @@ def plan_conv(
         MOST if geometry.macs * prod(batch) > SERIAL_MACS * FEWER.get(taken.name, 1) else 1,
         taken.name,
         reasons,
-        packing,
+        packing_of(kernel, geometry, kind),
     )
+
+
+def packing_of(kernel, geometry, kind):
+    """How `kernel` may pack weights beforehand; None if it takes them as they are."""
+    layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
+    return None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
 
 
 def with_corners(run, corners, kind):

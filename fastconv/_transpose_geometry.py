@@ -14,6 +14,7 @@ ordinary convolution of stride 1 and dilation d / g with every (s / g)-th tap, r
 Dumoulin & Visin 2016, arXiv:1603.07285, chapter 4, for the shapes; Shi et al. 2016, arXiv:1609.07009, for the phases.
 """
 
+from functools import lru_cache
 from itertools import product
 from math import gcd
 from typing import NamedTuple
@@ -47,14 +48,84 @@ class AxisPhase(NamedTuple):
     dilation: int  # between the inputs of neighbouring taps
     shift: int  # input under `tap` at output `first`
 
-    def window(self, j0, j1, size):
-        """Outputs j0 <= j < j1 as a convolution: the inputs [lo, hi) they read, and zeros (before, after) those.
+    def slice(self, j0, j1, stride):
+        """Outputs [j0, j1) of the phase, in the result."""
+        return slice(self.first + j0 * stride, self.first + (j1 - 1) * stride + 1, stride)
 
-        None if there are none, or they read padding only.
-        """
-        low, end = j0 + self.shift - (self.taps - 1) * self.dilation, j1 + self.shift
+
+class Sight(NamedTuple):
+    """What some windows of one axis see."""
+
+    inputs: slice
+    outputs: int
+    taps: int
+    dilation: int
+    before: int  # zeros before the inputs; those after them follow
+
+    @property
+    def size(self):
+        return self.inputs.stop - self.inputs.start
+
+
+class Windows(NamedTuple):
+    """Windows along one axis that slide over the input at stride 1: `count` of them, for phases of as many taps.
+
+    Output j of a phase is what window j + phase.shift - shift sees. Phases of unlike shift have all but the outermost
+    windows in common:
+
+        inputs        0 1 2 3         phase of shift 0     u = 0 1 2 3
+        windows     u 0 1 2 3 4       phase of shift 1     u =   1 2 3 4
+    """
+
+    phases: tuple
+    taps: int
+    dilation: int
+    shift: int  # input under the last tap of the first window
+    count: int
+
+    def sight(self, u0, u1, size):
+        """What windows u0 <= u < u1 see of an input of `size`; None if that is nothing."""
+        low, end = u0 + self.shift - (self.taps - 1) * self.dilation, min(u1, self.count) + self.shift
         lo, hi = max(low, 0), min(end, size)
-        return (lo, hi, (lo - low, end - hi)) if j0 < j1 and lo < hi else None
+        if u0 >= self.count or lo >= hi:
+            return None
+        return Sight(slice(lo, hi), min(u1, self.count) - u0, self.taps, self.dilation, lo - low)
+
+    def outputs(self, phase, u0, u1):
+        """The outputs [j0, j1) of a phase that windows u0 <= u < u1 give, and the window of the first of these."""
+        behind = phase.shift - self.shift
+        j0, j1 = max(u0 - behind, 0), min(u1 - behind, phase.count)
+        return j0, j1, j0 + behind
+
+    def alone(self, phase, u0, u1, size):
+        """What windows u0 <= u < u1 see for one phase alone, its taps (start, step, count) and its outputs [j0, j1).
+
+        Taps that see padding only are left out. None if these windows are nothing to the phase.
+        """
+        j0, j1, u0 = self.outputs(phase, u0, u1)
+        if j0 >= j1:
+            return None
+        low, u1 = u0 + self.shift - (self.taps - 1) * self.dilation, u0 + j1 - j0
+        first = max(-(-(1 - low - (j1 - j0)) // self.dilation), 0)
+        end = min(-(-(size - low) // self.dilation), self.taps)
+        kept = self._replace(taps=end - first, shift=self.shift - (self.taps - end) * self.dilation)
+        taps = phase.tap + (self.taps - end) * phase.step, phase.step, end - first
+        return kept.sight(u0, u1, size), taps, (j0, j1)
+
+
+def windows(phases):
+    """The windows that serve all of `phases`, which have as many taps and the same dilation."""
+    shift = min(a.shift for a in phases)
+    count = max(a.shift + a.count for a in phases) - shift
+    return Windows(tuple(phases), phases[0].taps, phases[0].dilation, shift, count)
+
+
+def classes(phases, by):
+    """Phases for which the function `by` gives the same, as `Windows` each."""
+    found = {}
+    for phase in phases:
+        found.setdefault(by(phase), []).append(phase)
+    return [windows(some) for some in found.values()]
 
 
 def axis_phases(size, output, kernel, stride, dilation, crop):
@@ -71,6 +142,7 @@ def axis_phases(size, output, kernel, stride, dilation, crop):
     return sorted(phases)
 
 
+@lru_cache(maxsize=1024)
 def transposed_geometry(
     function, rank, input_shape, weight_shape, stride, padding, output_padding, groups, dilation
 ):
@@ -120,15 +192,16 @@ def transposed_geometry(
     )  # fmt: skip
 
 
-def boxes(counts, element, most):
-    """Cover `counts` outputs of `element` bytes each with boxes of at most `most` bytes, or of one output.
+def boxes(counts, units, element, most):
+    """Cover `counts` windows of `element` bytes each with boxes of at most `most` bytes, or of one unit.
 
-    Yields ((j0, j1), ...) per axis; rows are cut last.
+    Along each axis boxes are whole `units`, tiles of an algorithm for example. Yields ((u0, u1), ...) per axis; rows
+    are cut last.
     """
     room, ranges = max(most // max(element, 1), 1), []
-    for count in reversed(counts):
-        pieces = -(-count // room)
-        length = -(-count // pieces)
-        ranges.append([(j, min(j + length, count)) for j in range(0, count, length)])
+    for count, unit in zip(reversed(counts), reversed(units), strict=True):
+        pieces = -(-count // max(room // unit * unit, unit))
+        length = -(-count // (pieces * unit)) * unit
+        ranges.append([(u, min(u + length, count)) for u in range(0, count, length)])
         room = max(room // count, 1)
     return product(*reversed(ranges))

@@ -5,6 +5,7 @@ instead of m * k, and all of its outputs share the rounding errors of the whole 
 sum |x w| over its own window is large beside that of its neighbours.
 """
 
+from math import prod
 from typing import NamedTuple
 
 from fastconv import _corners
@@ -56,18 +57,37 @@ def rejects(g):
     return _corners.too_little(g, LEAST_SHARE, TRANSFORMED)
 
 
+def tile(g):
+    """Outputs of a tile along d, h and w."""
+    return 1, rules(g)[g.kh].outputs, rules(g)[g.kw].outputs
+
+
+def points(g):
+    """Products of a tile."""
+    return rules(g)[g.kh].points * rules(g)[g.kw].points
+
+
+def products(g):
+    """Of one input channel with one output channel."""
+    return g.kd * points(g) * prod(-(-o // m) for o, m in zip((g.od, g.oh, g.ow), tile(g), strict=True))
+
+
 def corners(g):
     """Outputs to be summed directly afterwards."""
     return _corners.corners(g, LEAST_SHARE, TRANSFORMED)
 
 
-def declines(g):
-    """Why the transforms would cost more than the products they save; None if they do not."""
+def declines(g, corner=None):
+    """Why the transforms would cost more than the products they save; None if they do not.
+
+    corner : what a corner costs, in products; by default, to sum it directly with all of the weights
+    """
     h, w, channels = rules(g)[g.kh], rules(g)[g.kw], g.ic // g.groups
     tiles = g.od * -(-g.oh // h.outputs) * -(-g.ow // w.outputs)
-    products = h.points * w.points * (tiles + WEIGHT_TILES)
-    products += sum(CORNER + c.geometry.oh * c.geometry.ow * g.kh * g.kw for c in corners(g))
-    gain, least = g.od * g.oh * g.ow * g.kh * g.kw / products, LEAST_GAIN
+    count = h.points * w.points * (tiles + WEIGHT_TILES)
+    for c in corners(g):
+        count += CORNER + c.geometry.oh * c.geometry.ow * g.kh * g.kw if corner is None else corner
+    gain, least = g.od * g.oh * g.ow * g.kh * g.kw / count, LEAST_GAIN
     if channels < FEW and 3 in (g.kh, g.kw):
         gain *= channels / (-(-channels // VECTOR) * VECTOR)
         least *= GAIN_OF_FEW

@@ -7,6 +7,7 @@ import pytest
 
 import fastconv
 import reference
+from fastconv import _phase_plan
 from tests import data
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.tolerance import assert_within
@@ -56,6 +57,18 @@ CASES = (
     Transpose("depthwise", (1, 5, 4, 5), (5, 1, 4, 4), 2, 1, groups=5),
     Transpose("depthwise-multiplier", (1, 3, 4, 5), (3, 2, 3, 3), groups=3),
     Transpose("many-channels", (1, 70, 3, 4), (70, 13, 3, 3), 2, 1),
+    Transpose("tiles", (2, 33, 9, 10), (33, 3, 4, 4), 2, 1),
+    *(Transpose(f"depthwise-stride-{s}", (2, 3, 4, 9), (3, 1, 4, 5), (2, s), 1, groups=3) for s in (2, 3, 4, 5)),
+    Transpose("depthwise-taps-below-stride", (1, 3, 4, 9), (3, 2, 1, 2), (3, 4), 0, (1, 1), groups=3),
+    Transpose("depthwise-padding-beyond-kernel", (1, 3, 7, 8), (3, 1, 2, 2), 2, 5, groups=3),
+    Transpose("depthwise-wide", (1, 2, 3, 150), (2, 1, 4, 4), 2, 1, groups=2),
+    Transpose("depthwise-dilation", (1, 3, 4, 9), (3, 1, 3, 3), (3, 2), 1, dilation=(2, 1), groups=3),
+    Transpose("two-to-one", (1, 4, 4, 9), (4, 2, 3, 3), 2, 1, groups=2),
+    Transpose("depthwise-channels", (2, 19, 4, 5), (19, 1, 4, 4), 2, 1, groups=19),
+    Transpose("depthwise-channels-multiplier", (1, 16, 3, 4), (16, 3, 3, 5), (2, 3), 1, (1, 0), groups=16),
+    Transpose("depthwise-channels-dilation", (1, 16, 4, 5), (16, 1, 3, 4), (2, 3), 1, dilation=(3, 2), groups=16),
+    Transpose("depthwise-1d", (1, 17, 130), (17, 1, 7), 3, 2, groups=17),
+    Transpose("depthwise-3d", (1, 16, 3, 3, 4), (16, 1, 3, 2, 3), (2, 1, 2), (1, 0, 1), (1, 0, 0), groups=16),
     Transpose("unbatched", (3, 4, 5), (3, 4, 3, 3), 2),
     Transpose("batch-0", (0, 3, 4, 5), (3, 4, 3, 3), 2),
     Transpose("one-pixel", (1, 3, 1, 1), (3, 4, 4, 4), bias=False),
@@ -66,6 +79,11 @@ CASES = (
     Transpose("3d", (1, 2, 3, 3, 4), (2, 3, 3, 2, 3), 2, (1, 0, 1), (1, 0, 0)),
     Transpose("3d-groups", (1, 4, 2, 3, 4), (4, 2, 2, 2, 2), (1, 2, 2), groups=2),
     Transpose("3d-unbatched", (2, 2, 3, 4), (2, 3, 2, 2, 2)),
+)
+TRANSFORMED = (  # by Winograd's method, whose transforms round
+    Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
+    Transpose("corners", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
+    Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
 )
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 CONVOLVED = [case for case in CASES if case.name != "batch-0"]
@@ -89,7 +107,7 @@ def test_small_integers(case, dtype, cpu_level, layout):
     data.assert_identical(result, reference.conv_transpose(x, w, b, **case.arguments()))
 
 
-@over_cases
+@pytest.mark.parametrize("case", CASES + TRANSFORMED, ids=lambda case: case.name)
 @pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
 def test_error_bound(case, dtype, cpu_level, make):
     x, w, b = operands(case, make, dtype)
@@ -119,6 +137,43 @@ def test_out(case, layout, dtype):
     out = WRITABLE[layout](data.filled_with_nan(expected.shape, dtype), case.channel_axis)
     assert run(case, x, w, b, out=out) is out
     data.assert_identical(out, expected)
+
+
+@over_cases
+@pytest.mark.parametrize("layout", DENSE)
+def test_small_boxes(case, layout, monkeypatch):
+    """Boxes of a few windows, whose rows start and end in the middle of a period of phases, give the same result."""
+    monkeypatch.setattr(_phase_plan, "BUFFER_BYTES", 256)
+    monkeypatch.setattr(_phase_plan, "MOST_BYTES", 256)
+    _phase_plan.plan_phases.cache_clear()
+    x, w, b = operands(case, data.integers, np.float32)
+    result = run(case, LAYOUTS[layout](x, case.channel_axis), w, b)
+    _phase_plan.plan_phases.cache_clear()
+    data.assert_identical(result, reference.conv_transpose(x, w, b, **case.arguments()))
+
+
+LARGE = (
+    Transpose("dcgan", (3, 64, 20, 17), (64, 32, 4, 4), 2, 1),
+    Transpose("unet", (3, 64, 20, 17), (64, 32, 2, 2), 2),
+    Transpose("fsrcnn", (3, 56, 20, 17), (56, 1, 9, 9), 3, 4),
+    Transpose("vocoder", (3, 32, 400), (32, 32, 16), 8, 4),
+    Transpose("depthwise", (3, 64, 40, 37), (64, 1, 4, 4), 2, 1, groups=64),
+    Transpose("gradient", (3, 64, 20, 17), (64, 32, 3, 3), 2, 1, 1),
+)
+
+
+@pytest.mark.parametrize("case", LARGE, ids=lambda case: case.name)
+@pytest.mark.parametrize("layout", DENSE)
+def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
+    x, w, b = operands(case, data.normal, dtype)
+    x = LAYOUTS[layout](x, case.channel_axis)
+    with fastconv.num_threads(1):
+        whole = run(case, x, w, b)
+        parts = [run(case, x[i : i + 1], w, b) for i in range(len(x))]
+    np.testing.assert_array_equal(np.concatenate(parts), whole, strict=True)
+    for threads in (2, 3):
+        with fastconv.num_threads(threads):
+            np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
 
 
 @pytest.mark.parametrize("case", CONVOLVED, ids=lambda case: case.name)
@@ -159,6 +214,15 @@ def test_one_element_touches_its_windows_only(value, dtype):
     x[0, 1, 2, 3] = value
     result = fastconv.conv_transpose2d(x, w, stride=2, padding=1)
     np.testing.assert_array_equal(result, reference.conv_transpose(x, w, stride=2, padding=1), strict=True)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("groups", [1, 16])
+def test_one_pixel_at_a_stride_beyond_memory(groups, layout):
+    """The result is as large as the kernel: nothing may be laid out for each of so many phases."""
+    x, w = data.integers((1, 16, 1, 2), np.float32), data.integers((16, 1, 3, 3), np.float32)
+    result = fastconv.conv_transpose2d(LAYOUTS[layout](x, 1), w, stride=(2**40, 2), groups=groups)
+    data.assert_identical(result, reference.conv_transpose(x, w, stride=(2**40, 2), groups=groups))
 
 
 def test_float16_is_computed_in_float32():

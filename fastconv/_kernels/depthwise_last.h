@@ -5,8 +5,9 @@
  *     pixel(i, p, j) = table[i * row_step + p * pixel_step + j * tap_step]      a pointer to the pixel's channels
  *
  * The table (XNNPACK calls it an indirection buffer: Dukhan 2019, arXiv:1907.02129) makes padding a pointer to zeros,
- * so that there is one way for the border and the interior and no padded copy. For kernels 3, 5 and 7 wide at stride 1
- * and 2 the weights of a kernel row stay in registers and each pixel is loaded once for all outputs that it reaches:
+ * so that there is one way for the border and the interior and no padded copy. For kernels 2, 3, 5 and 7 wide at stride
+ * 1, and but for 2 at stride 2, the weights of a row stay in registers and each pixel is loaded once for all outputs that
+ * it reaches:
  *
  *     pixels      0 1 2 3 4 5       loaded in turn; pixel q is tap q - p * stride of output p
  *     output 0    w w w
@@ -154,6 +155,7 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
     } \
 }
 VARIANT(0, 0)
+VARIANT(2, 1)
 VARIANT(3, 1)
 VARIANT(3, 2)
 VARIANT(5, 1)
@@ -169,7 +171,7 @@ static inline void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_strip *t, 
 #define SHARED(k, s) case k * 4 + s: \
         PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); return;
     switch (t->shared ? t->kw * 4 + t->shared : 0) {
-        SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2) SHARED(0, 0)
+        SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2) SHARED(0, 0)
     }
 #undef SHARED
 }

@@ -1,24 +1,35 @@
 """What transposed convolution does besides convolving: the weights of its phases, and putting the phases together.
 
-    turn          (ic, oc // groups, kernel) to (oc, ic // groups, taps): every so many taps, reversed, channels swapped
-    interleave    the results of phases, along w:   a a a a  b b b b   ->   a b a b a b a b
+    turn          (ic, oc // groups, kernel) to (oc * phases, ic // groups, taps): every so many taps, reversed, and
+                  channels swapped; rows in the order (oc, phase), or (phase, oc) for channels-last memory
+    interleave    the results of phases, along w:   a a a a  b b b b   ->   a b a b a b a b   (`weave.h`)
 
 Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py`.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
-from fastconv._kernels.pack cimport ceil_div, copy_run
+from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport real
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
                     Py_ssize_t ldt)
 
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
+cdef extern from "weave.h" nogil:
+    enum: WEAVE_MOST
+    void weave(size_t size, Py_ssize_t ways, const void *const *rows, const Py_ssize_t *pitch, Py_ssize_t n, void *to,
+               Py_ssize_t ldt, Py_ssize_t lines)
+
 cdef enum:
     TOGETHER = 16           # input channels turned together: a line of them
+    FEWER = 64              # columns turned in place: so many lines of the result stay in L1
     COLUMNS = 512           # elements of each that are: taps of output channels, neighbours in the weights
 
 
@@ -27,6 +38,7 @@ cdef struct Taps:
     Py_ssize_t step[3]
     Py_ssize_t count[3]
     Py_ssize_t offset       # of the phase in the result
+    Py_ssize_t pitch        # from one output channel to the next there
 
 
 cdef struct Turn:
@@ -34,29 +46,30 @@ cdef struct Turn:
     Py_ssize_t kernel[3]
     Py_ssize_t phases
     const Taps *taps
+    bint plain              # one convolution, whose phases are all taps in their order: the whole is a matrix turned
 
 
 cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to, Py_ssize_t n,
                       Py_ssize_t channels) noexcept nogil:
-    """to[o][c][taps, last first] = turned[o][tap][c] for the taps of a phase and o < n."""
-    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, c, _o
+    """to[o][c][taps, last first] = turned[o][tap][c] for the taps of a phase and o < n: these are rows to be woven."""
+    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, o, c
+    cdef const void *rows[WEAVE_MOST]
+    cdef Py_ssize_t pitch[WEAVE_MOST]
     cdef const real *tap
-    cdef real *target
     for a in range(p.count[0]):
         for i in range(p.count[1]):
             for j in range(p.count[2]):
                 k -= 1
                 tap = turned + (((p.start[0] + a * p.step[0]) * t.kernel[1] + p.start[1] + i * p.step[1]) * t.kernel[2]
                                 + p.start[2] + j * p.step[2]) * TOGETHER
-                target = to + k
-                for _o in range(n):
-                    if some == 1:
-                        copy_run(target, tap, channels, 1)
-                    else:
-                        for c in range(channels):
-                            target[c * some] = tap[c]
-                    tap += t.whole * TOGETHER
-                    target += t.icg * some
+                if some <= WEAVE_MOST:
+                    rows[k], pitch[k] = tap, t.whole * TOGETHER
+                    continue
+                for o in range(n):
+                    for c in range(channels):
+                        to[o * p.pitch + c * some + k] = tap[o * t.whole * TOGETHER + c]
+    if some <= WEAVE_MOST:
+        weave(sizeof(real), some, rows, pitch, channels, to, p.pitch, n)
 
 
 cdef void turn_channels(const Turn *t, const real *w, real *result, Py_ssize_t g, Py_ssize_t o0,
@@ -67,22 +80,29 @@ cdef void turn_channels(const Turn *t, const real *w, real *result, Py_ssize_t g
     for block in range(ceil_div(t.icg, TOGETHER)):
         c0 = block * TOGETHER
         channels = min(TOGETHER, t.icg - c0)
+        if t.plain:
+            turn_block(sizeof(real), channels, n * t.whole, w + c0 * t.ocg * t.whole, t.ocg * t.whole,
+                       result + (g * t.ocg + o0) * t.whole * t.icg + c0, t.icg)
+            continue
         turn_block(sizeof(real), channels, n * t.whole, w + c0 * t.ocg * t.whole, t.ocg * t.whole, turned, TOGETHER)
         for i in range(t.phases):
             some = t.taps[i].count[0] * t.taps[i].count[1] * t.taps[i].count[2]
             pick(t, &t.taps[i], <const real *> turned,
-                 result + t.taps[i].offset + ((g * t.ocg + o0) * t.icg + c0) * some, n, channels)
+                 result + t.taps[i].offset + (g * t.ocg + o0) * t.taps[i].pitch + c0 * some, n, channels)
 
 
-def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple phases, int threads):
+def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple phases, tuple together, bint last,
+         int threads):
     """Weights of all phases.
 
     w : (ic, oc // groups, kd, kh, kw), not empty
-    to : one (oc, ic // groups, *counts) after the other; every element is written, none may overlap w
+    to : one (oc * phases of a convolution, ic // groups, *counts) after the other; every element is written, none may
+        overlap w
     phases : ((start, step, count) per axis) each
+    together : of each, how many phases the convolution has that it belongs to
     """
     cdef Turn t
-    cdef Py_ssize_t size = sizeof(real), offset = 0, blocks, each, item
+    cdef Py_ssize_t size = sizeof(real), offset = 0, slot = 0, blocks, each, item, some
     cdef int axis
     cdef const real *source = &w[0, 0, 0, 0, 0]
     cdef real *result = &to[0]
@@ -90,112 +110,157 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     cdef real *scratch
     t.icg, t.ocg = w.shape[0] // groups, w.shape[1]
     t.whole = w.shape[2] * w.shape[3] * w.shape[4]
-    t.together = min(max(COLUMNS // t.whole, 1), t.ocg)
-    blocks = ceil_div(t.ocg, t.together)
-    each = t.together * t.whole * TOGETHER
-    scratch = <real *> malloc(each * threads * size)
-    if taps == NULL or scratch == NULL:
-        free(taps)
-        free(scratch)
+    if taps == NULL:
         raise MemoryError("turn: no memory to turn weights in")
     for axis in range(3):
         t.kernel[axis] = w.shape[2 + axis]
     t.phases, t.taps = len(phases), taps
     for item in range(t.phases):
-        taps[item].offset = offset
         for axis in range(3):
             taps[item].start[axis], taps[item].step[axis], taps[item].count[axis] = phases[item][axis]
-        offset += groups * t.ocg * t.icg * taps[item].count[0] * taps[item].count[1] * taps[item].count[2]
+        some = t.icg * taps[item].count[0] * taps[item].count[1] * taps[item].count[2]
+        taps[item].pitch = some if last else together[item] * some
+        taps[item].offset = offset + slot * (groups * t.ocg * some if last else some)
+        slot += 1
+        if slot == together[item]:
+            offset += slot * groups * t.ocg * some
+            slot = 0
+    t.plain = t.phases == t.whole and together[0] == t.whole and not last
+    for item in range(t.phases):
+        t.plain = t.plain and taps[item].count[0] * taps[item].count[1] * taps[item].count[2] == 1 and item == (
+            taps[item].start[0] * t.kernel[1] + taps[item].start[1]) * t.kernel[2] + taps[item].start[2]
+    t.together = min(max((FEWER if t.plain else COLUMNS) // t.whole, 1), t.ocg)
+    blocks = ceil_div(t.ocg, t.together)
+    each = t.together * t.whole * TOGETHER
+    scratch = <real *> malloc(each * threads * size)
+    if scratch == NULL:
+        free(taps)
+        raise MemoryError("turn: no memory to turn weights in")
     for item in prange(groups * blocks, num_threads=threads, nogil=True, schedule="static"):
         turn_channels(&t, source, result, item // blocks, item % blocks * t.together, scratch + threadid() * each)
     free(taps)
     free(scratch)
 
 
+cdef struct Rows:                   # rows of the output at (z0 + z * dz, y0 + y * dy), which the same pieces make up
+    Py_ssize_t z0, dz, d, y0, dy, h
+    Py_ssize_t at, n                # the column from which on the pieces are woven, and how many elements of each
+    Py_ssize_t pieces               # that follow, in the order of their columns there
+
+
 cdef struct Piece:
-    const void *start
-    Py_ssize_t first, width                 # along w: in the output; how many
-    Py_ssize_t n, c, d, h, w                # strides, in elements
+    Py_ssize_t first, width         # along w: in the output; how many, of `run` phases that are neighbours
+    Py_ssize_t skip                 # elements before the woven ones
+    Py_ssize_t before, each, start  # of an image: elements of the parts before, of its part, and before its own
+    Py_ssize_t c, d, h, w           # from one to the next
+    Py_ssize_t run
 
 
-cdef struct Rows:
-    Py_ssize_t pieces, step, n, c, d, h     # pieces side by side; extents of the rows
-    Py_ssize_t on, oc, od, oh, ow           # strides of the output, in elements
+cdef struct Weave:
+    Py_ssize_t images, channels, deep, high, step, kinds    # the most of Rows along d and h, and how many Rows
+    Py_ssize_t on, oc, od, oh, ow                           # strides of the output, in elements
+    const Rows *rows
 
 
-cdef inline void spread_row(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        to[i * stride] = source[i]
+cdef inline const Piece *pieces_of(const Rows *r) noexcept nogil:
+    return <const Piece *> (r + 1)
 
 
-cdef inline void spread_two(real *to, const real *a, const real *b, Py_ssize_t n) noexcept nogil:
-    """to = a[0] b[0] a[1] b[1] ..., as shuffles."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        to[2 * i] = a[i]
-        to[2 * i + 1] = b[i]
+cdef inline const Rows *after(const Rows *r) noexcept nogil:
+    return <const Rows *> (pieces_of(r) + r.pieces)
 
 
-cdef inline const real *row_of(const Piece *p, Py_ssize_t n, Py_ssize_t c, Py_ssize_t z, Py_ssize_t y,
-                               real *like) noexcept nogil:
-    return <const real *> p.start + n * p.n + c * p.c + z * p.d + y * p.h
+cdef inline const real *row_of(const Weave *t, const Piece *p, const real *scratch, Py_ssize_t n, Py_ssize_t c,
+                               Py_ssize_t z, Py_ssize_t y) noexcept nogil:
+    return scratch + t.images * p.before + n * p.each + p.start + c * p.c + z * p.d + y * p.h
 
 
-cdef void plane_first(const Rows *r, const Piece *pieces, real *out, Py_ssize_t plane) noexcept nogil:
-    """All rows of a plane of one channel."""
-    cdef Py_ssize_t z = plane % r.d, c = plane // r.d % r.c, n = plane // (r.d * r.c), y, i, both = 0
-    cdef real *to = out + n * r.on + c * r.oc + z * r.od
-    if r.pieces == 2 and r.step == 2 and r.ow == 1 and pieces[0].first == 0:
-        both = min(pieces[0].width, pieces[1].width)
-    for y in range(r.h):
-        if both:
-            spread_two(to, row_of(&pieces[0], n, c, z, y, out), row_of(&pieces[1], n, c, z, y, out), both)
-        for i in range(r.pieces):
-            if pieces[i].width > both:
-                spread_row(to + (pieces[i].first + both * r.step) * r.ow, row_of(&pieces[i], n, c, z, y, out) + both,
-                           pieces[i].width - both, r.step * r.ow)
-        to += r.oh
+cdef inline void scatter(real *to, Py_ssize_t ldt, const real *source, Py_ssize_t lds, Py_ssize_t lines, Py_ssize_t n,
+                         Py_ssize_t step) noexcept nogil:
+    cdef Py_ssize_t line, i
+    for line in range(lines if n > 0 else 0):
+        for i in range(n):
+            to[line * ldt + i * step] = source[line * lds + i]
 
 
-cdef void row_last(const Rows *r, const Piece *pieces, real *out, Py_ssize_t row) noexcept nogil:
-    """One row of pixels, all their channels."""
-    cdef Py_ssize_t y = row % r.h, z = row // r.h % r.d, n = row // (r.h * r.d)
-    cdef real *to = out + n * r.on + z * r.od + y * r.oh
+cdef inline void plane_first(const Weave *t, const Rows *r, const real *scratch, Py_ssize_t n, Py_ssize_t c,
+                             Py_ssize_t z, real *to) noexcept nogil:
+    """The rows of one kind of one depth of one channel."""
+    cdef const Piece *p = pieces_of(r)
     cdef const real *source
-    cdef Py_ssize_t i, j
+    cdef const void *woven[WEAVE_MOST]
+    cdef Py_ssize_t pitch[WEAVE_MOST]
+    cdef Py_ssize_t i, end, ldt = r.dy * t.oh
     for i in range(r.pieces):
-        source = row_of(&pieces[i], n, 0, z, y, out)
-        for j in range(pieces[i].width):
-            memcpy(to + (pieces[i].first + j * r.step) * r.ow, source + j * pieces[i].w, r.c * sizeof(real))
+        source = row_of(t, p + i, scratch, n, c, z, 0)
+        end = 0
+        if r.n:
+            woven[i], pitch[i] = source + p[i].skip, p[i].h
+            scatter(to + p[i].first, ldt, source, p[i].h, r.h, p[i].skip, t.step)
+            end = p[i].skip + r.n
+        scatter(to + p[i].first + end * t.step, ldt, source + end, p[i].h, r.h, p[i].width - end, t.step)
+    if r.n:
+        weave(sizeof(real), t.step, woven, pitch, r.n, to + r.at, ldt, r.h)
 
 
-def interleave(tuple sources, tuple firsts, Py_ssize_t step, real[:, :, :, :, :] out, bint last, int threads):
-    """out[..., firsts[i] + step * j] = sources[i][..., j].
+cdef inline void row_last(const Weave *t, const Rows *r, const real *scratch, Py_ssize_t n, Py_ssize_t z, Py_ssize_t y,
+                          real *to) noexcept nogil:
+    """One row of pixels, all their channels."""
+    cdef const Piece *p = pieces_of(r)
+    cdef Py_ssize_t i
+    for i in range(r.pieces):
+        copy_rows(sizeof(real), to + p[i].first * t.ow, t.step * t.ow, row_of(t, p + i, scratch, n, 0, z, y), p[i].w,
+                  p[i].width, p[i].run * t.channels)
 
-    sources : of (n, c, d, h, w_i) each, equal but for w_i, not empty, of unit stride along c if `last`, else along w
-    firsts : rising
-    out : (n, c, d, h, w), not empty, of unit stride along c if `last`; other strides free
+
+cdef inline real *start_of(const Weave *t, const Rows *r, real *out, Py_ssize_t n, Py_ssize_t z,
+                           Py_ssize_t y) noexcept nogil:
+    return out + n * t.on + (r.z0 + z * r.dz) * t.od + (r.y0 + y * r.dy) * t.oh
+
+
+cdef void planes_first(const Weave *t, const real *scratch, real *out, Py_ssize_t item) noexcept nogil:
+    """All rows of one depth of one channel."""
+    cdef Py_ssize_t z = item % t.deep, c = item // t.deep % t.channels, n = item // t.deep // t.channels, _kind
+    cdef const Rows *r = t.rows
+    for _kind in range(t.kinds):
+        if z < r.d:
+            plane_first(t, r, scratch, n, c, z, start_of(t, r, out, n, z, 0) + c * t.oc)
+        r = after(r)
+
+
+cdef void rows_last(const Weave *t, const real *scratch, real *out, Py_ssize_t item) noexcept nogil:
+    """One row of each kind."""
+    cdef Py_ssize_t y = item % t.high, z = item // t.high % t.deep, n = item // t.high // t.deep, _kind
+    cdef const Rows *r = t.rows
+    for _kind in range(t.kinds):
+        if z < r.d and y < r.h:
+            row_last(t, r, scratch, n, z, y, start_of(t, r, out, n, z, y))
+        r = after(r)
+
+
+def interleave(const Py_ssize_t[::1] table, Py_ssize_t kinds, Py_ssize_t step, const real[::1] scratch, output,
+               bint last, int threads):
+    """What the parts of a box are, put in its places in the result.
+
+    table : for each of `kinds` kinds of rows the items of `Rows`, then of `Piece` for each of its pieces
+    scratch : of all parts (images, c, d, h, w), dense in the order of `last`, one part after the other
+    output : (images, c, d, h, w), not empty, of unit stride along c if `last`, else along w; other strides free
     """
-    cdef Rows r
-    cdef real[:, :, :, :, :] source
-    cdef Py_ssize_t size = sizeof(real), i, item
-    cdef real *to = &out[0, 0, 0, 0, 0]
-    cdef Piece *pieces = <Piece *> malloc(len(sources) * sizeof(Piece))
-    if pieces == NULL:
-        raise MemoryError("interleave: no memory for pointers")
-    for i in range(len(sources)):
-        source = sources[i]
-        pieces[i] = Piece(
-            &source[0, 0, 0, 0, 0], firsts[i], source.shape[4], source.strides[0] // size, source.strides[1] // size,
-            source.strides[2] // size, source.strides[3] // size, source.strides[4] // size)
-    r.pieces, r.step = len(sources), step
-    r.n, r.c, r.d, r.h = source.shape[0], source.shape[1], source.shape[2], source.shape[3]
-    r.on, r.oc, r.od = out.strides[0] // size, out.strides[1] // size, out.strides[2] // size
-    r.oh, r.ow = out.strides[3] // size, out.strides[4] // size
-    for item in prange(r.n * r.d * (r.h if last else r.c), num_threads=threads, nogil=True, schedule="static"):
+    cdef Weave t
+    cdef operand x = five(output, 3)
+    cdef Py_ssize_t size = sizeof(real), item, items, _kind
+    cdef const Rows *r = <const Rows *> &table[0]
+    cdef const real *source = &scratch[0]
+    t.rows, t.kinds, t.step = r, kinds, step
+    t.images, t.channels, t.deep, t.high = x.shape[0], x.shape[1], 0, 0
+    for _kind in range(kinds):
+        t.deep, t.high = max(t.deep, r.d), max(t.high, r.h)
+        r = after(r)
+    t.on, t.oc, t.od = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
+    t.oh, t.ow = x.strides[3] // size, x.strides[4] // size
+    items = t.images * t.deep * (t.high if last else t.channels)
+    for item in prange(items, num_threads=threads, nogil=True, schedule="static"):
         if last:
-            row_last(&r, pieces, to, item)
+            rows_last(&t, source, <real *> x.data, item)
         else:
-            plane_first(&r, pieces, to, item)
-    free(pieces)
+            planes_first(&t, source, <real *> x.data, item)

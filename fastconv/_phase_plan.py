@@ -1,0 +1,280 @@
+"""How a transposed convolution becomes ordinary ones: which phases share one, in which boxes, and by which kernels.
+
+Phases that need as many taps may be output channels of one convolution: it reads the input once for all of them, and
+they fill a register tile that a few channels would leave empty. Where they lie at unlike shifts it has some windows
+more than each of them (`Windows`), so whether that is less work is counted.
+
+    channels-first    output channels count (oc, phase): the weights turned as they lie, phases a plane apart
+    channels-last     output channels count (phase, oc): the channels of an output pixel are neighbours
+
+A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
+rounding errors (`_corners`) are summed directly, each with the taps that it sees alone.
+"""
+
+from functools import lru_cache
+from itertools import chain, product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv import _cpu, _winograd
+from fastconv._arrays import FIRST, LAST, compute_dtype
+from fastconv._geometry import ConvGeometry
+from fastconv._methods import CHAIN, DIRECT, FEW_OUTPUTS, choose, wants_channels_first
+from fastconv._phase_rows import table
+from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
+from fastconv._transpose_geometry import axis_phases, boxes, classes
+
+BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
+# As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
+MOST_BYTES = 1 << 22
+# Output channels in whose time a block of input is staged or transformed: asv_bench/peers.py --family transposed
+STAGING = 12
+GATHERED = (2, 3, 4)  # strides along w that `gather.h` weaves
+VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with channels
+MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
+MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
+CORNER = 8  # products in whose time the outputs of a corner are summed directly
+
+
+class Part(NamedTuple):
+    """Some outputs of some phases: one convolution."""
+
+    run: object  # kernel(geometry, x, weight, bias, out, lo, hi, threads[, packed])
+    geometry: tuple  # a ConvGeometry as kernels take it
+    packing: Packing | None
+    weight: int  # which of `PhasesPlan.taps`
+    source: tuple  # how to index the input
+    phases: int
+    elements: int  # of the result, for one image
+
+    @property
+    def shape(self):
+        """(oc, d, h, w) of the result."""
+        return self.geometry[1], *self.geometry[6:9]
+
+    @property
+    def convolution(self):
+        return ConvGeometry(*self.geometry)
+
+
+class Box(NamedTuple):
+    parts: tuple
+    table: np.ndarray  # `_phase_rows.table`
+    kinds: int
+
+
+class Corner(NamedTuple):
+    """Outputs of one phase to be summed directly."""
+
+    part: Part
+    target: tuple  # how to index the result
+
+
+class Whole(NamedTuple):
+    plan: ConvPlan
+    source: tuple  # slices of the input
+
+
+class Gather(NamedTuple):
+    """One kernel for all phases."""
+
+    run: object  # spread(geometry, x, weight, bias, out, like, threads)
+    geometry: ConvGeometry  # of the convolution that is transposed
+
+
+class PhasesPlan(NamedTuple):
+    dtype: np.dtype  # the kernels'
+    order: int  # the kernels' memory order
+    whole: object  # `Whole` or `Gather`, if one kernel writes the result itself
+    boxes: tuple
+    corners: tuple
+    taps: tuple  # of each convolution, of each of its phases ((start, step, count), ...) per axis
+    gaps: bool  # some outputs have no product
+    step: int  # along w between the outputs of one phase
+    images: int  # to be computed at once
+    largest: int  # elements of the results of a box, for one image
+    macs: int  # of one image
+    turn: object
+    interleave: object
+
+
+class Planner(NamedTuple):
+    """What all parts of a plan have in common."""
+
+    g: object  # Transposed
+    dtype: np.dtype
+    order: int
+
+    def convolution(self, phases, sights):
+        """The convolution of stride 1 that computes so many phases of what is seen along each axis."""
+        names = ("size", "outputs", "taps", "dilation", "before")
+        size, outputs, taps, dilation, before = (tuple(getattr(s, name) for s in sights) for name in names)
+        return ConvGeometry(
+            self.g.ic, phases * self.g.oc, self.g.groups, *size, *outputs, *taps, 1, 1, 1, *dilation, *before,
+            self.dtype.itemsize, self.order,
+        )  # fmt: skip
+
+    def sights(self, some, ranges):
+        """What windows `ranges` of the classes `some`, one of each per axis, see; None if that is nothing."""
+        sights = [a.sight(*r, size) for a, r, size in zip(some, ranges, self.g.size, strict=True)]
+        return None if None in sights or self.g.ic == 0 else sights
+
+    def convolutions(self, ways):
+        """All convolutions of classes along each axis, whole."""
+        for some in product(*ways):
+            sights = self.sights(some, [(0, a.count) for a in some])
+            if sights:
+                yield self.convolution(phases_of(some), sights)
+
+    def cost(self, ways):
+        """Products of an input channel, counting what it takes to bring it to where products are made."""
+        return sum(products(c) * (c.oc // c.groups + STAGING) for c in self.convolutions(ways))
+
+    def ways(self):
+        """The classes of phases along each axis, those whose convolutions cost least."""
+        axes = [axis_phases(*axis) for axis in zip(*self.g[3:], strict=True)]
+        if self.order == LAST and self.g.groups > 1:  # the channels of several groups would not lie together
+            return [classes(phases, lambda a: a.first) for phases in axes]
+        ways = ([classes(phases, by) for phases in axes] for by in (lambda a: (a.taps, a.shift), lambda a: a.taps))
+        return min(ways, key=self.cost)
+
+    def part(self, some, box, weight):
+        """The convolution of the classes `some` over a box; None if it has no product."""
+        sights = self.sights(some, box)
+        if sights is None:
+            return None
+        geometry = self.convolution(phases_of(some), sights)
+        return self.made(method_of(geometry), geometry, sights, weight, phases_of(some))
+
+    def made(self, method, geometry, sights, weight, phases):
+        kernel, kind = _cpu.kernel(method.kernel(geometry)), SPECIALISATION[self.dtype.itemsize]
+        packing = packing_of(kernel, geometry, kind)
+        elements = geometry.oc * geometry.od * geometry.oh * geometry.ow
+        source = (..., *(s.inputs for s in sights))
+        return Part(kernel.conv[kind], tuple(geometry), packing, weight, source, phases, elements)
+
+    def corners(self, some, box, part, taps):
+        """The outputs in corners of a part, phase by phase; their taps are added to `taps`."""
+        for corner in method_of(part.convolution).corners(part.convolution):
+            ranges = [(u0 + cut.start, u0 + cut.stop) for (u0, _), cut in zip(box, corner.outputs, strict=True)]
+            for phases in product(*(a.phases for a in some)):
+                alone = [a.alone(p, *r, size) for a, p, r, size in zip(some, phases, ranges, self.g.size, strict=True)]
+                if None in alone:
+                    continue
+                sights, tap_ranges, spans = zip(*alone, strict=True)
+                target = (p.slice(*span, s) for p, span, s in zip(phases, spans, self.g.stride, strict=True))
+                yield Corner(self.made(DIRECT, self.convolution(1, sights), sights, len(taps), 1), (..., *target))
+                taps.append((tap_ranges,))
+
+
+def phases_of(some):
+    """How many phases the classes `some`, one of each axis, have together."""
+    return prod(len(a.phases) for a in some)
+
+
+def method_of(c):
+    """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
+    winograd = _winograd.rejects(c) is None and _winograd.declines(c, CORNER) is None
+    return choose(c, "winograd" if winograd else "auto")[0]
+
+
+def by_winograd(c):
+    return method_of(c).name == "winograd"
+
+
+def products(c):
+    """Of one input channel with one output channel of the convolution `c`."""
+    return _winograd.products(c) if by_winograd(c) else c.od * c.oh * c.ow * c.kd * c.kh * c.kw
+
+
+def weight_bytes(c):
+    """Of the weights that the convolution `c` multiplies with."""
+    taps = c.kd * _winograd.points(c) if by_winograd(c) else c.kd * c.kh * c.kw
+    return c.oc * c.ic // c.groups * taps * c.itemsize
+
+
+def unit(c):
+    """Windows along each axis that boxes should be multiples of: tiles."""
+    return _winograd.tile(c) if by_winograd(c) else (1, 1, 1)
+
+
+def gatherer(g, order, itemsize):
+    """The kernel that gathers what reaches each output, for sums of few products of few channels; None for others."""
+    products = g.ic // g.groups * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True))
+    if not 0 < products <= CHAIN or prod(g.stride) > MOST_CLASSES:
+        return None
+    if order == LAST:
+        return "gather_last" if g.groups == g.ic >= VECTOR_BYTES // itemsize else None
+    near = g.ic // g.groups * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
+    return "gather" if g.stride[2] in GATHERED and g.oc // g.groups <= FEW_OUTPUTS and near else None
+
+
+@_cpu.remembers_kernels
+@lru_cache(maxsize=1024)
+def plan_phases(function, g, dtype, order):
+    """How to compute the transposed convolution `g`, of one image."""
+    dtype = compute_dtype(dtype)
+    kernel = gatherer(g, order, dtype.itemsize) if max(g.stride) > 1 else None
+    if kernel:
+        geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
+        run = _cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]]
+        return PhasesPlan(dtype, order, Gather(run, geometry), (), (), (), False, 0, 0, 0, geometry.macs, None, None)
+    planner = Planner(g, dtype, order)
+    if any(wants_channels_first(c) for c in planner.convolutions(planner.ways())):
+        return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input
+    ways, kernels, kind = planner.ways(), _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
+    gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
+    taps, found, corners, whole, images, largest = [], [], [], None, 1, 0
+    if max(g.stride) == 1:
+        whole = whole_convolution(function, planner, ways)
+        gaps, taps = gaps or whole is None, [tap_ranges(some) for some in product(*ways)]
+    else:
+        weights = sum(map(weight_bytes, planner.convolutions(ways)))
+        room = min(max(BUFFER_BYTES, weights), MOST_BYTES)
+        for outer in product(*ways[:2]) if ways[2] else ():
+            found += planned_boxes(planner, outer, ways[2], room, taps, corners)
+        gaps = gaps or any(None in box.parts for box in found)
+        largest = max((sum(part.elements for part in box.parts if part) for box in found), default=0)
+        images = max(room // max(largest * dtype.itemsize, 1), 1)
+    macs = whole.plan.macs if whole else sum(part.convolution.macs for box in found for part in box.parts if part)
+    return PhasesPlan(
+        dtype, order, whole, tuple(found), tuple(corners), tuple(taps), gaps, g.stride[2], images, largest, macs,
+        kernels.turn[kind], kernels.interleave[kind],
+    )  # fmt: skip
+
+
+def whole_convolution(function, planner, ways):
+    """The convolution that writes the whole result, of stride 1; None if it has no product."""
+    g, some = planner.g, [way[0] for way in ways if way]
+    sights = planner.sights(some, [(0, a.count) for a in some]) if len(some) == 3 else None
+    if sights is None:
+        return None
+    after = (s.outputs + (s.taps - 1) * s.dilation - s.before - s.size for s in sights)
+    plan = plan_conv(
+        function, 3, (1, g.ic, *(s.size for s in sights)), (g.oc, g.ic // g.groups, *(s.taps for s in sights)),
+        planner.dtype, planner.order, 1, tuple((s.before, zeros) for s, zeros in zip(sights, after, strict=True)),
+        tuple(s.dilation for s in sights), g.groups, "zeros", None, "auto",
+    )  # fmt: skip
+    return Whole(plan, tuple(s.inputs for s in sights))
+
+
+def planned_boxes(planner, outer, columns, room, taps, corners):
+    """Boxes over the classes `outer` along d and h and all `columns` along w; adds to `taps` and `corners`."""
+    groups = [(*outer, some) for some in columns]
+    weights = range(len(taps), len(taps) + len(groups))
+    taps += [tap_ranges(some) for some in groups]
+    counts = [*(a.count for a in outer), max(a.count for a in columns)]
+    units = [unit(c) for c in planner.convolutions([*([a] for a in outer), columns])] or [(1, 1, 1)]
+    element = planner.g.oc * planner.dtype.itemsize * sum(map(phases_of, groups))
+    for box in boxes(counts, list(map(max, zip(*units, strict=True))), element, room):
+        parts = [planner.part(some, box, weight) for some, weight in zip(groups, weights, strict=True)]
+        for some, part in zip(groups, parts, strict=True):
+            corners.extend(planner.corners(some, box, part, taps) if part else ())
+        yield Box(tuple(parts), *table(planner.g, planner.order, box, outer, columns, parts))
+
+
+def tap_ranges(some):
+    """((start, step, count) per axis) of the taps of every phase of the classes `some`."""
+    return tuple(tuple((a.tap, a.step, a.taps) for a in phases) for phases in product(*(a.phases for a in some)))
