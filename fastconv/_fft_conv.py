@@ -3,7 +3,8 @@
 Arrays of spectra have the axes (group, channel, number of the block along d h w, element of the block along d h w), or
 (group, output, channel, 1, 1, 1, ...) for weights. Images are computed one by one, so that their number changes no
 bits. A block's rounding errors spread over all of it, and so do NaN and infinity. Errors grow with what is transformed,
-so the mean level of the input, padding included, is taken off before and what it adds to each output put back after.
+so most of the mean level of the input, padding included, is taken off before and what it adds to each output put back
+after: in float64, of which what float32 cannot hold goes in at the lowest frequency.
 """
 
 from functools import lru_cache
@@ -18,6 +19,7 @@ from fastconv._fft import axes
 from fastconv._geometry import ConvGeometry
 
 SLAB = 2**21  # bytes of spectra of input at a time, where one block of one group allows it
+LEVEL = 0.75  # of the mean; with all of it taken off, outputs in corners err more: asv_bench/accuracy.py --limits
 WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
 
 
@@ -28,6 +30,7 @@ class Transform(NamedTuple):
     which: tuple  # axes are transformed: 0 d, 1 h, 2 w
     size: tuple  # of a block
     half: tuple  # shape of a kernel's spectrum
+    lowest: tuple  # its index of the lowest frequency, as slices
     channels: int  # of a group's input, each phase of the stride being one
     groups: int  # at a time
     outputs: int  # of a group at a time
@@ -43,6 +46,7 @@ def transform(g):
     which = tuple(i for i in range(3) if cut[i].taps > 1)
     size = tuple(next_fast_len(a.size, real=i == which[-1]) if i in which else a.size for i, a in enumerate(cut))
     half = tuple(size[i] // 2 + 1 if i == which[-1] else size[i] if i in which else 1 for i in range(3))
+    lowest = tuple(slice(1 if i in which else None) for i in range(3))
     channels = g.ic // g.groups * prod(a.phases for a in cut)
     spectrum = 2 * g.itemsize * channels * prod(half)
     outputs = min(g.oc // g.groups, max(1, WEIGHTS // spectrum))
@@ -50,12 +54,12 @@ def transform(g):
     blocks, room = [1, 1, 1], SLAB // (groups * spectrum)
     for i in (2, 1, 0):
         blocks[i] = max(1, min(cut[i].blocks, room // prod(blocks)))
-    return Transform(cut, which, size, half, channels, groups, outputs, tuple(blocks))
+    return Transform(cut, which, size, half, lowest, channels, groups, outputs, tuple(blocks))
 
 
 def spectra_of_weights(g, t, weight, threads):
     """Spectra of (groups, outputs, ic // groups, kd, kh, kw) weights, conjugate."""
-    from scipy.fft import fft, rfft
+    from scipy.fft import ifft, ihfft
 
     lead, strides = weight.shape[:3], (g.sd, g.sh, g.sw)
     spread = np.zeros((*lead, *(a.taps * s for a, s in zip(t.axes, strides, strict=True))), weight.dtype)
@@ -64,9 +68,12 @@ def spectra_of_weights(g, t, weight, threads):
     apart = spread.reshape(*lead, *(n for a, s in zip(t.axes, strides, strict=True) for n in (a.taps, s)))
     phases = apart.transpose(0, 1, 2, 4, 6, 8, 3, 5, 7)[:, :, :, *(slice(a.phases) for a in t.axes)]
     taps = phases.reshape(*lead[:2], t.channels, 1, 1, 1, *phases.shape[-3:])
-    for i in reversed(t.which):
-        taps = (rfft if i == t.which[-1] else fft)(taps, t.size[i], axis=i - 3, workers=threads)
-    return np.conjugate(taps, out=taps)
+    spectra = taps
+    for i in reversed(t.which):  # inverse without its factor: conjugate
+        inverse = ihfft if i == t.which[-1] else ifft
+        spectra = inverse(spectra, t.size[i], axis=i - 3, norm="forward", workers=threads)
+    spectra[..., 0, 0, 0] = taps.sum(axis=(-3, -2, -1), dtype=np.float64)  # what `lifted` multiplies by large numbers
+    return spectra
 
 
 def slabs(t):
@@ -81,15 +88,20 @@ def stage(g, t, x, first, blocks):
     `x` is (groups, ic // groups, *spatial), of one image.
     """
     length = [(n - 1) * a.outputs + m for n, a, m in zip(blocks, t.axes, t.size, strict=True)]
-    staged = np.zeros((*x.shape[:2], *(a.phases for a in t.axes), *length), x.dtype)
+    staged = np.empty((*x.shape[:2], *(a.phases for a in t.axes), *length), x.dtype)
+    level = np.zeros((*staged.shape[:5], 1, 1, 1), x.dtype)
     for phases in product(*(range(a.phases) for a in t.axes)):
         parts = [part(*p) for p in zip(phases, t.axes, g.axes, first, length, strict=True)]
-        if None not in parts:
-            staged[:, :, *phases, *(to for to, _ in parts)] = x[:, :, *(of for _, of in parts)]
-    staged = staged.reshape(len(x), t.channels, *length)
-    level = staged.mean(axis=(2, 3, 4), keepdims=True)
-    staged -= level
-    return staged, level
+        to, mean = staged[:, :, *phases], level[:, :, *phases]
+        if None in parts:
+            to[...] = 0
+            continue
+        seen = x[:, :, *(of for _, of in parts)]
+        np.multiply(np.add.reduce(seen, axis=(2, 3, 4), keepdims=True), LEVEL / prod(length), out=mean)
+        if seen.shape != to.shape:
+            to[...] = -mean
+        np.subtract(seen, mean, out=to[:, :, *(place for place, _ in parts)])
+    return staged.reshape(len(x), t.channels, *length), level.reshape(len(x), t.channels, 1, 1, 1)
 
 
 def part(phase, a, extents, first, length):
@@ -114,19 +126,26 @@ def forward(t, staged, blocks, threads):
 
     x = staged[:, :, None, None, None]
     for i in reversed(t.which):
-        shape, strides = list(x.shape), list(x.strides)
-        shape[2 + i], shape[5 + i] = blocks[i], t.size[i]
-        strides[2 + i] = strides[5 + i] * t.axes[i].outputs
-        x = np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
-        x = (rfft if i == t.which[-1] else fft)(x, axis=i - 3, workers=threads)
+        if blocks[i] > 1:
+            shape, strides = list(x.shape), list(x.strides)
+            shape[2 + i], shape[5 + i] = blocks[i], t.size[i]
+            strides[2 + i] = strides[5 + i] * t.axes[i].outputs
+            x = np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+        if i == t.which[-1]:
+            x = rfft(x, axis=i - 3, workers=threads)
+        else:
+            x = fft(x, axis=i - 3, overwrite_x=blocks[i] == 1, workers=threads)
     return x
 
 
 def multiply(x, weight):
-    """The sum over channels of products of spectra: (groups, outputs, *blocks, *half)."""
-    total = x[:, :1] * weight[:, :, 0]
+    """The sum over channels of products of spectra: (groups, outputs, *blocks, *half). Overwrites `x` if it can."""
+    alone = weight.shape[1] == 1
+    total = np.multiply(x[:, :1], weight[:, :, 0], out=x[:, :1] if alone else None)
+    term = None if alone or x.shape[1] == 1 else np.empty_like(total)
     for c in range(1, x.shape[1]):
-        total += x[:, c : c + 1] * weight[:, :, c]
+        one = x[:, c : c + 1]
+        total += np.multiply(one, weight[:, :, c], out=one if alone else term)
     return total
 
 
@@ -144,19 +163,35 @@ def backward(t, spectra, threads):
 
 
 def lifted(level, spectra):
-    """What `level` adds to outputs, (groups, outputs, 1, 1, 1): it times the sum of taps, the lowest frequency."""
+    """What `level` adds to outputs, (groups, outputs, 1, 1, 1, 1, 1, 1): it times the sum of taps, the lowest frequency."""
     sums = spectra[..., 0, 0, 0].real.astype(np.float64)
-    return np.sum(sums[..., 0, 0, 0] * level[:, None, :, 0, 0, 0], axis=2)[..., None, None, None]
+    return np.sum(sums[..., 0, 0, 0] * level[:, None, :, 0, 0, 0], axis=2)[(..., *(None,) * 6)]
 
 
 def store(t, blocks, lift, first, result):
     """Put (groups, outputs, *blocks, *outputs of a block), and `lift`, in their place."""
-    number = blocks.shape[2:5]
-    whole = blocks.transpose(0, 1, 2, 5, 3, 6, 4, 7)
-    whole = whole.reshape(*result.shape[:2], *(n * a.outputs for n, a in zip(number, t.axes, strict=True)))
-    starts = [f * a.outputs for f, a in zip(first, t.axes, strict=True)]
-    place = result[:, :, *(slice(s, s + n) for s, n in zip(starts, whole.shape[2:], strict=True))]
-    np.add(whole[:, :, *(slice(n) for n in place.shape[2:])], lift.astype(place.dtype), out=place)
+    cuts = [whole_and_rest(*c) for c in zip(first, blocks.shape[2:5], t.axes, result.shape[2:], strict=True)]
+    for pieces in product(*cuts):
+        numbers, elements, places = zip(*pieces, strict=True)
+        apart = (n for number, element in zip(numbers, elements, strict=True) for n in (len(number), len(element)))
+        place = result[:, :, *map(as_slice, places)].reshape(*result.shape[:2], *apart).transpose(0, 1, 2, 4, 6, 3, 5, 7)
+        np.add(blocks[:, :, *map(as_slice, numbers), *map(as_slice, elements)], lift, out=place)
+
+
+def as_slice(r):
+    """A range as an index."""
+    return slice(r.start, r.stop)
+
+
+def whole_and_rest(first, number, a, outputs):
+    """Blocks of an axis that are wanted whole and the one that is not: ranges of blocks, of their elements, of outputs."""
+    start = first * a.outputs
+    whole, rest = divmod(min(outputs - start, number * a.outputs), a.outputs)
+    end = start + whole * a.outputs
+    if whole:
+        yield range(whole), range(a.outputs), range(start, end)
+    if rest:
+        yield range(whole, whole + 1), range(rest), range(end, end + rest)
 
 
 def packed_layout(geometry):
@@ -212,7 +247,10 @@ def convolve(geometry, x, weight, bias, out, lo, hi, threads, packed=None):
             for first, blocks in slabs(t):
                 staged, level = stage(g, t, image, first, blocks)
                 products = multiply(forward(t, staged, blocks, threads), spectra)
-                store(t, backward(t, products, threads), lifted(level, spectra), first, to)
+                lift = lifted(level, spectra)
+                rounded = lift.astype(to.dtype)
+                products[..., *t.lowest] += (lift - rounded) * prod(t.size[i] for i in t.which)
+                store(t, backward(t, products, threads), rounded, first, to)
     if bias is not None:
         out += bias[:, None, None, None]
     if lo > -np.inf or hi < np.inf:
