@@ -4,8 +4,9 @@
 
 Each axis along which the kernel extends is cut into blocks of `size` elements that overlap by what the kernel spans; a
 block gives the outputs whose windows lie in it. An axis that is one block need not hold the padding twice: windows that
-leave it at its end come back in at its beginning, where as many zeros lie. A stride splits both operands into phases, which are summed as channels
-are: only outputs that are wanted are transformed back. (Oppenheim & Schafer, Discrete-Time Signal Processing, 8.7.)
+leave it at its end come back in at its beginning, where as many zeros lie. A stride splits both operands into phases,
+which are summed as channels are: only outputs that are wanted are transformed back. (Oppenheim & Schafer, Discrete-Time
+Signal Processing, 8.7.)
 All outputs of a block share its rounding errors: one is only as exact as sum |x w| over its own window is large beside
 the others'.
 """

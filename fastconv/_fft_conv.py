@@ -37,14 +37,23 @@ class Transform(NamedTuple):
     blocks: tuple  # at a time
 
 
+class Slab(NamedTuple):
+    """Neighbouring blocks that are transformed together."""
+
+    blocks: tuple  # along each axis
+    length: tuple  # of what they see
+    seen: tuple  # (phases of the stride, (slices of what they see, slices of the input) or None) of each
+    pieces: tuple  # (numbers of blocks, elements of a block, slices of the output, their shape apart) along each axis
+
+
 @lru_cache(maxsize=1024)
 def transform(g):
-    """How the axes of `g` are transformed; real sizes that `scipy.fft` is quick at."""
+    """How the axes of `g` are transformed: sizes of factors 2, 3 and 5, as 7 and 11 take a quarter longer."""
     from scipy.fft import next_fast_len
 
     cut = axes(g)
     which = tuple(i for i in range(3) if cut[i].taps > 1)
-    size = tuple(next_fast_len(a.size, real=i == which[-1]) if i in which else a.size for i, a in enumerate(cut))
+    size = tuple(next_fast_len(a.size, real=True) if i in which else a.size for i, a in enumerate(cut))
     half = tuple(size[i] // 2 + 1 if i == which[-1] else size[i] if i in which else 1 for i in range(3))
     lowest = tuple(slice(1 if i in which else None) for i in range(3))
     channels = g.ic // g.groups * prod(a.phases for a in cut)
@@ -57,51 +66,68 @@ def transform(g):
     return Transform(cut, which, size, half, lowest, channels, groups, outputs, tuple(blocks))
 
 
+def taps_by_phase(g, t, weight):
+    """Weights of (groups, outputs, channels, 1, 1, 1, *taps of a phase), dilation's zeros between them."""
+    lead, strides, dilations = weight.shape[:3], (g.sd, g.sh, g.sw), (g.dd, g.dh, g.dw)
+    if prod(strides) * prod(dilations) == 1:
+        return weight.reshape(*lead, 1, 1, 1, *weight.shape[3:])
+    spread = np.zeros((*lead, *(a.taps * s for a, s in zip(t.axes, strides, strict=True))), weight.dtype)
+    ends = ((k - 1) * d + 1 for k, d in zip(weight.shape[3:], dilations, strict=True))
+    spread[:, :, :, *(slice(0, end, d) for end, d in zip(ends, dilations, strict=True))] = weight
+    apart = spread.reshape(*lead, *(n for a, s in zip(t.axes, strides, strict=True) for n in (a.taps, s)))
+    phases = apart.transpose(0, 1, 2, 4, 6, 8, 3, 5, 7)[:, :, :, *(slice(a.phases) for a in t.axes)]
+    return phases.reshape(*lead[:2], t.channels, 1, 1, 1, *phases.shape[-3:])
+
+
 def spectra_of_weights(g, t, weight, threads):
     """Spectra of (groups, outputs, ic // groups, kd, kh, kw) weights, conjugate."""
     from scipy.fft import ifft, ihfft
 
-    lead, strides = weight.shape[:3], (g.sd, g.sh, g.sw)
-    spread = np.zeros((*lead, *(a.taps * s for a, s in zip(t.axes, strides, strict=True))), weight.dtype)
-    ends = ((k - 1) * d + 1 for k, d in zip(weight.shape[3:], (g.dd, g.dh, g.dw), strict=True))
-    spread[:, :, :, *(slice(0, end, d) for end, d in zip(ends, (g.dd, g.dh, g.dw), strict=True))] = weight
-    apart = spread.reshape(*lead, *(n for a, s in zip(t.axes, strides, strict=True) for n in (a.taps, s)))
-    phases = apart.transpose(0, 1, 2, 4, 6, 8, 3, 5, 7)[:, :, :, *(slice(a.phases) for a in t.axes)]
-    taps = phases.reshape(*lead[:2], t.channels, 1, 1, 1, *phases.shape[-3:])
+    taps = taps_by_phase(g, t, weight)
     spectra = taps
     for i in reversed(t.which):  # inverse without its factor: conjugate
         inverse = ihfft if i == t.which[-1] else ifft
         spectra = inverse(spectra, t.size[i], axis=i - 3, norm="forward", workers=threads)
-    spectra[..., 0, 0, 0] = taps.sum(axis=(-3, -2, -1), dtype=np.float64)  # what `lifted` multiplies by large numbers
+    spectra[..., 0, 0, 0] = taps.sum(axis=(-3, -2, -1), dtype=np.float64)  # exact: it puts back the level
     return spectra
 
 
-def slabs(t):
-    """Blocks to be transformed together: (first of each axis, number of each axis)."""
+@lru_cache(maxsize=64)
+def slabs(g):
+    """Blocks to be transformed together, one after the other."""
+    t, outputs = transform(g), (g.od, g.oh, g.ow)
+    found = []
     for first in product(*(range(0, a.blocks, n) for a, n in zip(t.axes, t.blocks, strict=True))):
-        yield first, tuple(min(n, a.blocks - f) for a, n, f in zip(t.axes, t.blocks, first, strict=True))
+        blocks = tuple(min(n, a.blocks - f) for a, n, f in zip(t.axes, t.blocks, first, strict=True))
+        length = tuple((n - 1) * a.outputs + m for n, a, m in zip(blocks, t.axes, t.size, strict=True))
+        seen = []
+        for phases in product(*(range(a.phases) for a in t.axes)):
+            parts = [part(*p) for p in zip(phases, t.axes, g.axes, first, length, strict=True)]
+            seen.append((phases, None if None in parts else tuple(zip(*parts, strict=True))))
+        pieces = (tuple(zip(*p, strict=True)) for p in product(*map(whole_and_rest, first, blocks, t.axes, outputs)))
+        found.append(Slab(blocks, length, tuple(seen), tuple(pieces)))
+    return tuple(found)
 
 
-def stage(g, t, x, first, blocks):
-    """What `blocks` see that begin with number `first` along each axis, between zeros: (groups, channels, *elements).
+def stage(t, slab, x):
+    """What blocks see, between zeros, less its level, and the level: (groups, channels, *elements).
 
     `x` is (groups, ic // groups, *spatial), of one image.
     """
-    length = [(n - 1) * a.outputs + m for n, a, m in zip(blocks, t.axes, t.size, strict=True)]
-    staged = np.empty((*x.shape[:2], *(a.phases for a in t.axes), *length), x.dtype)
+    staged = np.empty((*x.shape[:2], *(a.phases for a in t.axes), *slab.length), x.dtype)
     level = np.zeros((*staged.shape[:5], 1, 1, 1), x.dtype)
-    for phases in product(*(range(a.phases) for a in t.axes)):
-        parts = [part(*p) for p in zip(phases, t.axes, g.axes, first, length, strict=True)]
+    for phases, parts in slab.seen:
         to, mean = staged[:, :, *phases], level[:, :, *phases]
-        if None in parts:
+        if parts is None:
             to[...] = 0
             continue
-        seen = x[:, :, *(of for _, of in parts)]
-        np.multiply(np.add.reduce(seen, axis=(2, 3, 4), keepdims=True), LEVEL / prod(length), out=mean)
+        place, of = parts
+        seen = x[:, :, *of]
+        np.multiply(np.add.reduce(seen, axis=(2, 3, 4), keepdims=True), LEVEL / prod(slab.length), out=mean)
         if seen.shape != to.shape:
             to[...] = -mean
-        np.subtract(seen, mean, out=to[:, :, *(place for place, _ in parts)])
-    return staged.reshape(len(x), t.channels, *length), level.reshape(len(x), t.channels, 1, 1, 1)
+        np.subtract(seen, mean, out=to[:, :, *place])
+    return staged.reshape(len(x), t.channels, *slab.length), level.reshape(len(x), 1, t.channels)
 
 
 def part(phase, a, extents, first, length):
@@ -162,36 +188,22 @@ def backward(t, spectra, threads):
     return spectra
 
 
-def lifted(level, spectra):
-    """What `level` adds to outputs, (groups, outputs, 1, 1, 1, 1, 1, 1): it times the sum of taps, the lowest frequency."""
-    sums = spectra[..., 0, 0, 0].real.astype(np.float64)
-    return np.sum(sums[..., 0, 0, 0] * level[:, None, :, 0, 0, 0], axis=2)[(..., *(None,) * 6)]
-
-
-def store(t, blocks, lift, first, result):
+def store(blocks, lift, pieces, result):
     """Put (groups, outputs, *blocks, *outputs of a block), and `lift`, in their place."""
-    cuts = [whole_and_rest(*c) for c in zip(first, blocks.shape[2:5], t.axes, result.shape[2:], strict=True)]
-    for pieces in product(*cuts):
-        numbers, elements, places = zip(*pieces, strict=True)
-        apart = (n for number, element in zip(numbers, elements, strict=True) for n in (len(number), len(element)))
-        place = result[:, :, *map(as_slice, places)].reshape(*result.shape[:2], *apart).transpose(0, 1, 2, 4, 6, 3, 5, 7)
-        np.add(blocks[:, :, *map(as_slice, numbers), *map(as_slice, elements)], lift, out=place)
-
-
-def as_slice(r):
-    """A range as an index."""
-    return slice(r.start, r.stop)
+    for numbers, elements, places, (d, h, w) in pieces:
+        place = result[:, :, *places].reshape(*result.shape[:2], *d, *h, *w).transpose(0, 1, 2, 4, 6, 3, 5, 7)
+        np.add(blocks[:, :, *numbers, *elements], lift, out=place)
 
 
 def whole_and_rest(first, number, a, outputs):
-    """Blocks of an axis that are wanted whole and the one that is not: ranges of blocks, of their elements, of outputs."""
+    """Blocks of an axis that are wanted whole, and the one that is not: as `Slab.pieces`."""
     start = first * a.outputs
     whole, rest = divmod(min(outputs - start, number * a.outputs), a.outputs)
     end = start + whole * a.outputs
     if whole:
-        yield range(whole), range(a.outputs), range(start, end)
+        yield slice(whole), slice(a.outputs), slice(start, end), (whole, a.outputs)
     if rest:
-        yield range(whole, whole + 1), range(rest), range(end, end + rest)
+        yield slice(whole, whole + 1), slice(rest), slice(end, end + rest), (1, rest)
 
 
 def packed_layout(geometry):
@@ -243,14 +255,15 @@ def convolve(geometry, x, weight, bias, out, lo, hi, threads, packed=None):
             spectra = spectra_of_weights(g, t, weight[some, outputs], threads)
         else:
             spectra = unpacked(g, t, packed)[some, outputs]
+        sums = spectra[..., 0, 0, 0, 0, 0, 0].real.astype(np.float64)
         for image, to in zip(x[:, some], result[:, some, outputs], strict=True):
-            for first, blocks in slabs(t):
-                staged, level = stage(g, t, image, first, blocks)
-                products = multiply(forward(t, staged, blocks, threads), spectra)
-                lift = lifted(level, spectra)
+            for slab in slabs(g):
+                staged, level = stage(t, slab, image)
+                products = multiply(forward(t, staged, slab.blocks, threads), spectra)
+                lift = (sums * level).sum(axis=2)[(..., *(None,) * 6)]  # what the level adds to each output
                 rounded = lift.astype(to.dtype)
                 products[..., *t.lowest] += (lift - rounded) * prod(t.size[i] for i in t.which)
-                store(t, backward(t, products, threads), rounded, first, to)
+                store(backward(t, products, threads), rounded, slab.pieces, to)
     if bias is not None:
         out += bias[:, None, None, None]
     if lo > -np.inf or hi < np.inf:

@@ -22,10 +22,10 @@ def small_blocks(request, monkeypatch):
     monkeypatch.setattr(_fft, "BLOCK", request.param)
     monkeypatch.setattr(_fft_conv, "SLAB", 512)
     monkeypatch.setattr(_fft_conv, "WEIGHTS", 512)
-    for cached in (_fft.axes, _fft_conv.transform):
+    for cached in (_fft.axes, _fft_conv.transform, _fft_conv.slabs):
         cached.cache_clear()
     yield
-    for cached in (_fft.axes, _fft_conv.transform):
+    for cached in (_fft.axes, _fft_conv.transform, _fft_conv.slabs):
         cached.cache_clear()
 
 
