@@ -23,9 +23,9 @@ MOST_BLOCKS = 16  # of an axis that are made equal; more are powers of two
 PASSES = 4  # what staging, multiplying and storing cost beside a transform, in factors of two of its size
 LANES = 4  # blocks of one axis that `scipy.fft` transforms as vectors; what is left over takes twice as long
 # Costs in multiply-adds of the direct sum, by itemsize: asv_bench/fit_methods.py
-START = {4: 11_000_000, 8: 5_500_000}
-TRANSFORM = {4: 8.3, 8: 7.5}  # for each element and each factor of two in the size of a block
-PRODUCT = {4: 28, 8: 27}  # for each element of a block and each pair of an input and an output channel
+START = {4: 5_000_000, 8: 5_000_000}
+TRANSFORM = {4: 6.5, 8: 6}  # for each element and each factor of two in the size of a block
+PRODUCT = {4: 24, 8: 24}  # for each element of a block and each pair of an input and an output channel
 LEAST_PRODUCTS = 100  # of an output, so that sums of unlike neighbours come close enough: asv_bench/accuracy.py
 # Of its taps that an output must see beside padding along an axis, and where two meet: asv_bench/accuracy.py
 LEAST_SHARE = 0.35

@@ -18,7 +18,7 @@ from fastconv._arrays import five
 from fastconv._fft import axes
 from fastconv._geometry import ConvGeometry
 
-SLAB = 2**21  # bytes of spectra of input at a time, where one block of one group allows it
+SLAB = 2**22  # bytes of spectra of input and output at a time, where one block of one group allows it
 LEVEL = 0.75  # of the mean; with all of it taken off, outputs in corners err more: asv_bench/accuracy.py --limits
 WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
 
@@ -57,10 +57,10 @@ def transform(g):
     half = tuple(size[i] // 2 + 1 if i == which[-1] else size[i] if i in which else 1 for i in range(3))
     lowest = tuple(slice(1 if i in which else None) for i in range(3))
     channels = g.ic // g.groups * prod(a.phases for a in cut)
-    spectrum = 2 * g.itemsize * channels * prod(half)
-    outputs = min(g.oc // g.groups, max(1, WEIGHTS // spectrum))
-    groups = min(g.groups, max(1, SLAB // spectrum // outputs))
-    blocks, room = [1, 1, 1], SLAB // (groups * spectrum)
+    spectrum = 2 * g.itemsize * prod(half)
+    outputs = min(g.oc // g.groups, max(1, WEIGHTS // (channels * spectrum)))
+    groups = min(g.groups, max(1, SLAB // (channels * outputs * spectrum)))
+    blocks, room = [1, 1, 1], SLAB // (groups * (channels + outputs) * spectrum)
     for i in (2, 1, 0):
         blocks[i] = max(1, min(cut[i].blocks, room // prod(blocks)))
     return Transform(cut, which, size, half, lowest, channels, groups, outputs, tuple(blocks))
