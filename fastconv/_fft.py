@@ -3,8 +3,10 @@
     out[o] = irfft( sum over c of rfft(x[c]) * conj(rfft(w[o, c])) )        overlap-save, block by block
 
 Each axis along which the kernel extends is cut into blocks of `size` elements that overlap by what the kernel spans; a
-block gives the outputs whose windows lie in it. A stride splits both operands into phases, which are summed as channels
-are: only outputs that are wanted are transformed back. (Oppenheim & Schafer, Discrete-Time Signal Processing, 8.7.)
+block gives the outputs whose windows lie in it. An axis that is one block need not hold the padding twice: windows that
+leave it at its end come back in at its beginning, where as many zeros lie. A stride splits both operands into phases,
+which are summed as channels are: only outputs that are wanted are transformed back. (Oppenheim & Schafer, Discrete-Time
+Signal Processing, 8.7.)
 All outputs of a block share its rounding errors: one is only as exact as sum |x w| over its own window is large beside
 the others'.
 """
@@ -21,11 +23,13 @@ MOST_BLOCKS = 16  # of an axis that are made equal; more are powers of two
 PASSES = 4  # what staging, multiplying and storing cost beside a transform, in factors of two of its size
 LANES = 4  # blocks of one axis that `scipy.fft` transforms as vectors; what is left over takes twice as long
 # Costs in multiply-adds of the direct sum, by itemsize: asv_bench/fit_methods.py
-START = {4: 11_000_000, 8: 5_500_000}
-TRANSFORM = {4: 8.3, 8: 7.5}  # for each element and each factor of two in the size of a block
-PRODUCT = {4: 28, 8: 27}  # for each element of a block and each pair of an input and an output channel
+START = {4: 5_000_000, 8: 5_000_000}
+TRANSFORM = {4: 6.5, 8: 6}  # for each element and each factor of two in the size of a block
+PRODUCT = {4: 24, 8: 24}  # for each element of a block and each pair of an input and an output channel
 LEAST_PRODUCTS = 100  # of an output, so that sums of unlike neighbours come close enough: asv_bench/accuracy.py
-LEAST_SHARE = 0.35  # of its taps that an output must see beside padding, or is summed directly: asv_bench/accuracy.py
+# Of its taps that an output must see beside padding along an axis, and where two meet: asv_bench/accuracy.py
+LEAST_SHARE = 0.35
+CORNER_SHARE = 0.25  # or it is summed directly; half a kernel of padding along both axes leaves as much
 
 
 class Axis(NamedTuple):
@@ -38,24 +42,31 @@ class Axis(NamedTuple):
     blocks: int
 
 
-def axis(taps, stride, dilation, outputs, limit, lanes):
-    """Cut an axis into blocks that take the fewest operations."""
+def axis(taps, stride, dilation, outputs, limit, lanes, shared=0):
+    """Cut an axis into blocks that take the fewest operations; one that is not cut may wrap `shared` zeros."""
     span = (taps - 1) * dilation + 1
     phases, taps = min(stride, span), -(-span // stride)
     if taps == 1:
         return Axis(phases, 1, outputs, outputs, 1)
     whole = outputs + taps - 1
     sizes = [2**j for j in range((2 * taps - 1).bit_length(), whole.bit_length())]
-    sizes += [-(-outputs // blocks) + taps - 1 for blocks in range(1, MOST_BLOCKS + 1)]
+    sizes += [-(-outputs // blocks) + taps - 1 for blocks in range(2, MOST_BLOCKS + 1)]
+    cuts = [Axis(phases, taps, whole - min(shared, taps - 1, outputs - 1), outputs, 1)]
+    for size in sizes:
+        fitting = min(size - taps + 1, outputs)
+        cuts.append(Axis(phases, taps, size, fitting, -(-outputs // fitting)))
 
-    def time(size):
-        blocks = -(-outputs // (size - taps + 1))
-        beyond = BEYOND if size > max(limit, 4 * taps) else 1
-        return (blocks + blocks % lanes) * size * (log2(size) + PASSES) * beyond
+    def time(cut):
+        beyond = BEYOND if cut.size > max(limit, 4 * taps) else 1
+        return (cut.blocks + cut.blocks % lanes) * cut.size * (log2(cut.size) + PASSES) * beyond
 
-    best = min(sizes, key=time)
-    fitting = best - taps + 1
-    return Axis(phases, taps, best, min(fitting, outputs), -(-outputs // fitting))
+    return min(cuts, key=time)
+
+
+def shared(size, outputs, taps, stride, dilation, before):
+    """Zeros that every phase of an axis has both before and after its elements."""
+    length = outputs - 1 + -(-((taps - 1) * dilation + 1) // stride)
+    return max(0, min(before // stride, length - -(-(size + before) // stride)))
 
 
 @lru_cache(maxsize=1024)
@@ -64,7 +75,8 @@ def axes(g):
     extents = [(taps, stride, dilation, outputs) for _, outputs, taps, stride, dilation, _ in g.axes]
     transformed = sum(taps > 1 for taps, *_ in extents)
     limit = round(BLOCK ** (1 / max(transformed, 1)))
-    return tuple(axis(*extent, limit, LANES if transformed == 1 else 1) for extent in extents)
+    lanes = LANES if transformed == 1 else 1
+    return tuple(axis(*extent, limit, lanes, shared(*a)) for extent, a in zip(extents, g.axes, strict=True))
 
 
 def rejects(g):
@@ -90,7 +102,7 @@ def declines(g):
 
 def corners(g):
     """Outputs to be summed directly afterwards; none where they are so many that "auto" would not have come here."""
-    return () if _corners.too_little(g, LEAST_SHARE, (0, 1, 2)) else _corners.corners(g, LEAST_SHARE, (0, 1, 2))
+    return () if _corners.too_little(g, LEAST_SHARE, (0, 1, 2)) else _corners.corners(g, CORNER_SHARE, (0, 1, 2))
 
 
 def operations(g):
