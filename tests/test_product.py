@@ -12,25 +12,25 @@ from fastconv._methods import METHODS, choose
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 
-# name -> (input, weight, keywords); at least five output channels, so that they are products and not filters
+# name -> (input, weight, keywords); enough output channels that they are products and not filters
 LAYERS = {
-    "parts of a plane": ((1, 40, 47, 53), (7, 40, 3, 3), {"padding": 1}),
-    "parts of a plane, strided": ((1, 23, 95, 97), (5, 23, 4, 3), {"padding": (2, 1), "stride": 2}),
-    "parts of planes": ((1, 64, 4, 18, 18), (5, 64, 1, 2, 2), {}),
-    "whole planes": ((2, 29, 9, 8, 7), (6, 29, 3, 3, 3), {"padding": 1}),
+    "parts of a plane": ((1, 40, 47, 53), (13, 40, 3, 3), {"padding": 1}),
+    "parts of a plane, strided": ((1, 23, 95, 97), (11, 23, 4, 3), {"padding": (2, 1), "stride": 2}),
+    "parts of planes": ((1, 64, 4, 18, 18), (11, 64, 1, 2, 2), {}),
+    "whole planes": ((2, 29, 9, 8, 7), (12, 29, 3, 3, 3), {"padding": 1}),
     "whole planes, strided": ((1, 30, 11, 9, 9), (9, 30, 3, 3, 3), {"padding": (1, 0, 1), "stride": (2, 1, 2)}),
-    "planes of one pixel": ((1, 70, 7, 3, 3), (7, 70, 2, 3, 3), {"stride": (2, 1, 1)}),
+    "planes of one pixel": ((1, 70, 7, 3, 3), (13, 70, 2, 3, 3), {"stride": (2, 1, 1)}),
     "one pixel": ((3, 300, 2, 2), (23, 300, 2, 2), {}),
-    "far taps": ((1, 9, 130, 140), (6, 9, 3, 3), {"dilation": 61}),
-    "taps beyond the image": ((1, 30, 7, 6), (6, 30, 3, 3), {"dilation": 900, "padding": 900}),
+    "far taps": ((1, 9, 130, 140), (12, 9, 3, 3), {"dilation": 61}),
+    "taps beyond the image": ((1, 30, 7, 6), (12, 30, 3, 3), {"dilation": 900, "padding": 900}),
     "rows of vectors": ((2, 7, 9, 64), (13, 7, 3, 3), {"padding": 1}),
-    "rows of vectors, strided": ((1, 29, 23, 101), (7, 29, 5, 7), {"padding": (1, 3), "stride": (3, 2)}),
-    "rows of vectors, grown": ((1, 31, 14, 43), (5, 31, 3, 3), {"padding": (2, 11), "dilation": (1, 2)}),
-    "planes of vectors": ((1, 9, 5, 6, 32), (7, 9, 2, 3, 1), {"padding": (1, 0, 0), "stride": (1, 2, 1)}),
-    "rows wider than a block": ((1, 120, 3, 700), (6, 120, 2, 3), {"padding": (1, 2)}),
-    "rows far wider than a block": ((1, 40, 1, 3001), (6, 40, 1, 9), {"padding": (0, 4), "dilation": (1, 3)}),
-    "wide and strided": ((1, 128, 1, 2100), (5, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
-    **{f"stride {s}": ((1, 12, 43, 50), (8, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
+    "rows of vectors, strided": ((1, 29, 23, 101), (13, 29, 5, 7), {"padding": (1, 3), "stride": (3, 2)}),
+    "rows of vectors, grown": ((1, 31, 14, 43), (11, 31, 3, 3), {"padding": (2, 11), "dilation": (1, 2)}),
+    "planes of vectors": ((1, 9, 5, 6, 32), (13, 9, 2, 3, 1), {"padding": (1, 0, 0), "stride": (1, 2, 1)}),
+    "rows wider than a block": ((1, 120, 3, 700), (12, 120, 2, 3), {"padding": (1, 2)}),
+    "rows far wider than a block": ((1, 40, 1, 3001), (12, 40, 1, 9), {"padding": (0, 4), "dilation": (1, 3)}),
+    "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
+    **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
     **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},
     **{f"kernel on {w} pixels": ((1, 33, 6, w), (9, 33, 3, 2), {"padding": (1, 0)}) for w in (4, 5, 7, 9)},
 }

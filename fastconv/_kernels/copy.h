@@ -62,8 +62,6 @@ static inline void copy_elements(size_t size, void *restrict to, const void *res
         copy_f64(to, source, n, stride);
 }
 
-static inline ptrdiff_t copy_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
-
 #define COPY_RUNS(type, vec) do { \
         type *t = (type *)to; \
         const type *s = (const type *)source; \

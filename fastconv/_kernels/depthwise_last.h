@@ -52,9 +52,6 @@ static inline ptrdiff_t strip_pixels(const depthwise_strip *t)
     return t->shared && 15 - t->kw < STRIP_PIXELS ? 15 - t->kw : STRIP_PIXELS;
 }
 
-/* elements of `size` bytes in a vector */
-static inline ptrdiff_t strip_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
-
 /* All `vectors` of channels of `px` <= strip_pixels(t) output pixels. `w` holds for each vector its biases and then its
  * weights, a vector a tap. Vector v starts at channel v * lanes, the last one early enough to end at the last channel;
  * of the channels of `out` only those below `valid` are written. Pixels of fewer channels than lanes must be readable

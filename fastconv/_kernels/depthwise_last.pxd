@@ -7,6 +7,5 @@ cdef extern from "depthwise_last.h" nogil:
         int clamp
         double lo, hi
     Py_ssize_t strip_pixels(const depthwise_strip *t)
-    Py_ssize_t strip_lanes(size_t size)
     void strip(size_t size, Py_ssize_t px, const depthwise_strip *t, const void *const *table, const void *w, void *out,
                Py_ssize_t vectors, Py_ssize_t valid)

@@ -25,10 +25,11 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, strip, strip_lanes, strip_pixels
+from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, strip, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 
 cdef enum:
     SEGMENT = 64             # output pixels of a row in one table: keeps it in L1, and long signals divisible
@@ -53,7 +54,7 @@ cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogi
 cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     """Everything that follows from the geometry alone."""
     cdef ConvShape *s = &t.s
-    cdef Py_ssize_t lanes = strip_lanes(size), merge
+    cdef Py_ssize_t lanes = lanes_of(size), merge
     t.merge = 0 if s.ic >= lanes else (lanes if s.sw == 1 else 1)
     merge = max(t.merge, 1)
     t.segments = ceil_div(s.ow, SEGMENT)
@@ -84,7 +85,7 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
 
 cdef void repack(const Task *t, const real *w, const real *bias, real *packed, Py_ssize_t item) noexcept nogil:
     """packed[q][vector][bias, taps...][lane] of `item`, counted over (q, vector); zeros in lanes beyond the last."""
-    cdef Py_ssize_t lanes = strip_lanes(sizeof(real)), taps = t.strip.rows * t.strip.kw
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.strip.rows * t.strip.kw
     cdef Py_ssize_t channel, lane, tap, q = item // t.vectors
     cdef Py_ssize_t c = min(item % t.vectors * lanes, max(t.strip.channels - lanes, 0))
     cdef const real *source
@@ -159,7 +160,7 @@ cdef void segment(
 ) noexcept nogil:
     """A segment of an output row, `item` counted over (n, od, oh, segments)."""
     cdef Py_ssize_t merge = max(t.merge, 1), most = strip_pixels(&t.strip)
-    cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * strip_lanes(sizeof(real))   # repacked weights
+    cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * lanes_of(sizeof(real))   # repacked weights
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
     cdef Py_ssize_t pixels = min(t.segment, t.s.ow - o), whole = pixels // merge, p = 0, px, q
     cdef Py_ssize_t plane = row // t.s.oh
@@ -181,7 +182,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = strip_lanes(sizeof(real)), packed_bytes, blank_bytes, table_bytes, item
+    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), packed_bytes, blank_bytes, table_bytes, item
     cdef Py_ssize_t entries, copies_bytes = 0
     cdef const real *xs = <const real *> x.data
     cdef const real *ws = <const real *> w.data

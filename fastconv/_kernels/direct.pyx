@@ -11,9 +11,10 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
-from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
+from fastconv._kernels.product cimport LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 from fastconv._kernels.shape cimport at, real
-from fastconv._kernels.stage cimport copy_columns, copy_lanes, first_column, plan_stage, stage_block, stage_table
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
 
 cdef enum:
@@ -30,7 +31,7 @@ cdef inline bint read_in_place(const Task *t) noexcept nogil:
 
 cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
-    cdef Py_ssize_t lanes = copy_lanes(size)
+    cdef Py_ssize_t lanes = lanes_of(size)
     return (t.depth > t.icg and t.s.ow >= 2 * lanes
             and (round_up(t.s.ow, lanes) - t.s.ow) * WASTED <= t.s.ow)
 
@@ -41,7 +42,7 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
     cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block, across = t.s.ow, k
     t.left = narrow_columns(size, t.pixels)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
-    t.leading = (ceil_div((columns + copy_lanes(size)) * size, LINE) | 1) * LINE // size
+    t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
     t.panel = round_up(t.kc * t.leading, LINE)
     t.staged = 0
     t.row = NULL
@@ -83,15 +84,21 @@ cdef void multiply_stage(
     Py_ssize_t p1, real *c, tile_finish finish,
 ) noexcept nogil:
     """Rows of output [p0, p1) of some channels from the stage of that block, whose first channel is that of k0."""
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, y0 = p0 % plane // t.s.ow, row, p, z, y
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, y0 = p0 % plane // t.s.ow, i = 0, row, p, z, y, some
+    cdef Py_ssize_t _piece, pieces = ceil_div(channels, TILE_ROWS) if k1 - k0 <= SHORT else 1
+    cdef const real *bias = <const real *> finish.row_bias
     stage -= k0 // (t.s.kd * t.s.kh * t.s.kw) * t.stage.channel
-    for row in range(ceil_div(p1 - p0, t.s.ow)):
-        p = p0 + row * t.s.ow
-        z = p // plane
-        y = (p - z * plane) // t.s.ow
-        multiply(channels, min(t.s.ow, p1 - p), k1 - k0, a, t.depth,
-                 stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
-                 tile_width(sizeof(real)), c + p - p0, t.pixels, finish)
+    for _piece in range(pieces):
+        some = (channels - i) // (pieces - _piece)
+        finish.row_bias = at(bias, i)
+        for row in range(ceil_div(p1 - p0, t.s.ow)):
+            p = p0 + row * t.s.ow
+            z = p // plane
+            y = (p - z * plane) // t.s.ow
+            multiply(some, min(t.s.ow, p1 - p), k1 - k0, a + i * t.depth, t.depth,
+                     stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
+                     tile_width(sizeof(real)), c + i * t.pixels + p - p0, t.pixels, finish)
+        i += some
 
 
 cdef void block(

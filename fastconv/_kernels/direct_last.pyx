@@ -12,7 +12,8 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_rows
 from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
-from fastconv._kernels.stage_last cimport StageLast, copy_lanes, copy_patches, plan_stage_last, stage_pixels
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.stage_last cimport StageLast, copy_patches, plan_stage_last, stage_pixels
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "turn.h" nogil:
@@ -165,7 +166,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.panel = 0 if t.flat else round_up(t.block * t.leading, LINE)
     t.staged = 0
     if plan_rows(&t, size, &stage, <Py_ssize_t *> lines):
-        t.staged = round_up(stage.deep * stage.depth + copy_lanes(size), LINE)
+        t.staged = round_up(stage.deep * stage.depth + lanes_of(size), LINE)
     each = t.panel + t.staged
     if packed is None:
         shared = round_up(weights_size(&t.s, size), LINE)

@@ -30,9 +30,6 @@
 #undef INTEGER
 #undef SUFFIX
 
-/* elements of `size` bytes in a vector */
-static inline ptrdiff_t dot_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
-
 /* `size` is a constant at every call, so one branch remains. */
 static inline void dots(size_t size, ptrdiff_t taps, ptrdiff_t rows, ptrdiff_t n, const void *g, ptrdiff_t g_row,
                         const void *x, ptrdiff_t x_row, const ptrdiff_t *shift, long double *sums)

@@ -18,10 +18,11 @@ Work is split over rows of outputs and parts of them.
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_lanes, strip_pixels
+from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 
 cdef enum:
     SEGMENT = 60            # strips of a row that share a table: keeps it in L1, and long signals divisible
@@ -90,7 +91,7 @@ cdef inline real *weights_of(const Task *t, real *packed, Py_ssize_t z, Py_ssize
 cdef void pack(const Task *t, const real *w, const real *bias, real *packed, Py_ssize_t item) noexcept nogil:
     """The weights of class `item`, counted over the residues along d, h and w."""
     cdef Py_ssize_t x = item % t.s.sw, y = item // t.s.sw % t.s.sh, z = item // t.s.sw // t.s.sh, taps
-    cdef Py_ssize_t lanes = strip_lanes(sizeof(real)), q, v, c, lane, a, i, j, channel
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), q, v, c, lane, a, i, j, channel
     cdef const real *source
     cdef real *to = weights_of(t, packed, z, y, x)
     taps = t.s.kd * t.s.kh * t.s.kw
@@ -144,7 +145,7 @@ cdef void segment(const Task *t, const real *x, real *packed, const real *blank,
         pixels = min(t.segment, ceil_div(t.s.iw - f, t.s.sw) - p0)
         s.kw = t.x.count[f]
         s.shared = s.tap_step == 1 and (s.kw == 2 or s.kw == 3 or s.kw == 5 or s.kw == 7)
-        each = t.vectors * (lines * s.kw + 1) * strip_lanes(sizeof(real))
+        each = t.vectors * (lines * s.kw + 1) * lanes_of(sizeof(real))
         weights = weights_of(t, packed, rz, ry, f)
         behind = t.x.start[f] - t.base if s.kw else 0
         to = out + (row * t.s.iw + p0 * t.s.sw + f) * t.s.ic
@@ -170,7 +171,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = strip_lanes(sizeof(real)), item, bytes, blank_bytes, table_bytes
+    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), item, bytes, blank_bytes, table_bytes
     cdef const real *bs = <const real *> first_of(bias)
     cdef Py_ssize_t *classes
     cdef char *scratch

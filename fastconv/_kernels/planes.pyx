@@ -16,10 +16,11 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_lanes, strip_pixels
+from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
@@ -43,7 +44,7 @@ cdef struct Task:
 cdef void plan(Task *t, size_t size) noexcept nogil:
     """Everything that follows from the geometry alone."""
     cdef ConvShape *s = &t.s
-    t.lanes = strip_lanes(size)
+    t.lanes = lanes_of(size)
     t.blocks = ceil_div(s.ic, t.lanes)
     t.width = (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1
     t.strip.rows = s.kh

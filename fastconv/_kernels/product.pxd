@@ -20,6 +20,8 @@ cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
+    SHORT = 128              # products of a sum so short that writing C counts: at least
+    SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
     LINE = 64                # bytes of a cache line
 
@@ -143,12 +145,13 @@ cdef inline void multiply(
 
     Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one tile's
     columns to the next one's. Rows of A are split evenly into as few tiles as will do, the first `longer` of them one
-    row longer than the others. Where the sum is short a stripe is many tiles wide: the rows of C, often a power of two
-    apart, are then written some lines at a time and not one.
+    row longer than the others. Where the sum is short a stripe is several tiles wide, though it may leave L1: the
+    rows of C, often a power of two apart, are then written in runs of a kilobyte.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
-    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), 1) * width
+    cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
     cdef const real *row_bias = <const real *> finish.row_bias
     cdef const real *col_bias = <const real *> finish.col_bias
     while j0 < cols:

@@ -51,9 +51,6 @@ typedef struct {
 #undef INTEGER
 #undef SUFFIX
 
-/* elements of `size` bytes in a vector */
-static inline ptrdiff_t grad_lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
-
 /* How many chains were added to total[9][lanes]; `size` is a constant at every call, so one branch remains. */
 static inline ptrdiff_t add_rows(size_t size, const grad_shape *s, ptrdiff_t rows, const void *g,
                                  const void *const *table, void *total)

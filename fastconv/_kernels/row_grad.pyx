@@ -18,12 +18,12 @@ from libc.stdlib cimport free, malloc
 from fastconv._kernels.near_rows cimport LINE, NearRows, after, find_ends, point
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.shape cimport read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 
 cdef extern from "row_grad.h" nogil:
     ctypedef struct grad_shape:
         Py_ssize_t stride, cols
         int before, after
-    Py_ssize_t grad_lanes(size_t size)
     Py_ssize_t add_rows(size_t size, const grad_shape *s, Py_ssize_t rows, const void *g, const void *const *table,
                         void *total)
     void add_lanes(size_t size, void *total, long double *sums)
@@ -68,7 +68,7 @@ cdef void one_part(
     const Task *t, const real *x, const real *gout, real *dw, Py_ssize_t channels, char *scratch,
 ) noexcept nogil:
     """The taps of some channels, image by image, as they follow each other in memory."""
-    cdef Py_ssize_t size = sizeof(real), each = TAPS * grad_lanes(size), image, c, i, chains = 0, left = 0
+    cdef Py_ssize_t size = sizeof(real), each = TAPS * lanes_of(size), image, c, i, chains = 0, left = 0
     cdef real *total = <real *> scratch
     cdef long double *sums = <long double *> (scratch + t.sums)
     zeros(total, channels * each)
@@ -101,7 +101,7 @@ def weight_grad(
     Arguments as of `weight_grad.weight_grad`, channels-first, rows of at most 1024 outputs.
     """
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = grad_lanes(size), plane = gout.shape[3] * gout.shape[4], c, item
+    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(size), plane = gout.shape[3] * gout.shape[4], c, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]

@@ -54,6 +54,9 @@ typedef int mask_f64;
 #endif
 #endif
 
+/* elements of `size` bytes in a vector */
+static inline ptrdiff_t lanes_of(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
+
 #define UNROLL _Pragma("GCC unroll 16") /* before a loop of constant bounds */
 
 /* Products added one after the other. A longer chain gathers more than 6 eps of sum |a b| on data of one sign: simulated

@@ -17,7 +17,6 @@ from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.staged_rows cimport slot_of
 
 cdef extern from "copy.h" nogil:
-    Py_ssize_t copy_lanes(size_t size)
     void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
 
 cdef extern from "turn.h" nogil:

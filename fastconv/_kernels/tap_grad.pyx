@@ -18,11 +18,11 @@ from libc.string cimport memset
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
 
 cdef extern from "dot.h" nogil:
     enum: DOT_TAPS
-    Py_ssize_t dot_lanes(size_t size)
     void dots(size_t size, Py_ssize_t taps, Py_ssize_t rows, Py_ssize_t n, const void *g, Py_ssize_t g_row,
               const void *x, Py_ssize_t x_row, const Py_ssize_t *shift, long double *sums)
 
@@ -59,7 +59,7 @@ cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogi
 
 cdef void plan_bands(Task *t, Py_ssize_t size, bint last, int threads) noexcept nogil:
     """Rows enough for TERMS products a lane, channels enough for whole lines, items enough for all threads."""
-    cdef Py_ssize_t lanes = dot_lanes(size)
+    cdef Py_ssize_t lanes = lanes_of(size)
     t.width = min(t.s.ow, WIDEST * lanes)
     t.rows = clip(TERMS // ceil_div(t.width, lanes), 1, t.s.oh)
     t.groups = clip(TOGETHER // max(t.icg, t.ocg), 1, t.s.groups) if last else 1

@@ -8,8 +8,6 @@
 #include "simd.h"
 #include "winograd_points.h"
 
-static inline ptrdiff_t lanes(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
-
 #define MOST_VECTORS 2 /* of a panel */
 
 /* Asks for the lines of [p, p + bytes), to be read from L2 soon. */

@@ -2,10 +2,10 @@
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.simd cimport lanes_of
 
 cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25, F34, F52, EDGE
-    Py_ssize_t lanes(size_t size)
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
@@ -155,8 +155,8 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
     t.inner = planes * t.edge_h * (t.tw - t.edge_w)
     t.right = planes * t.th * (t.tw - t.edge_w)
     t.corner = t.tiles - planes * t.edge_h * t.edge_w
-    t.icp = round_up(t.icg, lanes(size))
-    t.unit = t.s.kd * lanes(size)
+    t.icp = round_up(t.icg, lanes_of(size))
+    t.unit = t.s.kd * lanes_of(size)
     t.depth = t.s.kd * t.icp
     t.kc = round_up(ceil_div(t.depth, ceil_div(t.depth, KC)), t.unit)
     t.chunks = ceil_div(t.depth, t.kc)
@@ -179,7 +179,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
         t.u_chunks = 1
     t.u_point = odd_lines(t.u_chunks * t.kc * width, size)
     t.u_size = t.nh * t.nw * t.u_point
-    t.strip = max((t.mw * RUN + t.nw) * t.nh * lanes(size), t.mh * t.mw * RUN * width)
+    t.strip = max((t.mw * RUN + t.nw) * t.nh * lanes_of(size), t.mh * t.mw * RUN * width)
 
 
 cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:

@@ -24,12 +24,12 @@ from libc.stdlib cimport free, malloc
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport (
     LINE,
     RESIDENT_BYTES,
     Task,
     choose_rules,
-    lanes,
     plan,
     round_up,
     turned_size,
@@ -45,7 +45,7 @@ cdef void multiply_panel(
 ) noexcept nogil:
     """Block `b` with chunks [first, end) of panel `p` of group `g`, and at the end of the depth to the output."""
     cdef Py_ssize_t width = winograd_width(sizeof(real)), o = p * width, count = min(width, t.ocg - o)
-    multiply(t, v, u, m, b, ceil_div(count, lanes(sizeof(real))), first, end)
+    multiply(t, v, u, m, b, ceil_div(count, lanes_of(sizeof(real))), first, end)
     if end == t.chunks:
         transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
 
@@ -108,7 +108,7 @@ cdef void transform_all_weights(const Task *t, const real *w, real *u, real *scr
 cdef void transform_all_input(const Task *t, const real *x, real *v, real *scratch, Py_ssize_t each,
                               int threads) noexcept nogil:
     """In shares of channels too: one block may be all there is."""
-    cdef Py_ssize_t share = round_up(ceil_div(t.icp, threads), lanes(sizeof(real))), shares = ceil_div(t.icp, share)
+    cdef Py_ssize_t share = round_up(ceil_div(t.icp, threads), lanes_of(sizeof(real))), shares = ceil_div(t.icp, share)
     cdef Py_ssize_t item
     for item in prange(t.s.groups * t.blocks * shares, num_threads=threads, schedule="dynamic"):
         transform_input(

@@ -21,6 +21,7 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.weight_grad cimport even
 from fastconv._kernels.winograd cimport (
@@ -33,7 +34,6 @@ from fastconv._kernels.winograd cimport (
     RUN,
     Run,
     Task,
-    lanes,
     odd_lines,
     round_up,
     run_at,
@@ -90,7 +90,7 @@ cdef void plan_tiles(Grad *p, Py_ssize_t size) noexcept nogil:
     t.edge_h = t.edge_w = t.inner = 0       # all tiles are alike
     t.blocks = ceil_div(t.tiles, TILES)
     t.block = ceil_div(t.tiles, t.blocks)
-    t.strip = (t.mw * RUN + t.nw) * t.nh * lanes(size)
+    t.strip = (t.mw * RUN + t.nw) * t.nh * lanes_of(size)
     p.chain = SHORT_CHAIN if t.tiles <= FEW_TILES else t.block
     p.planes = t.s.kd
     p.taps = t.s.kh * t.s.kw
@@ -100,7 +100,7 @@ cdef void plan_tiles(Grad *p, Py_ssize_t size) noexcept nogil:
 cdef void plan_parts(Grad *p, Py_ssize_t size, int threads) noexcept nogil:
     """Channels of a part so that M stays in L2 and every thread has as many parts."""
     cdef Task *t = &p.x
-    cdef Py_ssize_t unit = lanes(size), parts, points = t.nh * t.nw
+    cdef Py_ssize_t unit = lanes_of(size), parts, points = t.nh * t.nw
     p.icg = t.s.ic // t.s.groups
     p.ocg = t.s.oc // t.s.groups
     p.ic_part = even(p.icg, CHANNELS, unit)
@@ -123,7 +123,7 @@ cdef void gather(
     const Grad *p, const real *gout, Py_ssize_t y, Py_ssize_t x, Py_ssize_t count, real *taps,
 ) noexcept nogil:
     """taps[pixel of the tile][lane] = `count` channels of grad_output, from the tile's corner (y, x) of a plane on."""
-    cdef Py_ssize_t vector = lanes(sizeof(real)), rows = min(p.x.mh, p.x.s.oh - y), cols = min(p.x.mw, p.x.s.ow - x)
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), rows = min(p.x.mh, p.x.s.oh - y), cols = min(p.x.mw, p.x.s.ow - x)
     cdef Py_ssize_t i, j, pixels = p.x.s.od * p.x.s.oh * p.x.s.ow
     cdef const real *row
     if rows * cols < p.x.mh * p.x.mw or count < vector:
@@ -142,7 +142,7 @@ cdef void transform_gout(
     const Grad *p, const real *gout, Py_ssize_t b, Py_ssize_t channels, real *u,
 ) noexcept nogil:
     """Block `b` of U; gout starts at the first of the channels."""
-    cdef Py_ssize_t vector = lanes(sizeof(real)), plane = p.x.s.oh * p.x.s.ow, pixels = p.x.s.od * plane
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), plane = p.x.s.oh * p.x.s.ow, pixels = p.x.s.od * plane
     cdef Py_ssize_t first = b * p.x.block, end = min(first + p.x.block, p.x.tiles), i = first
     cdef Py_ssize_t j, c, x
     cdef const real *source
@@ -199,7 +199,7 @@ cdef void fold(
         c = 0
         while c < channels:
             count = min(width, channels - c)
-            winograd_output(sizeof(real), p.rule_h, p.rule_w, ceil_div(count, lanes(sizeof(real))),
+            winograd_output(sizeof(real), p.rule_h, p.rule_w, ceil_div(count, lanes_of(sizeof(real))),
                             m + o * p.ic_part + c, p.m_point, zeros, 0, 0, 0, strip, p.x.s.kw * width, width)
             if p.sums:
                 for i in range(p.taps * width):
@@ -221,7 +221,7 @@ cdef void one_part(
     cdef Py_ssize_t oc = item // (p.planes * p.ic_parts) % p.oc_parts, g = item // (p.planes * p.ic_parts * p.oc_parts)
     cdef Py_ssize_t c0 = ic * p.ic_part, channels = min(p.ic_part, p.icg - c0)
     cdef Py_ssize_t o0 = oc * p.oc_part, outs = min(p.oc_part, p.ocg - o0)
-    cdef Py_ssize_t padded = round_up(channels, lanes(sizeof(real))), b, tiles
+    cdef Py_ssize_t padded = round_up(channels, lanes_of(sizeof(real))), b, tiles
     cdef long double *sums = <long double *> scratch
     cdef real *u = <real *> (scratch + sums_bytes)
     cdef real *v = u + p.u_size

@@ -12,7 +12,8 @@ from libc.math cimport INFINITY
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LAYOUT, read_shape, real
-from fastconv._kernels.winograd cimport Task, lanes, plan, turned_size, winograd_width
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.winograd cimport Task, plan, turned_size, winograd_width
 from fastconv._kernels.winograd_product cimport multiply
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
 
@@ -58,7 +59,7 @@ def run(str stage, tuple geometry, tuple blocks, tuple panels, input, weight, re
                 count = min(width, t.ocg - p * width)
                 if which == 2:
                     multiply(&t, <const real *> &v[0], <const real *> &u[p * t.u_size], &m[0], b,
-                             ceil_div(count, lanes(size)), 0, t.chunks)
+                             ceil_div(count, lanes_of(size)), 0, t.chunks)
                 else:
                     transform_output(&t, <const real *> &m[0], <const real *> NULL, <real *> out.data, b, p * width,
                                      count, &scratch[0])

@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memset
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport (
     POINTS,
     RUN,
@@ -15,7 +16,6 @@ from fastconv._kernels.winograd cimport (
     Task,
     fetch_near,
     fetch_to_write,
-    lanes,
     run_at,
     turn_block,
     winograd_across,
@@ -32,7 +32,7 @@ cdef inline void transform_weight(
     const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t k0, Py_ssize_t k1,
 ) noexcept nogil:
     """Depth [k0, k1) of panel `p` of group `g` of U, a vector of channels at a time; zeros where there are none."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes(sizeof(real)), taps = t.rh * t.rw
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes_of(sizeof(real)), taps = t.rh * t.rw
     cdef Py_ssize_t whole = t.icg * t.s.kd * taps, o = p * width, count = min(width, t.ocg - o), i, c, c0, some, a, k
     cdef Py_ssize_t part = vector * t.s.kd * taps
     cdef const real *ahead
@@ -58,7 +58,7 @@ cdef inline void transform_run(
     const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
 ) noexcept nogil:
     """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
-    cdef Py_ssize_t vector = lanes(sizeof(real)), nh = winograd_points(r.rule_h)
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h)
     cdef Py_ssize_t cols = t.mw * (r.count - 1) + winograd_points(r.rule_w)
     cdef Py_ssize_t x0 = r.tx * t.mw - t.s.pw, y0 = r.ty * t.mh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols)
@@ -125,7 +125,7 @@ cdef inline void transform_output(
     real *strip,
 ) noexcept nogil:
     """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes(sizeof(real)))
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes_of(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
     cdef Py_ssize_t j, y, x, row, pixel, lines, cols, mh, mw
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane
@@ -148,7 +148,7 @@ cdef inline void transform_output(
             target = out + (r.image * pixels + x) * t.s.oc + o
         else:
             target = out + (r.image * t.s.oc + o) * pixels + x
-        in_place = t.last and count == vectors * lanes(sizeof(real)) and lines == mh and cols == mw * r.count
+        in_place = t.last and count == vectors * lanes_of(sizeof(real)) and lines == mh and cols == mw * r.count
         row, pixel = mw * r.count * width, width
         to = strip
         if in_place:
