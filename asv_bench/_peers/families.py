@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks import layers
+from benchmarks import layers, windows
 
 from .task import Task
 
@@ -43,6 +43,7 @@ FAMILIES = {
     "max-last": Family(("max_pool",), layers.POOLS, layout="last"),
     "avg-first": Family(("avg_pool",), layers.POOLS),
     "avg-last": Family(("avg_pool",), layers.POOLS, layout="last"),
+    "misc": Family(tuple(windows.OPERATIONS), layers.WINDOWS),
     "conv1d": Family(("conv",), layers.CONV1D),
     "conv3d": Family(("conv",), layers.CONV3D),
     "transposed": Family(("conv_transpose",), layers.TRANSPOSED),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .clock import alternate
 from .machine import gemm
-from .task import POOLS, Task
+from .task import WITHOUT_WEIGHTS, Task
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def measure(task, contenders, method, rounds):
     verdicts = {c.name: task.verify(c, method) for c in contenders}
     calls = {c.name: c.call for c in contenders}
     product, flops = gemm(task.dtype)
-    if task.op not in POOLS:
+    if task.op not in WITHOUT_WEIGHTS:
         calls["gemm"] = product
     seconds = alternate(calls, rounds)
     spent = seconds.pop("gemm", None)

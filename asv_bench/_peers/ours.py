@@ -2,6 +2,8 @@
 
 from functools import partial, reduce
 
+from benchmarks import windows
+
 import fastconv
 
 from .task import POOLS, Contender
@@ -15,7 +17,8 @@ def contenders(task, method):
     function = reduce(lambda where, part: getattr(where, part, None), name.split("."), fastconv)
     if function is None:
         return []
-    found = [Contender("fastconv", partial(function, *arguments, **options), ours=True)]
+    run = partial(function, *arguments, **options)
+    found = [Contender("fastconv", run, windows.taken(task.op), ours=True)]
     if task.op == "conv" and hasattr(fastconv, "prepare"):
         x, weight = arguments
         prepared = partial(fastconv.prepare(weight, **options), x)
@@ -26,6 +29,9 @@ def contenders(task, method):
 def what(task, method):
     """Name, arguments and options of the call that does a task."""
     layer, rank = task.layer, task.rank
+    if task.op in windows.OPERATIONS:
+        name, arguments = windows.OPERATIONS[task.op].ours
+        return name, *arguments(layer, task.arrays)
     x, weight, grad = (task.arrays.get(name) for name in ("x", "w", "grad"))
     if task.op in POOLS:
         options = {"count_include_pad": False} if task.op == "avg_pool" else {}

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from benchmarks import windows
 from torch.nn import grad as G
 
 from .task import Contender
@@ -14,12 +15,15 @@ def contenders(task):
     formats = {"torch": torch.contiguous_format}
     if task.rank in CHANNELS_LAST:
         formats["torch last"] = CHANNELS_LAST[task.rank]
-    return [Contender(name, call(task, memory), lambda out: out.numpy()) for name, memory in formats.items()]
+    return [Contender(name, call(task, memory), windows.taken(task.op)) for name, memory in formats.items()]
 
 
 def call(task, memory_format):
     layer, rank = task.layer, task.rank
-    tensors = {n: torch.from_numpy(a).contiguous(memory_format=memory_format) for n, a in task.plain.items()}
+    tensors = {n: in_format(torch.from_numpy(a), memory_format) for n, a in task.plain.items()}
+    if task.op in windows.OPERATIONS:
+        theirs = windows.OPERATIONS[task.op].theirs
+        return inference(lambda: theirs(torch, layer, tensors))
     x, w, g = (tensors.get(name) for name in ("x", "w", "grad"))
     if task.op in ("max_pool", "avg_pool"):
         function = getattr(F, f"{task.op}{rank}d")
@@ -35,6 +39,11 @@ def call(task, memory_format):
         "grad_weight": lambda: getattr(G, f"conv{rank}d_weight")(x, layer.weight, g, **options),
     }
     return inference(calls[task.op])
+
+
+def in_format(tensor, memory_format):
+    """Columns have no memory format."""
+    return tensor.contiguous(memory_format=memory_format) if tensor.ndim > 3 else tensor
 
 
 def inference(run):

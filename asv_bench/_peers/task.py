@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from benchmarks import oracle
+from benchmarks import oracle, windows
 from benchmarks.common import data, in_layout
 
 EXACT = {
@@ -15,8 +15,9 @@ EXACT = {
     "grad_weight": lambda layer, a: oracle.grad_weight(layer, a["grad"], a["x"]),
     "max_pool": lambda layer, a: oracle.pool(layer, a["x"], "max"),
     "avg_pool": lambda layer, a: oracle.pool(layer, a["x"], "avg"),
-}
+} | {op: operation.exact for op, operation in windows.OPERATIONS.items()}
 POOLS = ("max_pool", "avg_pool")
+WITHOUT_WEIGHTS = (*POOLS, *windows.OPERATIONS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Task:
 
     @property
     def name(self):
+        if self.op in windows.OPERATIONS:
+            return f"{self.layer.name} {self.op}"
         return f"{self.layer.name} {self.op.removeprefix('grad_')}" if "grad" in self.op else self.layer.name
 
     @property
@@ -53,6 +56,8 @@ class Task:
     @cached_property
     def arrays(self):
         """`x` in the task's memory layout, `w` and `grad` where the operation has them."""
+        if self.op in windows.OPERATIONS:
+            return windows.arrays(self.op, self.layer, self.dtype, self.layout)
         arrays = {"x": in_layout(data(self.layer.input, self.dtype, 1), self.layout)}
         if self.op not in POOLS:
             arrays["w"] = data(self.layer.weight, self.dtype, 2)
@@ -98,6 +103,8 @@ class Task:
         if not contender.ours:
             largest = np.sqrt(np.finfo(self.dtype).eps) * self.scale.max()
             return error, not np.abs(result - self.exact).max() <= largest
+        if self.op in windows.OPERATIONS:
+            return error, not error <= windows.OPERATIONS[self.op].bound
         if self.op in POOLS:
             return error, not error <= oracle.pool_bound(self.op.removesuffix("_pool"), self.layer.kernel, self.rank)
         return error, not error <= (oracle.AUTO_BOUND if method == "auto" else oracle.DIRECT_BOUND)

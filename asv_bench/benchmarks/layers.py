@@ -225,6 +225,11 @@ POOLS = (
     Pool("inception 3x3 s1 192 @35", (1, 192, 35, 35), 3, 1, 1),
     Pool("tiny 2x2 s2 16 @28", (1, 16, 28, 28), 2, 2),
 )
+WINDOWS = (
+    Pool("batch4 2x2 s2 64 @56", (4, 64, 56, 56), 2, 2),
+    Pool("batch4 3x3 s2 64 @56", (4, 64, 56, 56), 3, 2, 1),
+    Pool("resnet50 end 3x3 s2 512 @7", (1, 512, 7, 7), 3, 2, 1),
+)
 
 BY_NAME = {
     layer.name: layer
@@ -233,3 +238,4 @@ BY_NAME = {
 }
 ANY = BY_NAME | {layer.name: layer for family in (CONV1D, CONV3D, SIGNALS) for layer in family}
 POOL_BY_NAME = {pool.name: pool for pool in POOLS}
+WINDOW_BY_NAME = {pool.name: pool for pool in WINDOWS}

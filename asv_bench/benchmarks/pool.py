@@ -1,12 +1,14 @@
 """Pooling: each layer, reduction, dtype and memory layout is a point of its own, checked before it is timed."""
 
 import timeit
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
 
 import fastconv
 
-from . import layers, oracle
+from . import layers, oracle, windows
 from .common import LAYOUTS, data, in_layout
 
 REDUCTIONS = ("max", "avg")
@@ -55,3 +57,23 @@ class MaxPool2dIndices(Pool2d):
 
     def time_pool2d(self, name, dtype, layout):
         self.run_indices()
+
+
+class Windows:
+    """Global, adaptive and Lp pooling, unpooling, the gradients of pooling, `unfold` and `fold`."""
+
+    timer = timeit.default_timer
+    params = (tuple(layers.WINDOW_BY_NAME), tuple(windows.OPERATIONS), ("float32", "float64"), LAYOUTS)
+    param_names = ("layer", "operation", "dtype", "layout")
+
+    def setup(self, name, op, dtype, layout):
+        layer, operation = layers.WINDOW_BY_NAME[name], windows.OPERATIONS[op]
+        arrays = windows.arrays(op, layer, dtype, layout)
+        function, of = operation.ours
+        arguments, options = of(layer, arrays)
+        self.run = partial(attrgetter(function)(fastconv), *arguments, **options)
+        scale = operation.exact(layer, {name: np.abs(array) for name, array in arrays.items()})
+        oracle.require(windows.taken(op)(self.run()), operation.exact(layer, arrays), scale, dtype, operation.bound)
+
+    def time_windows(self, name, op, dtype, layout):
+        self.run()
