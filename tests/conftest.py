@@ -5,7 +5,7 @@ from math import inf
 import hypothesis
 import pytest
 
-from fastconv import _cpu, _fft, _gradients, _winograd
+from fastconv import _cpu, _fft, _gradients, _signal_rules, _winograd
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
 
@@ -49,3 +49,19 @@ def sums_directly(monkeypatch):
     _cpu._forget()
     yield
     _cpu._forget()
+
+
+@pytest.fixture
+def summed_here(monkeypatch):
+    """The methods of the calls that fastconv computed."""
+    methods = []
+
+    def counted(convolve):
+        def call(*args, method, **kwargs):
+            methods.append(method)
+            return convolve(*args, method=method, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(_signal_rules, "CONV", {rank: counted(conv) for rank, conv in _signal_rules.CONV.items()})
+    return methods

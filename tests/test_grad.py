@@ -1,4 +1,4 @@
-"""Gradients in every rank: equal to the definition, transposes of the forward functions, and slopes of them.
+"""Gradients of convolution in every rank: equal to the definition, transposes of the forward functions, slopes of them.
 
 Adjoint identities: for a map y = f(x) that is linear in x, <f(x), g> = <x, grad(g)> for every x and g; on small
 integers both sides are exact, so they are equal and not nearly so. Finite differences ask the forward function alone.
@@ -13,9 +13,9 @@ import fastconv
 import reference
 from fastconv import _cpu, _gradients, grad
 from tests import data
-from tests.cases import CONV1D, CONV2D, CONV3D, POOL1D, POOL2D, POOL3D, row
-from tests.layouts import DENSE, LAYOUTS
-from tests.pool_checks import AVERAGES
+from tests.cases import CONV1D, CONV2D, CONV3D, row
+from tests.grad_checks import inner, of, over, over_layouts
+from tests.layouts import LAYOUTS
 from tests.tolerance import assert_within
 
 CONVS = [
@@ -23,20 +23,6 @@ CONVS = [
     for case in CONV1D + CONV2D + CONV3D
     if case.padding_mode == "zeros" and case.activation is None and not case.name.startswith(("width-1", "k101"))
 ]
-POOLS = POOL1D + POOL2D + POOL3D
-AVERAGED = [case for case in POOLS if case.dilation == 1]
-
-
-def over(cases):
-    return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case.rank}d-{case.name}")
-
-
-over_layouts = pytest.mark.parametrize("layout", DENSE)
-
-
-def of(kind, case, what=""):
-    """grad.conv2d_input and its like."""
-    return getattr(grad, f"{kind}{case.rank}d{what}")
 
 
 def arguments(case):
@@ -257,10 +243,6 @@ def test_conv_adjoint(case, dtype, sums_directly):
     assert total != 0 or g.size == 0
 
 
-def inner(a, b):
-    return float(np.vdot(a.astype(np.float64), b.astype(np.float64)))
-
-
 SLOPES = [
     row(CONV2D, "3x3"), row(CONV2D, "dilation-2-stride-2"), row(CONV2D, "groups-3-stride-2"),
     row(CONV1D, "k4-stride-3"), row(CONV3D, "stride-2-1-3"),
@@ -288,65 +270,6 @@ def test_conv_finite_differences(case):
         ahead, back = (loss(*(a + sign * h * s for a, s in zip((x, w, b), step, strict=True))) for sign in (1, -1))
         assert math.isclose((ahead - back) / (2 * h), slope, rel_tol=1e-7)
         assert slope != 0
-
-
-@over(POOLS)
-@over_layouts
-def test_max_pool(case, layout, dtype):
-    """Windows that overlap add up at their common maximum."""
-    x = data.integers(case.input, dtype)
-    window = {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
-    _, indices = reference.max_pool(
-        x, **window, dilation=case.dilation, ceil_mode=case.ceil_mode, return_indices=True
-    )
-    g = data.integers(indices.shape, dtype, "flowing")
-    expected = reference.gradients.max_pool(g, indices, case.input, rank=case.rank)
-    laid = [LAYOUTS[layout](array, case.channel_axis) for array in (g, indices)]
-    result = of("max_pool", case)(*laid, case.input)
-    data.assert_identical(result, expected)
-
-
-@over(AVERAGED)
-@over_layouts
-@pytest.mark.parametrize("extra", AVERAGES, ids=lambda extra: "-".join(extra) or "plain")
-def test_avg_pool(case, layout, extra, dtype):
-    arguments = {name: getattr(case, name) for name in ("stride", "padding", "ceil_mode")}
-    arguments["kernel_size"] = case.kernel
-    shape = reference.avg_pool(np.zeros(case.input), **arguments).shape
-    g = data.integers(shape, dtype, "flowing")
-    wide = {"dtype": reference.wide(dtype)} | arguments | extra
-    exact = reference.gradients.avg_pool(g, case.input, **wide)
-    size = reference.gradients.avg_pool(np.abs(g), case.input, **wide)
-    result = of("avg_pool", case)(LAYOUTS[layout](g, case.channel_axis), case.input, **arguments, **extra)
-    assert result.dtype == dtype
-    assert_within(result, exact, size, "direct")
-
-
-@over([case for case in AVERAGED if math.prod(case.input)])
-def test_avg_pool_adjoint(case):
-    """<avg(x), g> = <x, gradient(g)>, with divisor 1 exact on integers."""
-    arguments = {
-        "kernel_size": case.kernel, "stride": case.stride, "padding": case.padding, "ceil_mode": case.ceil_mode,
-        "divisor_override": 1,
-    }  # fmt: skip
-    x = data.integers(case.input)
-    y = getattr(fastconv, f"avg_pool{case.rank}d")(x, **arguments)
-    g = data.integers(y.shape, key="flowing")
-    assert inner(y, g) == inner(x, of("avg_pool", case)(g, x.shape, **arguments)) != 0
-
-
-@over([case for case in POOLS if math.prod(case.input)])
-def test_max_pool_finite_differences(case):
-    """Along a direction that changes no maximum, the outputs move by what the gradient says, exactly."""
-    x = data.generator(case.input).permutation(math.prod(case.input)).reshape(case.input).astype(np.float64)
-    window = {name: getattr(case, name) for name in ("stride", "padding", "dilation", "ceil_mode")}
-    forward = getattr(fastconv, f"max_pool{case.rank}d")
-    y, indices = forward(x, case.kernel, **window, return_indices=True)
-    step = data.integers(x.shape, key="step", limit=4) / 16  # smaller than half the distance between two elements
-    g = data.integers(y.shape, key="flowing")
-    moved = forward(x + step, case.kernel, **window) - y
-    assert inner(moved, g) == inner(step, of("max_pool", case)(g, indices, x.shape))
-    assert moved.any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)

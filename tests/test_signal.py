@@ -5,18 +5,16 @@ import itertools
 import subprocess
 import sys
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
 import scipy.signal
 
-from fastconv import _signal_rules, signal
+from fastconv import signal
 from tests.data import assert_identical, integers, normal, positive
+from tests.signal_checks import ANY_RANK, MODES, assert_same_outcome, outcome
 from tests.tolerance import assert_within
 
-MODES = ("full", "same", "valid")
-ANY_RANK = ("convolve", "correlate")
 PLANE = ("convolve2d", "correlate2d")
 BOUNDARIES = (
     {"boundary": "fill"},
@@ -44,45 +42,6 @@ SIZES = {  # shapes of in1 and in2: odd and even kernels, larger than the image,
     ),
 }  # fmt: skip
 PAIRS = [pair for pairs in SIZES.values() for pair in pairs]
-
-
-def outcome(module, name, *args, **kwargs):
-    """What a call gives: its result, or the type and text of its error; and the categories of its warnings."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result = getattr(module, name)(*args, **kwargs)
-        except Exception as error:  # whatever SciPy raises is what we must raise
-            result = (type(error), str(error))
-    return result, [warning.category for warning in caught]
-
-
-def assert_same_outcome(name, *args, **kwargs):
-    """Our function and SciPy's behave alike; the result."""
-    (result, warned), (expected, warned_there) = (outcome(m, name, *args, **kwargs) for m in (signal, scipy.signal))
-    assert warned == warned_there
-    assert type(result) is type(expected)
-    if isinstance(expected, tuple):
-        assert result == expected
-    else:
-        np.testing.assert_array_equal(result, expected, strict=True)
-    return result
-
-
-@pytest.fixture
-def summed_here(monkeypatch):
-    """The methods of the calls that fastconv computed."""
-    methods = []
-
-    def counted(convolve):
-        def call(*args, method, **kwargs):
-            methods.append(method)
-            return convolve(*args, method=method, **kwargs)
-
-        return call
-
-    monkeypatch.setattr(_signal_rules, "CONV", {rank: counted(conv) for rank, conv in _signal_rules.CONV.items()})
-    return methods
 
 
 @pytest.mark.parametrize("name", signal.__all__)
@@ -246,52 +205,6 @@ def test_bad_kernels_are_summed_as_scipy_sums_them(name, sizes, mode):
     in2.flat[in2.size // 2] = np.inf
     with np.errstate(invalid="ignore"):
         assert_same_outcome(name, in1, in2, mode, "direct")
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ANY_RANK)
-def test_fft_is_scipys(name, mode, dtype, summed_here):
-    assert_same_outcome(name, normal((40, 50), dtype, "a"), normal((12, 9), dtype, "b"), mode, "fft")
-    image = normal((40, 50), dtype, "a")
-    image[0, 0] = np.nan
-    assert_same_outcome(name, image, normal((12, 9), dtype, "b"), mode, "fft")
-    assert not summed_here
-
-
-@pytest.mark.parametrize("sizes", [((8000,), (7000,)), ((150, 160), (140, 130)), ((30, 30, 30), (25, 24, 23))], ids=str)
-@pytest.mark.parametrize("name", ANY_RANK)
-def test_auto_transforms_large_kernels(name, sizes, dtype, summed_here):
-    in1, in2 = (normal(size, dtype, key) for size, key in zip(sizes, "ab", strict=True))
-    result = getattr(signal, name)(in1, in2)
-    assert summed_here == ["fft"]
-    exact, size = (
-        getattr(signal, name)(a.astype(np.float64), b.astype(np.float64), method="direct")
-        for a, b in ((in1, in2), (np.abs(in1), np.abs(in2)))
-    )
-    assert result.dtype == dtype
-    assert_within(result, exact, size, "fft", in1.ndim)
-
-
-def test_auto_transforms_only_what_scipy_transforms(dtype):
-    """So no result is less accurate than SciPy's: over sizes from a few elements to millions, in one and two axes."""
-    lengths = [round(4 * 1.7**i) for i in range(25)]
-    pairs = [((n,), (k,)) for n, k in itertools.product(lengths, repeat=2)]
-    pairs += [((n, n + 3), (k, k + 1)) for n, k in itertools.product(lengths[:14], repeat=2)]
-    transformed = 0
-    for mode, (size1, size2) in itertools.product(MODES, pairs):
-        in1, in2 = (np.broadcast_to(np.ones((), dtype), size) for size in (size1, size2))
-        if _signal_rules.faster(size1, size2, mode, in1.itemsize) == "fft":
-            assert scipy.signal.choose_conv_method(in1, in2, mode) == "fft"
-            transformed += 1
-    assert transformed > 100
-
-
-@pytest.mark.parametrize("sizes", [((100000,), (11,)), ((512, 512), (5, 5)), ((20, 30, 30), (3, 3, 3))], ids=str)
-@pytest.mark.parametrize("name", ANY_RANK)
-def test_auto_sums_small_kernels(name, sizes, dtype, summed_here):
-    in1, in2 = (normal(size, dtype, key) for size, key in zip(sizes, "ab", strict=True))
-    getattr(signal, name)(in1, in2)
-    assert len(summed_here) == 1
 
 
 @pytest.mark.parametrize("name", signal.__all__)

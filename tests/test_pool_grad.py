@@ -1,0 +1,77 @@
+"""Gradients of pooling in every rank: equal to the definition, transposes of the forward functions, slopes of them."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastconv
+import reference
+from tests import data
+from tests.cases import POOL1D, POOL2D, POOL3D
+from tests.grad_checks import inner, of, over, over_layouts
+from tests.layouts import LAYOUTS
+from tests.pool_checks import AVERAGES
+from tests.tolerance import assert_within
+
+POOLS = POOL1D + POOL2D + POOL3D
+AVERAGED = [case for case in POOLS if case.dilation == 1]
+
+
+@over(POOLS)
+@over_layouts
+def test_max_pool(case, layout, dtype):
+    """Windows that overlap add up at their common maximum."""
+    x = data.integers(case.input, dtype)
+    window = {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
+    _, indices = reference.max_pool(
+        x, **window, dilation=case.dilation, ceil_mode=case.ceil_mode, return_indices=True
+    )
+    g = data.integers(indices.shape, dtype, "flowing")
+    expected = reference.gradients.max_pool(g, indices, case.input, rank=case.rank)
+    laid = [LAYOUTS[layout](array, case.channel_axis) for array in (g, indices)]
+    result = of("max_pool", case)(*laid, case.input)
+    data.assert_identical(result, expected)
+
+
+@over(AVERAGED)
+@over_layouts
+@pytest.mark.parametrize("extra", AVERAGES, ids=lambda extra: "-".join(extra) or "plain")
+def test_avg_pool(case, layout, extra, dtype):
+    arguments = {name: getattr(case, name) for name in ("stride", "padding", "ceil_mode")}
+    arguments["kernel_size"] = case.kernel
+    shape = reference.avg_pool(np.zeros(case.input), **arguments).shape
+    g = data.integers(shape, dtype, "flowing")
+    wide = {"dtype": reference.wide(dtype)} | arguments | extra
+    exact = reference.gradients.avg_pool(g, case.input, **wide)
+    size = reference.gradients.avg_pool(np.abs(g), case.input, **wide)
+    result = of("avg_pool", case)(LAYOUTS[layout](g, case.channel_axis), case.input, **arguments, **extra)
+    assert result.dtype == dtype
+    assert_within(result, exact, size, "direct")
+
+
+@over([case for case in AVERAGED if math.prod(case.input)])
+def test_avg_pool_adjoint(case):
+    """<avg(x), g> = <x, gradient(g)>, with divisor 1 exact on integers."""
+    arguments = {
+        "kernel_size": case.kernel, "stride": case.stride, "padding": case.padding, "ceil_mode": case.ceil_mode,
+        "divisor_override": 1,
+    }  # fmt: skip
+    x = data.integers(case.input)
+    y = getattr(fastconv, f"avg_pool{case.rank}d")(x, **arguments)
+    g = data.integers(y.shape, key="flowing")
+    assert inner(y, g) == inner(x, of("avg_pool", case)(g, x.shape, **arguments)) != 0
+
+
+@over([case for case in POOLS if math.prod(case.input)])
+def test_max_pool_finite_differences(case):
+    """Along a direction that changes no maximum, the outputs move by what the gradient says, exactly."""
+    x = data.generator(case.input).permutation(math.prod(case.input)).reshape(case.input).astype(np.float64)
+    window = {name: getattr(case, name) for name in ("stride", "padding", "dilation", "ceil_mode")}
+    forward = getattr(fastconv, f"max_pool{case.rank}d")
+    y, indices = forward(x, case.kernel, **window, return_indices=True)
+    step = data.integers(x.shape, key="step", limit=4) / 16  # smaller than half the distance between two elements
+    g = data.integers(y.shape, key="flowing")
+    moved = forward(x + step, case.kernel, **window) - y
+    assert inner(moved, g) == inner(step, of("max_pool", case)(g, indices, x.shape))
+    assert moved.any()
