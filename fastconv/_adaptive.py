@@ -3,10 +3,10 @@
 from functools import lru_cache
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, compute_dtype, empty, finish, float_dtype, layout, readable
+from fastconv._arrays import array, empty, finish, float_dtype, layout, readable
 from fastconv._door import again, remember
 from fastconv._pool_geometry import adaptive_geometry
-from fastconv._pool_plan import INDEX, SPECIALISATION, PoolPlan, lowest, most_threads, ordered_dtype, run_pool
+from fastconv._pool_plan import INDEX, most_threads, ordered_dtype, plan_kernel, run_pool
 from fastconv._sizes import flag, freeze
 
 
@@ -15,10 +15,7 @@ from fastconv._sizes import flag, freeze
 def plan_adaptive(function, rank, shape, dtype, order, output_size, maximum, indices):
     """Check all shapes and arguments of an adaptive pooling and choose its kernel."""
     pool = adaptive_geometry(function, rank, shape, output_size, maximum)
-    dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
-    module = _cpu.kernel("pool_at" if indices else "pool")
-    run = (module.first if order == FIRST else module.last)[SPECIALISATION[dtype.name]]
-    return PoolPlan(run, tuple(pool.geometry), dtype, pool.output, lowest(dtype) if maximum else 0)
+    return plan_kernel(pool, rank, shape, dtype, order, indices)
 
 
 def adaptive_pool(function, rank, input, output_size, maximum, return_indices=False):
@@ -43,8 +40,8 @@ def by_plan(function, settings, input):
     at = empty(shape, rank, INDEX, order) if indices else None
     if result.size:
         x = readable(x, rank, plan.dtype, order)
-        run_pool(plan, x, result, at, rank)
-        if not indices and plan.dtype == dtype and x is input:
+        run_pool(plan, x, result, at, rank, order)
+        if not indices and plan.dtype == dtype and x is input and plan.order == order:
             remember(result, plan, (rank, plan.blank), most_threads(x.size), x, None, None, settings)
     result = finish(result, None, dtype)
     return (result, at) if indices else result

@@ -1,29 +1,8 @@
 """The gradients of max and average pooling, which `fastconv.grad` makes public."""
 
-from functools import lru_cache
-
-from fastconv import _cpu
-from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout
-from fastconv._pool_geometry import pool_geometry, spatial
-from fastconv._pool_plan import SPECIALISATION, threads_for
-from fastconv._sizes import flag, freeze, integer, is_integer, sequence
-from fastconv._unpool import planes, scatter
-
-
-def full_size(function, rank, input_size, grad_output):
-    """`input_size` as a whole shape that goes with `grad_output`: (n, c, *spatial) or (c, *spatial)."""
-    if is_integer(input_size):
-        raise TypeError(f"{function}: input_size must be the shape of the input, got {input_size!r}")
-    spatial(function, rank, grad_output.shape, "grad_output")
-    items = sequence(function, "input_size", input_size, grad_output.ndim, "the shape of the input,")
-    shape = tuple(integer(function, "input_size", item) for item in items)
-    if shape[:-rank] != grad_output.shape[:-rank]:
-        raise ValueError(
-            f"{function}: input_size {shape} and grad_output of shape {grad_output.shape} differ in batch or channels"
-        )
-    if 0 in shape[-rank:]:
-        raise ValueError(f"{function}: input_size {shape} has no elements along an axis")
-    return shape
+from fastconv._arrays import array, float_dtype
+from fastconv._avg_grad import avg_pool
+from fastconv._unpool import full_size, scatter
 
 
 def max_pool(function, rank, grad_output, indices, input_size):
@@ -32,54 +11,6 @@ def max_pool(function, rank, grad_output, indices, input_size):
     dtype = float_dtype(function, grad_output=g)
     shape = full_size(function, rank, input_size, g)
     return scatter(function, "grad_output", rank, g, indices, shape[-rank:], dtype, True)
-
-
-@lru_cache(maxsize=1024)
-def plan_avg(function, rank, shape, grad_shape, kernel, stride, padding, ceil_mode, count_pad, divisor):
-    """The geometry of the forward pooling, whose result must have the shape of grad_output."""
-    pool = pool_geometry(function, rank, shape, kernel, stride, padding, 1, ceil_mode, 0, count_pad, divisor)
-    expected = shape[:-rank] + pool.output
-    if grad_shape != expected:
-        raise ValueError(
-            f"{function}: grad_output has shape {grad_shape}, the pooling of input_size {shape} has shape {expected}"
-        )
-    return tuple(pool.geometry)
-
-
-def avg_pool(function, rank, grad_output, input_size, kernel_size, stride, padding, ceil_mode, count_pad, divisor):
-    """The gradient of average pooling of any rank."""
-    g = array(function, "grad_output", grad_output)
-    dtype = float_dtype(function, grad_output=g)
-    shape = full_size(function, rank, input_size, g)
-    geometry = plan_avg(
-        function,
-        rank,
-        shape,
-        g.shape,
-        freeze(function, "kernel_size", kernel_size),
-        freeze(function, "stride", stride),
-        freeze(function, "padding", padding),
-        flag(function, "ceil_mode", ceil_mode),
-        flag(function, "count_include_pad", count_pad),
-        freeze(function, "divisor_override", divisor),
-    )
-    order, kernel_dtype = layout(g, rank), compute_dtype(dtype)
-    result = empty(shape, rank, kernel_dtype, order)
-    if result.size:
-        run = _cpu.kernel("avg_grad").spread[SPECIALISATION[kernel_dtype.name]]
-        run(
-            images(g, rank, order, kernel_dtype),
-            images(result, rank, order, kernel_dtype),
-            geometry,
-            threads_for(result.size),
-        )
-    return finish(result, None, dtype)
-
-
-def images(x, rank, order, dtype):
-    """`x` as (planes, pixels, step): each channel a plane of step 1, or each image one with its channels as step."""
-    x = planes(x, rank, order, dtype)
-    return x if order else x.reshape(-1, x.shape[-1], 1)
 
 
 def max_pool1d(grad_output, indices, input_size):

@@ -1,6 +1,9 @@
 """The way that every pooling of windows takes: arrays, plan, kernel, result. Plans are cached and hold no arrays."""
 
 from functools import lru_cache
+from itertools import accumulate, product
+from math import inf
+from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +12,12 @@ from fastconv import _cpu
 from fastconv._arrays import (
     FIRST,
     FLOATS,
+    LAST,
     array,
+    channels_first,
     check_out,
     compute_dtype,
+    copy,
     empty,
     finish,
     five,
@@ -31,12 +37,19 @@ SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}
 SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
 ORDERED = FLOATS | INTEGERS  # what max pooling takes, each to itself
 INDEX = np.dtype(np.int64)
+# Channels-first planes whose rows have at most so many bytes are turned where windows have no way of their own: with so
+# many channels or more, vectors along them serve all windows alike (asv_bench, Windows; peers.py --family misc).
+NARROW = 128
+CHANNELS = 16
+PART = 2**19  # bytes of a copy, or so many as 16 channels of one image take
+_copies = local()  # each thread's memory for copies, kept: for the system to map it anew costs more than to pool
 
 
 class PoolPlan(NamedTuple):
     run: object  # kernel(geometry, x, out, rank, blank, threads), or kernel(x, out, at, geometry, threads) with indices
     geometry: tuple
     dtype: np.dtype  # the kernel's
+    order: int  # the kernel's memory order
     output: tuple  # spatial
     blank: float | int  # what changes nothing: the lowest value, or zero
 
@@ -46,12 +59,27 @@ class PoolPlan(NamedTuple):
 def plan_pool(function, rank, shape, dtype, order, kernel, stride, padding, dilation, ceil_mode, rule, indices):
     """Check all shapes and arguments of a pooling and choose its kernel. `rule` is (maximum, count_pad, divisor)."""
     pool = pool_geometry(function, rank, shape, kernel, stride, padding, dilation, ceil_mode, *rule)
-    check_row(pool.geometry, 1 if order == FIRST else shape[-rank - 1])
+    return plan_kernel(pool, rank, shape, dtype, order, indices)
+
+
+def plan_kernel(pool, rank, shape, dtype, order, indices):
+    """The kernel for a geometry, and its memory order."""
     dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
-    module = _cpu.kernel("pool_at" if indices else "pool")
-    run = (module.first if order == FIRST else module.last)[SPECIALISATION[dtype.name]]
-    blank = lowest(dtype) if pool.geometry.maximum else 0
-    return PoolPlan(run, tuple(pool.geometry), dtype, pool.output, blank)
+    module, kind, geometry = _cpu.kernel("pool_at" if indices else "pool"), SPECIALISATION[dtype.name], pool.geometry
+    channels = shape[-rank - 1] if len(shape) > rank else 1
+    narrow = inf if indices and geometry.adaptive else NARROW  # which are searched element by element otherwise
+    if turns(order, channels, shape[-1], dtype, narrow) and (
+        indices or not module.has_own_way[kind](tuple(geometry), 0)
+    ):
+        order = LAST
+    check_row(geometry, 1 if order == FIRST else channels)
+    run = (module.first if order == FIRST else module.last)[kind]
+    return PoolPlan(run, tuple(geometry), dtype, order, pool.output, lowest(dtype) if geometry.maximum else 0)
+
+
+def turns(order, channels, width, dtype, narrow=NARROW):
+    """Whether arrays in memory order `order` are computed channels-last all the same."""
+    return order == FIRST and channels >= CHANNELS and width * dtype.itemsize <= narrow and dtype.itemsize >= 4
 
 
 def lowest(dtype):
@@ -96,19 +124,54 @@ def by_plan(function, settings, input, dtype_of, out, indices):
     at = empty(shape, rank, INDEX, order) if indices else None
     if result.size:
         x = readable(x, rank, plan.dtype, order)
-        run_pool(plan, x, result, at, rank)
-        if out is None and not indices and plan.dtype == dtype and x is input:
+        run_pool(plan, x, result, at, rank, order)
+        if out is None and not indices and plan.dtype == dtype and x is input and plan.order == order:
             remember(result, plan, (rank, plan.blank), most_threads(x.size), x, None, None, settings)
     result = finish(result, out, dtype)
     return (result, at) if indices else result
 
 
-def run_pool(plan, x, result, at, rank):
-    """The kernel of `plan`; `at` takes the places of the maxima, or is None."""
-    if at is None:
+def run_pool(plan, x, result, at, rank, order):
+    """The kernel of `plan` on arrays in memory order `order`; `at` takes the places of the maxima, or is None."""
+    if plan.order != order:
+        outputs = [result] if at is None else [result, at]
+        by_parts(lambda x, *part: run_pool(plan, x, part[0], *(part[1:] or [None]), rank, LAST), [x], outputs, rank)
+    elif at is None:
         plan.run(plan.geometry, x, result, rank, plan.blank, threads_for(x.size))
     else:
         plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
+
+
+def by_parts(run, inputs, outputs, rank):
+    """Run a channels-last kernel on channels-first arrays, on some images or some channels of one at a time."""
+    arrays = [a if a.ndim == rank + 2 else a[np.newaxis] for a in (*inputs, *outputs)]
+    n, channels = arrays[0].shape[:2]
+    room = max(PART // max(a[:1, :1].nbytes for a in arrays), 1)  # channels
+    images = max(room // channels, 1)
+    step = channels if room >= channels else max(room // CHANNELS, 1) * CHANNELS
+    for i, c in product(range(0, n, images), range(0, channels, step)):
+        parts = [a[i : i + images, c : c + step] for a in arrays]
+        last = channels_last_copies(parts, rank)
+        for part, turned in zip(parts[: len(inputs)], last, strict=False):
+            copy(part, turned)
+        run(*last)
+        for part, turned in zip(parts[len(inputs) :], last[len(inputs) :], strict=True):
+            copy(turned, part)
+
+
+def channels_last_copies(parts, rank):
+    """Room for a channels-last copy of each array: this thread's memory until the next call."""
+    starts = [0, *accumulate(-(-part.nbytes // 64) * 64 for part in parts)]
+    memory = getattr(_copies, "memory", None)
+    if memory is None or len(memory) < starts[-1]:
+        memory = np.empty(starts[-1], np.uint8)
+        if len(memory) <= 2 * PART:
+            _copies.memory = memory
+    copies = []
+    for start, part in zip(starts, parts, strict=False):
+        shape = (part.shape[0], *part.shape[2:], part.shape[1])
+        copies.append(channels_first(memory[start : start + part.nbytes].view(part.dtype).reshape(shape), rank))
+    return copies
 
 
 def most_threads(work):

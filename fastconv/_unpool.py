@@ -6,6 +6,7 @@ from fastconv import _cpu
 from fastconv._arrays import FIRST, array, channels_last, compute_dtype, dense, empty, finish, layout
 from fastconv._pool_geometry import spatial, unpooled_size
 from fastconv._pool_plan import INDEX, SPECIALISATION, ordered_dtype, threads_for
+from fastconv._sizes import integer, is_integer, sequence
 
 
 def scatter(function, name, rank, x, indices, size, dtype, add):
@@ -47,6 +48,22 @@ def planes(x, rank, order, dtype):
     if order == FIRST:
         return x.reshape(x.shape[0] if channels else 1, x.shape[channels], -1)
     return x.reshape(x.shape[0] if channels else 1, -1, x.shape[-1])
+
+
+def full_size(function, rank, input_size, grad_output):
+    """`input_size` as a whole shape that goes with `grad_output`: (n, c, *spatial) or (c, *spatial)."""
+    if is_integer(input_size):
+        raise TypeError(f"{function}: input_size must be the shape of the input, got {input_size!r}")
+    spatial(function, rank, grad_output.shape, "grad_output")
+    items = sequence(function, "input_size", input_size, grad_output.ndim, "the shape of the input,")
+    shape = tuple(integer(function, "input_size", item) for item in items)
+    if shape[:-rank] != grad_output.shape[:-rank]:
+        raise ValueError(
+            f"{function}: input_size {shape} and grad_output of shape {grad_output.shape} differ in batch or channels"
+        )
+    if 0 in shape[-rank:]:
+        raise ValueError(f"{function}: input_size {shape} has no elements along an axis")
+    return shape
 
 
 def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):

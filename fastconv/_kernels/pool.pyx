@@ -22,7 +22,7 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.rows cimport Cascade, GROUP, begin, depth_for, every, finish, fold_row, fold_rows, push, shifted
-from fastconv._kernels.strips cimport Strips, elements_for, fill, parts_of, plane_of, pool_strips, strips_for
+from fastconv._kernels.strips cimport Strips, in_strips, parts_of, plane_of, strips_for
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, counts_along, divisor_of, number, place, pool_shape, start_along, strides_of, taps_along,
     taps_below,
@@ -217,28 +217,6 @@ cdef void whole_planes(
                 out[plane] = out[plane] / <number> s.iw
 
 
-cdef int in_strips(
-    const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
-) except -1:
-    """The common windows, channels-first: see `strips.h`."""
-    cdef Py_ssize_t planes = n * t.channels * s.id, r, plane, part
-    cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
-    cdef number *scratch = <number *> malloc(size)
-    if scratch == NULL:
-        raise MemoryError(f"pooling needs {size} bytes of scratch")
-    with nogil:
-        fill(f, scratch, s, blank)
-        for r in prange(planes * parts, num_threads=threads, schedule="static"):
-            plane = r // parts
-            part = r % parts
-            pool_strips(
-                f, plane_of(x, t, plane // s.id) + plane % s.id * t.d, out + plane * s.oh * s.ow,
-                part * s.oh // parts, (part + 1) * s.oh // parts,
-            )
-    free(scratch)
-    return 0
-
-
 cdef int run(
     const number *x, number *out, const Py_ssize_t *shape, const Py_ssize_t *strides, tuple geometry, number blank,
     int threads, bint last,
@@ -267,6 +245,18 @@ cdef int run(
     return 0
 
 
+cdef inline bint is_whole_plane(const PoolShape *s) noexcept nogil:
+    return s.adaptive and s.id * s.ih == 1 and s.od * s.oh * s.ow == 1
+
+
+def has_own_way(tuple geometry, number like):
+    """Whether `first` does better than walking general windows, for elements of the type of `like`."""
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Strides t
+    t.h = s.iw
+    return strips_for(&s, &t, sizeof(number)).bytes > 0 or is_whole_plane(&s)
+
+
 def first(tuple geometry, input, output, int rank, number blank, int threads):
     """Pool `input` into `output`, both (n, c, *spatial) or (c, *spatial) of `rank` spatial axes, channels-first.
 
@@ -281,7 +271,7 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
     cdef number *to = <number *> out.data
     if f.bytes:
         in_strips(xs, to, x.shape[0], &t, &s, &f, blank, threads)
-    elif s.adaptive and s.id * s.ih == 1 and s.od * s.oh * s.ow == 1:
+    elif is_whole_plane(&s):
         whole_planes(xs, to, x.shape[0] * t.channels, &t, &s, threads)
     else:
         run(xs, to, x.shape, x.strides, geometry, blank, threads, False)

@@ -1,6 +1,9 @@
 """The common windows over channels-first planes (`strips.h`): which geometries they are, and what their strips need."""
 
+from cython.parallel cimport prange
 from libc.math cimport fabs, frexp
+from libc.stdlib cimport free, malloc
+
 from fastconv._kernels.window cimport Place, PoolShape, Strides, counts_along, divisor_of, number, place
 
 
@@ -72,3 +75,25 @@ cdef inline const number *plane_of(const number *x, const Strides *t, Py_ssize_t
 cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) noexcept nogil:
     """Into how many parts the rows of outputs of each slab are split, so that all threads have work."""
     return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
+
+
+cdef inline int in_strips(
+    const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
+) except -1:
+    """The common windows, channels-first: see `strips.h`."""
+    cdef Py_ssize_t planes = n * t.channels * s.id, r, plane, part
+    cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
+    cdef number *scratch = <number *> malloc(size)
+    if scratch == NULL:
+        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    with nogil:
+        fill(f, scratch, s, blank)
+        for r in prange(planes * parts, num_threads=threads, schedule="static"):
+            plane = r // parts
+            part = r % parts
+            pool_strips(
+                f, plane_of(x, t, plane // s.id) + plane % s.id * t.d, out + plane * s.oh * s.ow,
+                part * s.oh // parts, (part + 1) * s.oh // parts,
+            )
+    free(scratch)
+    return 0

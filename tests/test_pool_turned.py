@@ -1,0 +1,60 @@
+"""Narrow channels-first planes, which general windows pool channels-last: same values, the caller's memory order."""
+
+import numpy as np
+import pytest
+
+import fastconv
+import reference
+from fastconv import _pool_plan, grad
+from tests import data
+from tests.layouts import LAYOUTS
+
+SIZES = {"images": (3, 40, 7, 9), "one image": (20, 5, 6), "wide": (2, 17, 3, 300)}
+CALLS = {
+    "dilated": lambda x: fastconv.max_pool2d(x, 2, 1, dilation=2),
+    "mean of 2x3": lambda x: fastconv.avg_pool2d(x, (2, 3), 1, (1, 0)),
+    "indices": lambda x: fastconv.max_pool2d(x, 3, 2, 1, return_indices=True),
+    "adaptive mean": lambda x: fastconv.adaptive_avg_pool2d(x, (2, 4)),
+    "adaptive indices": lambda x: fastconv.adaptive_max_pool2d(x, (3, 2), return_indices=True),
+    "norm": lambda x: fastconv.lp_pool2d(x, 1, (2, 3), 1),
+    "gradient": lambda x: grad.avg_pool2d(x, (*x.shape[:-2], 2 * x.shape[-2], x.shape[-1] + 1), 2, (2, 1)),
+}
+
+
+@pytest.mark.parametrize("part", [1, 2**12, 2**19], ids=["16 channels", "some", "all"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", CALLS)
+def test_memory_order_is_the_callers(name, size, part, dtype, cpu_level, monkeypatch):
+    """In parts of any size, of images or of channels; a second call meets the memory that the first one left."""
+    monkeypatch.setattr(_pool_plan, "PART", part)
+    x = data.integers(SIZES[size], dtype)
+    for sign in (1, -1):
+        first, last = (
+            result if isinstance(result, tuple) else (result,)
+            for result in map(CALLS[name], (sign * x, LAYOUTS["channels_last"](sign * x, x.ndim - 3)))
+        )
+        for a, b in zip(first, last, strict=True):
+            data.assert_identical(a, b)
+            assert a.any()
+            assert a.flags.c_contiguous
+            assert np.moveaxis(b, -3, -1).flags.c_contiguous
+
+
+def test_values_are_those_of_the_definition(dtype, cpu_level):
+    x = data.integers((2, 19, 5, 6), dtype)
+    window = {"kernel_size": (2, 3), "stride": (1, 2), "padding": (1, 0)}
+    out = np.full((2, 19, 6, 2), np.nan, dtype)
+    assert fastconv.avg_pool2d(x, **window, divisor_override=1, out=out) is out
+    data.assert_identical(out, reference.avg_pool(x, **window, divisor_override=1).astype(dtype))
+    values, places = fastconv.max_pool2d(x, **window, return_indices=True)
+    expected, expected_places = reference.max_pool(x, **window, return_indices=True)
+    data.assert_identical(values, expected)
+    data.assert_identical(places, expected_places)
+
+
+def test_integers(cpu_level):
+    """Those of four and eight bytes are turned as well."""
+    for name in ("int32", "int64", "int16", "uint8"):
+        x = data.integers((2, 20, 5, 7), np.float64).astype(name)
+        expected = reference.max_pool(x, 2, stride=1, dilation=2)
+        data.assert_identical(fastconv.max_pool2d(x, 2, 1, dilation=2), expected)
