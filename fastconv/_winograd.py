@@ -29,8 +29,8 @@ TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
 # Transforming the weights takes as long as the products of so many tiles: asv_bench/fit_methods.py
 WEIGHT_TILES = 2
-CORNER = 60  # products in whose time a corner reads the weights once more: asv_bench/fit_methods.py
-LEAST_GAIN = 1.0  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
+CORNER = 90  # products in whose time a corner reads the weights once more: asv_bench/fit_methods.py
+LEAST_GAIN = 1.2  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
 # Times as much where channels are few, which fill vectors of so many, since tiles of two gain little. With 16-16 @28
 # Winograd took 0.6, with 24-24 @56 0.8, with 17-33 @55x61 1.4 times as long as the direct sum (2026-11-25).
 GAIN_OF_FEW = 1.5

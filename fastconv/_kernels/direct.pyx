@@ -20,13 +20,18 @@ from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_fini
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
     IN_PLACE = 128           # output channels up to which rows a plane apart cost less than a panel: peers.py, 1x1
+    WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
+    SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
     WASTED = 16              # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
 cdef inline bint read_in_place(const Task *t) noexcept nogil:
-    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel."""
-    return t.flat and t.ocg <= IN_PLACE
+    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel.
+
+    Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
+    """
+    return t.flat and t.ocg <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
 
 
 cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
