@@ -34,7 +34,8 @@ def panel(axes, title, what, values, layer, rounds):
     spent = {value: fit_methods.times(layer(value), "float32", rounds) for value in values}
     for method, style in STYLE.items():
         points = [(value, times[method] * 1e3) for value, times in spent.items() if method in times]
-        axes.plot(*zip(*points, strict=True), style, label=method, markersize=4)
+        if points:
+            axes.plot(*zip(*points, strict=True), style, label=method, markersize=4)
     taken = [times[fit_methods.choice(layer(value), "float32")] * 1e3 for value, times in spent.items()]
     axes.plot(values, taken, "ko", fillstyle="none", markersize=9, label='"auto" takes', linestyle="none")
     axes.set(title=title, xlabel=what, ylabel="ms", xscale="log", yscale="log")
@@ -53,7 +54,7 @@ def main(argv=None):
     figure, grid = pyplot.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
     for axes, (title, row) in zip(grid.flat, PANELS.items(), strict=True):
         panel(axes, title, *row, arguments.rounds)
-    grid.flat[0].legend(fontsize=8)
+    grid.flat[1].legend(fontsize=8)  # where every method takes part
     figure.suptitle(machine.describe(1).replace(", fastconv", "\nfastconv"), fontsize=7)
     figure.savefig(arguments.png, dpi=90)
     return 0

@@ -28,7 +28,7 @@ LEAST_SHARE = 0.37
 TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
 # Transforming the weights takes as long as the products of so many tiles: asv_bench/fit_methods.py
-WEIGHT_TILES = 2
+WEIGHT_TILES = 1
 CORNER = 90  # products in whose time a corner reads the weights once more: asv_bench/fit_methods.py
 LEAST_GAIN = 1.2  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
 # Times as much where channels are few, which fill vectors of so many, since tiles of two gain little. With 16-16 @28
