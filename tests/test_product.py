@@ -83,3 +83,18 @@ def test_layers_are_products():
         taken, _ = choose(geometry, "direct")
         assert taken is METHODS[-1]
         assert taken.kernel(geometry) == "direct", name
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_images_one_pixel_wide(groups, dtype, cpu_level):
+    """Along an axis of one element any stride will do: a channels-last column passed for channels-first rows of one
+    pixel, and a 1x1 kernel took them for one row of neighbours. In gradients of weights alike."""
+    x, w = data.integers((2, 24, 18, 1), dtype), data.integers((20, 24 // groups, 1, 1), dtype, "weight")
+    g = data.integers((2, 20, 18, 1), dtype, "flowing")
+    last, g_last = LAYOUTS["channels_last"](x, 1), LAYOUTS["channels_last"](g, 1)
+    expected = fastconv.conv2d(x, w, groups=groups, method="direct")
+    assert expected.any()
+    data.assert_identical(fastconv.conv2d(last, w, groups=groups, method="direct"), expected)
+    expected = fastconv.grad.conv2d_weight(x, w.shape, g, groups=groups)
+    for operands in ((last, g), (x, g_last), (last, g_last)):
+        data.assert_identical(fastconv.grad.conv2d_weight(operands[0], w.shape, operands[1], groups=groups), expected)

@@ -186,7 +186,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *bs = <const real *> first_of(bias)
     cdef char *memory
     cdef char *scratch
-    begin(&t, geometry, &x, lo, hi)
+    begin(&t, geometry, &x, lo, hi, False)
     plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t, size), TILE_ROWS, threads)
     table = round_up((stage_table(&t.s) + t.depth) * sizeof(Py_ssize_t), LINE)
     memory = <char *> malloc(table + LINE)

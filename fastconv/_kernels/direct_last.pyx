@@ -156,7 +156,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef real *scratch
     cdef char *lines
     cdef char *memory
-    begin(&t, geometry, &x, lo, hi)
+    begin(&t, geometry, &x, lo, hi, True)
     plan_blocks(&t, size, TILE_ROWS, False, tile_width(size), threads)
     table = t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
     lines = <char *> malloc(table)

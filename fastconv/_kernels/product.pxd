@@ -49,16 +49,19 @@ cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogi
     return ceil_div(v, multiple) * multiple
 
 
-cdef inline bint patch_is_pixel(const Task *t) noexcept nogil:
-    """A 1x1 kernel at stride 1 without padding over pixels that lie evenly spaced."""
-    return (
+cdef inline bint patch_is_pixel(const Task *t, bint last) noexcept nogil:
+    """A 1x1 kernel at stride 1 without padding over pixels that lie evenly spaced; neighbours if channels are not last.
+
+    Rows of one pixel need not be neighbours: such an image may be a view of channels-last memory.
+    """
+    return (last or t.xw == 1 or t.pixels == 1) and (
         t.depth == t.icg and t.s.sd * t.s.sh * t.s.sw == 1 and t.pixels == t.s.id * t.s.ih * t.s.iw
         and (t.s.ih * t.s.id == 1 or t.xh == t.xw * t.s.iw) and (t.s.id == 1 or t.xd == t.xw * t.s.iw * t.s.ih)
     )
 
 
-cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real hi) except -1:
-    """Fill in what follows from the arguments of `conv`."""
+cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real hi, bint last) except -1:
+    """Fill in what follows from the arguments of `conv`; `last` where channels are."""
     cdef Py_ssize_t size = sizeof(real)
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -75,7 +78,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.chain = CHUNK
-    t.flat = patch_is_pixel(t)
+    t.flat = patch_is_pixel(t, last)
     if t.flat:                                      # of however many rows: one will do
         t.s.iw = t.s.ow = t.pixels
         t.s.id = t.s.ih = t.s.od = t.s.oh = 1
