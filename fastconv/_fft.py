@@ -23,8 +23,8 @@ MOST_BLOCKS = 16  # of an axis that are made equal; more are powers of two
 PASSES = 4  # what staging, multiplying and storing cost beside a transform, in factors of two of its size
 LANES = 4  # blocks of one axis that `scipy.fft` transforms as vectors; what is left over takes twice as long
 # Costs in multiply-adds of the direct sum, by itemsize: asv_bench/fit_methods.py
-START = {4: 5_000_000, 8: 4_000_000}
-TRANSFORM = {4: 6.5, 8: 7.5}  # for each element and each factor of two in the size of a block
+START = {4: 5_000_000, 8: 3_500_000}
+TRANSFORM = {4: 6.5, 8: 7}  # for each element and each factor of two in the size of a block
 PRODUCT = {4: 38, 8: 36}  # for each element of a block and each pair of an input and an output channel
 KERNEL = 2.5  # times as much for each element of a kernel, staged among zeros and used once
 LEAST_PRODUCTS = 100  # of an output, so that sums of unlike neighbours come close enough: asv_bench/accuracy.py
