@@ -117,18 +117,19 @@ def geometry(layer, dtype):
 
 
 def fit_fft(measured, dtype):
-    """START, TRANSFORM and PRODUCT in multiply-adds of the direct sum, by least squares of relative errors."""
+    """START, TRANSFORM, KERNEL and PRODUCT in multiply-adds of the direct sum, by least squares of relative errors."""
     from fastconv import _fft
 
     rows = [(geometry(one, d), spent) for one, d, spent in measured if d == dtype and "fft" in spent]
     size = np.dtype(dtype).itemsize
     rate = np.median([g.macs / spent["direct"] for g, spent in rows if g.macs > 1e8])
-    matrix = np.array([[1, *_fft.operations(g)] for g, _ in rows])
+    matrix = np.array([[1, *_fft.operations(g, _fft.best(g))] for g, _ in rows])
     seconds = np.array([spent["fft"] for _, spent in rows])
     found = np.linalg.lstsq(matrix / seconds[:, None], np.ones(len(rows)), rcond=None)[0] * rate
-    present = _fft.START[size], _fft.TRANSFORM[size], _fft.PRODUCT[size]
+    names = "START", "TRANSFORM", "KERNEL", "PRODUCT"
+    present = [getattr(_fft, name)[size] for name in names]
     print(f"{dtype}, direct sums at {rate / 1e9:.0f} GMAC/s:", end=" ")
-    for name, value, now in zip(("START", "TRANSFORM", "PRODUCT"), found, present, strict=True):
+    for name, value, now in zip(names, found, present, strict=True):
         print(f"{name} {value:.3g} (now {now:.3g})", end=", ")
     predicted = matrix @ found / rate
     spread = np.exp(np.std(np.log(np.maximum(predicted, 1e-9) / seconds)))

@@ -10,7 +10,7 @@ The way through the house, the same for every function; nothing points upward:
       plan, cached                  _plan.py              the first method of the table that accepts and prefers
         methods as data             _methods.py           each says why it rejects a geometry (_winograd.py, _fft.py)
         CPU level                   _cpu.py               which build of the kernels this machine runs
-      kernel: nogil, no checks      _kernels/*.pyx        trusts its inputs; _fft_conv.py, on scipy.fft, is one too
+      kernel: nogil, no checks      _kernels/*.pyx        trusts its inputs; _fft_conv.py stands before one
     out
 """
 

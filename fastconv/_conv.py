@@ -187,8 +187,8 @@ def conv2d(
 
     "direct" multiplies packed patches in a register tile, or slides along rows where few output channels share one;
     "im2col" builds columns in cache-sized panels for SciPy's BLAS; "winograd" transforms input and weights so that
-    kernels of 2, 3 or 5 at stride 1 take two to four times fewer products; "fft" transforms blocks of the image by
-    `scipy.fft`, for large kernels on few channels. float16 is computed in float32, rounded once.
+    kernels of 2, 3 or 5 at stride 1 take two to four times fewer products; "fft" transforms blocks of the image,
+    for kernels of 5x5 and larger, the more the larger they are. float16 is computed in float32, rounded once.
 
     The result is within c * eps * (abs(input) conv abs(weight)) of the exact one, c being 6 for methods that sum
     products as they are and 8 for what "auto" takes besides: on layers of networks and on images, "winograd" measures

@@ -1,32 +1,33 @@
 """Which convolutions take fewer operations by Fourier transforms, and in blocks of what size.
 
-    out[o] = irfft( sum over c of rfft(x[c]) * conj(rfft(w[o, c])) )        overlap-save, block by block
+    out[o] = inverse of  sum over c of X[c] * conj(W[o, c])        overlap-save, block by block: `_kernels/fourier.pyx`
 
 Each axis along which the kernel extends is cut into blocks of `size` elements that overlap by what the kernel spans; a
 block gives the outputs whose windows lie in it. An axis that is one block need not hold the padding twice: windows that
 leave it at its end come back in at its beginning, where as many zeros lie. A stride splits both operands into phases,
-which are summed as channels are: only outputs that are wanted are transformed back. (Oppenheim & Schafer, Discrete-Time
-Signal Processing, 8.7.)
+which are summed as channels are: only outputs that are wanted are transformed back. Of all ways to cut the axes, and of
+both meanings that the two parts of a complex number may have, the one that takes the least time by `time` is taken.
+(Oppenheim & Schafer, Discrete-Time Signal Processing, 8.7.)
 All outputs of a block share its rounding errors: one is only as exact as sum |x w| over its own window is large beside
 the others'.
 """
 
 from functools import lru_cache
+from itertools import product
 from math import log2, prod
 from typing import NamedTuple
 
 from fastconv import _corners
 
-BLOCK = 2**18  # elements of a block beyond which the transforms leave the cache, unless a kernel needs more
-BEYOND = 1.15  # what they then cost along each axis: asv_bench/peers.py --family large
-MOST_BLOCKS = 16  # of an axis that are made equal; more are powers of two
-PASSES = 4  # what staging, multiplying and storing cost beside a transform, in factors of two of its size
-LANES = 4  # blocks of one axis that `scipy.fft` transforms as vectors; what is left over takes twice as long
-# Costs in multiply-adds of the direct sum, by itemsize: asv_bench/fit_methods.py
-START = {4: 5_000_000, 8: 3_500_000}
-TRANSFORM = {4: 6.5, 8: 7}  # for each element and each factor of two in the size of a block
-PRODUCT = {4: 38, 8: 36}  # for each element of a block and each pair of an input and an output channel
-KERNEL = 2.5  # times as much for each element of a kernel, staged among zeros and used once
+MULTIPLE = 16  # of which extents of planes are multiples: the lanes of a vector of float32, and its rows
+BLOCK = 2**20  # bytes that a unit and the spectra of its channels take beyond which they leave L2
+BEYOND = 1.15  # times as much transforms then cost: asv_bench/peers.py --family large
+PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
+# Costs in multiply-adds of the direct sum, by itemsize (asv_bench/fit_methods.py); units and kernels: spectra.pxd
+START = {4: 250_000, 8: 140_000}
+TRANSFORM = {4: 3.7, 8: 3.5}  # for each point of a unit's transform and each factor of two in their number
+PRODUCT = {4: 10, 8: 11}  # for each point of a unit, each input channel and each kernel
+KERNEL = {4: 3.7, 8: 3.5}  # for each point of a kernel's transform and each factor of two in their number
 LEAST_PRODUCTS = 100  # of an output, so that sums of unlike neighbours come close enough: asv_bench/accuracy.py
 # Of its taps that an output must see beside padding along an axis, and where two meet: asv_bench/accuracy.py
 LEAST_SHARE = 0.35
@@ -38,51 +39,66 @@ class Axis(NamedTuple):
 
     phases: int  # of the stride, that hold taps
     taps: int  # that a phase spans, dilation's zeros among them
-    size: int  # elements of a block, at least; not transformed if taps is 1
+    size: int  # elements of a block; not transformed if taps is 1
     outputs: int  # that a block gives
     blocks: int
 
 
-def axis(taps, stride, dilation, outputs, limit, lanes, shared=0):
-    """Cut an axis into blocks that take the fewest operations; one that is not cut may wrap `shared` zeros."""
+def lengths(multiple, least, whole):
+    """Lengths of transforms, factors of 2 and 3 times `multiple`: from `least` to the first that holds `whole`."""
+    found, most = set(), 4 * max(whole, multiple)
+    three = multiple
+    while three < most:
+        two = three
+        while two < most:
+            found.add(two)
+            two *= 2
+        three *= 3
+    longer = sorted(n for n in found if n >= least)
+    return longer[: next(i for i, n in enumerate(longer) if n >= whole) + 1]
+
+
+def cuts(multiple, size, outputs, taps, stride, dilation, before):
+    """Ways to cut an axis into blocks; one that is not cut may hold the padding once."""
     span = (taps - 1) * dilation + 1
     phases, taps = min(stride, span), -(-span // stride)
     if taps == 1:
-        return Axis(phases, 1, outputs, outputs, 1)
-    whole = outputs + taps - 1
-    sizes = [2**j for j in range((2 * taps - 1).bit_length(), whole.bit_length())]
-    sizes += [-(-outputs // blocks) + taps - 1 for blocks in range(2, MOST_BLOCKS + 1)]
-    cuts = [Axis(phases, taps, whole - min(shared, taps - 1, outputs - 1), outputs, 1)]
-    for size in sizes:
-        fitting = min(size - taps + 1, outputs)
-        cuts.append(Axis(phases, taps, size, fitting, -(-outputs // fitting)))
-
-    def time(cut):
-        beyond = BEYOND if cut.size > max(limit, 4 * taps) else 1
-        return (cut.blocks + cut.blocks % lanes) * cut.size * (log2(cut.size) + PASSES) * beyond
-
-    return min(cuts, key=time)
+        return [Axis(phases, 1, 1, 1, outputs)]
+    once = shared(size, outputs, taps, stride, before)
+    whole = outputs + taps - 1 - min(once, taps - 1, outputs - 1)
+    result = [
+        Axis(phases, taps, n, min(n - taps + 1, outputs), -(-outputs // (n - taps + 1)))
+        for n in lengths(multiple, taps + 1, outputs + taps - 1)
+    ]
+    return result + [Axis(phases, taps, n, outputs, 1) for n in lengths(multiple, whole, whole)]
 
 
-def shared(size, outputs, taps, stride, dilation, before):
+def shared(size, outputs, taps, stride, before):
     """Zeros that every phase of an axis has both before and after its elements."""
-    length = outputs - 1 + -(-((taps - 1) * dilation + 1) // stride)
+    length = outputs + taps - 1
     return max(0, min(before // stride, length - -(-(size + before) // stride)))
 
 
+class Cut(NamedTuple):
+    """How a geometry is computed."""
+
+    axes: tuple  # of `Axis`, along d, h and w
+    two_outputs: bool  # whether the two parts of a complex number are two outputs, not two blocks
+
+
 @lru_cache(maxsize=1024)
-def axes(g):
-    """The three axes of a geometry."""
-    extents = [(taps, stride, dilation, outputs) for _, outputs, taps, stride, dilation, _ in g.axes]
-    transformed = sum(taps > 1 for taps, *_ in extents)
-    limit = round(BLOCK ** (1 / max(transformed, 1)))
-    lanes = LANES if transformed == 1 else 1
-    return tuple(axis(*extent, limit, lanes, shared(*a)) for extent, a in zip(extents, g.axes, strict=True))
+def best(g):
+    """The cut whose transforms take the least time."""
+    spans = [-(-((taps - 1) * dilation + 1) // stride) for _, _, taps, stride, dilation, _ in g.axes]
+    last = [i for i in range(3) if spans[i] > 1]
+    multiples = dict.fromkeys(last[-2:], MULTIPLE) if len(last) > 1 else dict.fromkeys(last, MULTIPLE**2)
+    ways = product(*(cuts(multiples.get(i, 1), *a) for i, a in enumerate(g.axes)))
+    return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut))
 
 
 def rejects(g):
     """Why Fourier transforms cannot compute the geometry; None if they can."""
-    if all(a.taps == 1 for a in axes(g)):
+    if all(a.taps == 1 for a in best(g).axes):
         return "windows that do not overlap have nothing in common to transform"
     if g.ic == 0:
         return "without input channels there is nothing to transform"
@@ -106,14 +122,24 @@ def corners(g):
     return () if _corners.too_little(g, LEAST_SHARE, (0, 1, 2)) else _corners.corners(g, CORNER_SHARE, (0, 1, 2))
 
 
-def operations(g):
-    """Elements transformed, times factors of two in the size of a block; products of elements."""
-    cut = axes(g)
-    inputs, outputs = g.ic // g.groups * prod(a.phases for a in cut), g.oc // g.groups
-    kernel = prod(a.size for a in cut if a.taps > 1)
-    blocks = prod(a.size * a.blocks for a in cut)
-    transformed = (inputs + outputs) * blocks + KERNEL * inputs * outputs * kernel
-    return g.groups * transformed * log2(kernel), g.groups * inputs * outputs * blocks
+def operations(g, cut):
+    """Of units of input and output and of kernels, elements transformed times factors of two in a block; products."""
+    inputs, outputs = g.ic // g.groups * prod(a.phases for a in cut.axes), g.oc // g.groups
+    block, units = prod(a.size for a in cut.axes), prod(a.blocks for a in cut.axes)
+    if cut.two_outputs:
+        outputs = -(-outputs // 2)
+    else:
+        units = -(-units // 2)
+    each = g.groups * block * (log2(block) + PASSES)
+    if 2 * g.itemsize * block * (inputs + 1) > BLOCK:
+        each *= BEYOND
+    return (inputs + outputs) * units * each, inputs * outputs * each, g.groups * inputs * outputs * units * block
+
+
+def time(g, cut):
+    """What transforms take, in multiply-adds of the direct sum, besides setting out."""
+    costs = TRANSFORM[g.itemsize], KERNEL[g.itemsize], PRODUCT[g.itemsize]
+    return sum(cost * number for cost, number in zip(costs, operations(g, cut), strict=True))
 
 
 def slower(g):
@@ -122,6 +148,5 @@ def slower(g):
 
 
 def cost(g):
-    """What transforms take, in multiply-adds of the direct sum."""
-    transforms, products = operations(g)
-    return START[g.itemsize] + TRANSFORM[g.itemsize] * transforms + PRODUCT[g.itemsize] * products
+    """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
+    return START[g.itemsize] + time(g, best(g)) + sum(corner.geometry.macs for corner in corners(g))

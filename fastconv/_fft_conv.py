@@ -1,279 +1,166 @@
-"""Convolution through `scipy.fft`: what a kernel module does, in NumPy (`_fft.py` says in what blocks, and when).
+"""Convolution by Fourier transforms: from a geometry to what `_kernels/fourier.pyx` is told, with its roots.
 
-Arrays of spectra have the axes (group, channel, number of the block along d h w, element of the block along d h w), or
-(group, output, channel, 1, 1, 1, ...) for weights. Images are computed one by one, so that their number changes no
-bits. A block's rounding errors spread over all of it, and so do NaN and infinity. Errors grow with what is transformed,
-so most of the mean level of the input, padding included, is taken off before and what it adds to each output put back
-after: in float64, of which what float32 cannot hold goes in at the lowest frequency.
+It stands for a kernel module in the plans of convolutions, and splits those whose kernels' spectra would take too much
+memory. `_fft.py` says in what blocks, and when.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from fastconv import _cpu
 from fastconv._arrays import five
-from fastconv._fft import axes
+from fastconv._fft import best
 from fastconv._geometry import ConvGeometry
 
-SLAB = 2**22  # bytes of spectra of input and output at a time, where one block of one group allows it
-LEVEL = 0.75  # of the mean; with all of it taken off, outputs in corners err more: asv_bench/accuracy.py --limits
 WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
 
 
-class Transform(NamedTuple):
-    """The transforms of a geometry."""
+class Plan(NamedTuple):
+    """What the kernel is told, in its order."""
 
-    axes: tuple  # of `_fft.Axis`
-    which: tuple  # axes are transformed: 0 d, 1 h, 2 w
-    size: tuple  # of a block
-    half: tuple  # shape of a kernel's spectrum
-    lowest: tuple  # its index of the lowest frequency, as slices
-    channels: int  # of a group's input, each phase of the stride being one
-    groups: int  # at a time
-    outputs: int  # of a group at a time
-    blocks: tuple  # at a time
-
-
-class Slab(NamedTuple):
-    """Neighbouring blocks that are transformed together."""
-
-    blocks: tuple  # along each axis
-    length: tuple  # of what they see
-    seen: tuple  # (phases of the stride, (slices of what they see, slices of the input) or None) of each
-    pieces: tuple  # (numbers of blocks, elements of a block, slices of the output, their shape apart) along each axis
+    icg: int  # channels of a group
+    ocg: int
+    groups: int
+    line: bool  # whether one axis is transformed, and its blocks are laid out as rows of a plane
+    two_outputs: bool  # whether the parts of a complex number are two outputs, not two blocks
+    extents: tuple  # of a block's array
+    axes: tuple  # (source, size, outputs, taps, stride, dilation, before, phases, span, block, step, blocks) of three
+    transforms: tuple  # (elements, radices, roots) along d, h and w
+    twist: object  # what stands between columns and rows of a line
 
 
 @lru_cache(maxsize=1024)
-def transform(g):
-    """How the axes of `g` are transformed: sizes of factors 2, 3 and 5, as 7 and 11 take a quarter longer."""
-    from scipy.fft import next_fast_len
-
-    cut = axes(g)
-    which = tuple(i for i in range(3) if cut[i].taps > 1)
-    size = tuple(next_fast_len(a.size, real=True) if i in which else a.size for i, a in enumerate(cut))
-    half = tuple(size[i] // 2 + 1 if i == which[-1] else size[i] if i in which else 1 for i in range(3))
-    lowest = tuple(slice(1 if i in which else None) for i in range(3))
-    channels = g.ic // g.groups * prod(a.phases for a in cut)
-    spectrum = 2 * g.itemsize * prod(half)
-    outputs = min(g.oc // g.groups, max(1, WEIGHTS // (channels * spectrum)))
-    groups = min(g.groups, max(1, SLAB // (channels * outputs * spectrum)))
-    blocks, room = [1, 1, 1], SLAB // (groups * (channels + outputs) * spectrum)
-    for i in (2, 1, 0):
-        blocks[i] = max(1, min(cut[i].blocks, room // prod(blocks)))
-    return Transform(cut, which, size, half, lowest, channels, groups, outputs, tuple(blocks))
-
-
-def taps_by_phase(g, t, weight):
-    """Weights of (groups, outputs, channels, 1, 1, 1, *taps of a phase), dilation's zeros between them."""
-    lead, strides, dilations = weight.shape[:3], (g.sd, g.sh, g.sw), (g.dd, g.dh, g.dw)
-    if prod(strides) * prod(dilations) == 1:
-        return weight.reshape(*lead, 1, 1, 1, *weight.shape[3:])
-    spread = np.zeros((*lead, *(a.taps * s for a, s in zip(t.axes, strides, strict=True))), weight.dtype)
-    ends = ((k - 1) * d + 1 for k, d in zip(weight.shape[3:], dilations, strict=True))
-    spread[:, :, :, *(slice(0, end, d) for end, d in zip(ends, dilations, strict=True))] = weight
-    apart = spread.reshape(*lead, *(n for a, s in zip(t.axes, strides, strict=True) for n in (a.taps, s)))
-    phases = apart.transpose(0, 1, 2, 4, 6, 8, 3, 5, 7)[:, :, :, *(slice(a.phases) for a in t.axes)]
-    return phases.reshape(*lead[:2], t.channels, 1, 1, 1, *phases.shape[-3:])
+def plan_of(g):
+    """The kernel's plan: axes that are transformed come last."""
+    cut, two_outputs = best(g)
+    order = sorted(range(3), key=lambda i: cut[i].taps > 1)
+    blocks = [cut[i].size if cut[i].taps > 1 else 1 for i in order]
+    line = blocks[1] == 1
+    extents = (1, *halves(blocks[2])) if line else tuple(blocks)
+    described = []
+    for i, block in zip(order, blocks, strict=True):
+        a, (size, outputs, taps, stride, dilation, before) = cut[i], g.axes[i]
+        shape = (block, a.outputs, a.blocks) if a.taps > 1 else (1, 1, outputs)
+        described.append((2 + i, size, outputs, taps, stride, dilation, before, a.phases, a.taps, *shape))
+    dtype = np.dtype(f"f{g.itemsize}")
+    transforms = tuple(passes(n, dtype) for n in extents)
+    twist = twisted(*extents[1:], dtype) if line else None
+    return Plan(g.ic // g.groups, g.oc // g.groups, g.groups, line, two_outputs, extents, tuple(described),
+                transforms, twist)
 
 
-def spectra_of_weights(g, t, weight, threads):
-    """Spectra of (groups, outputs, ic // groups, kd, kh, kw) weights, conjugate."""
-    from scipy.fft import ifft, ihfft
+def halves(n):
+    """(h, w) with h * w = n, both multiples of 16 and as near to each other as factors of 2 and 3 allow."""
+    heights = (h for h in range(16, n // 16 + 1, 16) if n % (16 * h) == 0)
+    return min(((h, n // h) for h in heights), key=lambda pair: (sum(pair), pair))
 
-    taps = taps_by_phase(g, t, weight)
-    spectra = taps
-    for i in reversed(t.which):  # inverse without its factor: conjugate
-        inverse = ihfft if i == t.which[-1] else ifft
-        spectra = inverse(spectra, t.size[i], axis=i - 3, norm="forward", workers=threads)
-    spectra[..., 0, 0, 0] = taps.sum(axis=(-3, -2, -1), dtype=np.float64)  # exact: it puts back the level
-    return spectra
+
+def radices(n):
+    """Passes of four as long as they go, then of two and three."""
+    result = []
+    for radix in (4, 2, 3):
+        while n % radix == 0:
+            result.append(radix)
+            n //= radix
+    return tuple(result)
+
+
+def roots_of_unity(k, n):
+    """exp(-2 pi i k / n) of integers `k`, (..., [real, imaginary]): angles of at most an eighth are exact enough."""
+    quarter = (8 * k + n) // (2 * n)
+    angle = (4 * k - quarter * n) * (np.pi / (2 * n))
+    c, s = np.cos(angle), np.sin(angle)
+    real, imaginary = np.stack([c, -s, -c, s]), np.stack([-s, -c, s, c])
+    return np.stack([np.choose(quarter % 4, real), np.choose(quarter % 4, imaginary)], axis=-1)
+
+
+@lru_cache(maxsize=256)
+def passes(n, dtype):
+    """(n, radices, roots) of transforms of `n` elements: of each pass exp(-2 pi i j q / len), row j, 0 < q < radix."""
+    roots, length = [np.empty(0)], n
+    for radix in radices(n):
+        roots.append(roots_of_unity(np.outer(np.arange(length // radix), np.arange(1, radix)), length).ravel())
+        length //= radix
+    return n, radices(n), np.concatenate(roots).astype(dtype)
 
 
 @lru_cache(maxsize=64)
-def slabs(g):
-    """Blocks to be transformed together, one after the other."""
-    t, outputs = transform(g), (g.od, g.oh, g.ow)
-    found = []
-    for first in product(*(range(0, a.blocks, n) for a, n in zip(t.axes, t.blocks, strict=True))):
-        blocks = tuple(min(n, a.blocks - f) for a, n, f in zip(t.axes, t.blocks, first, strict=True))
-        length = tuple((n - 1) * a.outputs + m for n, a, m in zip(blocks, t.axes, t.size, strict=True))
-        seen = []
-        for phases in product(*(range(a.phases) for a in t.axes)):
-            parts = [part(*p) for p in zip(phases, t.axes, g.axes, first, length, strict=True)]
-            seen.append((phases, None if None in parts else tuple(zip(*parts, strict=True))))
-        pieces = (tuple(zip(*p, strict=True)) for p in product(*map(whole_and_rest, first, blocks, t.axes, outputs)))
-        found.append(Slab(blocks, length, tuple(seen), tuple(pieces)))
-    return tuple(found)
-
-
-def stage(t, slab, x):
-    """What blocks see, between zeros, less its level, and the level: (groups, channels, *elements).
-
-    `x` is (groups, ic // groups, *spatial), of one image.
-    """
-    staged = np.empty((*x.shape[:2], *(a.phases for a in t.axes), *slab.length), x.dtype)
-    level = np.zeros((*staged.shape[:5], 1, 1, 1), x.dtype)
-    for phases, parts in slab.seen:
-        to, mean = staged[:, :, *phases], level[:, :, *phases]
-        if parts is None:
-            to[...] = 0
-            continue
-        place, of = parts
-        seen = x[:, :, *of]
-        np.multiply(np.add.reduce(seen, axis=(2, 3, 4), keepdims=True), LEVEL / prod(slab.length), out=mean)
-        if seen.shape != to.shape:
-            to[...] = -mean
-        np.subtract(seen, mean, out=to[:, :, *place])
-    return staged.reshape(len(x), t.channels, *slab.length), level.reshape(len(x), 1, t.channels)
-
-
-def part(phase, a, extents, first, length):
-    """Which elements of a staged axis are which elements of the input's; None if none are.
-
-    Element j of the staged axis is element phase + stride * (j + start) - before of the input, where windows reach it.
-    """
-    size, outputs, _, stride, _, before = extents
-    start = first * a.outputs
-    offset = phase + stride * start - before
-    begin = max(0, -(offset // stride))
-    end = min(length, outputs + a.taps - 1 - start, -((offset - size) // stride))
-    if begin >= end:
-        return None
-    source = offset + stride * begin
-    return slice(begin, end), slice(source, source + stride * (end - begin - 1) + 1, stride)
-
-
-def forward(t, staged, blocks, threads):
-    """Spectra of overlapping blocks. What blocks share along an axis still to come is transformed once."""
-    from scipy.fft import fft, rfft
-
-    x = staged[:, :, None, None, None]
-    for i in reversed(t.which):
-        if blocks[i] > 1:
-            shape, strides = list(x.shape), list(x.strides)
-            shape[2 + i], shape[5 + i] = blocks[i], t.size[i]
-            strides[2 + i] = strides[5 + i] * t.axes[i].outputs
-            x = np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
-        if i == t.which[-1]:
-            x = rfft(x, axis=i - 3, workers=threads)
-        else:
-            x = fft(x, axis=i - 3, overwrite_x=blocks[i] == 1, workers=threads)
-    return x
-
-
-def multiply(x, weight):
-    """The sum over channels of products of spectra: (groups, outputs, *blocks, *half). Overwrites `x` if it can."""
-    alone = weight.shape[1] == 1
-    total = np.multiply(x[:, :1], weight[:, :, 0], out=x[:, :1] if alone else None)
-    term = None if alone or x.shape[1] == 1 else np.empty_like(total)
-    for c in range(1, x.shape[1]):
-        one = x[:, c : c + 1]
-        total += np.multiply(one, weight[:, :, c], out=one if alone else term)
-    return total
-
-
-def backward(t, spectra, threads):
-    """Blocks of outputs from their spectra, without what wrapped around."""
-    from scipy.fft import ifft, irfft
-
-    for i in t.which:
-        if i == t.which[-1]:
-            spectra = irfft(spectra, t.size[i], axis=i - 3, workers=threads)
-        else:
-            spectra = ifft(spectra, axis=i - 3, overwrite_x=True, workers=threads)
-        spectra = spectra[(..., slice(t.axes[i].outputs), *(slice(None),) * (2 - i))]
-    return spectra
-
-
-def store(blocks, lift, pieces, result):
-    """Put (groups, outputs, *blocks, *outputs of a block), and `lift`, in their place."""
-    for numbers, elements, places, (d, h, w) in pieces:
-        place = result[:, :, *places].reshape(*result.shape[:2], *d, *h, *w).transpose(0, 1, 2, 4, 6, 3, 5, 7)
-        np.add(blocks[:, :, *numbers, *elements], lift, out=place)
-
-
-def whole_and_rest(first, number, a, outputs):
-    """Blocks of an axis that are wanted whole, and the one that is not: as `Slab.pieces`."""
-    start = first * a.outputs
-    whole, rest = divmod(min(outputs - start, number * a.outputs), a.outputs)
-    end = start + whole * a.outputs
-    if whole:
-        yield slice(whole), slice(a.outputs), slice(start, end), (whole, a.outputs)
-    if rest:
-        yield slice(whole, whole + 1), slice(rest), slice(end, end + rest), (1, rest)
+def twisted(h, w, dtype):
+    """exp(-2 pi i k j / (h * w)) of column j and of frequency k, in the order of digits that passes leave it in."""
+    frequencies, length = np.zeros(1, np.int64), 1
+    for radix in radices(h):
+        frequencies = (frequencies[:, None] + length * np.arange(radix)).ravel()
+        length *= radix
+    roots = roots_of_unity(np.outer(frequencies, np.arange(w)) % (h * w), h * w)
+    return np.ascontiguousarray(np.moveaxis(roots, -1, 0), dtype)
 
 
 def packed_layout(geometry):
     """What the spectra of weights depend on besides the weights: the size of a block."""
-    return transform(ConvGeometry(*geometry)).size
+    plan = plan_of(ConvGeometry(*geometry))
+    return plan.line, plan.two_outputs, plan.extents
 
 
 def spectra_size(geometry, like):
     """Elements of the type of `like` that the spectra of weights take."""
-    g = ConvGeometry(*geometry)
-    t = transform(g)
-    return 2 * g.oc * t.channels * prod(t.half)
+    plan = plan_of(ConvGeometry(*geometry))
+    return plan.groups * kernels(plan) * of_kernel(plan)
 
 
-def unpacked(g, t, packed):
-    """The spectra in a flat array of real numbers."""
-    shape = (g.groups, g.oc // g.groups, t.channels, 1, 1, 1, *t.half)
-    return packed.view(np.result_type(packed, np.complex64)).reshape(shape)
+def kernels(plan):
+    """Spectra of a group's weights: of one output each, or of two."""
+    return -(-plan.ocg // 2) if plan.two_outputs else plan.ocg
 
 
-def transform_weights(geometry, weight, packed, threads):
+def of_kernel(plan):
+    """Elements of one of them."""
+    return 2 * plan.icg * prod(a[7] for a in plan.axes) * prod(plan.extents)
+
+
+def transform_weights(kind, geometry, weight, packed, threads):
     """Transform the weights once, for calls of `convolve` with inputs of the same `packed_layout`."""
-    g = ConvGeometry(*geometry)
-    t = transform(g)
-    spectra = unpacked(g, t, packed)
-    weight = five(weight, weight.ndim - 2)
-    weight = weight.reshape(g.groups, -1, *weight.shape[1:])
-    for part in parts_of_weights(g, t):
-        spectra[part] = spectra_of_weights(g, t, weight[part], threads)
+    _cpu.kernel("fourier").transform[kind](tuple(plan_of(ConvGeometry(*geometry))), weight, packed, threads)
 
 
-def parts_of_weights(g, t):
-    """Groups and outputs at a time, as indices."""
-    for first, o in product(range(0, g.groups, t.groups), range(0, g.oc // g.groups, t.outputs)):
-        yield slice(first, first + t.groups), slice(o, o + t.outputs)
+@lru_cache(maxsize=1024)
+def parts(g):
+    """Neighbouring outputs whose spectra fit WEIGHTS: (plan, input channels, outputs, spectra) of each, as slices.
+
+    Whole groups at a time, or some kernels of one.
+    """
+    plan = plan_of(g)
+    most = max(1, WEIGHTS // (of_kernel(plan) * g.itemsize))
+    some, groups = min(most, kernels(plan)), max(1, min(most // kernels(plan), plan.groups))
+    outputs, result, end = some * (1 + plan.two_outputs), [], 0
+    for first, o in product(range(0, plan.groups, groups), range(0, plan.ocg, outputs)):
+        part = plan._replace(groups=min(groups, plan.groups - first), ocg=min(outputs, plan.ocg - o))
+        start, end = end, end + part.groups * kernels(part) * of_kernel(plan)
+        result.append((
+            tuple(part),
+            slice(first * plan.icg, (first + part.groups) * plan.icg),
+            slice(first * plan.ocg + o, first * plan.ocg + o + part.groups * part.ocg),
+            slice(start, end),
+        ))  # fmt: skip
+    return result
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what NaN and infinity become is documented, not warned about
-def convolve(geometry, x, weight, bias, out, lo, hi, threads, packed=None):
+def convolve(kind, geometry, x, weight, bias, out, lo, hi, threads, packed=None):
     """As the `conv` of every kernel module, see `_kernels/direct.pyx`; `packed` is what `pack` made."""
-    g = ConvGeometry(*geometry)
-    t = transform(g)
     rank = weight.ndim - 2
-    x, weight, out = five(x, rank), five(weight, rank), five(out, rank)
-    x, result = (a.reshape(len(a), g.groups, a.shape[1] // g.groups, *a.shape[2:]) for a in (x, out))
-    weight = weight.reshape(g.groups, -1, *weight.shape[1:])
-    for some, outputs in parts_of_weights(g, t):
-        if packed is None:
-            spectra = spectra_of_weights(g, t, weight[some, outputs], threads)
-        else:
-            spectra = unpacked(g, t, packed)[some, outputs]
-        sums = spectra[..., 0, 0, 0, 0, 0, 0].real.astype(np.float64)
-        for image, to in zip(x[:, some], result[:, some, outputs], strict=True):
-            for slab in slabs(g):
-                staged, level = stage(t, slab, image)
-                products = multiply(forward(t, staged, slab.blocks, threads), spectra)
-                lift = (sums * level).sum(axis=2)[(..., *(None,) * 6)]  # what the level adds to each output
-                rounded = lift.astype(to.dtype)
-                products[..., *t.lowest] += (lift - rounded) * prod(t.size[i] for i in t.which)
-                store(backward(t, products, threads), rounded, slab.pieces, to)
-    if bias is not None:
-        out += bias[:, None, None, None]
-    if lo > -np.inf or hi < np.inf:
-        np.clip(out, lo, hi, out=out)
-
-
-# As a kernel module has them, for each type
+    x, out = five(x, rank), five(out, rank)
+    kernel = _cpu.kernel("fourier").convolve[kind]
+    for plan, channels, outputs, elements in parts(ConvGeometry(*geometry)):
+        spectra = None if packed is None else packed[elements]
+        offset = None if bias is None else bias[outputs]
+        kernel(plan, x[:, channels], weight[outputs], spectra, offset, out[:, outputs], lo, hi, threads)
 
 
 # The names that plans look for, by the fused types of compiled kernels
-conv, packed_size, pack = (
-    dict.fromkeys(("float", "double"), function) for function in (convolve, spectra_size, transform_weights)
-)
+KINDS = ("float", "double")
+conv = {kind: partial(convolve, kind) for kind in KINDS}
+packed_size = dict.fromkeys(KINDS, spectra_size)
+pack = {kind: partial(transform_weights, kind) for kind in KINDS}

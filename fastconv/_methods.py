@@ -106,7 +106,7 @@ METHODS = (
         lambda g: "_fft_conv",
         _fft.rejects,
         _fft.declines,
-        "Fourier transforms by SciPy, block by block (overlap-save)",
+        "Fourier transforms of blocks that stay in cache (overlap-save)",
         _fft.corners,
     ),
     Method(

@@ -6,6 +6,7 @@ from scipy import signal
 
 import fastconv
 from fastconv import _fft, _fft_conv
+from fastconv._geometry import conv_geometry
 from tests import data
 from tests.cases import CONV1D, CONV2D, CONV3D
 from tests.cases import names as ids
@@ -14,18 +15,19 @@ from tests.layouts import DENSE, LAYOUTS
 from tests.tolerance import assert_within
 
 CASES = CONV1D + CONV2D + CONV3D
+CACHES = _fft.best, _fft_conv.plan_of, _fft_conv.parts
 
 
-@pytest.fixture(params=[2**3, 2**7], ids="blocks of {}".format)
+@pytest.fixture(params=[0, 1], ids=["shortest", "next"])
 def small_blocks(request, monkeypatch):
-    """Cut even small inputs into blocks, several slabs of them, with a part of the weights at a time."""
-    monkeypatch.setattr(_fft, "BLOCK", request.param)
-    monkeypatch.setattr(_fft_conv, "SLAB", 512)
+    """Cut even small inputs into the shortest blocks, or the next longer, with a part of the weights at a time."""
+    cuts, which = _fft.cuts, request.param
+    monkeypatch.setattr(_fft, "cuts", lambda *a: cuts(*a)[which : which + 1] or cuts(*a)[:1])
     monkeypatch.setattr(_fft_conv, "WEIGHTS", 512)
-    for cached in (_fft.axes, _fft_conv.transform, _fft_conv.slabs):
+    for cached in CACHES:
         cached.cache_clear()
     yield
-    for cached in (_fft.axes, _fft_conv.transform, _fft_conv.slabs):
+    for cached in CACHES:
         cached.cache_clear()
 
 
@@ -35,18 +37,47 @@ def test_small_blocks(case, dtype, small_blocks):
     check_reals(case, dtype, "fft", data.normal)
 
 
-def test_small_blocks_are_several(small_blocks):
-    """Guards the test above: many of its rows have several blocks along each axis."""
-    several = 0
-    for case in CONV2D:
-        try:
-            plan = fastconv.explain(case.input, case.weight, case.stride, case.padding, case.dilation, case.groups)
-        except ValueError:
-            continue
-        several += "fft" in plan.reasons
-    assert several > 50
-    t = _fft.axis(3, 1, 1, 30, round(_fft.BLOCK**0.5), 1)
-    assert t.blocks > 1
+def test_several_blocks_are_several(small_blocks):
+    """Guards the test below."""
+    for input, weight, arguments in SEVERAL:
+        assert sum(a.blocks > 1 and a.taps > 1 for a in _fft.best(geometry(input, weight, **arguments)).axes) >= 1
+
+
+def few_bits(a):
+    """`a` rounded to 2**-19: products of two, and thousands of them added up, are exact in float64."""
+    return np.round(a * 2**19) / np.array(2**19, a.dtype)
+
+
+def geometry(input, weight, stride=1, padding=0, dilation=1, groups=1):
+    rank = len(weight) - 2
+    return conv_geometry("", rank, input, weight, stride, padding, dilation, groups, "zeros", 4, 0).geometry
+
+
+SEVERAL = (  # blocks along every axis: (input, weight, arguments)
+    ((2, 3, 50, 61), (4, 3, 7, 5), {"padding": (3, 1)}),
+    ((1, 4, 90, 101), (6, 2, 9, 7), {"stride": (2, 3), "groups": 2, "padding": 4}),
+    ((1, 2, 70, 64), (2, 2, 4, 5), {"dilation": (3, 2), "padding": 5}),
+    ((2, 2, 2000), (3, 2, 99), {"padding": 40}),
+    ((1, 1, 4001), (2, 1, 61), {"stride": 3, "dilation": 2, "padding": ((7, 100),)}),
+    ((1, 2, 3, 1, 900), (2, 2, 1, 1, 50), {}),
+    ((1, 2, 900, 3), (2, 2, 50, 1), {}),
+    ((1, 2, 30, 40, 37), (3, 2, 3, 5, 4), {"padding": (1, 2, 0)}),
+    ((1, 1, 25, 50, 60), (2, 1, 5, 4, 5), {"stride": (1, 2, 1), "dilation": (2, 1, 3), "padding": 3}),
+    ((2, 2, 33, 41, 5), (2, 2, 4, 6, 1), {"padding": (2, 1, 0)}),
+)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("input", "weight", "arguments"), SEVERAL, ids=str)
+def test_several_blocks(input, weight, arguments, layout, dtype, small_blocks):
+    function, rank = getattr(fastconv, f"conv{len(weight) - 2}d"), len(weight) - 2
+    shapes = (input, "x"), (weight, "w"), (weight[:1], "b")
+    x, w, bias = (data.integers(shape, dtype, name) for shape, name in shapes)
+    exact, size = (  # to the last bit: integers
+        function(*(a.astype(np.float64) for a in some), **arguments, method="direct").astype(np.longdouble)
+        for some in ((x, w, bias), (np.abs(x), np.abs(w), np.abs(bias)))
+    )
+    assert_within(function(LAYOUTS[layout](x, 1), w, bias, **arguments, method="fft"), exact, size, "fft", rank)
 
 
 @pytest.mark.parametrize("sizes", [((300,), (64,)), ((70, 61), (15, 16)), ((17, 20, 19), (5, 6, 7))], ids=str)
@@ -83,6 +114,33 @@ def test_threads_and_batches(layout, dtype):
         data.assert_identical(other, results[0])
 
 
+def test_kernels_or_units_first(dtype):
+    """One image has fewer units than there are kernels, which are then used up one by one; of twelve, units are."""
+    x, w = data.normal((12, 3, 20, 20), dtype), data.normal((9, 3, 7, 7), dtype, "weight")
+    whole = fastconv.conv2d(x, w, padding=3, method="fft")
+    one_by_one = [fastconv.conv2d(image[None], w, padding=3, method="fft") for image in x]
+    data.assert_identical(whole, np.concatenate(one_by_one))
+
+
+def test_sums_of_many_channels(dtype):
+    """Positive data leaves sums of one sign at the lowest frequency: in one chain of 256 they erred by 8 eps."""
+    x, w = few_bits(data.positive((1, 256, 28, 28), dtype)), few_bits(data.positive((4, 256, 7, 7), dtype, "weight"))
+    exact = fastconv.conv2d(*(a.astype(np.float64) for a in (x, w)), padding=3, method="direct")
+    assert_within(fastconv.conv2d(x, w, padding=3, method="fft"), exact, exact, "direct")
+
+
+def test_roots_of_unity():
+    """Angles of nearly a whole turn, taken as they are, erred by three eps, and results in float64 by twice as much."""
+    k, n = np.arange(4608), 4608
+    real, imaginary = _fft_conv.roots_of_unity(k, n).T
+    np.testing.assert_allclose(np.hypot(real, imaginary), 1, rtol=4e-16)
+    np.testing.assert_array_equal(real[n // 4 :: n // 4], [0, -1, 0])
+    if np.finfo(np.longdouble).eps < 1e-18:
+        turn = 2 * np.arctan2(np.longdouble(0), np.longdouble(-1))
+        np.testing.assert_allclose(real, np.cos(turn * k / n), rtol=0, atol=1.3e-16)
+        np.testing.assert_allclose(imaginary, -np.sin(turn * k / n), rtol=0, atol=1.3e-16)
+
+
 def test_auto_transforms_large_kernels(dtype):
     """What "auto" sends here is within the bound at every output: nothing is measured against the largest."""
     for input, weight, padding in (
@@ -94,7 +152,7 @@ def test_auto_transforms_large_kernels(dtype):
         assert fastconv.choose_method(input, weight, padding=padding, dtype=dtype) == "fft"
         function = getattr(fastconv, f"conv{len(weight) - 2}d")
         for make in (data.normal, data.positive):
-            x, w = make(input, dtype), make(weight, dtype, "weight")
+            x, w = few_bits(make(input, dtype)), few_bits(make(weight, dtype, "weight"))
             wide = np.longdouble if dtype == "float64" else np.float64
             exact, size = (
                 function(a.astype(np.float64), b.astype(np.float64), padding=padding, method="direct").astype(wide)
@@ -105,17 +163,23 @@ def test_auto_transforms_large_kernels(dtype):
 
 @pytest.mark.parametrize(
     ("size", "taps", "padding", "length"),
-    [(256, 127, (63, 63), 319), (256, 127, (63, 40), 319), (20, 15, (17, 17), 40), (256, 127, (0, 0), 256)],
+    [(54, 21, (10, 10), 64), (54, 21, (10, 4), 64), (20, 15, (17, 17), 48), (64, 21, (0, 0), 64)],
     ids=["same", "less after", "wider than windows", "none"],
 )
-def test_one_block_holds_the_padding_once(size, taps, padding, length):
+def test_one_block_holds_the_padding_once(size, taps, padding, length, monkeypatch):
     """Windows wrap around, so that zeros before the image serve after it: of the wider padding, the block holds all."""
-    x, w = data.integers((1, 1, size), "float32"), data.integers((1, 1, taps), "float32", "weight")
-    g = fastconv._geometry.conv_geometry("", 1, x.shape, w.shape, 1, (padding,), 1, 1, "zeros", 4, 0).geometry
-    *_, axis = _fft.axes(g)
-    assert (axis.size, axis.blocks) == (length, 1)
-    direct, transformed = (fastconv.conv1d(x, w, padding=(padding,), method=m) for m in ("direct", "fft"))
-    np.testing.assert_allclose(transformed, direct, atol=1e-3)
+    cuts = _fft.cuts
+    monkeypatch.setattr(_fft, "cuts", lambda *a: cuts(*a)[-1:])
+    for cached in CACHES:
+        cached.cache_clear()
+    x, w = data.integers((1, 1, size, size), "float32"), data.integers((1, 1, taps, taps), "float32", "weight")
+    padding = (padding, padding)
+    _, *cut = _fft.best(geometry(x.shape, w.shape, padding=padding)).axes
+    assert [(axis.size, axis.blocks) for axis in cut] == [(length, 1)] * 2
+    direct, transformed = (fastconv.conv2d(x, w, padding=padding, method=m) for m in ("direct", "fft"))
+    for cached in CACHES:
+        cached.cache_clear()
+    np.testing.assert_allclose(transformed, direct, atol=1e-2)
 
 
 @pytest.mark.parametrize("rank", [2, 3])
@@ -127,6 +191,7 @@ def test_level_of_positive_data(rank, dtype):
     function, (size, taps) = getattr(fastconv, f"conv{rank}d"), {2: (150, 31), 3: (30, 7)}[rank]
     for name in "abc":
         x, w = (data.positive((1, 1, *[n] * rank), dtype, f"{name} {n}") for n in (size, taps))
+        x, w = few_bits(x), few_bits(w)
         result = function(x, w, padding=taps // 2, method="fft")
         exact = function(*(a.astype(np.float64) for a in (x, w)), padding=taps // 2, method="direct")
         assert_within(result, exact, exact, "auto")
@@ -134,8 +199,7 @@ def test_level_of_positive_data(rank, dtype):
 
 def test_strides_transform_phases(dtype):
     """A stride takes no more than the outputs that are wanted: each phase of it is a channel."""
-    g = fastconv._geometry.conv_geometry("", 2, (1, 1, 90, 91), (1, 1, 15, 14), (2, 3), 7, 1, 1, "zeros", 4, 0).geometry
-    _, h, w = _fft.axes(g)
+    _, h, w = _fft.best(geometry((1, 1, 90, 91), (1, 1, 15, 14), (2, 3), 7)).axes
     assert (h.phases, h.taps, w.phases, w.taps) == (2, 8, 3, 5)
 
 
@@ -167,7 +231,7 @@ def test_says_why_not(input, weight, arguments, reason):
     ("input", "weight", "arguments", "reason"),
     [
         ((1, 1, 28, 28), (1, 1, 5, 5), {}, "set up"),
-        ((1, 64, 56, 56), (64, 64, 7, 7), {"padding": 3}, "times as long"),
+        ((1, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "times as long"),
         ((1, 1, 500, 500), (1, 1, 63, 63), {"padding": "full"}, "padding leaves 2%"),
     ],
     ids=["small", "many channels", "corner"],

@@ -1,0 +1,162 @@
+"""Spectra of units of input and of kernels, and their products: what `fourier.pyx` does for a run of units.
+
+    unit     two real blocks as the two parts of a complex one: neighbours, or one alone and zeros
+    kernel   the taps of one output and zeros, or of two neighbouring outputs
+    run      a few units that share each load of a kernel's spectrum
+
+Spectra lie in the order in which they are multiplied, of digits as transforms leave them:
+
+    X [d, h / lanes, w] [channel] [unit of the run] [re, im] [lane]        W [d, h / lanes, w] [channel] [re, im] [lane]
+
+Most of the mean of each block, its level, is taken off before it is transformed, and what that adds to an output is put
+back after: `levels` are [channel] [unit of the run] [re, im].
+"""
+
+from libc.string cimport memset
+
+from fastconv._kernels.blocks cimport Task, stage, stage_weight, store
+from fastconv._kernels.fourier cimport (
+    fourier_backward,
+    fourier_forward,
+    spectrum_product,
+    spectrum_spread,
+    spectrum_twist,
+)
+from fastconv._kernels.pack cimport ceil_div, zeros
+from fastconv._kernels.shape cimport real
+from fastconv._kernels.simd cimport lanes_of
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
+cdef enum:
+    CHAIN = 16      # levels that are added up in a row: all have one sign where it matters
+
+
+cdef inline void twist(const Task *t, real *re, real *im, bint back) noexcept nogil:
+    """What stands between the columns and the rows of a line."""
+    cdef Py_ssize_t h
+    if t.twist != NULL:
+        for h in range(t.h):
+            spectrum_twist(sizeof(real), t.w, re + h * t.ld, im + h * t.ld, <const real *> t.twist + h * t.w, t.points,
+                           back)
+
+
+cdef inline void forward(const Task *t, real *re, Py_ssize_t columns, real *rows, real *to, Py_ssize_t apart,
+                         bint conjugate) noexcept nogil:
+    """Transform a unit, of whose rows all elements from `columns` on are zero, to places `apart` vectors apart."""
+    cdef Py_ssize_t d, h, i, lanes = lanes_of(sizeof(real)), each = 2 * lanes
+    cdef real *im = re + t.d * t.plane
+    cdef bint at_once = apart == 2 and not conjugate
+    if t.d > 1:
+        for h in range(t.h):
+            fourier_forward(sizeof(real), &t.transform[0], re + h * t.ld, im + h * t.ld, t.plane, columns)
+    for d in range(t.d):
+        fourier_forward(sizeof(real), &t.transform[1], re + d * t.plane, im + d * t.plane, t.ld, columns)
+        twist(t, re + d * t.plane, im + d * t.plane, False)
+        for i in range(t.h // lanes):
+            h = d * t.plane + i * lanes * t.ld
+            if at_once:
+                rows = to
+            turn_block(sizeof(real), lanes, t.w, re + h, t.ld, rows, each)
+            turn_block(sizeof(real), lanes, t.w, im + h, t.ld, rows + lanes, each)
+            fourier_forward(sizeof(real), &t.transform[2], rows, rows + lanes, each, lanes)
+            if not at_once:
+                spectrum_spread(sizeof(real), t.w, rows, to, apart, conjugate)
+            to += t.w * apart * lanes
+
+
+cdef inline void backward(const Task *t, const real *x, const real *w, Py_ssize_t count, real *blocks,
+                          real *rows) noexcept nogil:
+    """Units of output, from the spectra of all channels and of a kernel for each."""
+    cdef Py_ssize_t d, h, i, r, lanes = lanes_of(sizeof(real)), each = 2 * lanes, size = t.d * t.plane
+    cdef Py_ssize_t columns = t.w if t.line else t.axis[2].step
+    cdef real *re
+    for d in range(t.d):
+        for i in range(t.h // lanes):
+            spectrum_product(sizeof(real), count, t.channels, t.w, x, w, rows, t.w * each)
+            x += t.w * t.channels * count * each
+            w += t.w * t.channels * each
+            for r in range(count):
+                re = blocks + 2 * r * size + d * t.plane + i * lanes * t.ld
+                h = r * t.w * each
+                fourier_backward(sizeof(real), &t.transform[2], rows + h, rows + h + lanes, each, lanes)
+                turn_block(sizeof(real), t.w, lanes, rows + h, each, re, t.ld)
+                turn_block(sizeof(real), t.w, lanes, rows + h + lanes, each, re + size, t.ld)
+        for r in range(count):
+            re = blocks + 2 * r * size + d * t.plane
+            twist(t, re, re + size, True)
+            fourier_backward(sizeof(real), &t.transform[1], re, re + size, t.ld, columns)
+    if t.d > 1:
+        for r in range(count):
+            re = blocks + 2 * r * size
+            for h in range(t.axis[1].step):
+                fourier_backward(sizeof(real), &t.transform[0], re + h * t.ld, re + size + h * t.ld, t.plane, columns)
+
+
+cdef inline void transform_run(
+    const Task *t, const real *x, Py_ssize_t c, Py_ssize_t first, Py_ssize_t count, real *block, real *rows, real *to,
+    real *levels,
+) noexcept nogil:
+    """Channel `c` of units [first, first + count) of the group of an image that starts at `x`."""
+    cdef Py_ssize_t r, b, number, size = t.d * t.plane, lanes = lanes_of(sizeof(real))
+    for r in range(count):
+        for b in range(2):
+            number = first + r if t.two_outputs else 2 * (first + r) + b
+            if number < t.blocks and not (t.two_outputs and b):
+                levels[2 * (c * count + r) + b] = stage(
+                    t, x + c // t.phases * t.xc, c % t.phases, number, block + b * size)
+            else:
+                levels[2 * (c * count + r) + b] = 0
+                memset(block + b * size, 0, size * sizeof(real))
+        forward(t, block, t.w, rows, to + 2 * (c * count + r) * lanes, 2 * count * t.channels, False)
+
+
+cdef inline void transform_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, real *block, real *rows,
+                                  real *to) noexcept nogil:
+    """Channel `c` of kernel `q` of the group that starts at `w`: its conjugate, divided by the points of a block."""
+    cdef Py_ssize_t taps = t.axis[0].taps * t.axis[1].taps * t.axis[2].taps, size = t.d * t.plane
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), o = 2 * q if t.two_outputs else q, d, h, b
+    cdef double scale = 1.0 / t.points
+    cdef double[2] total
+    for b in range(2):
+        for d in range(t.d):
+            for h in range(t.h):
+                zeros(block + b * size + d * t.plane + h * t.ld, t.w)
+    w += (o * t.icg + c // t.phases) * taps
+    total[0] = stage_weight(t, w, c % t.phases, scale, block)
+    total[1] = 0
+    if t.two_outputs and o + 1 < t.ocg:
+        total[1] = -stage_weight(t, w + t.icg * taps, c % t.phases, -scale, block + size)
+    to += 2 * c * lanes
+    forward(t, block, t.w if t.line else t.axis[2].span, rows, to, 2 * t.channels, True)
+    to[0] = <real> total[0]         # exact: they put back the level
+    to[lanes] = <real> total[1]
+
+
+cdef inline void multiply_run(
+    const Task *t, const real *x, const real *levels, Py_ssize_t first, Py_ssize_t count, const real *w, Py_ssize_t q,
+    const real *bias, real *out, real *blocks, real *rows,
+) noexcept nogil:
+    """Units [first, first + count) with kernel `q`, to the outputs of the group that start at `out`."""
+    cdef Py_ssize_t c, r, b, o, part, number, size = t.d * t.plane, lanes = lanes_of(sizeof(real))
+    cdef const real *level
+    cdef double re, im, chain, lift
+    backward(t, x, w, count, blocks, rows)
+    for r in range(count):
+        for b in range(2):
+            o = 2 * q + b if t.two_outputs else q
+            number = first + r if t.two_outputs else 2 * (first + r) + b
+            if o >= t.ocg or number >= t.blocks:
+                continue
+            lift = 0
+            for part in range(ceil_div(t.channels, CHAIN)):
+                chain = 0
+                for c in range(part * CHAIN, min((part + 1) * CHAIN, t.channels)):
+                    level = levels + 2 * (c * count + r)
+                    re, im = w[2 * c * lanes], w[2 * c * lanes + lanes]
+                    chain += im * level[0] + re * level[1] if b else re * level[0] - im * level[1]
+                lift += chain
+            store(t, <const real *> blocks + (2 * r + b) * size, number, lift * t.points,
+                  0 if bias == NULL else bias[o], out + o * t.oc)
