@@ -17,7 +17,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, real
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
 
@@ -215,10 +215,8 @@ def weight_grad(
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     t.taps = t.s.kh * t.s.kw
-    t.xn, t.xc, t.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    t.xh, t.xw = x.strides[3] // size, x.strides[4] // size
-    t.gn, t.gc, t.gd = gout.strides[0] // size, gout.strides[1] // size, gout.strides[2] // size
-    t.gh, t.gw = gout.strides[3] // size, gout.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, last)
+    read_strides(&t.gn, gout.shape, gout.strides, size, last)
     table = <Py_ssize_t *> malloc((t.s.kw + t.taps) * sizeof(Py_ssize_t))
     if table == NULL:
         raise MemoryError("tap_grad: no memory for the places of taps")

@@ -105,15 +105,11 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
 
 
 cdef inline void flatten(Task *t) noexcept nogil:
-    """Where a patch is a pixel and all pixels of an image lie side by side they are one row.
-
-    A row of one pixel has any stride, so that channels-first images of such rows may not lie side by side at all.
-    """
+    """Where a patch is a pixel and all pixels of an image lie side by side they are one row."""
     cdef ConvShape *s = &t.s
     if not (
         t.planes * t.taps * s.sd * s.sh * s.sw == 1 and s.pd == 0 and s.ph == 0 and s.pw == 0
         and s.od == s.id and s.oh == s.ih and s.ow == s.iw and t.xh == s.iw * t.xw and t.xd == s.ih * t.xh
-        and (t.last or t.xw == 1)
     ):
         return
     s.ow *= s.od * s.oh

@@ -23,7 +23,7 @@ from libc.string cimport memset
 
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 from fastconv._kernels.weight_grad cimport (
     FAN,
@@ -255,8 +255,7 @@ def weight_grad(
     t.groups = 1 if t.alone else t.s.groups
     t.icg, t.ocg = t.s.ic // t.groups, t.s.oc // t.groups
     t.planes, t.taps = t.s.kd, t.s.kh * t.s.kw
-    t.xn, t.xc, t.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    t.xh, t.xw = x.strides[3] // size, x.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.in_place = False
     flatten(&t)
     plan_parts(&t, size)

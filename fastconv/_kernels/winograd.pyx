@@ -23,7 +23,7 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport (
     LINE,
@@ -174,11 +174,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
-    t.xn = x.strides[0] // size
-    t.xc = x.strides[1] // size
-    t.xd = x.strides[2] // size
-    t.xh = x.strides[3] // size
-    t.xw = x.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi
 

@@ -20,7 +20,7 @@ from libc.string cimport memcpy, memset
 
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.weight_grad cimport even
@@ -266,8 +266,7 @@ def weight_grad(
     read_shape(&p.x.s, geometry)
     p.x.last = geometry[LAYOUT]
     p.x.n = x.shape[0]
-    p.x.xn, p.x.xc, p.x.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    p.x.xh, p.x.xw = x.strides[3] // size, x.strides[4] // size
+    read_strides(&p.x.xn, x.shape, x.strides, size, p.x.last)
     plan_tiles(&p, size)
     plan_parts(&p, size, threads)
     sums_bytes = round_up(p.sums * sizeof(long double), LINE)
