@@ -97,8 +97,7 @@ def readable(x, rank, dtype, order):
     if x.dtype == dtype and x.flags.aligned and whole and (x.strides[inner] == x.itemsize or x.shape[inner] == 1):
         return x
     result = empty(x.shape, rank, dtype, order)
-    if not turned(x, result):
-        np.copyto(result, x, casting="unsafe")
+    copy(x, result)
     return result
 
 
@@ -150,9 +149,10 @@ def turned(x, out):
 
 
 def copy(x, out):
-    """Copy `x` to `out`, apart from it and of its dtype, by squares in registers where that is faster."""
+    """Copy `x` to `out`, apart from it and of a dtype of its kind, by squares in registers where that is faster."""
     if not turned(x, out):
-        np.copyto(out, x)
+        with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
+            np.copyto(out, x)
 
 
 def check_out(function, out, shape, dtype):
@@ -192,9 +192,8 @@ def finish(result, out, dtype):
         if result.dtype == dtype:
             return result
         out = np.empty_like(result, dtype=dtype)  # order "K" keeps channels-last memory
-    if out is not result and not turned(result, out):
-        with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
-            np.copyto(out, result, casting="same_kind")
+    if out is not result:
+        copy(result, out)
     return out
 
 
