@@ -12,6 +12,7 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_at, tile_finish, tile_width
@@ -23,7 +24,6 @@ cdef enum:
     SHORT = 128              # products of a sum so short that writing C counts: at least
     SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
-    LINE = 64                # bytes of a cache line
 
 
 cdef struct Task:
@@ -43,10 +43,6 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
 
 
 cdef inline bint patch_is_pixel(const Task *t) noexcept nogil:

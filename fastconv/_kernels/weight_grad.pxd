@@ -3,6 +3,7 @@
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
 
@@ -18,7 +19,6 @@ cdef enum:
     LAST_CHANNELS = 256     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
     MOST_PIXELS = 512       # of a block
-    LINE = 64               # bytes of a cache line
 
 
 cdef struct Task:
@@ -36,10 +36,6 @@ cdef struct Task:
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
     int levels
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
 
 
 cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:
