@@ -9,7 +9,8 @@ from math import prod
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.cases import Conv, Pool
+from tests.cases import Conv
+from tests.pool_cases import Pool
 
 # Of an axis, of channels, and the most outputs: SMALL for truths that are loops.
 SMALL = {"sizes": (1, 1, 1, 2, 3, 4, 6, 9, 17), "channels": (1, 1, 2, 3, 5, 9), "most": 400}
