@@ -31,7 +31,7 @@ from fastconv._geometry import check_rank, conv_geometry
 from fastconv._methods import sees_near_rows
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
-from fastconv._sizes import freeze, integer, sequence
+from fastconv._sizes import frozen, integer, sequence
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 
@@ -62,12 +62,6 @@ def input_form(rank):
 
 def weight_form(rank):
     return f"(oc, ic // groups, {', '.join(('kd', 'kh', 'kw')[3 - rank :])})"
-
-
-def frozen(function, stride, padding, dilation, groups):
-    """The size arguments as what keys a cache."""
-    values = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return tuple(freeze(function, name, value) for name, value in values.items())
 
 
 @lru_cache(maxsize=1024)
@@ -142,7 +136,7 @@ def input_gradient(function, rank, input_size, weight, grad_output, stride, padd
     shape = full_shape(function, "input_size", input_size, (rank + 1, rank + 2), input_form(rank))
     w, g = array(function, "weight", weight), array(function, "grad_output", grad_output)
     dtype = float_dtype(function, weight=w, grad_output=g)
-    sizes = frozen(function, stride, padding, dilation, groups)
+    sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     geometry = forward(function, rank, shape, w.shape, g.shape, sizes, dtype.itemsize, 0)
     return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), shape, None)
 
@@ -155,7 +149,7 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     dtype = float_dtype(function, input=x, grad_output=g)
     check_rank(function, "input", x.shape, rank, ((2, input_form(rank)), (1, input_form(rank))))
     order = layout(x, rank)
-    sizes = frozen(function, stride, padding, dilation, groups)
+    sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     plan = plan_weight(function, rank, x.shape, shape, g.shape, sizes, dtype, order)
     result = np.empty(shape, plan.dtype)
     if not x.size or not g.size:

@@ -130,6 +130,11 @@ def freeze(function, name, value, depth=2):
     return tuple(freeze(function, name, v, depth - 1) for v in sequence(function, name, value, len(value)))
 
 
+def frozen(function, **sizes):
+    """Size arguments as what keys a cache, in the order given."""
+    return tuple(freeze(function, name, value) for name, value in sizes.items())
+
+
 def flag(function, argument, value):
     """`value` as a bool; only Python's own and NumPy's are."""
     if value is True or value is False:

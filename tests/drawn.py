@@ -25,55 +25,51 @@ LONG = st.tuples(st.integers(8, 12), st.integers(1, 2), st.just(1))
 KINDS = (PIXEL, PIXEL, NEIGHBOURS, NEIGHBOURS, STRIDE_BEYOND_KERNEL, TAPS_APART, LONG)
 
 
-def along_axes(draw, rank):
-    """(kernel, stride, dilation) of each axis: half of the time all axes are of one kind."""
-    kind = draw(st.none() | st.sampled_from(KINDS))
-    return [draw(draw(st.sampled_from(KINDS)) if kind is None else kind) for _ in range(rank)]
+def axes(draw, sizes):
+    """Size, kernel, stride, dilation and (before, after) of padding, each a tuple over 1 to 3 axes.
+
+    Half of the time all axes are of one kind.
+    """
+    rank = draw(st.sampled_from((2, 2, 2, 1, 3)))
+    common = draw(st.none() | st.sampled_from(KINDS))
+    drawn = []
+    for _ in range(rank):
+        kernel, stride, dilation = draw(draw(st.sampled_from(KINDS)) if common is None else common)
+        size, half = draw(st.sampled_from(sizes)), kernel // 2
+        before, after = draw(st.sampled_from(((0, 0), (0, 0), (half, half), (kernel - 1, 0), (0, kernel + 1))))
+        after += max(dilation * (kernel - 1) + 1 - size - before - after, 0)
+        drawn.append((size, kernel, stride, dilation, (before, after)))
+    return tuple(zip(*drawn, strict=True))
 
 
-def per_axis(items):
-    return tuple(map(tuple, zip(*items, strict=True)))
-
-
-def outputs(planes, size, padding, stride):
-    """No fewer outputs than there are."""
-    return planes * prod(1 + (s + sum(pair)) // step for s, pair, step in zip(size, padding, stride, strict=True))
+def outputs(size, stride, padding):
+    """No fewer of a plane than there are."""
+    return prod(1 + (s + sum(pair)) // step for s, step, pair in zip(size, stride, padding, strict=True))
 
 
 @st.composite
 def convolutions(draw, sizes, channels, most):
     """Rows `Conv` of any rank with at most so many outputs."""
-    rank = draw(st.sampled_from((2, 2, 2, 1, 3)))
-    kernel, stride, dilation = per_axis(along_axes(draw, rank))
-    size = tuple(draw(st.sampled_from(sizes)) for _ in range(rank))
-    padding = []
-    for s, k, d in zip(size, kernel, dilation, strict=True):
-        before, after = draw(st.sampled_from(((0, 0), (0, 0), (k // 2, k // 2), (k - 1, 0), (0, k + 1))))
-        padding.append((before, after + max(d * (k - 1) + 1 - s - before - after, 0)))
+    size, kernel, stride, dilation, padding = axes(draw, sizes)
     if draw(st.integers(0, 3)):
         groups, icg, ocg = (draw(st.sampled_from(values)) for values in ((1, 1, 2, 3), channels, channels))
     else:  # depthwise, of one output channel or more
         groups, icg, ocg = draw(st.sampled_from(channels)), 1, draw(st.sampled_from((1, 1, 2)))
     n = draw(st.sampled_from((1, 1, 2, 3)))
-    assume(outputs(n * groups * ocg, size, padding, stride) <= most)
+    assume(n * groups * ocg * outputs(size, stride, padding) <= most)
     shapes = (n, groups * icg, *size), (groups * ocg, icg, *kernel)
-    return Conv("drawn", *shapes, stride, tuple(padding), dilation, groups, bias=draw(st.booleans()))
+    return Conv("drawn", *shapes, stride, padding, dilation, groups, bias=draw(st.booleans()))
 
 
 @st.composite
 def poolings(draw, sizes, channels, most):
-    """Rows `Pool` of any rank with at most so many outputs, whose windows all touch the image."""
-    rank = draw(st.sampled_from((2, 2, 2, 1, 3)))
-    kernel, stride, dilation = per_axis(along_axes(draw, rank))
-    size = tuple(draw(st.sampled_from(sizes)) for _ in range(rank))
-    padding = []
-    for s, k, step, d in zip(size, kernel, stride, dilation, strict=True):
-        before, after = draw(st.sampled_from(((0, 0), (0, 0), (k // 2, k // 2), (k - 1, 0), (0, k // 2))))
-        short = max(d * (k - 1) + 1 - s - before - after, 0)
-        before, after = before + short // 2, after + short - short // 2
-        starts = range(-before, s + after - d * (k - 1), step)
-        assume(all(any(0 <= start + tap * d < s for tap in range(k)) for start in starts))
-        padding.append((before, after))
-    shape = (draw(st.sampled_from((1, 1, 2))), draw(st.sampled_from(channels)), *size)
-    assume(outputs(shape[0] * shape[1], size, padding, stride) <= most)
-    return Pool("drawn", shape, kernel, stride, tuple(padding), dilation)
+    """Rows `Pool` of any rank with at most so many outputs; padding is smaller than windows, which touch the image."""
+    size, kernel, stride, dilation, padding = axes(draw, sizes)
+    for s, k, step, d, (before, after) in zip(size, kernel, stride, dilation, padding, strict=True):
+        last = d * (k - 1)
+        assume(max(before, after) <= last)
+        for start in range(-before, s + after - last, step):
+            assume(any(0 <= start + tap * d < s for tap in range(k)))
+    n, c = draw(st.sampled_from((1, 1, 2))), draw(st.sampled_from(channels))
+    assume(n * c * outputs(size, stride, padding) <= most)
+    return Pool("drawn", (n, c, *size), kernel, stride, padding, dilation)
