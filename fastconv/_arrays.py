@@ -35,7 +35,7 @@ def names_memory_errors(way):
 
 
 def array(function, name, value):
-    """`value` as an ndarray of any dtype; ragged and object data are refused."""
+    """`value` as an ndarray of any dtype; TypeError where NumPy makes none of it, of ragged lists for example."""
     if type(value) is np.ndarray:
         return value
     try:
@@ -89,7 +89,10 @@ def five(x, rank):
 
 
 def readable(x, rank, dtype, order):
-    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; else a copy."""
+    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; else a copy.
+
+    Along an axis of one element any stride will do.
+    """
     if x.flags.c_contiguous and x.dtype == dtype and x.flags.aligned and order == FIRST:
         return x
     inner = x.ndim - 1 if order == FIRST else x.ndim - rank - 1

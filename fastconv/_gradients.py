@@ -86,9 +86,9 @@ def transposed(g):
 
 
 def shares_little(g):
-    """Whether an input channel meets too few output channels to fill a vector, and the band kernel's copies fit.
+    """Whether an input channel meets too few output channels to fill a vector, and the copies of `tap_grad.pyx` fit.
 
-    Channels-last, many input channels are neighbours; depthwise, vectors of channels meet vectors of channels.
+    Not so where vectors run along other channels: of the input, channels-last and many; of both, depthwise.
     """
     if 1 < g.groups == g.ic == g.oc:
         return False
@@ -97,7 +97,10 @@ def shares_little(g):
 
 
 def few_products(g, images):
-    """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster."""
+    """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster.
+
+    g : the forward ConvGeometry; `images` the size of the batch, 1 without one
+    """
     for _, _, taps, stride, dilation, _ in g.axes[1:]:
         if taps not in TILES or stride > 1 or dilation > 1 < taps:
             return False

@@ -74,6 +74,7 @@ def pairs(function, padding, rank):
 
 
 def _same(size, kernel, stride, dilation):
+    """Padding of an axis, both sides together, for ceil(size / stride) outputs."""
     return max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
 
 

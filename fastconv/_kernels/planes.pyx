@@ -22,10 +22,7 @@ from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
 from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 
 cdef struct Task:

@@ -21,15 +21,12 @@ from fastconv._kernels.scratch cimport LINE, aligned, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "dot.h" nogil:
     enum: DOT_TAPS
     void dots(size_t size, Py_ssize_t taps, Py_ssize_t rows, Py_ssize_t n, const void *g, Py_ssize_t g_row,
               const void *x, Py_ssize_t x_row, const Py_ssize_t *shift, long double *sums)
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
 
 cdef enum:
     TERMS = 128             # of a lane of a band: they err by 1.3 eps (rms) if positive, which lanes and bands average

@@ -12,10 +12,7 @@ from cython.parallel cimport prange
 
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport read_strides, real
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     RUN = 64        # pixels: with 128 channels 32 KiB

@@ -6,10 +6,7 @@ from fastconv._kernels.pack cimport ceil_div, clip, copy_run
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     FAN = 32                # sums a level takes before it is passed on

@@ -26,6 +26,7 @@ from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
     FAN,
     Task,
@@ -37,7 +38,6 @@ from fastconv._kernels.weight_grad cimport (
     plan_blocks,
     plan_parts,
     plan_threads,
-    turn_block,
 )
 
 cdef extern from "lanes.h" nogil:

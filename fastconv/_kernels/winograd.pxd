@@ -4,6 +4,7 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25, F34, F52, EDGE
@@ -28,10 +29,6 @@ cdef extern from "winograd_tile.h" nogil:
     void winograd_tile(size_t size, Py_ssize_t rows, Py_ssize_t nv, Py_ssize_t kc, const void *a, Py_ssize_t lda,
                        const void *b, void *c, Py_ssize_t chain, int more, const void *next_a, const void *next_b,
                        Py_ssize_t step_b)
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
 
 cdef enum:
     POINTS = 6

@@ -24,6 +24,7 @@ from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport even
 from fastconv._kernels.winograd cimport (
     F25,
@@ -36,7 +37,6 @@ from fastconv._kernels.winograd cimport (
     Task,
     odd_lines,
     run_at,
-    turn_block,
     winograd_output,
     winograd_points,
     winograd_taps,
