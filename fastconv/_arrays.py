@@ -35,7 +35,7 @@ def names_memory_errors(way):
 
 
 def array(function, name, value):
-    """`value` as an ndarray of any dtype; ragged and object data are refused."""
+    """`value` as an ndarray of any dtype; TypeError where NumPy makes none of it, of ragged lists for example."""
     if type(value) is np.ndarray:
         return value
     try:
@@ -89,7 +89,10 @@ def five(x, rank):
 
 
 def readable(x, rank, dtype, order):
-    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; else a copy."""
+    """`x` as kernels read it: of `dtype`, aligned, unit stride along the innermost axis of `order`; else a copy.
+
+    Along an axis of one element any stride will do.
+    """
     if x.flags.c_contiguous and x.dtype == dtype and x.flags.aligned and order == FIRST:
         return x
     inner = x.ndim - 1 if order == FIRST else x.ndim - rank - 1
@@ -97,8 +100,7 @@ def readable(x, rank, dtype, order):
     if x.dtype == dtype and x.flags.aligned and whole and (x.strides[inner] == x.itemsize or x.shape[inner] == 1):
         return x
     result = empty(x.shape, rank, dtype, order)
-    if not turned(x, result):
-        np.copyto(result, x, casting="unsafe")
+    copy(x, result)
     return result
 
 
@@ -150,9 +152,10 @@ def turned(x, out):
 
 
 def copy(x, out):
-    """Copy `x` to `out`, apart from it and of its dtype, by squares in registers where that is faster."""
+    """Copy `x` to `out`, apart from it and of a dtype of its kind, by squares in registers where that is faster."""
     if not turned(x, out):
-        np.copyto(out, x)
+        with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
+            np.copyto(out, x)
 
 
 def check_out(function, out, shape, dtype):
@@ -192,9 +195,8 @@ def finish(result, out, dtype):
         if result.dtype == dtype:
             return result
         out = np.empty_like(result, dtype=dtype)  # order "K" keeps channels-last memory
-    if out is not result and not turned(result, out):
-        with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
-            np.copyto(out, result, casting="same_kind")
+    if out is not result:
+        copy(result, out)
     return out
 
 

@@ -9,7 +9,7 @@ from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, float_dtype
 from fastconv._kernels import features
 from fastconv._plan import plan_conv
-from fastconv._sizes import freeze, name
+from fastconv._sizes import freeze, frozen, name
 from fastconv._threads import get_num_threads
 
 
@@ -88,10 +88,7 @@ def explain(
         weight_shape,
         float_dtype(function, input=np.empty(0, dtype)),
         LAST if channels_last else FIRST,
-        freeze(function, "stride", stride),
-        freeze(function, "padding", padding),
-        freeze(function, "dilation", dilation),
-        freeze(function, "groups", groups),
+        *frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups),
         name(function, "padding_mode", padding_mode),
         None,
         "auto",

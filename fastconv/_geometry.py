@@ -125,7 +125,7 @@ class Conv(NamedTuple):
     """What a front needs to know of a convolution besides its geometry."""
 
     geometry: ConvGeometry
-    padding: tuple  # ((before, after), ...) to be applied to the input beforehand, or None where the kernel does it
+    ahead: tuple | None  # padding to be applied to the input beforehand, ((before, after), ...); None: by the kernel
     output: tuple  # (oc, *spatial)
 
 

@@ -31,7 +31,7 @@ from fastconv._geometry import check_rank, conv_geometry
 from fastconv._methods import sees_near_rows
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
-from fastconv._sizes import freeze, integer, sequence
+from fastconv._sizes import frozen, integer, sequence
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 
@@ -64,12 +64,6 @@ def weight_form(rank):
     return f"(oc, ic // groups, {', '.join(('kd', 'kh', 'kw')[3 - rank :])})"
 
 
-def frozen(function, stride, padding, dilation, groups):
-    """The size arguments as what keys a cache."""
-    values = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return tuple(freeze(function, name, value) for name, value in values.items())
-
-
 @lru_cache(maxsize=1024)
 def forward(function, rank, input_shape, weight_shape, grad_shape, sizes, itemsize, last):
     """The convolution whose gradient is asked for; ValueError if `grad_shape` is not the shape of its result."""
@@ -92,9 +86,9 @@ def transposed(g):
 
 
 def shares_little(g):
-    """Whether an input channel meets too few output channels to fill a vector, and the band kernel's copies fit.
+    """Whether an input channel meets too few output channels to fill a vector, and the copies of `tap_grad.pyx` fit.
 
-    Channels-last, many input channels are neighbours; depthwise, vectors of channels meet vectors of channels.
+    Not so where vectors run along other channels: of the input, channels-last and many; of both, depthwise.
     """
     if 1 < g.groups == g.ic == g.oc:
         return False
@@ -103,7 +97,10 @@ def shares_little(g):
 
 
 def few_products(g, images):
-    """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster."""
+    """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster.
+
+    g : the forward ConvGeometry; `images` the size of the batch, 1 without one
+    """
     for _, _, taps, stride, dilation, _ in g.axes[1:]:
         if taps not in TILES or stride > 1 or dilation > 1 < taps:
             return False
@@ -142,7 +139,7 @@ def input_gradient(function, rank, input_size, weight, grad_output, stride, padd
     shape = full_shape(function, "input_size", input_size, (rank + 1, rank + 2), input_form(rank))
     w, g = array(function, "weight", weight), array(function, "grad_output", grad_output)
     dtype = float_dtype(function, weight=w, grad_output=g)
-    sizes = frozen(function, stride, padding, dilation, groups)
+    sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     geometry = forward(function, rank, shape, w.shape, g.shape, sizes, dtype.itemsize, 0)
     return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), shape, None)
 
@@ -155,7 +152,7 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     dtype = float_dtype(function, input=x, grad_output=g)
     check_rank(function, "input", x.shape, rank, ((2, input_form(rank)), (1, input_form(rank))))
     order = layout(x, rank)
-    sizes = frozen(function, stride, padding, dilation, groups)
+    sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     plan = plan_weight(function, rank, x.shape, shape, g.shape, sizes, dtype, order)
     result = np.empty(shape, plan.dtype)
     if not x.size or not g.size:

@@ -19,7 +19,7 @@ from fastconv._arrays import (
 )
 from fastconv._geometry import check_rank, check_size, conv_geometry
 from fastconv._plan import SPECIALISATION
-from fastconv._sizes import freeze, per_axis
+from fastconv._sizes import freeze, frozen, per_axis
 from fastconv._threads import get_num_threads
 
 SERIAL_ELEMENTS = 100_000  # columns below which a second thread costs more than it brings
@@ -37,10 +37,6 @@ def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, 
     ).geometry
     check_size(function, (*image_shape[:-3], channels * prod(kernel), geometry.oh * geometry.ow))
     return geometry, getattr(_cpu.kernel("patches"), function)[SPECIALISATION[dtype.itemsize]]
-
-
-def frozen(function, **sizes):
-    return tuple(freeze(function, name, value) for name, value in sizes.items())
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):

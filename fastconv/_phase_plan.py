@@ -60,9 +60,11 @@ class Part(NamedTuple):
 
 
 class Box(NamedTuple):
-    parts: tuple
-    table: np.ndarray  # `_phase_rows.table`
-    kinds: int
+    """Some windows of all phases, computed together and then interleaved."""
+
+    parts: tuple  # of `Part`; None for one that has no product
+    table: np.ndarray  # where the parts' results go: `_phase_rows.table`
+    kinds: int  # of rows of the result that the table has
 
 
 class Corner(NamedTuple):
@@ -73,6 +75,8 @@ class Corner(NamedTuple):
 
 
 class Whole(NamedTuple):
+    """One convolution that writes the result itself."""
+
     plan: ConvPlan
     source: tuple  # slices of the input
 
@@ -96,7 +100,7 @@ class PhasesPlan(NamedTuple):
     images: int  # to be computed at once
     largest: int  # elements of the results of a box, for one image
     macs: int  # of one image
-    turn: object
+    turn: object  # `phases.turn` and `phases.interleave`, of the dtype
     interleave: object
 
 

@@ -51,7 +51,14 @@ class ConvPlan(NamedTuple):
 def plan_conv(
     function, rank, input_shape, weight_shape, dtype, order, stride, padding, dilation, groups, mode, activation, method
 ):
-    """Check all shapes and arguments of a convolution and choose how to compute it."""
+    """Check all shapes and arguments of a convolution and choose how to compute it; ValueError where they do not fit.
+
+    input_shape, weight_shape : (n, ic, *spatial) or (ic, *spatial), and (oc, ic // groups, *kernel)
+    dtype : of the result, float16 to float64
+    order : the input's memory order, FIRST or LAST
+    stride, padding, dilation, groups : frozen, see `_sizes`
+    mode, activation, method : names, as `conv2d` takes them; None for no activation
+    """
     dtype = compute_dtype(dtype)
     if activation not in ACTIVATIONS:
         names = ", ".join(map(repr, ACTIVATIONS))
@@ -78,7 +85,7 @@ def plan_conv(
         conv.output,
         batch + conv.output,
         ACTIVATIONS[activation],
-        conv.padding,
+        conv.ahead,
         PADDING_MODES[mode][0],
         geometry.macs,
         MOST if geometry.macs * prod(batch) > SERIAL_MACS * FEWER.get(taken.name, 1) else 1,
@@ -95,7 +102,7 @@ def packing_of(kernel, geometry, kind):
 
 
 def with_corners(run, corners, kind):
-    """`run`, and the direct sum of `corners` after it."""
+    """`run`, and after it the direct sum of `corners`, by the kernels of Cython's type `kind`."""
     if not corners:
         return run
     sums = [(corner, _cpu.kernel(DIRECT.kernel(corner.geometry)).conv[kind]) for corner in corners]

@@ -74,6 +74,7 @@ def pairs(function, padding, rank):
 
 
 def _same(size, kernel, stride, dilation):
+    """Padding of an axis, both sides together, for ceil(size / stride) outputs."""
     return max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
 
 
@@ -128,6 +129,11 @@ def freeze(function, name, value, depth=2):
     if len(value) > MOST_AXES:
         raise ValueError(f"{function}: {name} has {len(value)} items, more than there are axes: {shown(value)}")
     return tuple(freeze(function, name, v, depth - 1) for v in sequence(function, name, value, len(value)))
+
+
+def frozen(function, **sizes):
+    """Size arguments as what keys a cache, in the order given."""
+    return tuple(freeze(function, name, value) for name, value in sizes.items())
 
 
 def flag(function, argument, value):

@@ -2,7 +2,7 @@
 
 from fastconv._arrays import FIRST, array, check_out, float_dtype, layout, names_memory_errors
 from fastconv._phases import spread
-from fastconv._sizes import freeze
+from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
 
 
@@ -14,11 +14,10 @@ def convolve_transposed(
     x, w = array(function, "input", input), array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)
     dtype = float_dtype(function, input=x, weight=w, bias=b)
-    sizes = {
-        "stride": stride, "padding": padding, "output_padding": output_padding, "groups": groups, "dilation": dilation,
-    }  # fmt: skip
-    sizes = {name: freeze(function, name, value) for name, value in sizes.items()}
-    geometry = transposed_geometry(function, rank, x.shape, w.shape, **sizes)
+    sizes = frozen(
+        function, stride=stride, padding=padding, output_padding=output_padding, groups=groups, dilation=dilation
+    )
+    geometry = transposed_geometry(function, rank, x.shape, w.shape, *sizes)
     if b is not None and b.shape != (geometry.oc,):
         raise ValueError(
             f"{function}: bias must have shape {(geometry.oc,)} for weight of shape {w.shape} and "

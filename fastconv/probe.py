@@ -17,8 +17,8 @@ DEPTH = 256  # products a tile adds up, as in a panel of `direct.pyx`
 def register_tile():
     """The core's multiply-add limit and the register tile's rate, measured in turn in one program.
 
-    {dtype: (limit, tile)} in GFLOP/s: medians over alternating rounds of some
-    milliseconds each."""
+    {dtype: (limit, tile)} in GFLOP/s: medians over alternating rounds of some milliseconds each.
+    """
     probe, rates = _cpu.kernel("probe"), {}
     for dtype, kind in (("float32", "float"), ("float64", "double")):
         limit, tile = probe.limit[kind], probe.tiles[kind]
@@ -28,6 +28,7 @@ def register_tile():
 
 
 def _rate(function, *arguments):
+    """GFLOP/s of one call, which returns how many operations it made."""
     start = perf_counter()
     operations = function(*arguments)
     return operations / (perf_counter() - start) * 1e-9
@@ -38,7 +39,7 @@ class WinogradStages:
 
     Corners that `fastconv._winograd.corners` has summed directly afterwards are left out.
 
-    x : (1, ic, h, w), weight : (oc, ic, kh, kw), of one dtype. `out` is the result, once `whole` has run.
+    x : (1, ic, h, w), weight : (oc, ic, kh, kw), float32 or float64 both. `out` is the result, once `whole` has run.
     """
 
     STAGES = ("weight", "input", "product", "output")

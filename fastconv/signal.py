@@ -115,26 +115,18 @@ def correlate(in1, in2, mode="full", method="auto"):
 
     Parameters
     ----------
-    in1, in2 : array_like
-        Two arrays of the same number of dimensions. NumPy arrays of float32 and float64 with one to three dimensions
-        are computed here; whatever else SciPy accepts is passed to SciPy.
-    mode : {"full", "same", "valid"}, default "full"
-        The part of z to return; along axes of n and k elements: all n + k - 1 of them; the n around their centre,
-        from index (k - 1) // 2; those whose sum has all its terms, abs(n - k) + 1, where one of the arrays must be at
-        least as large as the other along every axis.
-    method : {"auto", "direct", "fft"}, default "auto"
-        "direct" sums the products; "fft" is SciPy's `fftconvolve`; "auto" sums, or transforms block by block where
-        that takes less time.
+    in1, in2, mode, method
+        As in `convolve`.
 
     Returns
     -------
     ndarray
-        float32 if both arrays are, float64 if one or both are; of other operands, what SciPy returns.
+        As `convolve`.
 
     Raises
     ------
     ValueError
-        Different numbers of dimensions, an unknown mode or method, no array that contains the other in mode "valid".
+        As `convolve`.
 
     Notes
     -----
@@ -219,29 +211,20 @@ def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
 
     Parameters
     ----------
-    in1, in2 : array_like
-        Two-dimensional arrays. NumPy arrays of float32 and float64 are computed here; whatever else SciPy accepts is
-        passed to SciPy.
+    in1, in2, boundary, fillvalue
+        As in `convolve2d`.
     mode : {"full", "same", "valid"}, default "full"
-        The part of z to return; along axes of n and k elements: all n + k - 1 of them; the n around their centre, from
-        index k // 2; those whose window lies in the image, abs(n - k) + 1, where one of the arrays must be at least as
-        large as the other along both axes.
-    boundary : {"fill", "wrap", "symm"}, default "fill"
-        Beyond the edges lies `fillvalue`, the image repeated, or the image mirrored with its outermost elements
-        doubled.
-    fillvalue : scalar, default 0
-        What lies beyond the edges with ``boundary="fill"``.
+        As in `convolve2d`, but for "same": the n around the centre start at index k // 2.
 
     Returns
     -------
     ndarray
-        float32 if both arrays are, float64 if one or both are; of other operands, what SciPy returns.
+        As `convolve2d`.
 
     Raises
     ------
     ValueError
-        Arrays that are not two-dimensional, an unknown mode or boundary, a fillvalue that is not a scalar, no array
-        that contains the other in mode "valid".
+        As `convolve2d`.
 
     Notes
     -----

@@ -240,8 +240,10 @@ def test_every_public_function_is_documented():
 
 
 def test_files_are_short():
-    """One idea each: no file of the package has more than 300 lines."""
+    """One idea each: no file of the package, its reference, its tests or its benchmarks has more than 300 lines."""
     files = [path for suffix in ("py", "pyx", "pxd", "h") for path in PACKAGE.rglob(f"*.{suffix}")]
+    files += [path for pattern in ("reference/*.py", "tests/*.py", "asv_bench/*.py", "asv_bench/[!.]*/*.py")
+              for path in ROOT.glob(pattern)]  # fmt: skip
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert len(lengths) > 10
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}

@@ -71,6 +71,15 @@ def test_activation_keeps_nan(method, activation, dtype, cpu_level):
     np.testing.assert_array_equal(result, np.broadcast_to(expected, (1, 5, 1, 18)), strict=True)
 
 
+def check_largest(x, layout, *windows):
+    """Maxima and their indices are those of the definition, which are returned."""
+    expected = reference.max_pool(x, *windows, return_indices=True)
+    result = fastconv.max_pool2d(LAYOUTS[layout](x, 1), *windows, return_indices=True)
+    for one, other in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+    return expected
+
+
 @over_layouts
 @pytest.mark.parametrize("width", [4, 9, 17, 33])
 @pytest.mark.parametrize("kernel", [(2, 2), (3, 3)])
@@ -80,24 +89,17 @@ def test_max_propagates_nan_and_names_the_first(layout, width, kernel, stride, d
     rng = data.generator(width, kernel, stride)
     x = data.integers((2, 3, 6, width), dtype)
     x[rng.random(x.shape) < 0.15] = np.nan
-    expected = reference.max_pool(x, kernel, stride, 1, return_indices=True)
-    assert np.isnan(expected[0]).any()
-    assert not np.isnan(expected[0]).all()
-    result = fastconv.max_pool2d(LAYOUTS[layout](x, 1), kernel, stride, 1, return_indices=True)
-    for one, other in zip(result, expected, strict=True):
-        np.testing.assert_array_equal(one, other, strict=True)
-    np.testing.assert_array_equal(fastconv.max_pool2d(LAYOUTS[layout](x, 1), kernel, stride, 1), expected[0])
+    values, _ = check_largest(x, layout, kernel, stride, 1)
+    assert np.isnan(values).any()
+    assert not np.isnan(values).all()
+    np.testing.assert_array_equal(fastconv.max_pool2d(LAYOUTS[layout](x, 1), kernel, stride, 1), values)
 
 
 @over_layouts
 @pytest.mark.parametrize("value", [np.nan, -np.inf], ids=str)
 def test_max_of_a_window_of_one_value(value, layout, dtype, cpu_level):
     """All NaN or all -inf, with padding beside: the index is that of a real element, the first one."""
-    x = np.full((1, 3, 5, 9), value, dtype)
-    values, indices = fastconv.max_pool2d(LAYOUTS[layout](x, 1), 3, 2, 1, return_indices=True)
-    expected = reference.max_pool(x, 3, 2, 1, return_indices=True)
-    np.testing.assert_array_equal(values, expected[0], strict=True)
-    np.testing.assert_array_equal(indices, expected[1], strict=True)
+    check_largest(np.full((1, 3, 5, 9), value, dtype), layout, 3, 2, 1)
 
 
 @over_layouts
@@ -105,18 +107,14 @@ def test_max_of_infinities(layout, dtype, cpu_level):
     """+inf is the largest number, and is not padding."""
     rng = data.generator("infinities")
     x = rng.choice(np.array([-np.inf, np.inf, 1, 2], dtype), (1, 3, 7, 19), p=[0.7, 0.05, 0.2, 0.05])
-    values, indices = fastconv.max_pool2d(LAYOUTS[layout](x, 1), 3, 2, 1, return_indices=True)
-    expected = reference.max_pool(x, 3, 2, 1, return_indices=True)
-    np.testing.assert_array_equal(values, expected[0], strict=True)
-    np.testing.assert_array_equal(indices, expected[1], strict=True)
+    check_largest(x, layout, 3, 2, 1)
 
 
 @over_layouts
 def test_signed_zeros_are_equal(layout, dtype, cpu_level):
     """-0.0 and 0.0 are equals: the first one's index."""
     x = data.generator("zeros").choice(np.array([-0.0, 0.0], dtype), (1, 3, 6, 18))
-    _, indices = fastconv.max_pool2d(LAYOUTS[layout](x, 1), 2, return_indices=True)
-    np.testing.assert_array_equal(indices, reference.max_pool(x, 2, return_indices=True)[1], strict=True)
+    _, indices = check_largest(x, layout, 2)
     assert len(np.unique(indices)) > 1
 
 

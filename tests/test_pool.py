@@ -6,8 +6,9 @@ from scipy import ndimage
 
 import fastconv
 from tests import data
-from tests.cases import POOL2D, names
+from tests.cases import names
 from tests.layouts import DENSE
+from tests.pool_cases import POOL2D
 from tests.pool_checks import AVERAGES, check_average_of_integers, check_average_of_reals, check_max
 
 over_cases = pytest.mark.parametrize("case", POOL2D, ids=names(POOL2D))

@@ -8,8 +8,8 @@ import pytest
 import fastconv
 import reference
 from tests import data
-from tests.cases import POOL1D, POOL2D, POOL3D
 from tests.layouts import DENSE, LAYOUTS
+from tests.pool_cases import POOL1D, POOL2D, POOL3D
 from tests.pool_checks import options
 
 POOLS = [*POOL1D, *POOL3D, *(case for case in POOL2D if "width" not in case.name)]

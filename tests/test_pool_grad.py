@@ -8,9 +8,9 @@ import pytest
 import fastconv
 import reference
 from tests import data
-from tests.cases import POOL1D, POOL2D, POOL3D
 from tests.grad_checks import inner, of, over, over_layouts
 from tests.layouts import LAYOUTS
+from tests.pool_cases import POOL1D, POOL2D, POOL3D
 from tests.pool_checks import AVERAGES
 from tests.tolerance import assert_within
 

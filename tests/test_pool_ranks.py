@@ -7,8 +7,8 @@ from scipy import ndimage
 import fastconv
 import reference
 from tests import data
-from tests.cases import POOL1D, POOL3D
 from tests.layouts import DENSE, LAYOUTS
+from tests.pool_cases import POOL1D, POOL3D
 from tests.pool_checks import AVERAGES, check_average_of_integers, check_average_of_reals, check_max
 
 POOLS = POOL1D + POOL3D

@@ -42,16 +42,9 @@ static ALWAYS_INLINE void copy_few(char *restrict to, const char *restrict from,
 }
 #undef TWO_PIECES
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "copy.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "copy.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "copy.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 static inline void copy_elements(size_t size, void *restrict to, const void *restrict source, ptrdiff_t n,
                                  ptrdiff_t stride)

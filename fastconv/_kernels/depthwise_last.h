@@ -35,16 +35,9 @@ typedef struct {
     double lo, hi;
 } depthwise_strip;
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "depthwise_last.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "depthwise_last.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "depthwise_last.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* Output pixels at a time: sums, the weights of a row and one loaded pixel share 16 registers. */
 static inline ptrdiff_t strip_pixels(const depthwise_strip *t)

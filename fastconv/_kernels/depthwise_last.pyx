@@ -22,18 +22,18 @@ any number of threads.
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, strip, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
 cdef enum:
     SEGMENT = 64             # output pixels of a row in one table: keeps it in L1, and long signals divisible
-    LINE = 64                # bytes of a cache line
 
 
 cdef struct Task:
@@ -45,10 +45,6 @@ cdef struct Task:
     Py_ssize_t merge                                # pixels that make one of the strip's; 0: read where they lie
     Py_ssize_t vectors                              # of channels
     depthwise_strip strip
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
 
 
 cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
@@ -206,10 +202,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     table_bytes = round_up(entries * sizeof(void *), LINE)
     if t.merge:
         copies_bytes = round_up((entries * t.s.ic + lanes) * size, LINE)   # the last pixel is read by whole vectors
-    scratch = <char *> malloc(LINE + packed_bytes + blank_bytes + (table_bytes + copies_bytes) * threads)
-    if scratch == NULL:
-        raise MemoryError(f"depthwise: no memory for {packed_bytes + (table_bytes + copies_bytes) * threads} bytes")
-    packed = <char *> round_up(<Py_ssize_t> scratch, LINE)
+    scratch = allocate("depthwise_last", packed_bytes + blank_bytes + (table_bytes + copies_bytes) * threads)
+    packed = aligned(scratch)
     own = packed + packed_bytes + blank_bytes
     with nogil:
         zeros(<real *> (packed + packed_bytes), (blank_bytes + (table_bytes + copies_bytes) * threads) // size)

@@ -15,10 +15,7 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport StageLast, copy_patches, plan_stage_last, stage_pixels
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     STAGE_BYTES = 262144    # of a stage at most

@@ -15,20 +15,9 @@
 
 #define DOT_TAPS 9 /* a 3x3 kernel; with a vector of g and one of x they fit 16 registers */
 
-#define ELEMENT float
-#define INTEGER int
-#define SUFFIX f32
-#include "dot.h"
-#undef ELEMENT
-#undef INTEGER
-#undef SUFFIX
-#define ELEMENT double
-#define INTEGER long long
-#define SUFFIX f64
-#include "dot.h"
-#undef ELEMENT
-#undef INTEGER
-#undef SUFFIX
+#define EACH_TYPE "dot.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* `size` is a constant at every call, so one branch remains. */
 static inline void dots(size_t size, ptrdiff_t taps, ptrdiff_t rows, ptrdiff_t n, const void *g, ptrdiff_t g_row,
@@ -55,7 +44,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t taps, ptrdiff_t rows, ptrdiff_t n,
     vec acc[DOT_TAPS];
     const vec zero = {0};
     const ptrdiff_t whole = n / LANES * LANES;
-    INTEGER inside[LANES_OF(ELEMENT)];
+    BITS inside[LANES_OF(ELEMENT)];
     mask tail;
     for (ptrdiff_t i = 0; i < LANES; i++)
         inside[i] = whole + i < n ? -1 : 0;

@@ -1,29 +1,6 @@
-/* Includes the file that EACH_TYPE names once per element type of pooling, which is described by
- *
- *     ELEMENT   the type                          SUFFIX         what names of its functions end in
- *     BITS      a signed integer as wide          ELEMENT_BYTES  its size, for the preprocessor
- *     FLOATING  defined for float and double
- */
-#define FLOATING
-#define ELEMENT float
-#define BITS int32_t
-#define ELEMENT_BYTES 4
-#define SUFFIX f32
-#include EACH_TYPE
-#undef ELEMENT
-#undef BITS
-#undef ELEMENT_BYTES
-#undef SUFFIX
-#define ELEMENT double
-#define BITS int64_t
-#define ELEMENT_BYTES 8
-#define SUFFIX f64
-#include EACH_TYPE
-#undef ELEMENT
-#undef BITS
-#undef ELEMENT_BYTES
-#undef SUFFIX
-#undef FLOATING
+/* Includes the file that EACH_TYPE names once per element type of pooling, described as by `each_float.h`. */
+#include "each_float.h"
+
 #define ELEMENT int8_t
 #define BITS int8_t
 #define ELEMENT_BYTES 1

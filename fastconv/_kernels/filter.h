@@ -46,16 +46,9 @@ static inline ptrdiff_t shared_stride(const filter_shape *s)
     return s->reach != s->pitch ? 0 : (s->step == s->pitch) + 2 * (s->step == 2 * s->pitch);
 }
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "filter.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "filter.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "filter.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* `rows` rows of `cols` output columns; where they are fewer than a vector has lanes, rows follow each other densely. */
 static inline void filter_block(size_t size, const filter_shape *s, const void *staged, const void *w, double bias,

@@ -18,13 +18,13 @@ from libc.stdlib cimport free, malloc
 from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
 
 cdef enum:
     STAGE_BYTES = 12288     # staged rows of one block: a part of a 32 KiB L1 that input and output do not push out
     WIDEST = 2048           # output columns of one block
-    LINE = 64               # bytes of a cache line
 
 
 cdef struct Task:
@@ -137,12 +137,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         t.shape.kh = t.s.kw
         t.shape.kw = 1
         t.shape.reach = t.s.dw
-    stage_bytes = ceil_div((t.shape.planes * t.stage.staged + FILTER_ROWS * t.s.sh) * t.shape.pitch * size, LINE) * LINE
+    stage_bytes = round_up((t.shape.planes * t.stage.staged + FILTER_ROWS * t.s.sh) * t.shape.pitch * size, LINE)
     scratch = <char *> malloc(stage_bytes * threads + LINE)
     if scratch == NULL:
         free(table)
         raise MemoryError(f"filter: no memory for {stage_bytes * threads} bytes of staged rows")
-    stage = <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE)
+    stage = aligned(scratch)
     with nogil:
         zeros(<real *> stage, stage_bytes // size * threads)
         run(&t, xs, ws, bs, <real *> out.data, stage, stage_bytes, threads)

@@ -30,20 +30,9 @@ typedef struct {
 
 #define BYTES VECTOR_BYTES
 #define LATER_BY_TWO(i) ((i) + 2)
-#define ELEMENT float
-#define ELEMENT_BYTES 4
-#define SUFFIX f32
-#include "gather.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef SUFFIX
-#define ELEMENT double
-#define ELEMENT_BYTES 8
-#define SUFFIX f64
-#include "gather.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef SUFFIX
+#define EACH_TYPE "gather.h"
+#include "each_float.h"
+#undef EACH_TYPE
 #undef BYTES
 
 /* `n` outputs from `out` on, and as many in each of the next `rows` - 1 rows, which lines of x a row further on make up.

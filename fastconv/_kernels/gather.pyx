@@ -15,6 +15,7 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 
 cdef extern from "gather.h" nogil:
@@ -27,7 +28,6 @@ cdef extern from "gather.h" nogil:
 cdef enum:
     STAGE_BYTES = 16384     # staged rows of one band: half of a 32 KiB L1, beside weights and output
     WIDEST = 1024           # columns of input in a band
-    LINE = 64
 
 
 cdef struct Meeting:
@@ -192,13 +192,13 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.deep = max(meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd), 1)
     meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
     plan(&t, size, threads)
-    table = ceil_div(2 * t.icg * t.deep * t.s.kh * sizeof(void *), LINE) * LINE
-    each = table + ceil_div((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE) * LINE
+    table = round_up(2 * t.icg * t.deep * t.s.kh * sizeof(void *), LINE)
+    each = table + round_up((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE)
     scratch = <char *> malloc(each * threads + LINE)
     if scratch == NULL:
         free(t.depth)
         raise MemoryError(f"gather: no memory for {each * threads} bytes of staged rows")
-    own = <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE)
+    own = aligned(scratch)
     for item in prange(t.n * t.s.groups * t.s.id * t.high * t.wide, num_threads=threads, nogil=True, schedule="static"):
         one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
             <real *> (own + threadid() * each + table), <const void **> (own + threadid() * each))

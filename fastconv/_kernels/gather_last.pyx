@@ -21,12 +21,12 @@ from libc.stdlib cimport free, malloc
 from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
 cdef enum:
     SEGMENT = 60            # strips of a row that share a table: keeps it in L1, and long signals divisible
-    LINE = 64
 
 
 cdef struct Axis:           # `stride` classes of outputs
@@ -188,14 +188,14 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     classify(&t.x, classes + table_of(&t.z) + table_of(&t.y), t.s.sw, t.s.kw, t.s.dw, t.s.pw)
     plan(&t)
     t.each = t.m * t.vectors * (t.s.kd * t.s.kh * t.s.kw + 1) * lanes
-    blank_bytes = ceil_div(t.s.oc * size, LINE) * LINE
-    table_bytes = ceil_div(t.s.kd * t.s.kh * t.length * sizeof(void *), LINE) * LINE
+    blank_bytes = round_up(t.s.oc * size, LINE)
+    table_bytes = round_up(t.s.kd * t.s.kh * t.length * sizeof(void *), LINE)
     bytes = t.s.sd * t.s.sh * t.s.sw * t.each * size
     scratch = <char *> malloc(LINE + blank_bytes + table_bytes * threads + bytes)
     if scratch == NULL:
         free(classes)
         raise MemoryError(f"gather_last: no memory for {bytes + table_bytes * threads} bytes")
-    blank = <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE)
+    blank = aligned(scratch)
     with nogil:
         zeros(<real *> blank, t.s.oc)
         for item in range(t.s.sd * t.s.sh * t.s.sw):

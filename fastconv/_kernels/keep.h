@@ -1,8 +1,8 @@
 /* Where a value is to stay, against the compiler's own idea of it; these change no result.
  *
  * gcc 12 folds the load of a vector into every product that uses it, and most of these loads cross a line: the filter
- * tile of 3x3 at AVX-512 took 24 cycles for a vector of outputs, 16 with each vector loaded once, and 12 once sums that
- * are seldom used no longer went through registers.
+ * tile of 3x3 at AVX-512 takes 24 cycles for a vector of outputs so, 16 with each vector loaded once, and 12 if besides
+ * sums that are seldom used stay in memory.
  */
 #ifndef FASTCONV_KEEP_H
 #define FASTCONV_KEEP_H

@@ -13,16 +13,9 @@
 
 #define LANES_TAPS 9 /* a 3x3 kernel; with a vector of g they fit 16 registers */
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "lanes.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "lanes.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "lanes.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* A vector of channels; `size` is a constant at every call, so one branch remains. Distances are in elements. */
 static inline void lanes_dot(size_t size, ptrdiff_t taps, ptrdiff_t lines, ptrdiff_t kc, const void *g, ptrdiff_t ldg,

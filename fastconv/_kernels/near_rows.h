@@ -34,24 +34,9 @@ typedef struct {
     double lo, hi;
 } near_shape;
 
-#define ELEMENT float
-#define ELEMENT_BYTES 4
-#define INTEGER int
-#define SUFFIX f32
-#include "near_rows.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef INTEGER
-#undef SUFFIX
-#define ELEMENT double
-#define ELEMENT_BYTES 8
-#define INTEGER long long
-#define SUFFIX f64
-#include "near_rows.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef INTEGER
-#undef SUFFIX
+#define EACH_TYPE "near_rows.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* `rows` <= NEAR_ROWS rows of output; table holds the rows of input under NEAR_ROWS of them. */
 static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, const void *const *table, const void *w,

@@ -3,10 +3,8 @@
 from libc.stdlib cimport malloc
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport ConvShape, real
-
-cdef enum:
-    LINE = 64               # bytes of a cache line, and of what may be read beside the copies of rows below
 
 
 cdef struct NearRows:
@@ -17,7 +15,7 @@ cdef struct NearRows:
     const void *lowest                      # the first row in memory, which has nothing before it
     const void *highest                     # the last one; rows from `late` on end so near it that nothing follows
     const void *late
-    char *memory                            # of a row of zeros, and of copies of the first row and the last
+    char *memory                            # of zeros, the first row and the last one, a LINE around each may be read
     const void *blank                       # where the row of zeros begins
 
 

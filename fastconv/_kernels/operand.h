@@ -4,9 +4,10 @@
        (n, c, h, w)         images       (n, c, 1, h, w)
        (o, i, kd, kh, kw)   a kernel     itself
 
-   It is read through Python's buffer protocol without asking for a format, 35 ns; the NumPy view of five axes and the
-   typed memoryview of it that this replaces took 500 (asv_bench/peers.py --family tiny). So who calls answers for the
-   type of the elements, and keeps the array until the kernel is done: the buffer is given back at once. */
+   It is read through Python's buffer protocol without asking for a format, 35 ns; a NumPy view of five axes and a typed
+   memoryview of it take 500 (asv_bench/peers.py --family tiny). So who calls answers for the type of the elements, and
+   keeps the array until the kernel is done: the buffer is given back at once. Strides are those of the array, along
+   axes of one element too, where they say nothing: see `read_strides` in `shape.pxd`. */
 
 #ifndef FASTCONV_OPERAND_H
 #define FASTCONV_OPERAND_H

@@ -13,10 +13,7 @@ from libc.stdlib cimport free, malloc
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport real
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "copy.h" nogil:
     void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,

@@ -14,20 +14,15 @@ Work is split over images and blocks of channels; each output is one sum in the 
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
-
-cdef enum:
-    LINE = 64               # bytes of a cache line
+from fastconv._kernels.turn cimport turn_block
 
 
 cdef struct Task:
@@ -123,11 +118,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     plan(&t, size)
     entries = ((t.s.oh - 1) * t.s.sh + (t.s.kh - 1) * t.s.dh + 1) * t.width
     t.own = t.weights + t.source + t.lanes + t.result
-    own = ceil_div(t.own * size + entries * <Py_ssize_t> sizeof(void *), LINE) * LINE
-    scratch = <char *> malloc(own * threads + LINE)
-    if scratch == NULL:
-        raise MemoryError(f"planes: no memory for {own * threads} bytes of turned channels")
-    first = <char *> (ceil_div(<Py_ssize_t> scratch, LINE) * LINE)
+    own = round_up(t.own * size + entries * <Py_ssize_t> sizeof(void *), LINE)
+    scratch = allocate("planes", own * threads)
+    first = aligned(scratch)
     with nogil:
         zeros(<real *> first, own * threads // size)
         for item in range(threads):

@@ -4,14 +4,12 @@ The limit is what chains of multiply-adds between registers reach, with as many 
 tile works on operands that stay in L1, as those of a convolution do.
 """
 
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
+from fastconv._kernels.scratch cimport aligned, allocate
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
-
-cdef enum:
-    LINE = 64       # bytes of a cache line
 
 cdef extern from *:
     """
@@ -52,13 +50,11 @@ def limit(real like, Py_ssize_t rounds):
 def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     """Run `rounds` of the whole tile over `kc` products; return how many operations that were."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), size = TILE_ROWS * (kc + width) + kc * width, _r
-    cdef char *memory = <char *> malloc(size * sizeof(real) + LINE)
-    cdef real *b = <real *> ((<Py_ssize_t> memory + LINE - 1) // LINE * LINE)   # as a panel lies: on a cache line
+    cdef char *memory = allocate("probe", size * sizeof(real))
+    cdef real *b = <real *> aligned(memory)     # as a panel lies: on a cache line
     cdef real *a = b + kc * width
     cdef real *c = a + TILE_ROWS * kc
     cdef tile_finish finish = tile_finish(False, False, CHUNK, 0, 0, NULL, NULL)
-    if memory == NULL:
-        raise MemoryError("no memory for a tile's operands")
     memset(b, 0, size * sizeof(real))
     with nogil:
         for _r in range(rounds):

@@ -12,7 +12,8 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_at, tile_finish, tile_width
 
@@ -23,7 +24,6 @@ cdef enum:
     SHORT = 128              # products of a sum so short that writing C counts: at least
     SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
-    LINE = 64                # bytes of a cache line
 
 
 cdef struct Task:
@@ -45,18 +45,11 @@ cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
 
 
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
-
-
-cdef inline bint patch_is_pixel(const Task *t, bint last) noexcept nogil:
-    """A 1x1 kernel at stride 1 without padding over pixels that lie evenly spaced; neighbours if channels are not last.
-
-    Rows of one pixel need not be neighbours: such an image may be a view of channels-last memory.
-    """
-    return (last or t.xw == 1 or t.pixels == 1) and (
+cdef inline bint patch_is_pixel(const Task *t) noexcept nogil:
+    """A 1x1 kernel at stride 1 without padding over pixels that lie evenly spaced."""
+    return (
         t.depth == t.icg and t.s.sd * t.s.sh * t.s.sw == 1 and t.pixels == t.s.id * t.s.ih * t.s.iw
-        and (t.s.ih * t.s.id == 1 or t.xh == t.xw * t.s.iw) and (t.s.id == 1 or t.xd == t.xw * t.s.iw * t.s.ih)
+        and t.xh == t.s.iw * t.xw and t.xd == t.s.ih * t.xh
     )
 
 
@@ -69,16 +62,12 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.ocg = t.s.oc // t.s.groups
     t.depth = t.icg * t.s.kd * t.s.kh * t.s.kw
     t.pixels = t.s.od * t.s.oh * t.s.ow
-    t.xn = x.strides[0] // size
-    t.xc = x.strides[1] // size
-    t.xd = x.strides[2] // size
-    t.xh = x.strides[3] // size
-    t.xw = x.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, last)
     t.finish.clamp = lo > -INFINITY or hi < INFINITY
     t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.chain = CHUNK
-    t.flat = patch_is_pixel(t, last)
+    t.flat = patch_is_pixel(t)
     if t.flat:                                      # of however many rows: one will do
         t.s.iw = t.s.ow = t.pixels
         t.s.id = t.s.ih = t.s.od = t.s.oh = 1

@@ -32,24 +32,9 @@ typedef struct {
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
 } grad_shape;
 
-#define ELEMENT float
-#define ELEMENT_BYTES 4
-#define INTEGER int
-#define SUFFIX f32
-#include "row_grad.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef INTEGER
-#undef SUFFIX
-#define ELEMENT double
-#define ELEMENT_BYTES 8
-#define INTEGER long long
-#define SUFFIX f64
-#include "row_grad.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef INTEGER
-#undef SUFFIX
+#define EACH_TYPE "row_grad.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* How many chains were added to total[9][lanes]; `size` is a constant at every call, so one branch remains. */
 static inline ptrdiff_t add_rows(size_t size, const grad_shape *s, ptrdiff_t rows, const void *g,
@@ -131,7 +116,7 @@ static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t stride, const grad_shape *s, 
     const mask inner = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
     const mask outer = PASTE(all_but, SUFFIX)(s->after ? cols - last - 1 : -1);
     ptrdiff_t y = 0, chain = 0, chains = 1;
-    INTEGER once[LANES_OF(ELEMENT)];
+    BITS once[LANES_OF(ELEMENT)];
     mask fresh;
     vec acc[9];
     for (ptrdiff_t i = 0; i < LANES; i++)

@@ -15,8 +15,9 @@ threads.
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.near_rows cimport LINE, NearRows, after, find_ends, point
+from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, round_up
 from fastconv._kernels.shape cimport read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
@@ -85,10 +86,6 @@ cdef void one_part(
         dw[i] = <real> sums[i]
 
 
-cdef inline Py_ssize_t whole_lines(Py_ssize_t size) noexcept nogil:
-    return ceil_div(size, LINE) * LINE
-
-
 def weight_grad(
     tuple geometry,
     const real[:, :, :, :, :] x,
@@ -114,15 +111,15 @@ def weight_grad(
     t.shape.before, t.shape.after = t.x.s.pw > 0, after(&t.x.s)
     t.rows = clip(TERMS // ceil_div(t.x.s.ow, lanes) // 8 * 8, 1, t.x.s.oh)
     t.channels = min(PART, ceil_div(t.x.s.oc, threads))
-    t.sums = whole_lines(t.channels * TAPS * lanes * size)
-    t.table = t.sums + whole_lines(t.channels * TAPS * sizeof(long double))
-    t.own = t.table + whole_lines(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *))
+    t.sums = round_up(t.channels * TAPS * lanes * size, LINE)
+    t.table = t.sums + round_up(t.channels * TAPS * sizeof(long double), LINE)
+    t.own = t.table + round_up(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *), LINE)
     t.last = gs + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
     memory = <char *> malloc(t.own * threads + LINE + (plane * size + LINE if t.last else 0))
     if memory == NULL or not find_ends(&t.x, xs):
         free(memory)
         raise MemoryError(f"row_grad: no memory for {t.own * threads} bytes of sums")
-    scratch = <char *> whole_lines(<Py_ssize_t> memory)
+    scratch = aligned(memory)
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)

@@ -27,6 +27,21 @@ cdef inline int read_shape(ConvShape *s, tuple g) except -1:
     return 0
 
 
+cdef inline void read_strides(
+    Py_ssize_t *to, const Py_ssize_t *shape, const Py_ssize_t *strides, Py_ssize_t size, bint last,
+) noexcept nogil:
+    """The five strides (n, c, d, h, w) of an array from bytes to elements of `size`; `last` where channels are.
+
+    An axis of one element, which may have any stride, gets the one of memory without gaps, so that axes are one run of
+    elements where stride == size * stride of the next inner one, without a question about ones.
+    """
+    cdef Py_ssize_t packed = 1, i, axis
+    for i in range(5):                              # from the innermost on: w h d c n, or c w h d n
+        axis = (5 - i if i else 1) if last and i < 4 else 4 - i
+        to[axis] = strides[axis] // size if shape[axis] > 1 else packed
+        packed = to[axis] * shape[axis]
+
+
 cdef inline const real *at(const real *p, Py_ssize_t offset) noexcept nogil:
     """p + offset, or NULL for an operand that is not there."""
     if p == NULL:

@@ -17,24 +17,21 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, real
+from fastconv._kernels.scratch cimport LINE, aligned, round_up
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "dot.h" nogil:
     enum: DOT_TAPS
     void dots(size_t size, Py_ssize_t taps, Py_ssize_t rows, Py_ssize_t n, const void *g, Py_ssize_t g_row,
               const void *x, Py_ssize_t x_row, const Py_ssize_t *shift, long double *sums)
 
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
-
 cdef enum:
     TERMS = 128             # of a lane of a band: they err by 1.3 eps (rms) if positive, which lanes and bands average
     WIDEST = 64             # vectors of a band's row
     TOGETHER = 16           # channels-last: channels copied at once, a line of float32
-    LINE = 64               # bytes of a cache line
 
 
 cdef struct Task:
@@ -51,10 +48,6 @@ cdef struct Task:
     const Py_ssize_t *residue                   # of each residue in use
     const Py_ssize_t *shift                     # of each tap, in scratch
     Py_ssize_t bytes                            # of scratch for one thread
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
 
 
 cdef void plan_bands(Task *t, Py_ssize_t size, bint last, int threads) noexcept nogil:
@@ -208,17 +201,15 @@ def weight_grad(
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
     cdef Py_ssize_t *table
+    cdef char *memory
     cdef char *scratch
-    cdef char *aligned
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     t.taps = t.s.kh * t.s.kw
-    t.xn, t.xc, t.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    t.xh, t.xw = x.strides[3] // size, x.strides[4] // size
-    t.gn, t.gc, t.gd = gout.strides[0] // size, gout.strides[1] // size, gout.strides[2] // size
-    t.gh, t.gw = gout.strides[3] // size, gout.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, last)
+    read_strides(&t.gn, gout.shape, gout.strides, size, last)
     table = <Py_ssize_t *> malloc((t.s.kw + t.taps) * sizeof(Py_ssize_t))
     if table == NULL:
         raise MemoryError("tap_grad: no memory for the places of taps")
@@ -227,12 +218,12 @@ def weight_grad(
     sort_taps(&t.s, table, table + t.s.kw, &t.residues)
     plan_bands(&t, size, last, threads)
     place_taps(&t, table + t.s.kw)
-    scratch = <char *> malloc(t.bytes * threads + LINE)
-    if scratch == NULL:
+    memory = <char *> malloc(t.bytes * threads + LINE)
+    if memory == NULL:
         free(table)
         raise MemoryError(f"tap_grad: no memory for {t.bytes * threads} bytes of scratch")
-    aligned = <char *> round_up(<Py_ssize_t> scratch, LINE)
+    scratch = aligned(memory)
     for item in prange(t.blocks * t.chunks * t.parts, num_threads=threads, nogil=True, schedule="dynamic"):
-        one_item(&t, xs, gs, to, last, item, aligned + threadid() * t.bytes)
-    free(scratch)
+        one_item(&t, xs, gs, to, last, item, scratch + threadid() * t.bytes)
+    free(memory)
     free(table)

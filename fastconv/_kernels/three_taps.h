@@ -5,12 +5,12 @@
  *
  * so that no row is ever split in memory: stores and loads of staged halves took as long as the sums. What lies beside
  * the image is read, and becomes zero by the masks of the first tap and the last. Included once per element type, after
- * ELEMENT, INTEGER, SUFFIX, vec, mask and LANES are defined.
+ * ELEMENT, BITS, SUFFIX, vec, mask and LANES are defined.
  */
 /* All lanes but one. */
 static inline mask PASTE(all_but, SUFFIX)(ptrdiff_t lane)
 {
-    INTEGER lanes[LANES_OF(ELEMENT)];
+    BITS lanes[LANES_OF(ELEMENT)];
     mask result;
     for (ptrdiff_t i = 0; i < LANES; i++)
         lanes[i] = i == lane ? 0 : -1;

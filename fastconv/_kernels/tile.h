@@ -36,16 +36,9 @@ typedef struct {
     const void *col_bias; /* one element a column of C, or NULL; not both */
 } tile_finish;
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "tile.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "tile.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "tile.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 #if VECTOR_BYTES == 64
 #define NARROW

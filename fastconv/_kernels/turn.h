@@ -21,20 +21,9 @@
 #define TURN_PASTE_(a, b) a##_##b
 #define TURN_PASTE(a, b) TURN_PASTE_(a, b)
 
-#define ELEMENT float
-#define SUFFIX f32
-#if defined(TURN_SQUARES) && defined(__AVX__)
-#define TURN_EIGHTS
-#endif
-#include "turn.h"
-#undef TURN_EIGHTS
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "turn.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "turn.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* `size` is a constant at every call, so one branch remains. */
 static inline void turn_block(size_t size, ptrdiff_t rows, ptrdiff_t cols, const void *from, ptrdiff_t ldf, void *to,
@@ -47,6 +36,10 @@ static inline void turn_block(size_t size, ptrdiff_t rows, ptrdiff_t cols, const
 }
 
 #elif defined(ELEMENT)
+
+#if ELEMENT_BYTES == 4 && defined(TURN_SQUARES) && defined(__AVX__)
+#define TURN_EIGHTS
+#endif
 
 #ifdef TURN_SQUARES
 #define vec4 TURN_PASTE(vec4, SUFFIX)
@@ -133,6 +126,7 @@ static void TURN_PASTE(turn, SUFFIX)(
             to[j * ldt + i] = from[i * ldf + j];
 }
 #undef TURN_ALL
+#undef TURN_EIGHTS
 #undef turn_four
 #undef vec4
 #endif

@@ -11,11 +11,8 @@ follow each other.
 from cython.parallel cimport prange
 
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport real
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.shape cimport read_strides, real
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     RUN = 64        # pixels: with 128 channels 32 KiB
@@ -47,8 +44,7 @@ def turn(const real[:, :, :, :, :] x, real[:, :, :, :, :] out, bint last, int th
     cdef const real *source = &x[0, 0, 0, 0, 0]
     cdef real *to = &out[0, 0, 0, 0, 0]
     t.channels, t.pixels = x.shape[1], x.shape[2] * x.shape[3] * x.shape[4]
-    t.xn, t.xc, t.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    t.xh, t.xw = x.strides[3] // size, x.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, not last)
     t.last = last
     t.run, t.rows = RUN, 0
     if t.xh != x.shape[4] * t.xw or t.xd != x.shape[3] * t.xh:

@@ -26,20 +26,9 @@
 #define THIRD_1(i) AND_THIRD(i, (i) + COUNT)
 #define THIRD_2(i) AND_THIRD(i, (i) + 2 * COUNT)
 
-#define ELEMENT float
-#define ELEMENT_BYTES 4
-#define SUFFIX f32
-#include "weave.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef SUFFIX
-#define ELEMENT double
-#define ELEMENT_BYTES 8
-#define SUFFIX f64
-#include "weave.h"
-#undef ELEMENT
-#undef ELEMENT_BYTES
-#undef SUFFIX
+#define EACH_TYPE "weave.h"
+#include "each_float.h"
+#undef EACH_TYPE
 #undef BYTES
 
 static inline void weave(size_t size, ptrdiff_t ways, const void *const *rows, const ptrdiff_t *pitch, ptrdiff_t n,

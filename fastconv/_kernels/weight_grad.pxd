@@ -3,12 +3,10 @@
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     FAN = 32                # sums a level takes before it is passed on
@@ -18,7 +16,6 @@ cdef enum:
     LAST_CHANNELS = 256     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
     MOST_PIXELS = 512       # of a block
-    LINE = 64               # bytes of a cache line
 
 
 cdef struct Task:
@@ -36,10 +33,6 @@ cdef struct Task:
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
     int levels
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
 
 
 cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:
@@ -105,15 +98,11 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
 
 
 cdef inline void flatten(Task *t) noexcept nogil:
-    """Where a patch is a pixel and all pixels of an image lie side by side they are one row.
-
-    A row of one pixel has any stride, so that channels-first images of such rows may not lie side by side at all.
-    """
+    """Where a patch is a pixel and all pixels of an image lie side by side they are one row."""
     cdef ConvShape *s = &t.s
     if not (
         t.planes * t.taps * s.sd * s.sh * s.sw == 1 and s.pd == 0 and s.ph == 0 and s.pw == 0
         and s.od == s.id and s.oh == s.ih and s.ow == s.iw and t.xh == s.iw * t.xw and t.xd == s.ih * t.xh
-        and (t.last or t.xw == 1)
     ):
         return
     s.ow *= s.od * s.oh

@@ -18,16 +18,17 @@ sum is the same for any number of threads.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
     FAN,
-    LINE,
     Task,
     copy_input,
     copy_output,
@@ -37,8 +38,6 @@ from fastconv._kernels.weight_grad cimport (
     plan_blocks,
     plan_parts,
     plan_threads,
-    round_up,
-    turn_block,
 )
 
 cdef extern from "lanes.h" nogil:
@@ -255,18 +254,15 @@ def weight_grad(
     t.groups = 1 if t.alone else t.s.groups
     t.icg, t.ocg = t.s.ic // t.groups, t.s.oc // t.groups
     t.planes, t.taps = t.s.kd, t.s.kh * t.s.kw
-    t.xn, t.xc, t.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    t.xh, t.xw = x.strides[3] // size, x.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.in_place = False
     flatten(&t)
     plan_parts(&t, size)
     plan_blocks(&t, size)
     plan_threads(&t, size, threads)
     each = round_up(t.x_size + t.g_size + t.levels * t.sums, LINE // size)
-    memory = <char *> malloc(each * threads * size + LINE)
-    if memory == NULL:
-        raise MemoryError(f"weight_grad: no memory for {each * threads * size} bytes of scratch")
-    scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
+    memory = allocate("weight_grad", each * threads * size)
+    scratch = <real *> aligned(memory)
     for item in prange(t.groups * t.planes * t.ic_parts * t.oc_parts, num_threads=threads, nogil=True,
                        schedule="dynamic"):
         one_part(&t, xs, gs, to, item, scratch + threadid() * each)

@@ -28,16 +28,9 @@ static inline void fetch_to_write(const void *p, ptrdiff_t bytes)
 #endif
 }
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "winograd.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "winograd.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "winograd.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* `size` is a constant at every call, so one branch of each remains. Distances are in elements. */
 #define BY_SIZE(name, ...) (size == sizeof(float) ? PASTE(name, f32)(__VA_ARGS__) : PASTE(name, f64)(__VA_ARGS__))

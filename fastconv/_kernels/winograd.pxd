@@ -1,8 +1,10 @@
 """How Winograd convolution divides its work, and the transforms of `winograd.h`; distances are in elements."""
 
 from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25, F34, F52, EDGE
@@ -28,10 +30,6 @@ cdef extern from "winograd_tile.h" nogil:
                        const void *b, void *c, Py_ssize_t chain, int more, const void *next_a, const void *next_b,
                        Py_ssize_t step_b)
 
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
-
 cdef enum:
     POINTS = 6
     KC = 128                 # of the sums over k: the weights of a panel, transformed for so many, stay in L2
@@ -44,7 +42,6 @@ cdef enum:
     SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
     SHORT_CHAIN = 16         # its tile are, and few channels average out too little of their errors
     LONG_CHAIN = 32
-    LINE = 64                # bytes of a cache line
     FEW = 32                 # channels of a group below which F43 is not exact enough: `fastconv._winograd`
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
@@ -75,10 +72,6 @@ cdef struct Task:
 cdef struct Run:
     Py_ssize_t image, z, ty, tx, count           # `count` tiles from (ty, tx) of a plane of output to the right
     int rule_h, rule_w
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
 
 
 cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:

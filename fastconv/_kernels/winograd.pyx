@@ -19,19 +19,18 @@ Lavin & Gray 2015, arXiv:1509.09308.
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport (
-    LINE,
     RESIDENT_BYTES,
     Task,
     choose_rules,
     plan,
-    round_up,
     turned_size,
     winograd_width,
 )
@@ -116,13 +115,6 @@ cdef void transform_all_input(const Task *t, const real *x, real *v, real *scrat
             min((item % shares + 1) * share, t.icp), v + item // shares * t.v_size, scratch + threadid() * each)
 
 
-cdef char *allocate(Py_ssize_t bytes) except NULL:
-    cdef char *memory = <char *> malloc(bytes + LINE)
-    if memory == NULL:
-        raise MemoryError(f"winograd: no memory for {bytes} bytes of scratch")
-    return memory
-
-
 def packed_layout(tuple geometry):
     """What the transformed weights depend on besides the weights: the rules along both axes."""
     cdef Task t
@@ -150,7 +142,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     t.n = 1
     plan(&t, sizeof(real), False, True)
     each = turned_size(&t, sizeof(real))
-    memory = allocate(each * threads * sizeof(real))
+    memory = allocate("winograd", each * threads * sizeof(real))
     with nogil:
         transform_all_weights(&t, ws, &packed[0], <real *> memory, each, threads)
     free(memory)
@@ -174,11 +166,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
-    t.xn = x.strides[0] // size
-    t.xc = x.strides[1] // size
-    t.xd = x.strides[2] // size
-    t.xh = x.strides[3] // size
-    t.xw = x.strides[4] // size
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi
 
@@ -193,8 +181,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
     each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE) // size
     shared = round_up(shared * size, LINE) // size
-    memory = allocate((shared + each * threads) * size)
-    scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
+    memory = allocate("winograd", (shared + each * threads) * size)
+    scratch = <real *> aligned(memory)
     with nogil:
         if by_panels:
             transform_all_input(&t, xs, scratch, scratch + shared, each, threads)

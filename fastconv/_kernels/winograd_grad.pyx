@@ -15,29 +15,28 @@ Lavin & Gray 2015, arXiv:1509.09308.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport even
 from fastconv._kernels.winograd cimport (
     F25,
     F34,
     F43,
     F52,
-    LINE,
     ONE,
     RUN,
     Run,
     Task,
     odd_lines,
-    round_up,
     run_at,
-    turn_block,
     winograd_output,
     winograd_points,
     winograd_taps,
@@ -261,22 +260,19 @@ def weight_grad(
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
+    cdef char *memory
     cdef char *scratch
-    cdef char *aligned
     read_shape(&p.x.s, geometry)
     p.x.last = geometry[LAYOUT]
     p.x.n = x.shape[0]
-    p.x.xn, p.x.xc, p.x.xd = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
-    p.x.xh, p.x.xw = x.strides[3] // size, x.strides[4] // size
+    read_strides(&p.x.xn, x.shape, x.strides, size, p.x.last)
     plan_tiles(&p, size)
     plan_parts(&p, size, threads)
     sums_bytes = round_up(p.sums * sizeof(long double), LINE)
     bytes_each = sums_bytes + round_up((p.u_size + p.v_size + p.m_size + 2 * p.x.strip) * size, LINE)
-    scratch = <char *> malloc(bytes_each * threads + LINE)
-    if scratch == NULL:
-        raise MemoryError(f"winograd_grad: no memory for {bytes_each * threads} bytes of scratch")
-    aligned = <char *> round_up(<Py_ssize_t> scratch, LINE)
+    memory = allocate("winograd_grad", bytes_each * threads)
+    scratch = aligned(memory)
     for item in prange(p.x.s.groups * p.planes * p.oc_parts * p.ic_parts, num_threads=threads, nogil=True,
                        schedule="dynamic"):
-        one_part(&p, xs, gs, to, item, aligned + threadid() * bytes_each, sums_bytes)
-    free(scratch)
+        one_part(&p, xs, gs, to, item, scratch + threadid() * bytes_each, sums_bytes)
+    free(memory)

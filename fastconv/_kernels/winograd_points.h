@@ -73,16 +73,9 @@ static inline ptrdiff_t winograd_outputs(int rule) { return WINOGRAD[rule].outpu
 static inline ptrdiff_t winograd_taps(int rule) { return WINOGRAD[rule].taps; }
 static inline ptrdiff_t winograd_points(int rule) { return WINOGRAD[rule].points; }
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "winograd_points.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "winograd_points.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "winograd_points.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 #elif defined(ELEMENT)
 

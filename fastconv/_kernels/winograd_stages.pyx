@@ -11,7 +11,7 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport LAYOUT, read_shape, real
+from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport Task, plan, turned_size, winograd_width
 from fastconv._kernels.winograd_product cimport multiply
@@ -47,8 +47,7 @@ def run(str stage, tuple geometry, tuple blocks, tuple panels, input, weight, re
     cdef int which = ("weight", "input", "product", "output").index(stage)
     cdef Task t
     begin(&t, geometry, size)
-    t.xn, t.xc, t.xd, t.xh, t.xw = (x.strides[0] // size, x.strides[1] // size, x.strides[2] // size,
-                                    x.strides[3] // size, x.strides[4] // size)
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
     with nogil:
         for p in range(p0, p1 if which == 0 else p0):
             transform_weight(&t, ws, &u[p * t.u_size], &scratch[0], 0, p, 0, t.depth)

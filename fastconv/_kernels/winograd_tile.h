@@ -23,16 +23,9 @@
 #define PREFETCH(p) ((void)(p))
 #endif
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "winograd_tile.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "winograd_tile.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "winograd_tile.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* columns of a panel for elements of `size` bytes */
 static inline ptrdiff_t winograd_width(size_t size)

@@ -9,6 +9,7 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.winograd cimport (
     POINTS,
     RUN,
@@ -17,7 +18,6 @@ from fastconv._kernels.winograd cimport (
     fetch_near,
     fetch_to_write,
     run_at,
-    turn_block,
     winograd_across,
     winograd_down,
     winograd_output,

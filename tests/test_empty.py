@@ -1,0 +1,43 @@
+"""Nothing to compute: no images, no channels, no pixels but those of padding."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from tests import data
+from tests.array_checks import POOLINGS
+from tests.conv_checks import attempt
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("shape", [(0, 3, 6, 7), (2, 0, 6, 7), (0, 6, 7), (0, 0, 6, 7)], ids=str)
+def test_pooling_of_nothing_is_nothing(pooling, shape, dtype):
+    assert getattr(fastconv, pooling)(np.zeros(shape, dtype), 2).shape == (*shape[:-2], 3, 3)
+
+
+def test_pooling_indices_of_nothing():
+    values, indices = fastconv.max_pool2d(np.zeros((0, 3, 6, 7), np.uint8), 2, return_indices=True)
+    assert (values.shape, values.dtype) == ((0, 3, 3, 3), np.uint8)
+    assert (indices.shape, indices.dtype) == ((0, 3, 3, 3), np.int64)
+
+
+def test_no_input_channels_leave_the_bias(dtype, method):
+    """A sum of no products is zero: the result is the bias, and not what the memory held."""
+    bias = data.integers((4,), dtype)
+    out = data.filled_with_nan((2, 4, 5, 5), dtype)
+    x, w = np.zeros((2, 0, 5, 5), dtype), np.zeros((4, 0, 3, 3), dtype)
+    if attempt(fastconv.conv2d, x, w, bias, padding=1, method=method, out=out) is not None:
+        data.assert_identical(out, np.broadcast_to(bias[:, None, None], (2, 4, 5, 5)))
+
+
+def test_no_output_channels(dtype):
+    assert fastconv.conv2d(np.ones((2, 3, 5, 5), dtype), np.ones((0, 3, 3, 3), dtype)).shape == (2, 0, 3, 3)
+
+
+def test_image_of_padding_alone(dtype, method):
+    """A spatial size of zero, padded: all products are zero, the result is the bias."""
+    bias = data.integers((4,), dtype)
+    x, w = np.zeros((1, 2, 0, 3), dtype), np.ones((4, 2, 2, 2), dtype)
+    result = attempt(fastconv.conv2d, x, w, bias, padding=1, method=method)
+    if result is not None:
+        data.assert_identical(result, np.broadcast_to(bias[:, None, None], (1, 4, 1, 4)))

@@ -1,0 +1,64 @@
+"""Memory that kernels go through in their own way: copies between both orders, and the edges of what may be read."""
+
+import ctypes
+import mmap
+import sys
+
+import numpy as np
+import pytest
+
+import fastconv
+import reference
+from fastconv import _arrays
+from tests import data
+from tests.layouts import LAYOUTS, channels_last
+
+
+@pytest.mark.parametrize("shape", [(2, 24, 14, 15), (24, 9, 30), (1, 12, 500), (3, 40, 4, 5, 9), (5, 900, 1, 1)])
+def test_images_are_turned(shape, dtype, cpu_level):
+    """Between channels-first and channels-last memory, cropped or whole, on any number of threads; a window that slides
+    has unit stride along both axes."""
+    x = data.integers(shape, dtype, limit=1000)
+    for axis in {0, 1} & set(range(len(shape) - 3, len(shape) - 1)):
+        laid = {name: LAYOUTS[name](x, axis) for name in ("contiguous", "cropped", "channels_last_cropped")}
+        laid["sliding"] = np.lib.stride_tricks.as_strided(x, shape, (x.itemsize,) * x.ndim)
+        for source in (*laid.values(), channels_last(x, axis)):
+            for out in (np.full(shape, np.nan, dtype), channels_last(np.full(shape, np.nan, dtype), axis)):
+                if _arrays.turned(source, out):
+                    data.assert_identical(out, source)
+        if min(shape[axis], shape[-1]) > 1:
+            assert _arrays.turned(channels_last(x, axis), np.empty(shape, dtype))
+            assert _arrays.turned(laid["cropped"], channels_last(x, axis))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize(("stride", "columns"), [(1, 64), (2, 64), (1, 10), (2, 20)])
+def test_nothing_beside_the_input_is_read(stride, columns, dtype, cpu_level):
+    """Rows read in place have a column of padding at either side, which before the first row and after the last may be
+    no memory at all, as may be what a vector has beyond a short row: a read there ends the process. Rows that overlap,
+    as those of a sliding window, end near the last one."""
+    shape, size = (2, 7, 16, columns), np.dtype(dtype).itemsize
+    w = data.integers((7, 1, 3, 3), dtype, "weight")
+    sizes = {"stride": stride, "padding": 1, "groups": 7}
+    first = alone_in_memory(data.integers(shape, dtype), "first")
+    window = alone_in_memory(data.integers((columns + 15,), dtype), "last")
+    window = np.lib.stride_tricks.as_strided(window, shape, (0, 0, size, size))
+    for x in (first, alone_in_memory(data.integers(shape, dtype), "last"), window):
+        data.assert_identical(fastconv.conv2d(x, w, **sizes), reference.conv(x, w, **sizes))
+        g = data.integers(fastconv.conv_output_shape(shape, w.shape, **sizes), dtype, "flowing")
+        expected = reference.gradients.conv_weight(x, w.shape, g, **sizes)
+        result = fastconv.grad.conv2d_weight(x, w.shape, alone_in_memory(g, "last"), **sizes)
+        data.assert_identical(result, expected)
+
+
+def alone_in_memory(array, end):
+    """A copy at the start or the end of pages with nothing readable around them."""
+    page = mmap.PAGESIZE
+    pages = -(-array.nbytes // page)
+    outer = np.frombuffer(mmap.mmap(-1, (pages + 2) * page), np.uint8)
+    for at in (0, pages + 1):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(outer.ctypes.data + at * page), page, 0) == 0
+    start = page if end == "first" else (pages + 1) * page - array.nbytes
+    copy = outer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
