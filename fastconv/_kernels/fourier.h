@@ -27,16 +27,9 @@ typedef struct {
     ptrdiff_t count; /* elements of `roots` */
 } fourier;
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "fourier.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "fourier.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "fourier.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* Columns [0, columns), rounded up to whole vectors; `size` is a constant at every call. */
 static inline void fourier_forward(size_t size, const fourier *t, void *re, void *im, ptrdiff_t ld, ptrdiff_t columns)

@@ -25,18 +25,18 @@ Processing, 8.7.
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from fastconv._kernels.blocks cimport Task
 from fastconv._kernels.fourier cimport FOURIER_PASSES, SPECTRUM_PAIRS, fourier
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spectra cimport multiply_run, transform_kernel, transform_run
 
 cdef enum:
-    LINE = 64                   # bytes of a cache line
     L2_BYTES = 524288           # of a run's units, and by runs of the spectra of their channels
     RESIDENT_BYTES = 16777216   # of the spectra of all units, up to which kernels come one after the other
 
@@ -87,7 +87,7 @@ cdef int read_task(Task *t, tuple plan, Py_ssize_t size) except -1:
 
 cdef inline Py_ssize_t lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
     """`elements`, rounded up to whole cache lines."""
-    return ceil_div(elements * size, LINE) * LINE // size
+    return round_up(elements * size, LINE) // size
 
 
 cdef void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int threads, Sizes *s) noexcept nogil:
@@ -99,13 +99,6 @@ cdef void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int thread
         s.run = max(1, min(s.run, t.n * t.groups * t.units // threads))
     s.runs = ceil_div(t.units, s.run)
     s.each = lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)
-
-
-cdef char *allocate(Py_ssize_t bytes) except NULL:
-    cdef char *memory = <char *> malloc(bytes + LINE)
-    if memory == NULL:
-        raise MemoryError(f"fft: no memory for {bytes} bytes of blocks")
-    return memory
 
 
 cdef void one_run(const Task *t, const Sizes *s, const real *x, const real *spectra, const real *bias, real *out,
@@ -175,9 +168,9 @@ def transform(tuple plan, weight, real[:] spectra, int threads):
     read_task(&t, plan, sizeof(real))
     t.n = 0
     read_sizes(&t, sizeof(real), False, threads, &s)
-    memory = allocate(s.each * threads * sizeof(real))
+    memory = allocate("fft", s.each * threads * sizeof(real))
     with nogil:
-        transform_kernels(&t, &s, ws, &spectra[0], <real *> (ceil_div(<Py_ssize_t> memory, LINE) * LINE), threads)
+        transform_kernels(&t, &s, ws, &spectra[0], <real *> aligned(memory), threads)
     free(memory)
 
 
@@ -213,8 +206,8 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     read_sizes(&t, size, by_kernels, threads, &s)
     levels = lines(units * 2 * t.channels, size) if by_kernels else 0
     units = units * s.unit if by_kernels else (kernels * s.kernel if us == NULL else 0)     # elements of all spectra
-    memory = allocate((levels + units + s.each * threads) * size)
-    shared = <real *> (ceil_div(<Py_ssize_t> memory, LINE) * LINE)
+    memory = allocate("fft", (levels + units + s.each * threads) * size)
+    shared = <real *> aligned(memory)
     scratch = shared + levels + units
     with nogil:
         if by_kernels:

@@ -25,10 +25,7 @@ from fastconv._kernels.fourier cimport (
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     CHAIN = 16      # levels that are added up in a row: all have one sign where it matters

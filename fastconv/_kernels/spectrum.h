@@ -7,16 +7,9 @@
 
 #define SPECTRUM_PAIRS 4 /* that share a load of weights; with them they fit 16 registers */
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "spectrum.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "spectrum.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "spectrum.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 /* to[r][i] = sum over channels c of x[i][c][r] * w[i][c], of `n` vectors i and up to SPECTRUM_PAIRS pairs r; an element
  * of x, w and to is a vector of real parts before one of imaginary parts. `to` of the next pair lies `apart` elements
