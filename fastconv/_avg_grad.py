@@ -3,11 +3,23 @@
 from functools import lru_cache, partial
 
 from fastconv import _cpu
-from fastconv._arrays import LAST, array, compute_dtype, empty, finish, float_dtype, layout, readable
+from fastconv._arrays import (
+    FIRST,
+    LAST,
+    array,
+    channels_last,
+    compute_dtype,
+    dense,
+    empty,
+    finish,
+    float_dtype,
+    layout,
+    readable,
+)
 from fastconv._pool_geometry import pool_geometry
 from fastconv._pool_plan import NARROW, SPECIALISATION, by_parts, threads_for, turns
 from fastconv._sizes import flag, freeze
-from fastconv._unpool import full_size, planes
+from fastconv._unpool import full_size
 
 
 @lru_cache(maxsize=1024)
@@ -61,3 +73,12 @@ def images(x, rank, order, dtype):
     """`x` as (planes, pixels, step): each channel a plane of step 1, or each image one with its channels as step."""
     x = planes(x, rank, order, dtype)
     return x if order else x.reshape(-1, x.shape[-1], 1)
+
+
+def planes(x, rank, order, dtype):
+    """`x` as C-contiguous (n, c, pixels), or (n, pixels, c) for channels-last; a view where it is dense already."""
+    channels = x.ndim - rank - 1
+    x = dense(x if order == FIRST else channels_last(x, rank), dtype)
+    if order == FIRST:
+        return x.reshape(x.shape[0] if channels else 1, x.shape[channels], -1)
+    return x.reshape(x.shape[0] if channels else 1, -1, x.shape[-1])

@@ -1,6 +1,7 @@
 """Gradients of pooling in every rank: equal to the definition, transposes of the forward functions, slopes of them."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import reference
 from tests import data
 from tests.cases import POOL1D, POOL2D, POOL3D
 from tests.grad_checks import inner, of, over, over_layouts
-from tests.layouts import LAYOUTS
+from tests.layouts import DENSE, LAYOUTS
 from tests.pool_checks import AVERAGES
 from tests.tolerance import assert_within
 
@@ -75,3 +76,23 @@ def test_max_pool_finite_differences(case):
     moved = forward(x + step, case.kernel, **window) - y
     assert inner(moved, g) == inner(step, of("max_pool", case)(g, indices, x.shape))
     assert moved.any()
+
+
+@pytest.mark.parametrize("layout", DENSE)
+def test_known_calls_look_at_their_indices(layout):
+    """A call like an earlier one goes straight to the kernel, which must refuse an index there too, and write nothing
+    outside: the values alone differ."""
+    g = LAYOUTS[layout](data.integers((2, 3, 4, 4)), 1)
+    for wrong in (64, -1, 2**62, -(2**63)):
+        indices = LAYOUTS[layout](np.zeros((2, 3, 4, 4), np.int64), 1)
+        for call in (
+            lambda indices=indices: fastconv.grad.max_pool2d(g, indices, (2, 3, 8, 8)),
+            lambda indices=indices: fastconv.max_unpool2d(g, indices, 2),
+        ):
+            indices[1, 2, 3, 3] = 0
+            first = call()
+            indices[1, 2, 3, 3] = wrong
+            with pytest.raises(ValueError, match=re.escape(f"plane of size (8, 8), got {min(wrong, 0)} to")):
+                call()
+            indices[1, 2, 3, 3] = 0
+            data.assert_identical(call(), first)
