@@ -61,8 +61,8 @@ cdef bint side_by_side(
 def scatter(tuple geometry, input, indices, nothing, output, int rank, number like, int threads):
     """x and `index` (n, c, *o) into `out` (n, c, *size), without n too, x and out of the type of `like`.
 
-    The geometry is (add, last): all are contiguous, with channels last in memory if `last`. None is empty; every element
-    of `out` is written. An index that is not from 0 to size - 1 raises an IndexError; nothing is written outside.
+    The geometry is (add, last): all are contiguous, with channels last in memory if `last`. None is empty; all elements
+    of `out` are written. An index that is not from 0 to size - 1 raises an IndexError; nothing is written outside.
     """
     cdef operand x = five(input, rank), index = five(indices, rank), out = five(output, rank)
     cdef const number *xs = <const number *> x.data
