@@ -1,13 +1,29 @@
 """The gradient of average pooling: every window's share to all of its elements."""
 
-from functools import lru_cache, partial
+from functools import lru_cache
+from typing import NamedTuple
 
 from fastconv import _cpu
-from fastconv._arrays import LAST, array, compute_dtype, empty, finish, float_dtype, layout, readable
-from fastconv._pool_geometry import pool_geometry
-from fastconv._pool_plan import NARROW, SPECIALISATION, by_parts, threads_for, turns
+from fastconv._arrays import (
+    FIRST,
+    array,
+    compute_dtype,
+    empty,
+    finish,
+    float_dtype,
+    layout,
+    names_memory_errors,
+)
+from fastconv._door import again, remember
+from fastconv._pool_geometry import check_row, pool_geometry
+from fastconv._pool_plan import SPECIALISATION, most_threads, threads_for
 from fastconv._sizes import flag, freeze
-from fastconv._unpool import full_size, planes
+from fastconv._unpool import full_size, whole
+
+
+class GradPlan(NamedTuple):
+    run: object  # kernel(geometry, grad_output, out, rank, 0, threads)
+    geometry: tuple
 
 
 @lru_cache(maxsize=1024)
@@ -19,11 +35,21 @@ def plan_avg(function, rank, shape, grad_shape, kernel, stride, padding, ceil_mo
         raise ValueError(
             f"{function}: grad_output has shape {grad_shape}, the pooling of input_size {shape} has shape {expected}"
         )
+    check_row(pool.geometry, 1)
     return tuple(pool.geometry)
 
 
 def avg_pool(function, rank, grad_output, input_size, kernel_size, stride, padding, ceil_mode, count_pad, divisor):
     """The gradient of average pooling of any rank."""
+    settings = function, rank, input_size, kernel_size, stride, padding, ceil_mode, count_pad, divisor
+    result = again(None, grad_output, None, None, settings)
+    return spread(function, settings, grad_output) if result is None else result
+
+
+@names_memory_errors
+def spread(function, settings, grad_output):
+    """The long way: arrays, geometry, kernel, result."""
+    _, rank, input_size, kernel_size, stride, padding, ceil_mode, count_pad, divisor = settings
     g = array(function, "grad_output", grad_output)
     dtype = float_dtype(function, grad_output=g)
     shape = full_size(function, rank, input_size, g)
@@ -42,22 +68,10 @@ def avg_pool(function, rank, grad_output, input_size, kernel_size, stride, paddi
     order, kernel_dtype = layout(g, rank), compute_dtype(dtype)
     result = empty(shape, rank, kernel_dtype, order)
     if result.size:
-        channels = shape[-rank - 1] if len(shape) > rank else 1
-        if turns(order, channels, shape[-1], kernel_dtype, 2 * NARROW):
-            by_parts(partial(spread, geometry, rank, LAST), [readable(g, rank, kernel_dtype, order)], [result], rank)
-        else:
-            spread(geometry, rank, order, g, result)
+        module = _cpu.kernel("avg_grad")
+        plan = GradPlan((module.first if order == FIRST else module.last)[SPECIALISATION[kernel_dtype.name]], geometry)
+        used = whole(g, rank, order, kernel_dtype)
+        plan.run(geometry, used, result, rank, 0, threads_for(result.size))
+        if used is grad_output and kernel_dtype == dtype:
+            remember(result, plan, (rank, 0), most_threads(result.size), g, None, None, settings)
     return finish(result, None, dtype)
-
-
-def spread(geometry, rank, order, g, result):
-    """Add what belongs to each window to all of its elements."""
-    dtype = result.dtype
-    run = _cpu.kernel("avg_grad").spread[SPECIALISATION[dtype.name]]
-    run(images(g, rank, order, dtype), images(result, rank, order, dtype), geometry, threads_for(result.size))
-
-
-def images(x, rank, order, dtype):
-    """`x` as (planes, pixels, step): each channel a plane of step 1, or each image one with its channels as step."""
-    x = planes(x, rank, order, dtype)
-    return x if order else x.reshape(-1, x.shape[-1], 1)

@@ -1,53 +1,85 @@
 """The fronts of unpooling, and putting values where indices say, which the gradient of max pooling does too."""
 
-import numpy as np
+import math
+from typing import NamedTuple
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, channels_last, compute_dtype, dense, empty, finish, layout
+from fastconv._arrays import (
+    FIRST,
+    LAST,
+    array,
+    channels_first,
+    channels_last,
+    compute_dtype,
+    dense,
+    empty,
+    finish,
+    layout,
+    names_memory_errors,
+)
+from fastconv._door import again, remember
 from fastconv._pool_geometry import spatial, unpooled_size
-from fastconv._pool_plan import INDEX, SPECIALISATION, ordered_dtype, threads_for
+from fastconv._pool_plan import INDEX, SPECIALISATION, most_threads, ordered_dtype, threads_for
 from fastconv._sizes import integer, is_integer, sequence
 
 
-def scatter(function, name, rank, x, indices, size, dtype, add):
-    """Values `x` to their places in zeros of spatial shape `size`, or added there; `name` is the caller's for x."""
+class ScatterPlan(NamedTuple):
+    run: object  # kernel(geometry, x, index, None, out, rank, 0, threads)
+    geometry: tuple  # (add, last)
+    packing: None = None  # of weights; there are none
+
+
+def known(x, indices, settings):
+    """The result of a call like an earlier one, or None; also where an index lies outside, which the long way says."""
+    try:
+        return again(None, x, indices, None, settings)
+    except IndexError:
+        return None
+
+
+@names_memory_errors
+def scatter(function, name, settings, x, indices, size, dtype, add):
+    """Values `x` to their places in zeros of spatial shape `size`, or added there; `name` is the caller's for x.
+
+    `settings` are what the call will be known by, the function's name and rank first.
+    """
+    rank = settings[1]
     index = array(function, "indices", indices)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{function}: indices must be integers, got dtype {index.dtype}")
     if index.shape != x.shape:
         raise ValueError(f"{function}: indices have shape {index.shape}, {name} has shape {x.shape}")
-    elements = int(np.prod(size, dtype=object))
-    if index.size and not within(index, elements):
-        raise ValueError(
-            f"{function}: indices must be from 0 to {elements - 1}, flat in a plane of size {size}, "
-            f"got {index.min()} to {index.max()}"
-        )
     order = layout(x, rank)
     kernel_dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
     result = empty(x.shape[:-rank] + tuple(size), rank, kernel_dtype, order)
+    outside = False
     if x.size and result.size:
-        run = _cpu.kernel("scatter").scatter[SPECIALISATION[kernel_dtype.name]]
-        x, index = planes(x, rank, order, kernel_dtype), planes(index, rank, order, INDEX)
-        run(x, index, planes(result, rank, order, kernel_dtype), order != FIRST, add, threads_for(result.size))
+        plan = ScatterPlan(_cpu.kernel("scatter").scatter[SPECIALISATION[kernel_dtype.name]], (add, order == LAST))
+        values, places = whole(x, rank, order, kernel_dtype), whole(index, rank, order, INDEX)
+        try:
+            plan.run(plan.geometry, values, places, None, result, rank, 0, threads_for(result.size))
+        except IndexError:
+            outside = True
+        if values is x and places is indices and kernel_dtype == dtype and not outside:
+            remember(result, plan, (rank, 0), most_threads(result.size), x, index, None, settings)
     else:
+        outside = index.size > 0
         result[...] = 0
+    if outside:
+        raise ValueError(
+            f"{function}: indices must be from 0 to {math.prod(size) - 1}, flat in a plane of size {size}, "
+            f"got {index.min()} to {index.max()}"
+        )
     return finish(result, None, dtype)
 
 
-def within(index, size):
-    """Whether all of `index` is from 0 to size - 1; as unsigned numbers the negative ones are large: one pass does."""
-    if index.dtype == INDEX:
-        return index.view(np.uint64).max() < size
-    return index.min() >= 0 and index.max() < size
-
-
-def planes(x, rank, order, dtype):
-    """`x` as C-contiguous (n, c, pixels), or (n, pixels, c) for channels-last; a view where it is dense already."""
-    channels = x.ndim - rank - 1
-    x = dense(x if order == FIRST else channels_last(x, rank), dtype)
+def whole(x, rank, order, dtype):
+    """`x` itself or a copy that is contiguous, with channels last in memory in that order, aligned and of `dtype`."""
     if order == FIRST:
-        return x.reshape(x.shape[0] if channels else 1, x.shape[channels], -1)
-    return x.reshape(x.shape[0] if channels else 1, -1, x.shape[-1])
+        return dense(x, dtype)
+    view = channels_last(x, rank)
+    same = dense(view, dtype)
+    return x if same is view else channels_first(same, rank)
 
 
 def full_size(function, rank, input_size, grad_output):
@@ -68,12 +100,16 @@ def full_size(function, rank, input_size, grad_output):
 
 def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):
     """Unpooling of any rank."""
+    settings = function, rank, kernel_size, stride, padding, output_size
+    result = known(input, indices, settings)
+    if result is not None:
+        return result
     x = array(function, "input", input)
     dtype = ordered_dtype(function, input=x)
     if 0 in spatial(function, rank, x.shape):
         raise ValueError(f"{function}: input has no elements along an axis, its shape is {x.shape}")
     size = unpooled_size(function, rank, x.shape, kernel_size, stride, padding, output_size)
-    return scatter(function, "input", rank, x, indices, size, dtype, False)
+    return scatter(function, "input", settings, x, indices, size, dtype, False)
 
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):

@@ -3,181 +3,298 @@
     dx[z, y, x] = sum of g[o] / divisor[o] over the outputs o whose windows touch (z, y, x)
 
 gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of
-the input, divided, into one row v; then along v. Rows that the same windows touch are copies of the first of them.
-`step` is 1 with channels-first memory and the number of channels with channels-last. With step 1 the elements x of one
-remainder r, x = q * sw + r - pw, lie side by side until they are known, as v does, so that both are vectors:
-
-    r = 0     v[0]  v[1] + v[0]  v[2] + v[1]  ...      the taps r, r + sw, ... of the kernel reach q, q - 1, ...
-    r = 1     v[0]  v[1]         v[2]         ...      (here kw = 3, sw = 2)
+the input into one row v, then along v; `spread.h` has both. Here are the tables that they follow, made once a call:
+which outputs touch what along each axis, and shares in place of divisors. A thread takes rows of the input in turn.
 """
 
 from cython cimport floating
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.window cimport Place, PoolShape, counts_along, divisor_of, pool_shape
 
+cdef extern from "simd.h" nogil:
+    Py_ssize_t lanes_of(size_t size) noexcept
+
+cdef extern from "mix.h" nogil:
+    void mix_rows(...) noexcept
+
+cdef extern from "spread.h" nogil:
+    enum: SPREAD_ROWS
+    ctypedef struct spread_plan:
+        Py_ssize_t pieces, terms, joint
+        const Py_ssize_t *at
+        const Py_ssize_t *base
+        const void *pick
+        Py_ssize_t iw, oh, ow
+        const Py_ssize_t *begin
+        const Py_ssize_t *end
+        Py_ssize_t plane, direct, pitch, before, stride, kw, pw, equal
+        const void *by
+        const void *along
+    Py_ssize_t spread_rows(...) noexcept
+
 cdef enum:
-    BAND = 16                          # rows that one thread does in turn, to find those that are alike
+    MOST_TERMS = 9                     # of a plane that is one row of vectors
+    MOST_LANES = 16                    # of a vector
+    TABLE = 16384                      # bytes of such a plane's table: half of an L1 cache
 
 
-cdef struct Range:
-    Py_ssize_t begin, end
+cdef struct Tables:
+    # of the outputs that touch each element along d, h and w the first and the one past the last
+    Py_ssize_t *d0
+    Py_ssize_t *d1
+    Py_ssize_t *h0
+    Py_ssize_t *h1
+    Py_ssize_t *w0
+    Py_ssize_t *w1
+    spread_plan p
+    Py_ssize_t most_h, most_w          # outputs that touch an element
+    Py_ssize_t step                    # elements of a pixel
+    Py_ssize_t size                    # elements of one thread's scratch
 
 
-cdef inline Range touching(
-    Py_ssize_t i, Py_ssize_t out, Py_ssize_t k, Py_ssize_t s, Py_ssize_t p,
+cdef inline Py_ssize_t most(Py_ssize_t out, Py_ssize_t k, Py_ssize_t s) noexcept nogil:
+    """The outputs that touch an element along one axis, at most."""
+    return min(out, (k - 1) // s + 1)
+
+
+cdef void touching(
+    Py_ssize_t *begin, Py_ssize_t *end, Py_ssize_t size, Py_ssize_t out, Py_ssize_t k, Py_ssize_t s, Py_ssize_t p,
 ) noexcept nogil:
-    """The outputs along one axis whose windows touch element i: o * s - p <= i < o * s - p + k."""
-    cdef Range o
-    o.begin = (i + p - k) // s + 1 if i + p >= k else 0
-    o.end = min(out, (i + p) // s + 1)
-    return o
+    """The outputs along one axis whose windows touch each element i: o * s - p <= i < o * s - p + k."""
+    cdef Py_ssize_t i, first = 0, past = 0
+    for i in range(size):
+        while first < out and first * s - p + k <= i:
+            first += 1
+        while past < out and past * s - p <= i:
+            past += 1
+        begin[i], end[i] = first, max(first, past)
 
 
-cdef void down(
-    const floating *g, floating *v, const floating *counts, const PoolShape *s, Range ds, Range hs, Py_ssize_t step,
-) noexcept nogil:
-    """v[o] = the sum over the rows `ds` x `hs` of g, each over its divisor."""
-    cdef Py_ssize_t a, b, o, c
-    cdef const floating *row
+cdef bint shares(floating *by, floating *along, PoolShape *s) noexcept nogil:
+    """What each row of outputs and each column is divided by, as factors. Whether all are equal."""
+    cdef Py_ssize_t a, b, o
     cdef Place at
-    cdef floating by
-    cdef double rows
-    cdef bint first = True
-    if ds.begin >= ds.end or hs.begin >= hs.end:
-        memset(v, 0, s.ow * step * sizeof(floating))
-    for a in range(ds.begin, ds.end):
-        for b in range(hs.begin, hs.end):
+    cdef bint equal = True
+    for a in range(s.od):
+        for b in range(s.oh):
             at.z, at.y = a * s.sd - s.pd, b * s.sh - s.ph
-            rows = divisor_of(s, at)
-            row = g + (a * s.oh + b) * s.ow * step
-            if step == 1:
-                by = <floating> rows
-                if first:
-                    for o in range(s.ow):
-                        v[o] = row[o] / (by * counts[o])
-                else:
-                    for o in range(s.ow):
-                        v[o] += row[o] / (by * counts[o])
-            else:
-                for o in range(s.ow):
-                    by = <floating> (rows * counts[o])
-                    if first:
-                        for c in range(o * step, (o + 1) * step):
-                            v[c] = row[c] / by
-                    else:
-                        for c in range(o * step, (o + 1) * step):
-                            v[c] += row[c] / by
-            first = False
+            by[a * s.oh + b] = <floating> (1 / divisor_of(s, at))
+            equal = equal and by[a * s.oh + b] == by[0]
+    counts_along(along, s)
+    for o in range(s.ow):
+        along[o] = 1 / along[o]
+        equal = equal and along[o] == along[0]
+    return equal
 
 
-cdef void along_channels(const floating *v, floating *dx, const PoolShape *s, Py_ssize_t step) noexcept nogil:
-    """dx[x] = the sum over v[o] of the outputs o whose windows touch x, `step` channels side by side."""
-    cdef Py_ssize_t x, o, c
-    cdef Range os
-    for x in range(s.iw):
-        os = touching(x, s.ow, s.kw, s.sw, s.pw)
-        if os.end - os.begin == 2:
-            for c in range(step):
-                dx[x * step + c] = v[os.begin * step + c] + v[(os.begin + 1) * step + c]
-            continue
-        if os.begin < os.end:
-            memcpy(dx + x * step, v + os.begin * step, step * sizeof(floating))
-        else:
-            memset(dx + x * step, 0, step * sizeof(floating))
-        for o in range(os.begin + 1, os.end):
-            for c in range(step):
-                dx[x * step + c] += v[o * step + c]
-
-
-cdef inline Py_ssize_t reach(const PoolShape *s) noexcept nogil:
-    """How many outputs before q may touch an element of quotient q: so many zeros lie before v."""
-    return (s.kw - 1) // s.sw
-
-
-cdef inline Py_ssize_t quotients(const PoolShape *s) noexcept nogil:
-    """The q of all elements are below."""
-    return (s.iw - 1 + s.pw) // s.sw + 1
-
-
-cdef void along(const floating *v, floating *side, floating *dx, const PoolShape *s) noexcept nogil:
-    """The same of one channel; v lies between zeros, `side` takes two rows of quotients() * sw elements."""
-    cdef Py_ssize_t n = quotients(s), r, q, t
-    cdef floating *one
-    cdef floating *mixed = side + n * s.sw
-    for r in range(s.sw):
-        one = side + r * n
-        if r >= s.kw:
-            memset(one, 0, n * sizeof(floating))
-        elif r + s.sw >= s.kw:
-            memcpy(one, v, n * sizeof(floating))
-        else:
-            for q in range(n):
-                one[q] = v[q] + v[q - 1]
-            for t in range(2, (s.kw - r + s.sw - 1) // s.sw):
-                for q in range(n):
-                    one[q] += v[q - t]
-    if s.sw == 1:
-        mixed = side
-    elif s.sw == 2:
-        for q in range(n):
-            mixed[2 * q] = side[q]
-            mixed[2 * q + 1] = side[n + q]
+cdef inline void lane(floating *to, Py_ssize_t value) noexcept nogil:
+    """`value` as an integer as wide as an element."""
+    cdef int narrow = <int> value
+    cdef long long wide = value
+    if floating is float:
+        memcpy(to, &narrow, sizeof(narrow))
     else:
-        for r in range(s.sw):
-            for q in range(n):
-                mixed[q * s.sw + r] = side[r * n + q]
-    memcpy(dx, mixed + s.pw, s.iw * sizeof(floating))
+        memcpy(to, &wide, sizeof(wide))
 
 
-cdef void band(
-    const floating *g, floating *dx, floating *scratch, const floating *counts, const PoolShape *s, Py_ssize_t r,
-    Py_ssize_t step,
+cdef inline Py_ssize_t term(
+    const Tables *t, Py_ssize_t y, Py_ssize_t x, Py_ssize_t below, Py_ssize_t right, bint plane,
 ) noexcept nogil:
-    """Band `r` of the input's rows, counted over (planes, id, bands)."""
-    cdef Py_ssize_t bands = (s.ih + BAND - 1) // BAND, z = r // bands % s.id, y, begin = r % bands * BAND
-    cdef Py_ssize_t plane = r // bands // s.id
-    cdef Range ds = touching(z, s.od, s.kd, s.sd, s.pd), hs, before
-    cdef floating *v = scratch if step > 1 else scratch + reach(s)
-    g += plane * s.od * s.oh * s.ow * step
-    dx += (plane * s.id + z) * s.ih * s.iw * step
-    before.begin = before.end = -1
-    for y in range(begin, min(s.ih, begin + BAND)):
-        hs = touching(y, s.oh, s.kh, s.sh, s.ph)
-        if hs.begin == before.begin and hs.end == before.end:
-            memcpy(dx + y * s.iw * step, dx + (y - 1) * s.iw * step, s.iw * step * sizeof(floating))
-            continue
-        before = hs
-        down(g, v, counts, s, ds, hs, step)
-        if step > 1:
-            along_channels(v, dx + y * s.iw * step, s, step)
-        else:
-            along(v, v + max(s.ow, quotients(s)), dx + y * s.iw, s)
+    """The output that touches (y, x), so many below and right of the first that does; -1 if that one does not."""
+    cdef Py_ssize_t b = t.h0[y] + below if plane else 0, o = t.w0[x] + right
+    return b * t.p.ow + o if o < t.w1[x] and (not plane or b < t.h1[y]) else -1
 
 
-def spread(const floating[:, :, ::1] g, floating[:, :, ::1] dx, tuple geometry, int threads):
-    """Gradient g of the outputs into dx, of the inputs: (planes, outputs, step) into (planes, inputs, step).
+cdef bint lay(
+    Py_ssize_t *at, Py_ssize_t *base, floating *pick, const Tables *t, Py_ssize_t size,
+    Py_ssize_t outputs, Py_ssize_t terms, Py_ssize_t lanes, bint joint,
+) noexcept nogil:
+    """The vectors of the `size` elements of a row or a plane, of so many outputs, and the terms of each.
 
-    A plane is one channel of one image and step 1, or it is one image and step its channels, innermost in memory. None
-    is empty, the geometry has dilation 1. Every element of dx is written.
+    False if a vector takes a term, or with `joint` any terms, from outputs that are no vector.
     """
-    cdef PoolShape s = pool_shape(geometry)
-    cdef Py_ssize_t step = g.shape[2], size = s.ow * step, r, needed
-    cdef Py_ssize_t bands = (s.ih + BAND - 1) // BAND
-    cdef floating *counts
+    cdef Py_ssize_t ys[MOST_LANES]
+    cdef Py_ssize_t xs[MOST_LANES]
+    cdef Py_ssize_t j, k, i, o, low = 0, own, first = 0
+    cdef bint plane = size > t.p.iw
+    for j in range((size + lanes - 1) // lanes):
+        at[j] = first = max(<Py_ssize_t> 0, min(j * lanes, size - lanes))
+        own = min(lanes, size - first)
+        for i in range(own):
+            ys[i], xs[i] = (first + i) // t.p.iw, (first + i) % t.p.iw
+        for k in range(terms):
+            if k == 0 or not joint:
+                low = outputs
+            for i in range(own):
+                o = term(t, ys[i], xs[i], k // t.most_w, k % t.most_w, plane)
+                low = min(low, o) if o >= 0 else low
+            base[k] = max(<Py_ssize_t> 0, min(low, outputs - lanes))
+        for k in range(terms):
+            low = base[terms - 1] if joint else base[k]
+            base[k] = low
+            for i in range(own):
+                o = term(t, ys[i], xs[i], k // t.most_w, k % t.most_w, plane)
+                if o - low >= lanes:
+                    return False
+                lane(pick + i, o - low if o >= 0 else -1)
+            pick += lanes
+        base += terms
+    return True
+
+
+cdef bint laid(
+    Tables *t, floating *pick, Py_ssize_t size, Py_ssize_t outputs, Py_ssize_t terms, Py_ssize_t lanes,
+) noexcept nogil:
+    """The table of vectors, jointly if that can be; False if it cannot be at all."""
+    cdef Py_ssize_t *at = <Py_ssize_t *> t.p.at
+    cdef Py_ssize_t *base = <Py_ssize_t *> t.p.base
+    t.p.pieces, t.p.terms = (size + lanes - 1) // lanes, terms
+    t.p.joint = lay(at, base, pick, t, size, outputs, terms, lanes, True)
+    return t.p.joint or lay(at, base, pick, t, size, outputs, terms, lanes, False)
+
+
+cdef void rows_first(
+    const floating *g, floating *dx, floating *v, const PoolShape *s, const Tables *t, Py_ssize_t begin, Py_ssize_t end,
+    Py_ssize_t planes,
+) noexcept nogil:
+    """The input's rows from `begin` to `end`, counted over (planes, id, ih), channels-first."""
+    cdef Py_ssize_t size = s.od * s.oh * s.ow, r = begin, y, z
+    cdef const floating *g_end = g + planes * size
+    cdef floating *dx_end = dx + end * s.iw
+    while r < end:
+        y, z = r % s.ih, r // s.ih % s.id
+        r += spread_rows(
+            dx + r * s.iw, <const floating *> dx_end, &t.p, g + r // s.ih // s.id * size, g_end, t.d0[z], t.d1[z], y,
+            min(s.ih, y + end - r), v + t.p.before,
+        ) - y
+
+
+cdef void planes_first(
+    const floating *g, floating *dx, const spread_plan *p, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t planes,
+) noexcept nogil:
+    """The planes from `begin` to `end`, each in whole."""
+    spread_rows(
+        dx + begin * p.iw, <const floating *> dx + end * p.iw, p, g, g + planes * p.ow, 0, 1, begin, end, NULL,
+    )
+
+
+cdef void rows_last(
+    const floating *g, floating *dx, floating *v, const PoolShape *s, const Tables *t, Py_ssize_t begin, Py_ssize_t end,
+) noexcept nogil:
+    """The input's rows from `begin` to `end`, counted over (images, id, ih), channels-last."""
+    cdef Py_ssize_t line = s.ow * t.step, width = s.iw * t.step, r, a, x, y, z
+    cdef const floating *by = <const floating *> t.p.by
+    cdef const floating *along = <const floating *> t.p.along
+    cdef const floating *plane
+    cdef floating *to
+    for r in range(begin, end):
+        y, z = r % s.ih, r // s.ih % s.id
+        to = dx + r * width
+        if r > begin and y > 0 and t.h0[y] == t.h0[y - 1] and t.h1[y] == t.h1[y - 1]:
+            memcpy(to, to - width, width * sizeof(floating))
+            continue
+        plane = g + r // s.ih // s.id * s.od * s.oh * line
+        if t.d0[z] == t.d1[z]:
+            memset(v, 0, line * sizeof(floating))
+        for a in range(t.d0[z], t.d1[z]):
+            mix_rows(
+                v, plane + (a * s.oh + t.h0[y]) * line, line, by + a * s.oh + t.h0[y], t.h1[y] - t.h0[y], line,
+                a > t.d0[z],
+            )
+        for x in range(s.iw):
+            mix_rows(
+                to + x * t.step, <const floating *> v + t.w0[x] * t.step, t.step, along + t.w0[x], t.w1[x] - t.w0[x],
+                t.step, False,
+            )
+
+
+cdef int run(
+    const floating *g, floating *dx, Py_ssize_t planes, Py_ssize_t step, PoolShape *s, int threads,
+) except -1:
+    """`planes` of one channel and step 1, or images and step their channels."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw, outputs = s.oh * s.ow, numbers, elements
+    cdef Py_ssize_t rows = planes * s.id * s.ih, table, i, j
+    cdef bint flat
+    cdef Tables t
+    cdef Py_ssize_t *index
+    cdef floating *by
+    cdef floating *along
+    cdef floating *pick
+    cdef floating *all_shares
     cdef floating *scratch
+    s.sw = min(s.sw, s.iw + s.pw)      # no second window touches the row then either
+    t.most_h, t.most_w = most(s.oh, s.kh, s.sh), most(s.ow, s.kw, s.sw)
+    t.step, t.size = step, s.ow * step
+    t.p.iw, t.p.oh, t.p.ow, t.p.stride, t.p.kw, t.p.pw = s.iw, s.oh, s.ow, s.sw, s.kw, s.pw
+    t.p.direct = most(s.od, s.kd, s.sd) == 1 and t.most_h <= 2 and t.most_w <= 2
+    t.p.before = s.kw - 1 if s.sw == 1 and not t.p.direct else 0
+    t.p.pitch = t.p.before + max(s.ow, s.iw + s.pw) + lanes
+    flat = step == 1 and s.id * s.od == 1 and s.iw < lanes <= size and t.most_h * t.most_w <= MOST_TERMS
+    table = (size + lanes - 1) // lanes * lanes * t.most_h * t.most_w
+    flat = flat and table * <Py_ssize_t> sizeof(floating) <= TABLE
+    if not flat:
+        table = (s.iw + lanes - 1) // lanes * lanes * t.most_w
     if step == 1:
-        s.sw = min(s.sw, s.iw + s.pw)  # no second window touches the row then either
-        size = reach(&s) + max(s.ow, quotients(&s)) + 2 * quotients(&s) * s.sw
-    size = (size + 127) // 128 * 128
-    needed = (s.ow + size * threads) * <Py_ssize_t> sizeof(floating)
-    counts = <floating *> calloc(needed, 1)
-    if counts == NULL:
-        raise MemoryError(f"grad.avg_pool needs {needed} bytes of scratch")
-    scratch = counts + s.ow
+        t.size = 0 if t.p.direct else t.p.pitch * SPREAD_ROWS
+    t.size = (t.size + 127) // 128 * 128
+    numbers = 2 * (s.id + s.ih + s.iw + table // lanes)
+    elements = s.od * s.oh + s.ow + lanes + MOST_LANES + (outputs + lanes if flat else 0) + table + t.size * threads
+    index = <Py_ssize_t *> calloc(numbers * sizeof(Py_ssize_t) + elements * sizeof(floating), 1)
+    if index == NULL:
+        raise MemoryError(f"{numbers * sizeof(Py_ssize_t) + elements * sizeof(floating)} bytes of scratch are needed")
     with nogil:
-        counts_along(counts, &s)
-        for r in prange(g.shape[0] * s.id * bands, num_threads=threads, schedule="static"):
-            band(&g[0, 0, 0], &dx[0, 0, 0], scratch + threadid() * size, counts, &s, r, step)
-    free(counts)
+        t.d0, t.d1, t.h0, t.h1 = index, index + s.id, index + 2 * s.id, index + 2 * s.id + s.ih
+        t.w0, t.w1 = t.h1 + s.ih, t.h1 + s.ih + s.iw
+        t.p.begin, t.p.end, t.p.at, t.p.base = t.h0, t.h1, t.w1 + s.iw, t.w1 + s.iw + table // lanes
+        by = <floating *> (index + numbers)
+        along = by + s.od * s.oh
+        pick = <floating *> ((<size_t> (along + s.ow + lanes) + 63) // 64 * 64)
+        all_shares = pick + table
+        scratch = all_shares + (outputs + lanes if flat else 0)
+        t.p.by, t.p.along, t.p.pick = by, along, pick
+        touching(t.d0, t.d1, s.id, s.od, s.kd, s.sd, s.pd)
+        touching(t.h0, t.h1, s.ih, s.oh, s.kh, s.sh, s.ph)
+        touching(t.w0, t.w1, s.iw, s.ow, s.kw, s.sw, s.pw)
+        t.p.equal = shares(by, along, s)
+        if flat:
+            for i in range(s.oh):
+                for j in range(s.ow):
+                    all_shares[i * s.ow + j] = by[i] * along[j]
+            flat = laid(&t, pick, size, outputs, t.most_h * t.most_w, lanes)
+        if not flat and step == 1:
+            laid(&t, pick, s.iw, s.ow, t.most_w, lanes)
+        t.p.plane = flat
+        if flat:
+            t.p.iw, t.p.ow, t.p.direct = size, outputs, True
+            t.p.along, by[0] = all_shares, 1  # the shares are whole
+        for i in prange(threads, num_threads=threads, schedule="static"):
+            if flat:
+                planes_first(g, dx, &t.p, planes * i // threads, planes * (i + 1) // threads, planes)
+            elif step == 1:
+                rows_first(
+                    g, dx, scratch + i * t.size, s, &t, rows * i // threads, rows * (i + 1) // threads, planes,
+                )
+            else:
+                rows_last(g, dx, scratch + i * t.size, s, &t, rows * i // threads, rows * (i + 1) // threads)
+    free(index)
+    return 0
+
+
+def first(tuple geometry, input, output, int rank, floating like, int threads):
+    """The gradient `input` of the outputs into `output`, that of the inputs: (n, c, *spatial), without n too.
+
+    Both are C-contiguous, of the type of `like`, not empty; the geometry has dilation 1. All of `output` is written.
+    """
+    cdef operand g = five(input, rank), dx = five(output, rank)
+    cdef PoolShape s = pool_shape(geometry)
+    run(<const floating *> g.data, <floating *> dx.data, g.shape[0] * g.shape[1], 1, &s, threads)
+
+
+def last(tuple geometry, input, output, int rank, floating like, int threads):
+    """The same with channels last in memory."""
+    cdef operand g = five(input, rank), dx = five(output, rank)
+    cdef PoolShape s = pool_shape(geometry)
+    run(<const floating *> g.data, <floating *> dx.data, g.shape[0], g.shape[1], &s, threads)

@@ -9,64 +9,83 @@ order of o for any number of threads, and it is cleared just before, while it is
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memset
+from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.window cimport number
 
 cdef enum:
-    BLOCK = 64                         # channels
+    BLOCK = 64                         # channels of one thread
 
 
-cdef void plane(
+cdef bint plane(
     const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, bint add,
 ) noexcept nogil:
-    """One channel: x and index of `outputs` elements, out of `size`."""
+    """One channel: x and index of `outputs` elements, out of `size`. False if an index lies outside."""
     cdef Py_ssize_t o
+    cdef size_t at
     memset(out, 0, size * sizeof(number))
-    if add:
-        for o in range(outputs):
-            out[index[o]] += x[o]
-    else:
-        for o in range(outputs):
-            out[index[o]] = x[o]
+    for o in range(outputs):
+        at = <size_t> index[o]
+        if at >= <size_t> size:
+            return False
+        if add:
+            out[at] += x[o]
+        else:
+            out[at] = x[o]
+    return True
 
 
-cdef void channels(
+cdef bint side_by_side(
     const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, Py_ssize_t width,
     Py_ssize_t step, bint add,
 ) noexcept nogil:
-    """`width` channels side by side, elements `step` apart: x and index of `outputs` elements, out of `size`."""
-    cdef Py_ssize_t o, c, to
-    for o in range(size):
-        memset(out + o * step, 0, width * sizeof(number))
+    """`width` channels side by side, pixels `step` elements apart: x and index of `outputs` pixels, out of `size`."""
+    cdef Py_ssize_t o, c
+    cdef size_t at
+    if width == step:
+        memset(out, 0, size * step * sizeof(number))
+    else:
+        for o in range(size):
+            memset(out + o * step, 0, width * sizeof(number))
     for o in range(outputs):
         for c in range(width):
-            to = <Py_ssize_t> index[o * step + c] * step + c
+            at = <size_t> index[o * step + c]
+            if at >= <size_t> size:
+                return False
             if add:
-                out[to] += x[o * step + c]
+                out[at * step + c] += x[o * step + c]
             else:
-                out[to] = x[o * step + c]
+                out[at * step + c] = x[o * step + c]
+    return True
 
 
-def scatter(
-    const number[:, :, ::1] x, const int64_t[:, :, ::1] index, number[:, :, ::1] out, bint last, bint add, int threads,
-):
-    """x and `index` (n, c, o) into `out` (n, c, size), or with `last` (n, o, c) into (n, size, c); all C-contiguous.
+def scatter(tuple geometry, input, indices, nothing, output, int rank, number like, int threads):
+    """x and `index` (n, c, *o) into `out` (n, c, *size), without n too, x and out of the type of `like`.
 
-    Every index is from 0 to size - 1, none of the arrays is empty; every element of `out` is written.
+    The geometry is (add, last): all are contiguous, with channels last in memory if `last`. None is empty; all elements
+    of `out` are written. An index that is not from 0 to size - 1 raises an IndexError; nothing is written outside.
     """
-    cdef Py_ssize_t n = x.shape[0], r, c
-    cdef Py_ssize_t blocks
+    cdef operand x = five(input, rank), index = five(indices, rank), out = five(output, rank)
+    cdef const number *xs = <const number *> x.data
+    cdef const int64_t *at = <const int64_t *> index.data
+    cdef number *to = <number *> out.data
+    cdef Py_ssize_t outputs = x.shape[2] * x.shape[3] * x.shape[4], size = out.shape[2] * out.shape[3] * out.shape[4]
+    cdef Py_ssize_t channels = x.shape[1], planes = x.shape[0] * channels, width, blocks, r, c
+    cdef bint add = geometry[0], last = geometry[1]
+    cdef int outside = 0
     if last:
-        blocks = (x.shape[2] + BLOCK - 1) // BLOCK
-        for r in prange(n * blocks, nogil=True, num_threads=threads, schedule="static"):
-            c = r % blocks * BLOCK
-            channels(
-                &x[r // blocks, 0, c], &index[r // blocks, 0, c], x.shape[1], &out[r // blocks, 0, c], out.shape[1],
-                min(<Py_ssize_t> BLOCK, x.shape[2] - c), x.shape[2], add,
+        width = channels if threads == 1 else min(<Py_ssize_t> BLOCK, channels)
+        blocks = (channels + width - 1) // width
+        for r in prange(x.shape[0] * blocks, nogil=True, num_threads=threads, schedule="static"):
+            c = r % blocks * width
+            outside |= not side_by_side(
+                xs + r // blocks * outputs * channels + c, at + r // blocks * outputs * channels + c, outputs,
+                to + r // blocks * size * channels + c, size, min(width, channels - c), channels, add,
             )
+    elif add:
+        for r in prange(planes, nogil=True, num_threads=threads, schedule="static"):
+            outside |= not plane(xs + r * outputs, at + r * outputs, outputs, to + r * size, size, True)
     else:
-        for r in prange(n * x.shape[1], nogil=True, num_threads=threads, schedule="static"):
-            c = r % x.shape[1]
-            plane(
-                &x[r // x.shape[1], c, 0], &index[r // x.shape[1], c, 0], x.shape[2], &out[r // x.shape[1], c, 0],
-                out.shape[2], add,
-            )
+        for r in prange(planes, nogil=True, num_threads=threads, schedule="static"):
+            outside |= not plane(xs + r * outputs, at + r * outputs, outputs, to + r * size, size, False)
+    if outside:
+        raise IndexError

@@ -79,10 +79,15 @@ cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
 
 cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Smaller parts where threads would have none, and what follows from their size."""
-    cdef Py_ssize_t others, all_blocks, level
+    cdef Py_ssize_t others, all_blocks, level, shares
     t.oc_parts = 1 if t.alone else ceil_div(t.ocg, t.oc_part)
     others = t.oc_parts * t.planes * t.groups
     t.ic_parts = ceil_div(t.icg, t.ic_part)
+    shares = ceil_div(threads, t.ic_parts * others)
+    if t.oc_parts == 1 and not t.alone and t.icg % shares and t.ocg % (shares * tile_width(size)) == 0:
+        t.oc_part = t.ocg // shares     # three input channels are no even shares of two threads
+        t.oc_parts = shares
+        others = shares * t.planes * t.groups
     t.ic_parts = min(ceil_div(round_up(t.ic_parts * others, threads), others), t.icg)
     t.ic_part = round_up(ceil_div(t.icg, t.ic_parts), tile_width(size) // 2 if t.alone else 1)
     t.ic_parts = ceil_div(t.icg, t.ic_part)
