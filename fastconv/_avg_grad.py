@@ -42,8 +42,7 @@ def avg_pool(function, rank, grad_output, input_size, kernel_size, stride, paddi
     order, kernel_dtype = layout(g, rank), compute_dtype(dtype)
     result = empty(shape, rank, kernel_dtype, order)
     if result.size:
-        channels = shape[-rank - 1] if len(shape) > rank else 1
-        if turns(order, channels, shape[-1], kernel_dtype, 2 * NARROW):
+        if turns(order, shape, rank, kernel_dtype, 2 * NARROW):
             by_parts(partial(spread, geometry, rank, LAST), [readable(g, rank, kernel_dtype, order)], [result], rank)
         else:
             spread(geometry, rank, order, g, result)
