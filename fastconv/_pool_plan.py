@@ -34,7 +34,7 @@ SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}
 SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
 ORDERED = FLOATS | INTEGERS  # what max pooling takes, each to itself
 INDEX = np.dtype(np.int64)
-# Channels-first planes whose rows have at most so many bytes are turned for the gradient of a mean: with so many channels
+# Channels-first planes with rows of at most so many bytes are turned for the gradient of a mean: with so many channels
 # or more, vectors along them serve all windows alike (asv_bench, Windows; peers.py --family misc).
 NARROW = 128
 CHANNELS = 16
