@@ -1,21 +1,33 @@
 """The fronts of adaptive pooling, whose windows follow from the number of outputs."""
 
 from functools import lru_cache
+from math import prod
 
 from fastconv import _cpu
-from fastconv._arrays import array, empty, finish, float_dtype, layout, readable
-from fastconv._door import again, remember
+from fastconv._arrays import FIRST, array, float_dtype, layout, names_memory_errors
+from fastconv._door import again
 from fastconv._pool_geometry import adaptive_geometry
-from fastconv._pool_plan import INDEX, most_threads, ordered_dtype, plan_kernel, run_pool
+from fastconv._pool_plan import ordered_dtype, plan_kernel, pooled
 from fastconv._sizes import flag, freeze
 
 
 @_cpu.remembers_kernels
 @lru_cache(maxsize=1024)
-def plan_adaptive(function, rank, shape, dtype, order, output_size, maximum, indices):
+def plan_adaptive(function, rank, shape, dtype, order, output_size, maximum, indices, one_axis):
     """Check all shapes and arguments of an adaptive pooling and choose its kernel."""
     pool = adaptive_geometry(function, rank, shape, output_size, maximum)
+    if one_axis and max(pool.output) == 1:
+        row = adaptive_geometry(function, 1, (*shape[:-rank], prod(shape[-rank:])), 1, maximum)
+        pool = pool._replace(geometry=row.geometry)
     return plan_kernel(pool, rank, shape, dtype, order, indices)
+
+
+def is_one_axis(x, rank, order):
+    """Whether the elements of a plane, or its pixels, lie at equal distances, so that they can be read as one row."""
+    if x.ndim <= rank or (order == FIRST and x.strides[-1] != x.itemsize):
+        return False
+    steps = zip(x.strides[-rank:-1], x.shape[-rank:][1:], x.strides[-rank:][1:], strict=True)
+    return all(outer == size * inner for outer, size, inner in steps)
 
 
 def adaptive_pool(function, rank, input, output_size, maximum, return_indices=False):
@@ -25,6 +37,7 @@ def adaptive_pool(function, rank, input, output_size, maximum, return_indices=Fa
     return by_plan(function, settings, input) if result is None else result
 
 
+@names_memory_errors
 def by_plan(function, settings, input):
     """The long way: arrays, plan, kernel, result."""
     _, rank, output_size, maximum, return_indices = settings
@@ -32,19 +45,9 @@ def by_plan(function, settings, input):
     dtype = ordered_dtype(function, input=x) if maximum else float_dtype(function, input=x)
     order = layout(x, rank)
     indices = flag(function, "return_indices", return_indices)
-    plan = plan_adaptive(
-        function, rank, x.shape, dtype, order, freeze(function, "output_size", output_size), maximum, indices
-    )
-    shape = x.shape[:-rank] + plan.output
-    result = empty(shape, rank, plan.dtype, order)
-    at = empty(shape, rank, INDEX, order) if indices else None
-    if result.size:
-        x = readable(x, rank, plan.dtype, order)
-        run_pool(plan, x, result, at, rank, order)
-        if not indices and plan.dtype == dtype and x is input and plan.order == order:
-            remember(result, plan, (rank, plan.blank), most_threads(x.size), x, None, None, settings)
-    result = finish(result, None, dtype)
-    return (result, at) if indices else result
+    size, one_axis = freeze(function, "output_size", output_size), is_one_axis(x, rank, order)
+    plan = plan_adaptive(function, rank, x.shape, dtype, order, size, maximum, indices, one_axis)
+    return pooled(plan, settings, input, x, dtype, order, indices=indices)
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False):

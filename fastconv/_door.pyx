@@ -5,7 +5,7 @@ and settings. So where all of these are as in an earlier call, and the arrays of
 kernel is called at once, for a result that lies as the earlier one did. No rule is written here: what is not known goes
 the long way, through `_conv` or `_pool_plan`, which make it known.
 
-    again      key of the arrays, settings  ->  what is known  ->  result, kernel
+    again      key of the arrays, settings  ->  what is known  ->  result or two, kernel
     remember   at the end of the long way
 
 The long way takes 4 us beside the kernel and this one 0.4 (asv_bench/peers.py --family tiny).
@@ -35,6 +35,12 @@ cdef struct Key:
     Py_ssize_t field[FIELDS]
 
 
+cdef class Result:
+    """An array to be made."""
+    cdef np.dtype dtype
+    cdef np.npy_intp strides[AXES]
+
+
 cdef class Call:
     """What is known of the calls that have one key and the same settings."""
     cdef Key key
@@ -43,10 +49,9 @@ cdef class Call:
     cdef object first, second           # what the kernel takes last, before the threads
     cdef bint convolves
     cdef Py_ssize_t threads             # that it is worth
-    cdef np.dtype dtype                 # of the result
-    cdef int ndim
+    cdef int ndim                       # of a result
     cdef np.npy_intp shape[AXES]
-    cdef np.npy_intp strides[AXES]
+    cdef Result result, places          # the latter, where a maximum was, may be None
 
 
 cdef list known = [None] * SLOTS
@@ -146,12 +151,20 @@ def again(pack, x, w, b, tuple settings):
         return None                     # the long way says of which function
 
 
-cdef np.ndarray call_again(Call call, pack, x, w, b):
-    cdef np.ndarray result
+cdef np.ndarray make(Call call, Result like):
+    Py_INCREF(like.dtype)
+    return PyArray_NewFromDescr(<PyTypeObject *> np.ndarray, like.dtype, call.ndim, call.shape, like.strides, NULL, 0,
+                                NULL)
+
+
+cdef call_again(Call call, pack, x, w, b):
+    cdef np.ndarray result = make(call, call.result)
+    cdef np.ndarray places
     threads = 1 if call.threads == 1 else min(call.threads, get_num_threads())
-    Py_INCREF(call.dtype)
-    result = PyArray_NewFromDescr(<PyTypeObject *> np.ndarray, call.dtype, call.ndim, call.shape, call.strides, NULL, 0,
-                                  NULL)
+    if call.places is not None:
+        places = make(call, call.places)
+        call.run(call.geometry, x, result, places, call.first, call.second, threads)
+        return result, places
     if not call.convolves:
         call.run(call.geometry, x, result, call.first, call.second, threads)
     elif pack is None or call.packing is None:
@@ -161,11 +174,21 @@ cdef np.ndarray call_again(Call call, pack, x, w, b):
     return result
 
 
-def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tuple settings):
+cdef Result kind_of(np.ndarray array):
+    cdef Result kind = Result()
+    cdef int axis
+    kind.dtype = array.dtype
+    for axis in range(np.PyArray_NDIM(array)):
+        kind.strides[axis] = np.PyArray_STRIDE(array, axis)
+    return kind
+
+
+def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tuple settings, np.ndarray places=None):
     """Make a call known whose operands went to the kernel of `plan` as they were, and whose result is `result`.
 
     constants : the two that the kernel takes after the arrays
     threads : the most that are worth it
+    places : a second result, of the shape of the first
     """
     cdef Call call = Call()
     cdef int axis
@@ -176,8 +199,9 @@ def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tu
     call.convolves = w is not None
     call.packing = plan.packing if call.convolves else None
     call.first, call.second = constants
-    call.threads, call.dtype, call.ndim = threads, result.dtype, np.PyArray_NDIM(result)
+    call.threads, call.ndim = threads, np.PyArray_NDIM(result)
     for axis in range(call.ndim):
         call.shape[axis] = np.PyArray_DIM(result, axis)
-        call.strides[axis] = np.PyArray_STRIDE(result, axis)
+    call.result = kind_of(result)
+    call.places = None if places is None else kind_of(places)
     known[slot(&call.key, settings)] = call

@@ -1,21 +1,15 @@
 """The fronts of global pooling, which is adaptive pooling to one output."""
 
-import numpy as np
-
 from fastconv._adaptive import adaptive_pool
 from fastconv._arrays import array
 
 
 def global_pool(function, input, maximum):
-    """One value for each plane of (n, c, *spatial), whose axes are read as one where memory allows it."""
+    """One value for each plane of (n, c, *spatial)."""
     x = array(function, "input", input)
     rank = x.ndim - 2
     if rank not in (1, 2, 3):
         raise ValueError(f"{function}: input must have shape (n, c, *spatial) with one to three axes, got {x.shape}")
-    steps = zip(x.strides[2:-1], x.shape[3:], x.strides[3:], strict=True)
-    if x.size and all(outer == size * inner for outer, size, inner in steps):
-        result = adaptive_pool(function, 1, x.reshape(*x.shape[:2], -1), 1, maximum)
-        return result[(..., *(np.newaxis,) * (rank - 1))]
     return adaptive_pool(function, rank, x, 1, maximum)
 
 

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from itertools import accumulate, product
-from math import inf
 from threading import local
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from fastconv import _cpu
 from fastconv._arrays import (
     FIRST,
     FLOATS,
-    LAST,
     array,
     channels_first,
     check_out,
@@ -20,7 +18,6 @@ from fastconv._arrays import (
     copy,
     empty,
     finish,
-    five,
     float_dtype,
     layout,
     names_memory_errors,
@@ -37,8 +34,8 @@ SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}
 SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
 ORDERED = FLOATS | INTEGERS  # what max pooling takes, each to itself
 INDEX = np.dtype(np.int64)
-# Channels-first planes whose rows have at most so many bytes are turned where windows have no way of their own: with so
-# many channels or more, vectors along them serve all windows alike (asv_bench, Windows; peers.py --family misc).
+# Channels-first planes with rows of at most so many bytes are turned for the gradient of a mean: with so many channels
+# or more, vectors along them serve all windows alike (asv_bench, Windows; peers.py --family misc).
 NARROW = 128
 CHANNELS = 16
 PART = 2**19  # bytes of a copy, or so many as 16 channels of one image take
@@ -46,10 +43,9 @@ _copies = local()  # each thread's memory for copies, kept: for the system to ma
 
 
 class PoolPlan(NamedTuple):
-    run: object  # kernel(geometry, x, out, rank, blank, threads), or kernel(x, out, at, geometry, threads) with indices
+    run: object  # kernel(geometry, x, out, rank, blank, threads), the places of maxima after `out` if there are any
     geometry: tuple
     dtype: np.dtype  # the kernel's
-    order: int  # the kernel's memory order
     output: tuple  # spatial
     blank: float | int  # what changes nothing: the lowest value, or zero
 
@@ -63,23 +59,23 @@ def plan_pool(function, rank, shape, dtype, order, kernel, stride, padding, dila
 
 
 def plan_kernel(pool, rank, shape, dtype, order, indices):
-    """The kernel for a geometry, and its memory order."""
-    dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
-    module, kind, geometry = _cpu.kernel("pool_at" if indices else "pool"), SPECIALISATION[dtype.name], pool.geometry
-    channels = shape[-rank - 1] if len(shape) > rank else 1
-    narrow = inf if indices and geometry.adaptive else NARROW  # which are searched element by element otherwise
-    if turns(order, channels, shape[-1], dtype, narrow) and (
-        indices or not module.has_own_way[kind](tuple(geometry), 0)
-    ):
-        order = LAST
-    check_row(geometry, 1 if order == FIRST else channels)
-    run = (module.first if order == FIRST else module.last)[kind]
-    return PoolPlan(run, tuple(geometry), dtype, order, pool.output, lowest(dtype) if geometry.maximum else 0)
+    """The kernel for a geometry in memory order `order`."""
+    dtype, geometry = compute_dtype(dtype) if dtype.kind == "f" else dtype, pool.geometry
+    check_row(geometry, 1 if order == FIRST else channels_of(shape, rank))
+    module = _cpu.kernel("pool_at" if indices else "pool")
+    run = (module.first if order == FIRST else module.last)[SPECIALISATION[dtype.name]]
+    return PoolPlan(run, tuple(geometry), dtype, pool.output, lowest(dtype) if geometry.maximum else 0)
 
 
-def turns(order, channels, width, dtype, narrow=NARROW):
+def channels_of(shape, rank):
+    """The channels of (n, c, *spatial) or (c, *spatial)."""
+    return shape[-rank - 1] if len(shape) > rank else 1
+
+
+def turns(order, shape, rank, dtype, narrow=NARROW):
     """Whether arrays in memory order `order` are computed channels-last all the same."""
-    return order == FIRST and channels >= CHANNELS and width * dtype.itemsize <= narrow and dtype.itemsize >= 4
+    wide = channels_of(shape, rank) >= CHANNELS and dtype.itemsize >= 4
+    return order == FIRST and wide and shape[-1] * dtype.itemsize <= narrow
 
 
 def lowest(dtype):
@@ -91,15 +87,15 @@ def pool(
     function, rank, input, kernel_size, stride, padding, dilation, ceil_mode, rule, dtype_of, out=None, indices=False
 ):
     """Pool every window to one value; with `indices`, return also where each maximum was."""
-    settings = function, rank, kernel_size, stride, padding, dilation, ceil_mode, rule
-    result = again(None, input, None, None, settings) if out is None and not indices else None
-    return by_plan(function, settings, input, dtype_of, out, indices) if result is None else result
+    settings = function, rank, kernel_size, stride, padding, dilation, ceil_mode, rule, indices
+    result = again(None, input, None, None, settings) if out is None else None
+    return by_plan(function, settings, input, dtype_of, out) if result is None else result
 
 
 @names_memory_errors
-def by_plan(function, settings, input, dtype_of, out, indices):
+def by_plan(function, settings, input, dtype_of, out):
     """The long way: arrays, plan, kernel, result."""
-    _, rank, kernel_size, stride, padding, dilation, ceil_mode, rule = settings
+    _, rank, kernel_size, stride, padding, dilation, ceil_mode, rule, indices = settings
     x = array(function, "input", input)
     dtype = dtype_of(function, input=x)
     order = layout(x, rank)
@@ -117,29 +113,25 @@ def by_plan(function, settings, input, dtype_of, out, indices):
         rule,
         indices,
     )
-    shape = x.shape[:-rank] + plan.output
     if out is not None:
-        check_out(function, out, shape, dtype)
+        check_out(function, out, x.shape[:-rank] + plan.output, dtype)
+    return pooled(plan, settings, input, x, dtype, order, out, indices)
+
+
+def pooled(plan, settings, input, x, dtype, order, out=None, indices=False):
+    """What `plan` makes of `x`, the array of `input`: its result, and where each maximum was if there are `indices`."""
+    rank = settings[1]
+    shape = x.shape[:-rank] + plan.output
     result = target(out, shape, rank, plan.dtype, order, (x,))
-    at = empty(shape, rank, INDEX, order) if indices else None
+    places = empty(shape, rank, INDEX, order) if indices else None
     if result.size:
         x = readable(x, rank, plan.dtype, order)
-        run_pool(plan, x, result, at, rank, order)
-        if out is None and not indices and plan.dtype == dtype and x is input and plan.order == order:
-            remember(result, plan, (rank, plan.blank), most_threads(x.size), x, None, None, settings)
+        outputs, constants = (result, places) if indices else (result,), (rank, plan.blank)
+        plan.run(plan.geometry, x, *outputs, *constants, threads_for(x.size))
+        if out is None and plan.dtype == dtype and x is input:
+            remember(result, plan, constants, most_threads(x.size), x, None, None, settings, places)
     result = finish(result, out, dtype)
-    return (result, at) if indices else result
-
-
-def run_pool(plan, x, result, at, rank, order):
-    """The kernel of `plan` on arrays in memory order `order`; `at` takes the places of the maxima, or is None."""
-    if plan.order != order:
-        outputs = [result] if at is None else [result, at]
-        by_parts(lambda x, *part: run_pool(plan, x, part[0], *(part[1:] or [None]), rank, LAST), [x], outputs, rank)
-    elif at is None:
-        plan.run(plan.geometry, x, result, rank, plan.blank, threads_for(x.size))
-    else:
-        plan.run(five(x, rank), five(result, rank), five(at, rank), plan.geometry, threads_for(x.size))
+    return (result, places) if indices else result
 
 
 def by_parts(run, inputs, outputs, rank):

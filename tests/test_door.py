@@ -19,6 +19,7 @@ CALLS = {
     "adaptive_avg_pool2d": lambda x, w, b: fastconv.adaptive_avg_pool2d(x, (2, None)),
     "global_max_pool": lambda x, w, b: fastconv.global_max_pool(x),
     "avg_pool2d": lambda x, w, b: fastconv.avg_pool2d(x, (3, 2), 1),
+    "lp_pool2d": lambda x, w, b: fastconv.lp_pool2d(x, 1, (2, 3)),
 }
 over_calls = pytest.mark.parametrize("name", CALLS)
 
@@ -111,7 +112,7 @@ def test_another_cpu_level_knows_nothing():
     """What is known holds a kernel of one level."""
     x, _, _ = operands()
     fastconv.max_pool2d(x, 2)
-    settings = "max_pool2d", 2, 2, None, 0, 1, False, (1, 0, None)
+    settings = "max_pool2d", 2, 2, None, 0, 1, False, (1, 0, None), False
     assert is_known(x, *settings)
     with _cpu.override("baseline"):
         assert not is_known(x, *settings)

@@ -9,7 +9,13 @@ from fastconv import _pool_plan, grad
 from tests import data
 from tests.layouts import LAYOUTS
 
-SIZES = {"images": (3, 40, 7, 9), "one image": (20, 5, 6), "wide": (2, 17, 3, 300)}
+SIZES = {
+    "images": (3, 40, 7, 9),
+    "many channels": (2, 200, 7, 7),
+    "large": (1, 33, 60, 30),
+    "one image": (20, 5, 6),
+    "wide": (2, 17, 3, 300),
+}
 CALLS = {
     "dilated": lambda x: fastconv.max_pool2d(x, 2, 1, dilation=2),
     "mean of 2x3": lambda x: fastconv.avg_pool2d(x, (2, 3), 1, (1, 0)),
@@ -25,7 +31,7 @@ CALLS = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", CALLS)
 def test_memory_order_is_the_callers(name, size, part, dtype, cpu_level, monkeypatch):
-    """In parts of any size, of images or of channels; a second call meets the memory that the first one left."""
+    """In blocks of channels; gradients in parts of any size, a second call in the memory that the first one left."""
     monkeypatch.setattr(_pool_plan, "PART", part)
     x = data.integers(SIZES[size], dtype)
     for sign in (1, -1):

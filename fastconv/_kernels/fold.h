@@ -1,11 +1,11 @@
-/* The largest or the sum of many rows, element by element, and of one long row.
+/* The largest or the sum of the elements of windows, side by side: the same place of each of many rows.
  *
- *     fold_rows:  to[j] = x[j] (+) x[j + step] (+) ... (+) x[j + (count - 1) * step],    0 <= j < n
- *     fold_row:   to[0] = x[0] (+) ... (+) x[n - 1]
+ *     to[p * n + j] = (+) over r, k of  x[p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
  *
- * FOLDED vectors go down side by side in registers; one long row is as many rows as wide. A sum of more than CHUNK rows
- * is the sum of its halves, so that rounding errors grow with the logarithm of the count [1]. Maxima let NaN get lost,
- * notice that by a sum, and start again, as in `strips.h`.
+ * so that a window is `rows` x `taps` rows of n elements: pixels of as many channels, or rows of an image one below the
+ * other. FOLDED vectors go over a whole window side by side in registers. A sum of more than CHUNK elements is the sum of
+ * its halves, so that rounding errors grow with the logarithm of the count [1]. Maxima let NaN get lost, notice that by
+ * a sum, and start again, as in `strips.h`.
  *
  * [1] N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993) 783-799,
  *     doi:10.1137/0914050.
@@ -18,20 +18,46 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include "simd.h"
+#include "keep.h"
 #include "vectors.h"
 
 #define FOLDED 4
 enum { FOLD_LARGEST, FOLD_CAREFUL, FOLD_SUM };
+enum { FOLD_PLAIN, FOLD_DIVIDED, FOLD_SCALED }; /* what becomes of a sum: divided by `by`, or times it, which is exact */
+
+typedef struct {
+    ptrdiff_t rows, row; /* rows of a window, and the elements from one to the next; */
+    ptrdiff_t taps, tap; /* its elements in a row, and those from one to the next */
+} Fold;
+
+typedef struct {
+    ptrdiff_t count, next; /* windows, and the elements from one to the next */
+    double by;
+    int end;
+} FoldRun;
+
+/* The two halves of a window. */
+static ALWAYS_INLINE ptrdiff_t halves(const Fold *f, Fold *first, Fold *second)
+{
+    *first = *second = *f;
+    if (f->rows > 1) {
+        first->rows = f->rows / 2;
+        second->rows = f->rows - first->rows;
+        return first->rows * f->row;
+    }
+    first->taps = f->taps / 2;
+    second->taps = f->taps - first->taps;
+    return first->taps * f->tap;
+}
 
 #define EACH_TYPE "fold.h"
 #include "each_type.h"
 #undef EACH_TYPE
 
-#define fold_rows(to, x, step, count, n, maximum) BY_TYPE(fold_rows, to)(to, x, step, count, n, maximum)
+#define fold_windows(to, x, f, run, n, maximum) BY_TYPE(fold_windows, to)(to, x, f, run, n, maximum)
 #define fold_row(to, x, n, maximum) BY_TYPE(fold_row, to)(to, x, n, maximum)
 
-#else
+#elif defined(ELEMENT)
 
 #define vec NAMED(fold_vec)
 #define mask NAMED(fold_mask)
@@ -52,7 +78,9 @@ static ALWAYS_INLINE vec NAMED(fold_both)(vec a, vec b, int kind)
     if (kind == FOLD_CAREFUL)
         return SELECT(vec, mask, (mask)(a > b) | (mask)(a != a), a, b);
 #endif
-    return SELECT(vec, mask, (mask)(a > b), a, b);
+    vec larger;
+    LARGER_LANES(larger, a, b);
+    return larger;
 }
 
 static ALWAYS_INLINE ELEMENT NAMED(fold_two)(ELEMENT a, ELEMENT b, int maximum)
@@ -60,120 +88,140 @@ static ALWAYS_INLINE ELEMENT NAMED(fold_two)(ELEMENT a, ELEMENT b, int maximum)
     return maximum ? NAMED(larger)(a, b) : (ELEMENT)(a + b);
 }
 
-/* all[i], of `width` vectors side by side, over count >= 1 rows. Says whether a NaN may have been lost. */
-static ALWAYS_INLINE int NAMED(fold_some)(const ELEMENT *x, ptrdiff_t step, ptrdiff_t count, int width, int kind,
-                                          vec *all)
-{
-    vec v[FOLDED], seen[FOLDED];
-    UNROLL for (int i = 0; i < width; i++)
-        v[i] = seen[i] = *(const vec *)(x + i * LANES);
-    for (ptrdiff_t k = 1; k < count; k++)
-        UNROLL for (int i = 0; i < width; i++) {
-            const vec next = *(const vec *)(x + k * step + i * LANES);
-            v[i] = NAMED(fold_both)(v[i], next, kind);
 #ifdef FLOATING
-            if (kind == FOLD_LARGEST)
-                seen[i] += next;
+static ALWAYS_INLINE int NAMED(fold_lost)(vec seen)
+{
+    const mask nan = (mask)(seen != seen);
+    BITS lanes[LANES], any = 0;
+    memcpy(lanes, &nan, sizeof lanes);
+    UNROLL for (int i = 0; i < LANES; i++)
+        any |= lanes[i];
+    return any != 0;
+}
 #endif
-        }
+
+/* all[i], of `width` vectors side by side, over a window. What may be NaN is added to seen[i]. */
+static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, int kind, vec *all, vec *seen)
+{
+    vec v[FOLDED];
     UNROLL for (int i = 0; i < width; i++)
+        v[i] = *(const vec *)(x + i * LANES);
+    for (ptrdiff_t r = 0; r < f->rows; r++)
+        for (ptrdiff_t k = r == 0; k < f->taps; k++)
+            UNROLL for (int i = 0; i < width; i++) {
+                vec next = *(const vec *)(x + r * f->row + k * f->tap + i * LANES);
+#ifdef FLOATING
+                if (kind == FOLD_LARGEST) {
+                    LOADED_ONCE(next);
+                    seen[i] += next;
+                }
+#endif
+                v[i] = NAMED(fold_both)(v[i], next, kind);
+            }
+    UNROLL for (int i = 0; i < width; i++) {
         all[i] = v[i];
 #ifdef FLOATING
-    if (kind == FOLD_LARGEST) {
-        UNROLL for (int i = 1; i < width; i++)
-            seen[0] += seen[i];
-        ELEMENT sum[LANES], nan = 0;
-        memcpy(sum, seen, sizeof sum);
-        UNROLL for (int i = 0; i < LANES; i++)
-            nan += sum[i];
-        return nan != nan;
-    }
+        if (kind == FOLD_LARGEST)
+            seen[i] += *(const vec *)(x + i * LANES);
 #endif
-    return 0;
+    }
 }
 
-static NEVER_INLINE void NAMED(fold_largest)(const ELEMENT *x, ptrdiff_t step, ptrdiff_t count, int width, vec *all)
+static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int width, vec *all)
 {
-    if (width == FOLDED) {
-        if (NAMED(fold_some)(x, step, count, FOLDED, FOLD_LARGEST, all))
-            NAMED(fold_some)(x, step, count, FOLDED, FOLD_CAREFUL, all);
-    } else if (NAMED(fold_some)(x, step, count, 1, FOLD_LARGEST, all))
-        NAMED(fold_some)(x, step, count, 1, FOLD_CAREFUL, all);
-}
-
-static NEVER_INLINE void NAMED(fold_sum)(const ELEMENT *x, ptrdiff_t step, ptrdiff_t count, int width, vec *all)
-{
-    if (count > CHUNK) {
+    if (f->rows * f->taps > CHUNK) {
         vec rest[FOLDED];
-        NAMED(fold_sum)(x, step, count / 2, width, all);
-        NAMED(fold_sum)(x + count / 2 * step, step, count - count / 2, width, rest);
+        Fold first, second;
+        const ptrdiff_t middle = halves(f, &first, &second);
+        NAMED(fold_halves)(x, &first, width, all);
+        NAMED(fold_halves)(x + middle, &second, width, rest);
         for (int i = 0; i < width; i++)
             all[i] += rest[i];
     } else if (width == FOLDED)
-        NAMED(fold_some)(x, step, count, FOLDED, FOLD_SUM, all);
+        NAMED(fold_some)(x, f, FOLDED, FOLD_SUM, all, NULL);
+    else if (width == 2)
+        NAMED(fold_some)(x, f, 2, FOLD_SUM, all, NULL);
     else
-        NAMED(fold_some)(x, step, count, 1, FOLD_SUM, all);
+        NAMED(fold_some)(x, f, 1, FOLD_SUM, all, NULL);
 }
 
-static inline void NAMED(fold_all)(const ELEMENT *x, ptrdiff_t step, ptrdiff_t count, int width, int maximum, vec *all)
+static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, int kind, vec *all, vec *seen)
 {
-    if (maximum)
-        NAMED(fold_largest)(x, step, count, width, all);
+    if (kind == FOLD_SUM && f->rows * f->taps > CHUNK)
+        NAMED(fold_halves)(x, f, width, all);
     else
-        NAMED(fold_sum)(x, step, count, width, all);
+        NAMED(fold_some)(x, f, width, kind, all, seen);
 }
 
 /* The same for one element of each row. */
-static ELEMENT NAMED(fold_one)(const ELEMENT *x, ptrdiff_t step, ptrdiff_t count, int maximum)
+static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
 {
-    if (!maximum && count > CHUNK)
-        return NAMED(fold_one)(x, step, count / 2, 0)
-            + NAMED(fold_one)(x + count / 2 * step, step, count - count / 2, 0);
+    if (!maximum && f->rows * f->taps > CHUNK) {
+        Fold first, second;
+        const ptrdiff_t middle = halves(f, &first, &second);
+        return NAMED(fold_one)(x, &first, 0) + NAMED(fold_one)(x + middle, &second, 0);
+    }
     ELEMENT all = x[0];
-    for (ptrdiff_t k = 1; k < count; k++)
-        all = NAMED(fold_two)(all, x[k * step], maximum);
+    for (ptrdiff_t r = 0; r < f->rows; r++)
+        for (ptrdiff_t k = r == 0; k < f->taps; k++)
+            all = NAMED(fold_two)(all, x[r * f->row + k * f->tap], maximum);
     return all;
 }
 
-static void NAMED(fold_rows)(ELEMENT *to, const ELEMENT *x, ptrdiff_t step, ptrdiff_t count, ptrdiff_t n, int maximum)
+#define PART(width) do { \
+        NAMED(fold_part)(x + j, f, width, kind, all, seen); \
+        UNROLL for (int i = 0; i < width; i++) { \
+            if (kind == FOLD_SUM && run->end == FOLD_DIVIDED) \
+                all[i] /= by; \
+            if (kind == FOLD_SUM && run->end == FOLD_SCALED) \
+                all[i] *= by; \
+            *(vec *)(to + j + i * LANES) = all[i]; \
+        } \
+    } while (0)
+
+/* All windows of a run. Says whether a NaN may have been lost. */
+static ALWAYS_INLINE int NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
+                                         int kind)
 {
-    vec all[FOLDED];
-    ptrdiff_t j = 0;
-    for (; j + FOLDED * LANES <= n; j += FOLDED * LANES) {
-        NAMED(fold_all)(x + j, step, count, FOLDED, maximum, all);
-        memcpy(to + j, all, sizeof all);
+    const ELEMENT by = (ELEMENT)run->by;
+    vec all[FOLDED], seen[FOLDED] = {{0}};
+    for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += n) {
+        ptrdiff_t j = 0;
+        for (; j + FOLDED * LANES <= n; j += FOLDED * LANES)
+            PART(FOLDED);
+        for (; j + 2 * LANES <= n; j += 2 * LANES)
+            PART(2);
+        for (; j < n && n >= LANES; j += LANES) {
+            j = j + LANES > n ? n - LANES : j;
+            PART(1);
+        }
+        for (; j < n; j++) {
+            const ELEMENT one = NAMED(fold_one)(x + j, f, kind != FOLD_SUM);
+            to[j] = run->end == FOLD_DIVIDED ? one / by : run->end == FOLD_SCALED ? one * by : one;
+        }
     }
-    for (; j < n && n >= LANES; j += LANES) {
-        j = j + LANES > n ? n - LANES : j;
-        NAMED(fold_all)(x + j, step, count, 1, maximum, all);
-        *(vec *)(to + j) = all[0];
-    }
-    for (; j < n; j++)
-        to[j] = NAMED(fold_one)(x + j, step, count, maximum);
+#ifdef FLOATING
+    if (kind == FOLD_LARGEST)
+        return NAMED(fold_lost)((seen[0] + seen[1]) + (seen[2] + seen[3]));
+#endif
+    return 0;
+}
+#undef PART
+
+static void NAMED(fold_windows)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
+                                int maximum)
+{
+    if (!maximum)
+        NAMED(fold_run)(to, x, f, run, n, FOLD_SUM);
+    else if (NAMED(fold_run)(to, x, f, run, n, FOLD_LARGEST))
+        NAMED(fold_run)(to, x, f, run, n, FOLD_CAREFUL);
 }
 
+/* The largest or the sum of one short row. */
 static void NAMED(fold_row)(ELEMENT *to, const ELEMENT *x, ptrdiff_t n, int maximum)
 {
-    if (n < LANES) {
-        *to = NAMED(fold_one)(x, 1, n, maximum);
-        return;
-    }
-    vec all[FOLDED];
-    const int width = n < FOLDED * LANES ? 1 : FOLDED, kind = maximum ? FOLD_CAREFUL : FOLD_SUM;
-    const ptrdiff_t whole = n / (width * LANES) * (width * LANES), single = (n - whole) / LANES;
-    NAMED(fold_all)(x, width * LANES, n / (width * LANES), width, maximum, all);
-    for (int i = 1; i < width; i++)
-        all[0] = NAMED(fold_both)(all[0], all[i], kind);
-    for (ptrdiff_t i = 0; i < single; i++)
-        all[0] = NAMED(fold_both)(all[0], *(const vec *)(x + whole + i * LANES), kind);
-    ELEMENT lanes[LANES];
-    memcpy(lanes, all, sizeof lanes);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            lanes[i] = NAMED(fold_two)(lanes[i], lanes[i + half], maximum);
-    for (ptrdiff_t i = whole + single * LANES; i < n; i++)
-        lanes[0] = NAMED(fold_two)(lanes[0], x[i], maximum);
-    *to = lanes[0];
+    const Fold f = {1, 0, n, 1};
+    *to = NAMED(fold_one)(x, &f, maximum);
 }
 #undef vec
 #undef mask

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include "keep.h"
 #include "shuffle.h"
 #include "vectors.h"
 
@@ -84,17 +85,24 @@ static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Wi
         key[i] += (BITS)((w->before - (j + i) * w->step + w->key - 1) / w->key * w->key);
     for (ptrdiff_t r = 0; r < w->rows; r++)
         for (ptrdiff_t k = 0; k < w->taps; k++) {
-            const vec v = NAMED(at_load)(x + r * w->row + k * w->tap, next);
-            const mask now = (BITS)(w->keys[r] + k * w->key) - (mask){0};
-            mask better = (mask)(v > all);
+            vec v = NAMED(at_load)(x + r * w->row + k * w->tap, next), larger;
+            const BITS now = (BITS)(w->keys[r] + k * w->key);
 #ifdef FLOATING
-            if (careful)
-                better = ~(mask)(v <= all) & (mask)(all == all);
-            else
-                *seen += v;
+            if (careful) {
+                const mask better = ~(mask)(v <= all) & (mask)(all == all);
+                all = SELECT(vec, mask, better, v, all);
+                key = (better & now) | (~better & key);
+                continue;
+            }
+            LOADED_ONCE(v);
+            *seen += v;
 #endif
-            all = SELECT(vec, mask, better, v, all);
-            key = (better & now) | (~better & key);
+            vec before = all; /* another vector to the compiler: the maximum is not to wait for the comparison */
+            LOADED_ONCE(before);
+            _Pragma("GCC unroll 1") for (int i = 0; i < COUNT; i++)
+                key[i] = v[i] > before[i] ? now : key[i];
+            LARGER_LANES(larger, v, all);
+            all = larger;
         }
     *(vec *)best = all;
     *(wide *)index = at + __builtin_convertvector(key, wide) + (w->index + j * w->step);
@@ -125,11 +133,14 @@ static ALWAYS_INLINE int NAMED(at_all)(ELEMENT *best, int64_t *index, const Wind
         memcpy(best, few, n * sizeof *best);
         memcpy(index, places, n * sizeof *index);
     }
+    int64_t any = 0;
+#ifdef FLOATING
     const mask nan = (mask)(seen != seen);
-    int64_t words[BYTES / 8], any = 0;
+    int64_t words[BYTES / 8];
     memcpy(words, &nan, sizeof words);
     UNROLL for (int i = 0; i < BYTES / 8; i++)
         any |= words[i];
+#endif
     return any != 0;
 }
 

@@ -1,22 +1,26 @@
 """Max pooling with the place of each maximum: the flat index within its spatial plane, of the first of equals.
 
 The taps of a window are taken in the order of their indices, each for as many outputs as a vector holds: neighbours in
-a row (channels-first) or channels (channels-last), see `largest_at.h`. With channels-first memory and padding the rows
-of input under a row of outputs are first copied between blanks:
+a row (channels-first) or channels (channels-last), see `largest_at.h`. With channels-first memory and padding, or fewer
+outputs than a vector has lanes, the rows of input under a row of outputs are first copied between blanks:
 
     x  ---------------            ..---------------..      kd * kh rows, a blank at each place of the padding;
        ---------------     ->     ..---------------..      what lies beyond the image above or below is left out
 
-Adaptive windows, elements of one or two bytes, windows too large to be staged and few channels go tap by tap.
+Narrow planes, and those of adaptive windows, are turned first (`turned.pxd`). Elements of one or two bytes, windows too
+large to be staged, adaptive ones over large planes and few channels go tap by tap.
 
 Every output is computed whole by one thread.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY
-from libc.stdint cimport INT32_MAX, int64_t, uint8_t, uint16_t
+from libc.stdint cimport INT32_MAX, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+
+from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.strips cimport parts_of, plane_of
+from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
 )
@@ -46,14 +50,15 @@ cdef struct Work:
     # how one thread's scratch is divided
     Py_ssize_t pitch                   # elements from one padded row to the next; 0: outputs are computed one by one
     Py_ssize_t rows                    # of a window; so many distances, and so many padded rows where there are any
+    Py_ssize_t lanes                   # of a vector
     Py_ssize_t size                    # bytes
 
 
 cdef void outputs(
     number *best, int64_t *index, const number *x, const Strides *t, const PoolShape *s, Place at, Py_ssize_t u,
-    Py_ssize_t kw, Py_ssize_t step, Py_ssize_t n,
+    Py_ssize_t kw, Py_ssize_t n,
 ) noexcept nogil:
-    """best[j] and index[j] of the windows at (at.z, at.y, u) of x[.. + j * step]; index[j] as if j were 0."""
+    """best[j] and index[j] of the windows at (at.z, at.y, u) of x[.. + j], 0 <= j < n; index[j] as if j were 0."""
     cdef Py_ssize_t k0 = taps_below(0, u, kw, s.dw), k1 = taps_below(s.iw, u, kw, s.dw)
     cdef Py_ssize_t i, j, k, m, row, column
     cdef const number *v
@@ -65,45 +70,61 @@ cdef void outputs(
                 column = u + k * s.dw
                 v = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h + column * t.w
                 if more:
-                    keep_largest(best, index, v, step, <int64_t> (row * s.iw + column), n)
+                    keep_largest(best, index, v, <int64_t> (row * s.iw + column), n)
                 else:
                     for m in range(n):
-                        best[m] = v[m * step]
+                        best[m] = v[m]
                         index[m] = row * s.iw + column
                 more = True
 
 
-cdef inline number lowest(const number *x) noexcept nogil:
-    """The value that no other one of the type is below."""
-    if number is float or number is double:
-        return <number> -INFINITY
-    elif number is uint8_t or number is uint16_t:
-        return 0
-    else:
-        return <number> (-(<int64_t> 1 << (8 * sizeof(number) - 1)))
+cdef void one_output(
+    number *best, int64_t *index, const number *x, const Strides *t, const PoolShape *s, const Place *at, Py_ssize_t u,
+    Py_ssize_t kw,
+) noexcept nogil:
+    """The same for one output, in registers."""
+    cdef Py_ssize_t k0 = taps_below(0, u, kw, s.dw), k1 = taps_below(s.iw, u, kw, s.dw), i, j, k, row
+    cdef Py_ssize_t most = ((at.z + at.i0 * s.dd) * s.ih + at.y + at.j0 * s.dh) * s.iw + u + k0 * s.dw
+    cdef const number *v = x + (at.z + at.i0 * s.dd) * t.d + (at.y + at.j0 * s.dh) * t.h + u * t.w
+    cdef number largest = v[k0 * s.dw * t.w]
+    cdef bint better
+    for i in range(at.i0, at.i1):
+        for j in range(at.j0, at.j1):
+            row = (at.z + i * s.dd) * s.ih + at.y + j * s.dh
+            v = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h + u * t.w
+            for k in range(k0, k1):
+                better = v[k * s.dw * t.w] > largest
+                if number is float or number is double:
+                    better = not v[k * s.dw * t.w] <= largest and largest == largest
+                if better:
+                    largest = v[k * s.dw * t.w]
+                    most = row * s.iw + u + k * s.dw
+    best[0], index[0] = largest, most
 
 
 cdef void row_first(
-    const number *x, number *out, int64_t *index, Py_ssize_t r, const Strides *t, PoolShape s, const Work *w,
+    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
     char *scratch, const number *blank,
 ) noexcept nogil:
-    """Row `r` of the output, counted over (n, c, od, oh)."""
-    cdef Py_ssize_t plane = r // s.oh, channel = plane // s.od, i, j
-    cdef Place at = place(&s, plane % s.od, r % s.oh)
+    """One row of outputs of the plane x, whose windows are at `at`."""
+    cdef Py_ssize_t i, j
     cdef int64_t *keys = <int64_t *> scratch
     cdef number *staged = <number *> (keys + w.rows)
     cdef const number *row
     cdef Windows f
-    x += channel // t.channels * t.n + channel % t.channels * t.c
-    out += r * s.ow
-    index += r * s.ow
     if w.pitch == 0:
         for j in range(s.ow):
-            outputs(out + j, index + j, x, t, &s, at, start_along(&s, j), taps_along(&s, j), 1, 1)
+            one_output(out + j, index + j, x, t, s, &at, start_along(s, j), taps_along(s, j))
         return
     f.x, f.row, f.keys, f.rows, f.blank = staged, w.pitch, keys, 0, blank
     f.taps, f.tap, f.key, f.next, f.step, f.before = s.kw, s.dw, s.dw, s.sw, s.sw, s.pw
     f.index = (at.z * s.ih + at.y) * s.iw - s.pw
+    if at.i1 - at.i0 == 1 and s.pw == 0 and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw and w.lanes <= s.ow:
+        f.x, f.row, f.rows = x + at.z * t.d + (at.y + at.j0 * s.dh) * t.h, s.dh * t.h, at.j1 - at.j0
+        for j in range(f.rows):
+            keys[j] = (at.j0 + j) * s.dh * s.iw
+        largest_at(out, index, &f, s.ow)
+        return
     for i in range(at.i0, at.i1):
         for j in range(at.j0, at.j1):
             row = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h
@@ -114,22 +135,20 @@ cdef void row_first(
 
 
 cdef void row_last(
-    const number *x, number *out, int64_t *index, Py_ssize_t r, const Strides *t, PoolShape s, const Work *w,
+    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
     char *scratch, const number *blank,
 ) noexcept nogil:
-    """Row `r` of the output, counted over (n, od, oh)."""
-    cdef Py_ssize_t slab = r // s.oh, first = r * s.ow * t.channels, i, j, u, kw, k0, k1
-    cdef Place at = place(&s, slab % s.od, r % s.oh)
+    """One row of outputs of the image x, whose windows are at `at`."""
+    cdef Py_ssize_t first = 0, i, j, u, kw, k0, k1
     cdef int64_t *keys = <int64_t *> scratch
     cdef Windows f
-    x += slab // s.od * t.n
     f.keys, f.rows, f.blank, f.row = keys, at.j1 - at.j0, blank, s.dh * t.h
     f.tap, f.key, f.next, f.step, f.before = s.dw * t.w, s.dw, 1, 0, 0
     f.index = (at.z * s.ih + at.y) * s.iw
     for i in range(f.rows if w.pitch else 0):
         keys[i] = (at.j0 + i) * s.dh * s.iw
     for j in range(s.ow):
-        u, kw = start_along(&s, j), taps_along(&s, j)
+        u, kw = start_along(s, j), taps_along(s, j)
         if w.pitch:
             k0, k1 = taps_below(0, u, kw, s.dw), taps_below(s.iw, u, kw, s.dw)
             f.x = x + at.z * t.d + (at.y + at.j0 * s.dh) * t.h + (u + k0 * s.dw) * t.w
@@ -137,7 +156,7 @@ cdef void row_last(
             f.index = (at.z * s.ih + at.y) * s.iw + u + k0 * s.dw
             largest_at(out + first, index + first, &f, t.channels)
         else:
-            outputs(out + first, index + first, x, t, &s, at, u, kw, 1, t.channels)
+            outputs(out + first, index + first, x, t, s, at, u, kw, t.channels)
         first += t.channels
 
 
@@ -147,7 +166,7 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint 
     cdef Py_ssize_t lanes = largest_lanes(size)
     cdef double rows = <double> s.kd * s.kh                # nothing bounds the windows of ceil_mode
     cdef double deepest = (<double> s.kd * s.dd * s.ih + <double> s.kh * s.dh) * s.iw + <double> s.kw * s.dw
-    w.rows, w.pitch, w.size = 0, 0, 0
+    w.rows, w.pitch, w.size, w.lanes = 0, 0, 0, lanes
     if lanes == 0 or size == 4 and deepest > INT32_MAX:    # keys are as wide as elements
         return w
     if last:
@@ -163,55 +182,118 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint 
     return w
 
 
-cdef int run(
-    const number *x, number *out, int64_t *index, const Py_ssize_t *shape, const Py_ssize_t *strides, tuple geometry,
+cdef char *lay_out(const Work *w, Py_ssize_t own, number blank, int threads) except NULL:
+    """`own` bytes of scratch for each thread, with blanks where `w` has padded rows."""
+    cdef char *scratch = <char *> malloc(own * threads + 1)
+    cdef number *staged
+    cdef Py_ssize_t r, j
+    if scratch == NULL:
+        raise MemoryError(f"pooling needs {own * threads} bytes of scratch")
+    for r in range(threads):
+        staged = <number *> (scratch + r * own + w.rows * 8)
+        for j in range(w.rows * w.pitch):
+            staged[j] = blank
+    return scratch
+
+
+cdef void some_rows(
+    const number *x, number *out, int64_t *index, Py_ssize_t r, Py_ssize_t parts, const Strides *t, PoolShape s,
+    const Work *w, char *scratch, const number *blank, bint last,
+) noexcept nogil:
+    """Part `r` of all rows of outputs: `parts` of them make one depth of a plane, or of an image with `last`."""
+    cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od, z = slab % s.od, o
+    cdef Py_ssize_t row = s.ow * (t.channels if last else 1), first = (slab * s.oh + part * s.oh // parts) * row
+    x = x + plane * t.n if last else plane_of(x, t, plane)
+    for o in range(part * s.oh // parts, (part + 1) * s.oh // parts):
+        if last:
+            row_last(x, out + first, index + first, place(&s, z, o), t, &s, w, scratch, blank)
+        else:
+            row_first(x, out + first, index + first, place(&s, z, o), t, &s, w, scratch, blank)
+        first += row
+
+
+cdef int in_rows(
+    const number *x, number *out, int64_t *index, Py_ssize_t n, const Strides *t, PoolShape *s, number blank,
     int threads, bint last,
 ) except -1:
-    cdef PoolShape s = pool_shape(geometry)
-    cdef Strides t = strides_of(shape, strides, sizeof(number))
-    cdef Work w = divide(&s, t.channels, sizeof(number), last)
-    cdef Py_ssize_t size = w.size * threads + <Py_ssize_t> sizeof(number), r, j
-    cdef char *scratch = <char *> malloc(size)
-    cdef number *staged
-    cdef number *blank = <number *> (scratch + w.size * threads)
-    if scratch == NULL:
-        raise MemoryError(f"pooling needs {size} bytes of scratch")
-    blank[0] = lowest(x)
+    """Row by row of outputs."""
+    cdef Work w = divide(s, t.channels, sizeof(number), last)
+    cdef char *scratch = lay_out(&w, w.size, blank, threads)
+    cdef Py_ssize_t r
+    cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od, parts = parts_of(slabs, s.oh, threads)
     with nogil:
-        for r in range(0 if last else threads):
-            staged = <number *> (scratch + r * w.size + w.rows * 8)
-            for j in range(w.rows * w.pitch):
-                staged[j] = blank[0]
-        if last:
-            for r in prange(shape[0] * s.od * s.oh, num_threads=threads, schedule="static"):
-                row_last(x, out, index, r, &t, s, &w, scratch + threadid() * w.size, blank)
+        if threads == 1:                                   # an empty parallel region takes 300 ns
+            for r in range(slabs):
+                some_rows(x, out, index, r, 1, t, s[0], &w, scratch, &blank, last)
         else:
-            for r in prange(shape[0] * t.channels * s.od * s.oh, num_threads=threads, schedule="static"):
-                row_first(x, out, index, r, &t, s, &w, scratch + threadid() * w.size, blank)
+            for r in prange(slabs * parts, num_threads=threads, schedule="static"):
+                some_rows(x, out, index, r, parts, t, s[0], &w, scratch + threadid() * w.size, &blank, last)
     free(scratch)
     return 0
 
 
-def first(
-    const number[:, :, :, :, :] x, number[:, :, :, :, :] out, int64_t[:, :, :, :, :] index, tuple geometry, int threads,
-):
-    """Maxima of x into `out` and their places into `index`, all (n, c, d, h, w), channels-first.
+cdef void one_block(
+    const number *x, number *out, int64_t *index, Py_ssize_t item, const Strides *t, const PoolShape *s,
+    const Blocks *b, const Strides *dense, const Work *w, char *scratch, const number *blank,
+) noexcept nogil:
+    """Block `item` of all, counted over the images."""
+    cdef Py_ssize_t image = item // b.count, c = item % b.count * b.channels, r
+    cdef Py_ssize_t channels = min(b.channels, t.channels - c), first = (image * t.channels + c) * b.result
+    cdef int64_t *places = <int64_t *> (scratch + w.size)
+    cdef number *result = <number *> (places + b.result * b.channels)
+    cdef number *source = result + b.result * b.channels
+    turn_in(b, channels, x + image * t.n + c * t.c, t, s, source)
+    for r in range(s.od):
+        some_rows(<const number *> source, result, places, r, 1, dense, s[0], w, scratch, blank, True)
+    turn_block(sizeof(number), b.result, channels, result, b.channels, out + first, b.result)
+    turn_block(sizeof(int64_t), b.result, channels, places, b.channels, index + first, b.result)
 
-    x has unit stride along w, `out` and `index` are C-contiguous, none is empty, none overlaps another. Every element
-    of `out` and `index` is written.
+
+cdef int in_blocks(
+    const number *x, number *out, int64_t *index, Py_ssize_t n, const Strides *t, PoolShape *s, const Blocks *b,
+    number blank, int threads,
+) except -1:
+    """Narrow planes: see `turned.pxd`."""
+    cdef Strides dense = turned_strides(b, s)
+    cdef Work w = divide(s, b.channels, sizeof(number), True)
+    cdef Py_ssize_t size = sizeof(number), item
+    cdef Py_ssize_t own = w.size + b.channels * (b.source * size + b.result * (size + 8))
+    cdef char *scratch = lay_out(&w, own, blank, threads)
+    with nogil:
+        if threads == 1:
+            for item in range(n * b.count):
+                one_block(x, out, index, item, t, s, b, &dense, &w, scratch, &blank)
+        else:
+            for item in prange(n * b.count, num_threads=threads, schedule="static"):
+                one_block(x, out, index, item, t, s, b, &dense, &w, scratch + threadid() * own, &blank)
+    free(scratch)
+    return 0
+
+
+def first(tuple geometry, input, output, places, int rank, number blank, int threads):
+    """Maxima of `input` into `output` and where they were into `places`, of `rank` spatial axes, channels-first.
+
+    The input has unit stride along w, the others are C-contiguous, none is empty, none overlaps another; `blank` is the
+    lowest value of the elements' type. Every element of `output` and `places` is written. A geometry of one axis and
+    one output may stand for planes as `pool.first` says.
     """
-    run(
-        &x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], &index[0, 0, 0, 0, 0], x.shape, x.strides, geometry, threads, False,
-    )
+    cdef operand x = five(input, rank), out = five(output, rank), at = five(places, rank)
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
+    cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), s.adaptive)
+    cdef const number *xs = <const number *> x.data
+    if b.channels:
+        in_blocks(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &b, blank, threads)
+    else:
+        in_rows(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, blank, threads, False)
 
 
-def last(
-    const number[:, :, :, :, :] x, number[:, :, :, :, :] out, int64_t[:, :, :, :, :] index, tuple geometry, int threads,
-):
-    """Maxima of x into `out` and their places into `index`, all (n, c, d, h, w), channels-last.
+def last(tuple geometry, input, output, places, int rank, number blank, int threads):
+    """Maxima of `input` into `output` and where they were into `places`, channels-last.
 
-    x has unit stride along c, `out` and `index` are contiguous in the order (n, d, h, w, c); otherwise as `first`.
+    The input has unit stride along c, the others are contiguous with their channels last; otherwise as `first`.
     """
-    run(
-        &x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], &index[0, 0, 0, 0, 0], x.shape, x.strides, geometry, threads, True,
-    )
+    cdef operand x = five(input, rank), out = five(output, rank), at = five(places, rank)
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
+    in_rows(<const number *> x.data, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, blank, threads, True)

@@ -17,8 +17,22 @@ cdef extern from "vectors.h" nogil:
     void mean_of(...) noexcept
 
 cdef extern from "fold.h" nogil:
+    enum: FOLD_PLAIN
+    enum: FOLD_DIVIDED
+    enum: FOLD_SCALED
+    ctypedef struct Fold:
+        Py_ssize_t rows, row, taps, tap
+    ctypedef struct FoldRun:
+        Py_ssize_t count, next
+        double by
+        int end
     void fold_row(...) noexcept
-    void fold_rows(...) noexcept
+    void fold_windows(...) noexcept
+
+cdef extern from "spans.h" nogil:
+    Py_ssize_t span_lanes(Py_ssize_t size) noexcept
+    void span(...) noexcept
+    void spans(...) noexcept
 
 
 cdef enum:

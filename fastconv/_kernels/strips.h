@@ -126,7 +126,9 @@ static ALWAYS_INLINE vec both(vec a, vec b, int kind)
     if (kind == STRIP_CAREFUL)
         return SELECT(vec, mask, (mask)(a > b) | (mask)(a != a), a, b);
 #endif
-    return SELECT(vec, mask, (mask)(a > b), a, b);
+    vec larger;
+    LARGER_LANES(larger, a, b);
+    return larger;
 }
 
 /* The windows of one row of input, each combined along the row, as x, what comes in before and what comes in after. */

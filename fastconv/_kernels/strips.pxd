@@ -77,23 +77,31 @@ cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) no
     return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
 
 
+cdef inline void one_part(
+    const number *x, number *out, Py_ssize_t r, Py_ssize_t parts, const Strides *t, const PoolShape *s, const Strips *f,
+) noexcept nogil:
+    """Part `r` of all rows of outputs, `parts` of which make one depth of a plane."""
+    cdef Py_ssize_t plane = r // parts, part = r % parts
+    x = plane_of(x, t, plane // s.id) + plane % s.id * t.d
+    pool_strips(f, x, out + plane * s.oh * s.ow, part * s.oh // parts, (part + 1) * s.oh // parts)
+
+
 cdef inline int in_strips(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
 ) except -1:
     """The common windows, channels-first: see `strips.h`."""
-    cdef Py_ssize_t planes = n * t.channels * s.id, r, plane, part
+    cdef Py_ssize_t planes = n * t.channels * s.id, r
     cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
     cdef number *scratch = <number *> malloc(size)
     if scratch == NULL:
         raise MemoryError(f"pooling needs {size} bytes of scratch")
     with nogil:
         fill(f, scratch, s, blank)
-        for r in prange(planes * parts, num_threads=threads, schedule="static"):
-            plane = r // parts
-            part = r % parts
-            pool_strips(
-                f, plane_of(x, t, plane // s.id) + plane % s.id * t.d, out + plane * s.oh * s.ow,
-                part * s.oh // parts, (part + 1) * s.oh // parts,
-            )
+        if threads == 1:
+            for r in range(planes):
+                one_part(x, out, r, 1, t, s, f)
+        else:
+            for r in prange(planes * parts, num_threads=threads, schedule="static"):
+                one_part(x, out, r, parts, t, s, f)
     free(scratch)
     return 0

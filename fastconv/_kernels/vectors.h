@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "simd.h"
 
 #define GROUP 9 /* the taps of a 3 x 3 window; that many pointers still fit the sixteen registers of x86-64 */
 
@@ -22,6 +23,16 @@
 #define RESTRICT __restrict
 #else
 #define RESTRICT restrict
+#endif
+
+/* The larger of each lane of a and b, of b where they do not compare: the vector `larger`. gcc 12 makes one instruction of
+ * such a loop over lanes if it meets it as a loop, two of a choice by mask, and one for each lane once it is unrolled. */
+#if VECTOR_BYTES
+#define LARGER_LANES(larger, a, b) \
+    _Pragma("GCC unroll 1") for (size_t lane = 0; lane < sizeof(larger) / sizeof(larger)[0]; lane++) \
+        (larger)[lane] = (a)[lane] > (b)[lane] ? (a)[lane] : (b)[lane]
+#else
+#define LARGER_LANES(larger, a, b) ((larger) = (a) > (b) ? (a) : (b))
 #endif
 
 #define GLUE_(a, b) a##_##b
@@ -39,7 +50,7 @@
 #define largest_of(to, rows, count, n, more) BY_TYPE(largest, to)(to, rows, count, n, more)
 #define sum_of(to, rows, count, n, more) BY_FLOAT(sum, to)(to, rows, count, n, more)
 #define mean_of(to, rows, count, n, by, counts) BY_FLOAT(mean, to)(to, rows, count, n, by, counts)
-#define keep_largest(best, at, v, step, key, n) BY_TYPE(keep, best)(best, at, v, step, key, n)
+#define keep_largest(best, at, v, key, n) BY_TYPE(keep, best)(best, at, v, key, n)
 
 #elif defined(ELEMENT)
 
@@ -58,7 +69,7 @@ static inline ELEMENT NAMED(larger)(ELEMENT a, ELEMENT v)
     return result;
 }
 
-/* best[j] and its place at[j], after v[j * step] at place `key`: an equal value does not replace it, a NaN does once. */
+/* best[j] and its place at[j], after v[j] at place `key`: an equal value does not replace it, a NaN does once. */
 #define KEEP(j, value) { \
         ELEMENT old = best[j], new = value; \
         const BITS better = -(BITS)(!(new <= old) & (old == old)); \
@@ -69,15 +80,9 @@ static inline ELEMENT NAMED(larger)(ELEMENT a, ELEMENT v)
         memcpy(&best[j], &to, sizeof to); \
         at[j] = better ? key : at[j]; \
     }
-static void NAMED(keep)(ELEMENT *RESTRICT best, int64_t *RESTRICT at, const ELEMENT *v, ptrdiff_t step, int64_t key,
-                        ptrdiff_t n)
+static void NAMED(keep)(ELEMENT *RESTRICT best, int64_t *RESTRICT at, const ELEMENT *v, int64_t key, ptrdiff_t n)
 {
-    if (step == 1)
-        for (ptrdiff_t j = 0; j < n; j++) KEEP(j, v[j])
-    else if (step == 2)
-        for (ptrdiff_t j = 0; j < n; j++) KEEP(j, v[2 * j])
-    else
-        for (ptrdiff_t j = 0; j < n; j++) KEEP(j, v[step * j])
+    for (ptrdiff_t j = 0; j < n; j++) KEEP(j, v[j])
 }
 #undef KEEP
 

@@ -1,0 +1,66 @@
+"""Narrow channels-first planes as channels-last images: so many channels at a time that all stays in the first cache.
+
+    channel 0  a b c ...           pixel 0  a A ..          A row of a few pixels fills less than a vector, so vectors
+    channel 1  A B C ...    ->     pixel 1  b B ..          run along channels instead: planes are turned in registers
+    ...                            pixel 2  c C ..          (`turn.h`), pooled, and what results is turned back.
+
+Lanes beyond the last channel hold what happened to be there, and no one reads what becomes of it.
+"""
+
+from fastconv._kernels.window cimport PoolShape, Strides, number
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
+
+# Measured: asv_bench, Windows; peers.py --family misc, max-first, avg-first.
+cdef enum:
+    NARROW = 128            # bytes of a row, up to which it is turned
+    FEWEST = 16             # channels that are worth it, and of which a block has a multiple
+    ROOM = 1 << 15          # bytes of a block
+    MOST = 1 << 18          # bytes of the smallest block
+
+
+cdef struct Blocks:
+    Py_ssize_t channels     # of a block; 0: planes are pooled as they lie
+    Py_ssize_t count        # blocks of an image
+    Py_ssize_t source, result                   # pixels of a plane, before and after
+
+
+cdef inline Blocks blocks_for(
+    const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, Py_ssize_t made, bint wide,
+) noexcept nogil:
+    """How planes of elements of `size` bytes are turned, whose outputs take `made` bytes; also `wide` ones if so."""
+    cdef Blocks b
+    cdef double bytes = <double> FEWEST * (<double> s.id * s.ih * s.iw * size + <double> s.od * s.oh * s.ow * made)
+    cdef Py_ssize_t sixteens = (channels + FEWEST - 1) // FEWEST, together
+    b.channels, b.count, b.source, b.result = 0, 0, s.id * s.ih * s.iw, s.od * s.oh * s.ow
+    if size < 4 or channels < FEWEST or s.iw * size > NARROW and not wide or bytes > MOST:
+        return b
+    together = max(<Py_ssize_t> (ROOM / bytes), 1)
+    b.count = (sixteens + together - 1) // together
+    b.channels = (sixteens + b.count - 1) // b.count * FEWEST
+    return b
+
+
+cdef inline Strides turned_strides(const Blocks *b, const PoolShape *s) noexcept nogil:
+    """Those of a block once it is turned."""
+    cdef Strides t
+    t.n, t.c, t.w, t.channels = 0, 1, b.channels, b.channels
+    t.h = s.iw * t.w
+    t.d = s.ih * t.h
+    return t
+
+
+cdef inline void turn_in(
+    const Blocks *b, Py_ssize_t channels, const number *x, const Strides *t, const PoolShape *s, number *to,
+) noexcept nogil:
+    """Turn `channels` planes from x on."""
+    cdef Py_ssize_t z, y
+    if t.h == s.iw and t.d == s.ih * s.iw or b.source == s.iw:
+        turn_block(sizeof(number), channels, b.source, x, t.c, to, b.channels)
+        return
+    for z in range(s.id):
+        for y in range(s.ih):
+            turn_block(sizeof(number), channels, s.iw, x + z * t.d + y * t.h, t.c, to, b.channels)
+            to += s.iw * b.channels
