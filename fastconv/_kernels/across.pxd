@@ -14,7 +14,7 @@ from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport round_up
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport TILE_ROWS, tile_across, tile_finish, tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_across, tile_finish, tile_width
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
@@ -31,6 +31,25 @@ cdef inline bint wastes_lanes(Py_ssize_t pixels, Py_ssize_t channels, size_t siz
     return pixels <= SMALL and (pixels + turning) * round_up(channels, lanes) <= round_up(pixels, lanes) * channels
 
 
+cdef inline void multiply_pixels(
+    bint by_k, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, Py_ssize_t ldx, const real *b,
+    real *c, Py_ssize_t ldc, const tile_finish *finish,
+) noexcept nogil:
+    """c[pixel][channel] (+)= patch of the pixel * b[k][channel] for the channels of a tile at most.
+
+    x is [k][pixel] or, unless `by_k`, [pixel][k].
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
+    cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
+    for n in range(tiles):
+        r = shorter + (n < longer)
+        if by_k:
+            tile_across(sizeof(real), r, channels, kc, x + i, ldx, b, width, c + i * ldc, ldc, finish)
+        else:
+            tile(sizeof(real), r, channels, kc, x + i * ldx, ldx, b, width, c + i * ldc, ldc, finish)
+        i += r
+
+
 cdef inline void multiply_across(
     Py_ssize_t channels, Py_ssize_t pixels, Py_ssize_t kc, const real *w, const real *packed, Py_ssize_t depth,
     const real *x, Py_ssize_t ldx, real *turned, real *out, bint last, tile_finish finish,
@@ -41,8 +60,7 @@ cdef inline void multiply_across(
     turned : room for the weights of a tile or its sums
     last : there are no more products to come
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), o = 0, some, i, n, r
-    cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
+    cdef Py_ssize_t width = tile_width(sizeof(real)), o = 0, some
     cdef const real *bias = <const real *> finish.row_bias
     cdef const real *b = turned
     finish.row_bias = NULL
@@ -53,11 +71,7 @@ cdef inline void multiply_across(
         else:
             b = packed + o * depth
         finish.col_bias = at(bias, o)
-        i = 0
-        for n in range(tiles):
-            r = shorter + (n < longer)
-            tile_across(sizeof(real), r, some, kc, x + i, ldx, b, width, out + o * pixels + i * some, some, &finish)
-            i += r
+        multiply_pixels(True, pixels, some, kc, x, ldx, b, out + o * pixels, some, &finish)
         if last:
             turn_block(sizeof(real), pixels, some, <const real *> (out + o * pixels), some, turned, pixels)
             memcpy(out + o * pixels, turned, some * pixels * sizeof(real))
