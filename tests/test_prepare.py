@@ -30,6 +30,20 @@ def test_same_bits_as_the_function(case, layout, dtype, method, cpu_level):
     data.assert_identical(out, expected)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_small_maps_of_many_channels(kernel, groups, dtype, cpu_level):
+    """Their weights are turned, beforehand here; larger maps in between take the same weights as they are."""
+    w, b = data.normal((134, 300, kernel, kernel), dtype), data.normal((134,), dtype)
+    conv = fastconv.prepare(w, b, padding=kernel // 2, groups=groups, method="direct")
+    for size in ((7, 7), (5, 5), (30, 17), (3, 3)):
+        x = data.normal((2, 300 * groups, *size), dtype)
+        expected = fastconv.conv2d(x, w, b, padding=kernel // 2, groups=groups, method="direct")
+        for threads in (1, 3):
+            with fastconv.num_threads(threads):
+                data.assert_identical(conv(x), expected)
+
+
 @pytest.fixture
 def prepared():
     w, b = data.normal((7, 3, 3, 3), np.float32), data.normal((7,), np.float32)

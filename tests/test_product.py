@@ -32,12 +32,19 @@ LAYERS = {
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
     **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
     **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},
+    **{f"{w} pixels, channels for lanes": ((2, 280, 1, w), (97, 280, 1, 1), {}) for w in (1, 9, 25, 49, 121)},
+    "small map": ((2, 30, 9, 9), (64, 30, 3, 3), {"padding": 1, "stride": 2}),
+    "small maps of depth": ((1, 21, 5, 4, 5), (35, 21, 3, 2, 3), {"padding": (1, 0, 1)}),
+    "small map in groups": ((2, 60, 7, 7), (96, 20, 3, 3), {"padding": 1, "groups": 3}),
     **{f"kernel on {w} pixels": ((1, 33, 6, w), (9, 33, 3, 2), {"padding": (1, 0)}) for w in (4, 5, 7, 9)},
 }
 
 
-def exact(x, w, stride=1, padding=0, dilation=1):
+def exact(x, w, stride=1, padding=0, dilation=1, groups=1):
     """The convolution by NumPy in float64, from all windows."""
+    if groups > 1:
+        parts = zip(np.split(x, groups, 1), np.split(w, groups), strict=True)
+        return np.concatenate([exact(*part, stride, padding, dilation) for part in parts], 1)
     rank = w.ndim - 2
     stride, padding, dilation = (v if isinstance(v, tuple) else (v,) * rank for v in (stride, padding, dilation))
     axes = tuple(range(2, 2 + rank))
@@ -77,8 +84,8 @@ def test_layers_are_products():
 
     for name, (input, weight, k) in LAYERS.items():
         geometry = conv_geometry(
-            "conv", len(input) - 2, input, weight, k.get("stride", 1), k.get("padding", 0), k.get("dilation", 1), 1,
-            "zeros", 4, 0,
+            "conv", len(input) - 2, input, weight, k.get("stride", 1), k.get("padding", 0), k.get("dilation", 1),
+            k.get("groups", 1), "zeros", 4, 0,
         ).geometry  # fmt: skip
         taken, _ = choose(geometry, "direct")
         assert taken is METHODS[-1]

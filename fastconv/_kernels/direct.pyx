@@ -3,19 +3,30 @@
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
 a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
 vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image take quarter
-vectors.
+vectors; those of small maps are rows instead (`across.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.across cimport multiply_across, wastes_lanes
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
-from fastconv._kernels.product cimport LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
-from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.product cimport (
+    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up, split_channels
+)
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
+
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
+cdef extern from "turn.h" nogil:
+    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
+                    Py_ssize_t ldt)
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
@@ -31,13 +42,13 @@ cdef inline bint read_in_place(const Task *t) noexcept nogil:
 
     Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
     """
-    return t.flat and t.ocg <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
+    return t.flat and not t.across and t.ocg <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
 
 
 cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
     cdef Py_ssize_t lanes = lanes_of(size)
-    return (t.depth > t.icg and t.s.ow >= 2 * lanes
+    return (t.depth > t.icg and not t.across and t.s.ow >= 2 * lanes
             and (round_up(t.s.ow, lanes) - t.s.ow) * WASTED <= t.s.ow)
 
 
@@ -45,7 +56,8 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
     cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block, across = t.s.ow, k
-    t.left = narrow_columns(size, t.pixels)
+    t.left = 0 if t.across else narrow_columns(size, t.pixels)
+    t.turned = round_up(max(t.kc, t.pixels) * tile_width(size), LINE) if t.across else 0
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
     t.panel = round_up(t.kc * t.leading, LINE)
@@ -80,6 +92,8 @@ cdef void fill_panel(
                     p0 % plane // t.s.ow, first_column(&t.stage, &t.s, p0), stage)
         if t.row == NULL:
             copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
+    elif t.flat:
+        copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
     else:
         pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)
 
@@ -107,10 +121,10 @@ cdef void multiply_stage(
 
 
 cdef void block(
-    const Task *t, const real *x, const real *w, const real *bias, real *out, real *stage,
+    const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out, real *stage,
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
+    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, packed, bias and out start at the group."""
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t step = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
@@ -127,6 +141,12 @@ cdef void block(
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
+        if t.across:
+            finish.row_bias = at(bias, o0)
+            multiply_across(o1 - o0, t.pixels, k1 - k0, w + o0 * t.depth + k0,
+                            at(packed, o0 * t.depth + k0 * width), t.depth, <const real *> panel, t.leading,
+                            panel + t.panel, out + o0 * t.pixels, k1 == t.depth, finish)
+            o = o1
         while o < o1:
             count = min(step, o1 - o)
             finish.row_bias = at(bias, o)
@@ -148,26 +168,64 @@ cdef void block(
             return
 
 
-cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
-              Py_ssize_t each, int threads) noexcept nogil:
+cdef void run(const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out,
+              real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, whose parallel region alone takes 0.3 us."""
     cdef Py_ssize_t i, count = items(t)
     if threads == 1:
         for i in range(count):
-            one_item(t, item_at(t, i), x, w, bias, out, scratch)
+            one_item(t, item_at(t, i), x, w, packed, bias, out, scratch)
         return
     for i in prange(count, num_threads=threads, schedule="dynamic"):
-        one_item(t, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
+        one_item(t, item_at(t, i), x, w, packed, bias, out, scratch + threadid() * each)
 
 
-cdef void one_item(const Task *t, Item item, const real *x, const real *w, const real *bias, real *out,
-                   real *scratch) noexcept nogil:
+cdef void one_item(const Task *t, Item item, const real *x, const real *w, const real *packed, const real *bias,
+                   real *out, real *scratch) noexcept nogil:
     cdef Py_ssize_t first = item.group * t.ocg
-    block(t, x + item.image * t.xn + item.group * t.icg * t.xc, w + first * t.depth, at(bias, first),
+    block(t, x + item.image * t.xn + item.group * t.icg * t.xc, w + first * t.depth,
+          at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth), at(bias, first),
           out + (item.image * t.s.oc + first) * t.pixels, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
-def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
+cdef bint turns_weights(const ConvShape *s, size_t size) noexcept nogil:
+    return wastes_lanes(s.od * s.oh * s.ow, s.oc // s.groups, size)
+
+
+def packed_layout(tuple geometry):
+    """Weights are packed for small maps alone, and then depend on nothing but the weights."""
+    cdef ConvShape s
+    read_shape(&s, geometry)
+    return () if turns_weights(&s, sizeof(float)) or turns_weights(&s, sizeof(double)) else None
+
+
+def packed_size(tuple geometry, real like):
+    """Elements that packed weights take, of the type of `like`; none where they are used as they are."""
+    cdef ConvShape s
+    read_shape(&s, geometry)
+    if not turns_weights(&s, sizeof(real)):
+        return 0
+    return s.groups * round_up(s.oc // s.groups, tile_width(sizeof(real))) * (s.ic // s.groups) * s.kd * s.kh * s.kw
+
+
+def pack(tuple geometry, weight, real[:] packed, int threads):
+    """Turn the weights to (group, oc / width, K, width) for calls of `conv`; `packed` has `packed_size` elements."""
+    cdef ConvShape s
+    cdef const real *ws = <const real *> first_of(weight)
+    cdef real *to
+    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg, depth, tiles, i
+    read_shape(&s, geometry)
+    if packed.shape[0] == 0:
+        return
+    to = &packed[0]
+    ocg, depth = s.oc // s.groups, s.ic // s.groups * s.kd * s.kh * s.kw
+    tiles = ceil_div(ocg, width)
+    for i in prange(s.groups * tiles, num_threads=threads, nogil=True, schedule="static"):
+        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
+                   ws + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
+
+
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
     """Convolve.
 
     geometry : ConvGeometry
@@ -177,6 +235,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     output : (n, oc, *spatial) or (oc, *spatial), C-contiguous, not empty, apart from the operands; every element is
         written
     lo, hi : what results are clamped to, unless infinite
+    packed : what `pack` made of the weight
 
     The arrays are of one type, that of lo and hi.
     """
@@ -184,22 +243,28 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, table
     cdef const real *bs = <const real *> first_of(bias)
+    cdef const real *us = <const real *> first_of(packed)
     cdef char *memory
     cdef char *scratch
     begin(&t, geometry, &x, lo, hi, False)
-    plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t, size), TILE_ROWS, threads)
+    t.across = wastes_lanes(t.pixels, t.ocg, size)
+    if t.across:
+        plan_blocks(&t, size, t.pixels, False, tile_width(size), 1)
+        split_channels(&t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
+    else:
+        plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t, size), TILE_ROWS, threads)
     table = round_up((stage_table(&t.s) + t.depth) * sizeof(Py_ssize_t), LINE)
     memory = <char *> malloc(table + LINE)
     if memory == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
     plan_columns(&t, size, <Py_ssize_t *> memory)
-    each = t.staged + t.panel
+    each = t.staged + t.panel + t.turned
     scratch = <char *> malloc(each * threads * size + LINE)
     if scratch == NULL:
         free(memory)
         raise MemoryError(f"direct: no memory for {each * threads * size} bytes of scratch")
     with nogil:
-        run(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data,
+        run(&t, <const real *> x.data, <const real *> w.data, us, bs, <real *> out.data,
             <real *> round_up(<Py_ssize_t> scratch, LINE), each, threads)
     free(scratch)
     free(memory)

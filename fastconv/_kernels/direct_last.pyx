@@ -1,13 +1,15 @@
 """Direct convolution of channels-last images: the product of `product.pxd` without a column matrix.
 
 Rows of the register tile are pixels, read from a panel of patch rows, or from the image where a patch is a pixel; its
-columns are output channels, read from weights repacked as (group, oc / width, K, width) once per call, or before.
+columns are output channels, read from weights repacked as (group, oc / width, K, width) once per call, or before. Where
+one block is all there is, those of 1x1 kernels are turned in the L1 cache instead, a tile of them at a time.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from fastconv._kernels.across cimport multiply_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_rows
 from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
@@ -37,10 +39,14 @@ cdef void block(
     const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *panel,
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile."""
+    """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile.
+
+    w is (oc, K) if it is to be turned, else repacked.
+    """
     cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.oh * t.s.ow
-    cdef Py_ssize_t k0 = 0, k1, lda = t.leading
+    cdef Py_ssize_t k0 = 0, k1, lda = t.leading, tile, o
     cdef real *staged = panel + t.panel
+    cdef real *turned = staged + t.staged
     cdef const real *a = panel
     cdef tile_finish finish = t.finish
     if t.staged:
@@ -56,9 +62,17 @@ cdef void block(
             pack_rows(&t.s, x, t.xd, t.xh, t.xw, k0, k1, p0, p1, panel, t.leading)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
-        finish.col_bias = at(bias, o0)
-        multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, NULL,
-                 t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
+        if t.turned:
+            for tile in range(ceil_div(o1 - o0, width)):
+                o = o0 + tile * width
+                turn_block(sizeof(real), min(width, o1 - o), k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
+                finish.col_bias = at(bias, o)
+                multiply_pixels(False, p1 - p0, min(width, o1 - o), k1 - k0, a, lda, <const real *> turned,
+                                out + p0 * t.s.oc + o, t.s.oc, &finish)
+        else:
+            finish.col_bias = at(bias, o0)
+            multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, NULL,
+                     t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
         k0 = k1
         if k0 >= t.depth:
             return
@@ -111,7 +125,7 @@ cdef void run(const Task *t, const StageLast *stage, const real *x, const real *
 
 cdef void one_item(const Task *t, const StageLast *stage, Item item, const real *x, const real *w, const real *bias,
                    real *out, real *scratch) noexcept nogil:
-    cdef Py_ssize_t padded = round_up(t.ocg, tile_width(sizeof(real)))
+    cdef Py_ssize_t padded = t.ocg if t.turned else round_up(t.ocg, tile_width(sizeof(real)))
     block(t, stage, x + item.image * t.xn + item.group * t.icg, w + item.group * padded * t.depth,
           at(bias, item.group * t.ocg), out + item.image * t.pixels * t.s.oc + item.group * t.ocg, scratch,
           item.p0, item.p1, item.o0, item.o1)
@@ -164,16 +178,21 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.staged = 0
     if plan_rows(&t, size, &stage, <Py_ssize_t *> lines):
         t.staged = round_up(stage.deep * stage.depth + lanes_of(size), LINE)
-    each = t.panel + t.staged
-    if packed is None:
+    t.turned = 0
+    if packed is None and t.depth == t.icg and t.n * t.blocks == 1:      # weights are read once, and lie in this order
+        t.turned = t.kc * tile_width(size)
+    elif packed is None:
         shared = round_up(weights_size(&t.s, size), LINE)
+    each = t.panel + t.staged + t.turned
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:
         free(lines)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
     with nogil:
-        if shared:
+        if t.turned:
+            us = <const real *> w.data
+        elif shared:
             repack_weights(&t.s, <const real *> w.data, scratch, threads)
             us = scratch
         run(&t, &stage, <const real *> x.data, us, bs, <real *> out.data, scratch + shared, each, threads)

@@ -34,8 +34,9 @@ cdef struct Task:
     Py_ssize_t span                                 # pixels that blocks divide without crossing: a row, a plane or all
     Py_ssize_t leading                              # of the panel, in elements
     Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
-    Py_ssize_t staged, panel                        # elements of a thread's stage and panel
+    Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
+    bint across                                     # lanes of the product are output channels (`across.pxd`)
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
     tile_finish finish
@@ -80,6 +81,12 @@ cdef inline void split_span(Task *t, Py_ssize_t blocks, Py_ssize_t unit) noexcep
     t.blocks = ceil_div(t.span, t.block) * (t.pixels // t.span)
 
 
+cdef inline void split_channels(Task *t, Py_ssize_t parts, Py_ssize_t unit) noexcept nogil:
+    """Divide the output channels of a group into at most so many parts of whole units."""
+    t.part = round_up(ceil_div(t.ocg, min(parts, ceil_div(t.ocg, unit))), unit)
+    t.parts = ceil_div(t.ocg, t.part)
+
+
 cdef inline void plan_blocks(
     Task *t, size_t size, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
@@ -90,7 +97,7 @@ cdef inline void plan_blocks(
     thread much more pixels than another (two vectors and one of a 7 x 7 map), every thread takes all pixels for a part
     of the channels.
     """
-    cdef Py_ssize_t most, spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted
+    cdef Py_ssize_t most, spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted, parts
     t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
     most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
     if rows and t.s.ow <= most:
@@ -104,12 +111,11 @@ cdef inline void plan_blocks(
     blocks = ceil_div(t.span, most)
     wanted = ceil_div(round_up(blocks * images * spans, threads), images * spans)
     split_span(t, wanted, unit)
-    t.parts = ceil_div(threads, images * t.blocks)
+    parts = ceil_div(threads, images * t.blocks)
     if threads > 1 and t.block * t.blocks * EVEN > t.pixels * (EVEN + 1) and t.ocg >= 2 * threads * channel_unit:
         split_span(t, blocks, unit)
-        t.parts = threads
-    t.part = round_up(ceil_div(t.ocg, min(t.parts, ceil_div(t.ocg, channel_unit))), channel_unit)
-    t.parts = ceil_div(t.ocg, t.part)
+        parts = threads
+    split_channels(t, parts, channel_unit)
 
 
 cdef inline Py_ssize_t items(const Task *t) noexcept nogil:

@@ -18,6 +18,10 @@ from fastconv._kernels.staged_rows cimport slot_of
 
 cdef extern from "copy.h" nogil:
     void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+    void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
+                    Py_ssize_t rows, Py_ssize_t n)
 
 cdef extern from "turn.h" nogil:
     void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
@@ -80,22 +84,55 @@ cdef inline Py_ssize_t first_column(const Stage *t, const ConvShape *s, Py_ssize
     return p0 % s.ow if t.cols < s.ow + (s.kw - 1) * s.dw // s.sw else 0
 
 
-cdef inline void stage_row(
-    const Stage *t, const ConvShape *s, const real *row, Py_ssize_t before, real *to, Py_ssize_t first, Py_ssize_t end,
+cdef inline void stage_pairs(
+    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t before, real *to,
 ) noexcept nogil:
-    """Columns [first, end) of every phase of one row; `row` is its element at column 0 of the stage.
+    """Rows that are `step` apart, at stride 1, or at stride 2 by both phases, which neighbours go to in turn.
 
-    The stage starts `before` columns before the image.
+    x is at column 0 of the stage, `before` columns before the image.
     """
-    cdef Py_ssize_t w, lo, hi, phase
+    cdef Py_ssize_t w, r, i, size = sizeof(real)
+    cdef Py_ssize_t lo[2]
+    cdef Py_ssize_t n[2]
+    cdef real *into
+    for w in range(s.sw):
+        lo[w] = clip(first_inside(w - before, s.sw), 0, t.cols)
+        n[w] = clip(end_inside(w - before, s.sw, s.iw), lo[w], t.cols) - lo[w]
+        for r in range(rows if n[w] < t.cols else 0):
+            into = to + w * t.slot + r * t.cols
+            zeros(into, lo[w])
+            zeros(into + lo[w] + n[w], t.cols - lo[w] - n[w])
+    if s.sw == 1:
+        copy_rows(size, to + lo[0], t.cols, x + lo[0], step, rows, n[0])
+        return
+    i = lo[1] * 2 + 1 < lo[0] * 2               # the phase of the leftmost
+    split_rows(size, to + i * t.slot + lo[i], to + (1 - i) * t.slot + lo[1 - i], t.cols, x + lo[i] * 2 + i, step, rows,
+               min(2 * n[i], 2 * n[1 - i] + 1))
+
+
+cdef inline void stage_phases(
+    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t before, real *to,
+) noexcept nogil:
+    """The same at any stride; columns [lo, hi) of many phases, all of them inside, by squares."""
+    cdef Py_ssize_t w, r, first, end, left, right, lo = 0, hi = 0
+    cdef const real *row
+    cdef real *into
+    if t.slots_w >= TURNED and t.phase_w[t.slots_w - 1] == t.slots_w - 1:       # the first phases, in their order
+        lo = clip(first_inside(-before, s.sw), 0, t.cols)
+        hi = clip(end_inside(t.slots_w - 1 - before, s.sw, s.iw), lo, t.cols)
+        for r in range(rows):
+            turn_block(sizeof(real), hi - lo, t.slots_w, x + lo * s.sw + r * step, s.sw, to + lo + r * t.cols, t.slot)
     for w in range(t.slots_w):
-        phase = t.phase_w[w]
-        lo = clip(first_inside(phase - before, s.sw), first, end)
-        hi = clip(end_inside(phase - before, s.sw, s.iw), lo, end)
-        zeros(to + first, lo - first)
-        copy_run(to + lo, row + lo * s.sw + phase, hi - lo, s.sw)
-        zeros(to + hi, end - hi)
-        to += t.slot
+        first = clip(first_inside(t.phase_w[w] - before, s.sw), 0, t.cols)
+        end = clip(end_inside(t.phase_w[w] - before, s.sw, s.iw), first, t.cols)
+        left, right = (lo, hi) if lo < hi else (end, end)
+        for r in range(rows if left > 0 or right < t.cols else 0):
+            into = to + w * t.slot + r * t.cols
+            row = x + r * step + t.phase_w[w]
+            zeros(into, first)
+            copy_run(into + first, row + first * s.sw, left - first, s.sw)
+            copy_run(into + right, row + right * s.sw, end - right, s.sw)
+            zeros(into + end, t.cols - end)
 
 
 cdef inline void stage_plane(
@@ -105,25 +142,20 @@ cdef inline void stage_plane(
 
     x is its plane, or NULL for one of padding.
     """
-    cdef Py_ssize_t h, w, r, y, lo = 0, hi = 0
-    cdef const real *row
-    cdef real *into
-    if t.slots_w >= TURNED and t.phase_w[t.slots_w - 1] == t.slots_w - 1:       # the first phases, in their order
-        lo = clip(first_inside(-before, s.sw), 0, t.cols)
-        hi = clip(end_inside(t.slots_w - 1 - before, s.sw, s.iw), lo, t.cols)     # columns that have all phases
+    cdef Py_ssize_t h, w, y, first, end
     for h in range(t.slots_h):
-        for r in range(t.rows):
-            into = to + h * t.slots_w * t.slot + r * t.cols
-            y = top + r * s.sh + t.phase_h[h]
-            if x == NULL or not 0 <= y < s.ih:
-                for w in range(t.slots_w):
-                    zeros(into + w * t.slot, t.cols)
-                continue
-            row = x + y * xh - before
-            if lo < hi:
-                stage_row(t, s, row, before, into, 0, lo)
-                turn_block(sizeof(real), hi - lo, t.slots_w, row + lo * s.sw, s.sw, into + lo, t.slot)
-            stage_row(t, s, row, before, into, hi, t.cols)
+        y = top + t.phase_h[h]
+        first = t.rows if x == NULL else clip(first_inside(y, s.sh), 0, t.rows)
+        end = clip(end_inside(y, s.sh, s.ih), first, t.rows)
+        for w in range(t.slots_w):
+            zeros(to + w * t.slot, first * t.cols)
+            zeros(to + w * t.slot + end * t.cols, (t.rows - end) * t.cols)
+        if first < end and t.slots_w == s.sw <= 2:
+            stage_pairs(t, s, x + (y + first * s.sh) * xh - before, s.sh * xh, end - first, before, to + first * t.cols)
+        elif first < end:
+            stage_phases(t, s, x + (y + first * s.sh) * xh - before, s.sh * xh, end - first, before,
+                         to + first * t.cols)
+        to += t.slots_w * t.slot
 
 
 cdef inline void stage_block(

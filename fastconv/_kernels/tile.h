@@ -82,8 +82,18 @@ static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_
         tile_at_f64(rows, cols, kc, a, lda, b, at, c, ldc, finish);
 }
 
+/* The same with A lying (kc x rows): a step of k reads neighbours. */
+static inline void tile_across(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
+                               const void *b, ptrdiff_t ldb, void *c, ptrdiff_t ldc, const tile_finish *finish)
+{
+    if (size == sizeof(float))
+        tile_across_f32(rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+    else
+        tile_across_f64(rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+}
+
 /* How many of the last columns of `cols` are better computed by quarter vectors than by one that is mostly empty: where
- * a core takes twice as many products of short vectors in a cycle, a 7 x 7 map of 3 * 16 + 1 pixels takes 3.5. */
+ * a core takes twice as many products of short vectors in a cycle, 12 * 16 + 4 pixels of a 14 x 14 map take 12.5. */
 static inline ptrdiff_t narrow_columns(size_t size, ptrdiff_t cols)
 {
     const ptrdiff_t lanes = tile_width(size) / TILE_VECTORS, rest = cols % lanes;
@@ -117,10 +127,11 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
 #define run PASTE(tile_run, SUFFIX)
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
- * stays in registers. Sums of `chain` products are added up in `total`. Rows of B are `ldb` apart, or at `at`. */
+ * stays in registers. Sums of `chain` products are added up in `total`. Elements of a row of A are `lak` apart,
+ * rows of B `ldb`, or at `at`. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
-    const ELEMENT *restrict b, ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc,
+    ptrdiff_t lak, const ELEMENT *restrict b, ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc,
     const tile_finish *finish)
 {
     vec acc[TILE_ROWS][TILE_VECTORS];
@@ -136,7 +147,7 @@ static ALWAYS_INLINE void run(
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                 right[j] = *(const vec *)(row + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
-                const ELEMENT left = a[i * lda + k];
+                const ELEMENT left = a[i * lda + k * lak];
                 UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                     acc[i][j] += left * right[j];
                 KEEP_ORDER();
@@ -189,26 +200,33 @@ static ALWAYS_INLINE void run(
 #else
 #define TWO_VECTORS (cols > LANES)
 #endif
-#define ROWS(n, ldb, at) case n: \
-        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, b, ldb, at, c, ldc, finish); \
-        else run(n, 1, cols, kc, a, lda, b, ldb, at, c, ldc, finish); \
+#define ROWS(n, lda, lak, ldb, at) case n: \
+        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish); \
+        else run(n, 1, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish); \
         return;
-#define EACH_ROWS(ldb, at) \
+#define EACH_ROWS(lda, lak, ldb, at) \
     switch (rows) { \
-        ROWS(1, ldb, at) ROWS(2, ldb, at) ROWS(3, ldb, at) ROWS(4, ldb, at) ROWS(5, ldb, at) ROWS(6, ldb, at) \
+        ROWS(1, lda, lak, ldb, at) ROWS(2, lda, lak, ldb, at) ROWS(3, lda, lak, ldb, at) \
+        ROWS(4, lda, lak, ldb, at) ROWS(5, lda, lak, ldb, at) ROWS(6, lda, lak, ldb, at) \
     }
 static NEVER_INLINE void PASTE(tile, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(ldb, NULL)
+    EACH_ROWS(lda, 1, ldb, NULL)
 }
 #ifndef NARROW
 static NEVER_INLINE void PASTE(tile_at, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(0, at)
+    EACH_ROWS(lda, 1, 0, at)
+}
+static NEVER_INLINE void PASTE(tile_across, SUFFIX)(
+    ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
+    ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
+{
+    EACH_ROWS(1, lda, ldb, NULL)
 }
 #endif
 #undef EACH_ROWS
