@@ -1,8 +1,6 @@
 """The way that every pooling of windows takes: arrays, plan, kernel, result. Plans are cached and hold no arrays."""
 
 from functools import lru_cache
-from itertools import accumulate, product
-from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +10,8 @@ from fastconv._arrays import (
     FIRST,
     FLOATS,
     array,
-    channels_first,
     check_out,
     compute_dtype,
-    copy,
     empty,
     finish,
     float_dtype,
@@ -34,12 +30,6 @@ SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}
 SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
 ORDERED = FLOATS | INTEGERS  # what max pooling takes, each to itself
 INDEX = np.dtype(np.int64)
-# Channels-first planes with rows of at most so many bytes are turned for the gradient of a mean: with so many channels
-# or more, vectors along them serve all windows alike (asv_bench, Windows; peers.py --family misc).
-NARROW = 128
-CHANNELS = 16
-PART = 2**19  # bytes of a copy, or so many as 16 channels of one image take
-_copies = local()  # each thread's memory for copies, kept: for the system to map it anew costs more than to pool
 
 
 class PoolPlan(NamedTuple):
@@ -70,12 +60,6 @@ def plan_kernel(pool, rank, shape, dtype, order, indices):
 def channels_of(shape, rank):
     """The channels of (n, c, *spatial) or (c, *spatial)."""
     return shape[-rank - 1] if len(shape) > rank else 1
-
-
-def turns(order, shape, rank, dtype, narrow=NARROW):
-    """Whether arrays in memory order `order` are computed channels-last all the same."""
-    wide = channels_of(shape, rank) >= CHANNELS and dtype.itemsize >= 4
-    return order == FIRST and wide and shape[-1] * dtype.itemsize <= narrow
 
 
 def lowest(dtype):
@@ -132,38 +116,6 @@ def pooled(plan, settings, input, x, dtype, order, out=None, indices=False):
             remember(result, plan, constants, most_threads(x.size), x, None, None, settings, places)
     result = finish(result, out, dtype)
     return (result, places) if indices else result
-
-
-def by_parts(run, inputs, outputs, rank):
-    """Run a channels-last kernel on channels-first arrays, on some images or some channels of one at a time."""
-    arrays = [a if a.ndim == rank + 2 else a[np.newaxis] for a in (*inputs, *outputs)]
-    n, channels = arrays[0].shape[:2]
-    room = max(PART // max(a[:1, :1].nbytes for a in arrays), 1)  # channels
-    images = max(room // channels, 1)
-    step = channels if room >= channels else max(room // CHANNELS, 1) * CHANNELS
-    for i, c in product(range(0, n, images), range(0, channels, step)):
-        parts = [a[i : i + images, c : c + step] for a in arrays]
-        last = channels_last_copies(parts, rank)
-        for part, turned in zip(parts[: len(inputs)], last, strict=False):
-            copy(part, turned)
-        run(*last)
-        for part, turned in zip(parts[len(inputs) :], last[len(inputs) :], strict=True):
-            copy(turned, part)
-
-
-def channels_last_copies(parts, rank):
-    """Room for a channels-last copy of each array: this thread's memory until the next call."""
-    starts = [0, *accumulate(-(-part.nbytes // 64) * 64 for part in parts)]
-    memory = getattr(_copies, "memory", None)
-    if memory is None or len(memory) < starts[-1]:
-        memory = np.empty(starts[-1], np.uint8)
-        if len(memory) <= 2 * PART:
-            _copies.memory = memory
-    copies = []
-    for start, part in zip(starts, parts, strict=False):
-        shape = (part.shape[0], *part.shape[2:], part.shape[1])
-        copies.append(channels_first(memory[start : start + part.nbytes].view(part.dtype).reshape(shape), rank))
-    return copies
 
 
 def most_threads(work):

@@ -15,10 +15,7 @@ from fastconv._kernels.product cimport round_up
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_across, tile_finish, tile_width
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     SMALL = 128     # pixels, beyond which little is gained: 1x1 and 3x3 layers on maps of 4x4 to 14x14, 2026-11-25

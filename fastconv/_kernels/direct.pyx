@@ -19,14 +19,11 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "copy.h" nogil:
     void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
                    Py_ssize_t n)
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel

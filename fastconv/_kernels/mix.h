@@ -6,16 +6,9 @@
 
 #include "simd.h"
 
-#define ELEMENT float
-#define SUFFIX f32
-#include "mix.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX f64
-#include "mix.h"
-#undef ELEMENT
-#undef SUFFIX
+#define EACH_TYPE "mix.h"
+#include "each_float.h"
+#undef EACH_TYPE
 
 #define mix_rows(to, x, step, by, count, n, more) \
     _Generic((to), float *: mix_rows_f32, double *: mix_rows_f64)(to, x, step, by, count, n, more)

@@ -33,20 +33,10 @@ typedef struct {
     const void *by, *along;       /* what a share is of a row's outputs, and of a column's */
 } spread_plan;
 
-#define ELEMENT float
-#define BITS int
-#define SUFFIX f32
-#include "spread.h"
-#undef ELEMENT
-#undef BITS
-#undef SUFFIX
-#define ELEMENT double
-#define BITS long long
-#define SUFFIX f64
-#include "spread.h"
-#undef ELEMENT
-#undef BITS
-#undef SUFFIX
+#define EACH_TYPE "spread.h"
+#include "each_float.h"
+#undef EACH_TYPE
+
 #define spread_rows(to, ...) _Generic((to), float *: spread_rows_f32, double *: spread_rows_f64)(to, __VA_ARGS__)
 
 #elif defined(ELEMENT)

@@ -15,6 +15,7 @@ packing is copying runs by whole vectors.
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.staged_rows cimport slot_of
+from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "copy.h" nogil:
     void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
@@ -22,10 +23,6 @@ cdef extern from "copy.h" nogil:
                    Py_ssize_t n)
     void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
                     Py_ssize_t rows, Py_ssize_t n)
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
 
 cdef enum:
     TURNED = 4      # phases from which on a row is split by transposing squares

@@ -7,11 +7,8 @@
 Lanes beyond the last channel hold what happened to be there, and no one reads what becomes of it.
 """
 
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.window cimport PoolShape, Strides, number
-
-cdef extern from "turn.h" nogil:
-    void turn_block(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *source, Py_ssize_t ldf, void *to,
-                    Py_ssize_t ldt)
 
 # Measured: asv_bench, Windows; peers.py --family misc, max-first, avg-first.
 cdef enum:
