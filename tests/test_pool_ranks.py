@@ -75,3 +75,16 @@ def test_out(rank, pooling, dtype):
     out = data.filled_with_nan((2, 3, *(3,) * rank), dtype)
     assert getattr(fastconv, f"{pooling}{rank}d")(x, 2, out=out) is out
     data.assert_identical(out, getattr(reference, pooling)(x, 2))
+
+
+def test_windows_that_begin_before_the_first_plane(dtype, cpu_level):
+    """Of a window of which one plane is in the volume, rows are read as they lie: once from the plane before the first.
+
+    The volume is part of a larger one, whose other planes would show.
+    """
+    volume = np.full((1, 2, 5, 3, 20), 99.0, dtype)
+    volume[:, :, 2:4] = x = data.integers((1, 2, 2, 3, 20), dtype)
+    window = {"kernel_size": (3, 2, 1), "stride": (2, 1, 1), "padding": (1, 1, 0)}
+    result = fastconv.max_pool3d(volume[:, :, 2:4], **window, return_indices=True)
+    for one, other in zip(result, reference.max_pool(x, **window, return_indices=True), strict=True):
+        np.testing.assert_array_equal(one, other)

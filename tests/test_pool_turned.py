@@ -5,7 +5,7 @@ import pytest
 
 import fastconv
 import reference
-from fastconv import _pool_plan, grad
+from fastconv import grad
 from tests import data
 from tests.layouts import LAYOUTS
 
@@ -27,12 +27,10 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("part", [1, 2**12, 2**19], ids=["16 channels", "some", "all"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", CALLS)
-def test_memory_order_is_the_callers(name, size, part, dtype, cpu_level, monkeypatch):
-    """In blocks of channels; gradients in parts of any size, a second call in the memory that the first one left."""
-    monkeypatch.setattr(_pool_plan, "PART", part)
+def test_memory_order_is_the_callers(name, size, dtype, cpu_level):
+    """In blocks of channels, and a second call in the memory that the first one left."""
     x = data.integers(SIZES[size], dtype)
     for sign in (1, -1):
         first, last = (

@@ -120,9 +120,10 @@ cdef void row_first(
     f.taps, f.tap, f.key, f.next, f.step, f.before = s.kw, s.dw, s.dw, s.sw, s.sw, s.pw
     f.index = (at.z * s.ih + at.y) * s.iw - s.pw
     if at.i1 - at.i0 == 1 and s.pw == 0 and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw and w.lanes <= s.ow:
-        f.x, f.row, f.rows = x + at.z * t.d + (at.y + at.j0 * s.dh) * t.h, s.dh * t.h, at.j1 - at.j0
+        f.x = x + (at.z + at.i0 * s.dd) * t.d + (at.y + at.j0 * s.dh) * t.h
+        f.row, f.rows = s.dh * t.h, at.j1 - at.j0
         for j in range(f.rows):
-            keys[j] = (at.j0 + j) * s.dh * s.iw
+            keys[j] = (at.i0 * s.dd * s.ih + (at.j0 + j) * s.dh) * s.iw
         largest_at(out, index, &f, s.ow)
         return
     for i in range(at.i0, at.i1):
