@@ -84,7 +84,7 @@ def test_windows_that_begin_before_the_first_plane(dtype, cpu_level):
     """
     volume = np.full((1, 2, 5, 3, 20), 99.0, dtype)
     volume[:, :, 2:4] = x = data.integers((1, 2, 2, 3, 20), dtype)
-    window = {"kernel_size": (3, 2, 1), "stride": (2, 1, 1), "padding": (1, 1, 0)}
+    window = {"kernel_size": (2, 2, 1), "stride": 1, "padding": (1, 1, 0)}
     result = fastconv.max_pool3d(volume[:, :, 2:4], **window, return_indices=True)
     for one, other in zip(result, reference.max_pool(x, **window, return_indices=True), strict=True):
         np.testing.assert_array_equal(one, other)
