@@ -14,7 +14,7 @@ the others'.
 
 from functools import lru_cache
 from itertools import product
-from math import log2, prod
+from math import inf, log2, prod
 from typing import NamedTuple
 
 from fastconv import _corners
@@ -22,6 +22,7 @@ from fastconv import _corners
 MULTIPLE = 16  # of which extents of planes are multiples: the lanes of a vector of float32, and its rows
 BLOCK = 2**20  # bytes that a unit and the spectra of its channels take beyond which they leave L2
 BEYOND = 1.15  # times as much transforms then cost: asv_bench/peers.py --family large
+MOST_LENGTHS = 12  # of blocks that are compared; 16 times the kernel's extent is always among them
 PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
 # Costs in multiply-adds of the direct sum, by itemsize (asv_bench/fit_methods.py); units and kernels: spectra.pxd
 START = {4: 250_000, 8: 140_000}
@@ -44,33 +45,39 @@ class Axis(NamedTuple):
     blocks: int
 
 
-def lengths(multiple, least, whole):
-    """Lengths of transforms, factors of 2 and 3 times `multiple`: from `least` to the first that holds `whole`."""
-    found, most = set(), 4 * max(whole, multiple)
-    three = multiple
-    while three < most:
-        two = three
-        while two < most:
-            found.add(two)
-            two *= 2
-        three *= 3
-    longer = sorted(n for n in found if n >= least)
-    return longer[: next(i for i, n in enumerate(longer) if n >= whole) + 1]
+def lengths(multiple, least):
+    """The shortest lengths of transforms from `least` on: factors of 2 and 3 times `multiple`."""
+    first = multiple
+    while first < least:
+        first *= 2
+    threes = (multiple * 3**j for j in range(MOST_LENGTHS))
+    found = {three << i for three in threes for i in range((first << MOST_LENGTHS // 2).bit_length())}
+    return sorted(n for n in found if n >= least)[:MOST_LENGTHS]
 
 
 def cuts(multiple, size, outputs, taps, stride, dilation, before):
-    """Ways to cut an axis into blocks; one that is not cut may hold the padding once."""
-    span = (taps - 1) * dilation + 1
-    phases, taps = min(stride, span), -(-span // stride)
+    """Ways to cut an axis into blocks, none of which is worse than another one of shorter blocks.
+
+    An axis that is not cut may hold the padding once.
+    """
+    phases, taps = min(stride, (taps - 1) * dilation + 1), spanned(taps, stride, dilation)
     if taps == 1:
         return [Axis(phases, 1, 1, 1, outputs)]
-    once = shared(size, outputs, taps, stride, before)
-    whole = outputs + taps - 1 - min(once, taps - 1, outputs - 1)
-    result = [
-        Axis(phases, taps, n, min(n - taps + 1, outputs), -(-outputs // (n - taps + 1)))
-        for n in lengths(multiple, taps + 1, outputs + taps - 1)
-    ]
-    return result + [Axis(phases, taps, n, outputs, 1) for n in lengths(multiple, whole, whole)]
+    once = min(shared(size, outputs, taps, stride, before), taps - 1, outputs - 1)
+    ways = [(n, min(n - taps + 1, outputs)) for n in lengths(multiple, taps + 1)]
+    ways += [(lengths(multiple, outputs + taps - 1 - once)[0], outputs)]
+    result, least = [], inf
+    for n, step in sorted(ways, key=lambda way: (way[0], -way[1])):
+        blocks = -(-outputs // step)
+        if n * blocks < least:
+            least = n * blocks
+            result.append(Axis(phases, taps, n, step, blocks))
+    return result
+
+
+def spanned(taps, stride, dilation):
+    """Taps that a phase of the stride spans, dilation's zeros among them."""
+    return -(-((taps - 1) * dilation + 1) // stride)
 
 
 def shared(size, outputs, taps, stride, before):
@@ -89,8 +96,7 @@ class Cut(NamedTuple):
 @lru_cache(maxsize=1024)
 def best(g):
     """The cut whose transforms take the least time."""
-    spans = [-(-((taps - 1) * dilation + 1) // stride) for _, _, taps, stride, dilation, _ in g.axes]
-    last = [i for i in range(3) if spans[i] > 1]
+    last = [i for i, (_, _, taps, stride, dilation, _) in enumerate(g.axes) if spanned(taps, stride, dilation) > 1]
     multiples = dict.fromkeys(last[-2:], MULTIPLE) if len(last) > 1 else dict.fromkeys(last, MULTIPLE**2)
     ways = product(*(cuts(multiples.get(i, 1), *a) for i, a in enumerate(g.axes)))
     return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut))
@@ -98,7 +104,7 @@ def best(g):
 
 def rejects(g):
     """Why Fourier transforms cannot compute the geometry; None if they can."""
-    if all(a.taps == 1 for a in best(g).axes):
+    if all(spanned(taps, stride, dilation) == 1 for _, _, taps, stride, dilation, _ in g.axes):
         return "windows that do not overlap have nothing in common to transform"
     if g.ic == 0:
         return "without input channels there is nothing to transform"
@@ -109,11 +115,11 @@ def declines(g):
     """Why the direct sum is faster, or exacter than the bound allows to give up; None if it is neither."""
     if g.macs < START[g.itemsize]:
         return f"the direct sum's {g.macs:,} multiply-adds take less time than to set up a transform"
-    if slower(g):
-        return f"transforms would take {cost(g) / g.macs:.1f} times as long as the direct sum"
     products = g.ic // g.groups * g.kd * g.kh * g.kw
     if products < LEAST_PRODUCTS:
         return f"sums of {products} products average out too little of the rounding"
+    if slower(g):
+        return f"transforms would take {cost(g) / g.macs:.1f} times as long as the direct sum"
     return _corners.too_little(g, LEAST_SHARE, (0, 1, 2))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastconv import _cpu
 from fastconv._arrays import five
-from fastconv._fft import best
+from fastconv._fft import MULTIPLE, best
 from fastconv._geometry import ConvGeometry
 
 WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
@@ -55,8 +55,12 @@ def plan_of(g):
 
 def halves(n):
     """(h, w) with h * w = n, both multiples of 16 and as near to each other as factors of 2 and 3 allow."""
-    heights = (h for h in range(16, n // 16 + 1, 16) if n % (16 * h) == 0)
-    return min(((h, n // h) for h in heights), key=lambda pair: (sum(pair), pair))
+    height, rest = MULTIPLE, n // MULTIPLE**2
+    for factor in (3, 2):
+        while rest % factor == 0:
+            rest //= factor
+            height *= factor if (height * factor) ** 2 <= n else 1
+    return height, n // height
 
 
 def radices(n):

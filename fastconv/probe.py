@@ -1,4 +1,4 @@
-"""Parts of the kernels on their own, for those who measure them: the register tile, the stages of Winograd."""
+"""Parts of the kernels on their own, for those who measure them: the register tile, the stages of transforms."""
 
 from statistics import median
 from time import perf_counter
@@ -6,7 +6,8 @@ from time import perf_counter
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST
+from fastconv._arrays import FIRST, five
+from fastconv._fft_conv import plan_of
 from fastconv._geometry import conv_geometry
 from fastconv._plan import SPECIALISATION
 
@@ -66,3 +67,33 @@ class WinogradStages:
             for p in range(self.panels):
                 self.run("product", (b, b + 1), (p, p + 1))
                 self.run("output", (b, b + 1), (p, p + 1))
+
+
+class FourierStages:
+    """One image's convolution with `method="fft"` at stride 1, `padding` zeros around it, stage by stage.
+
+    Corners that `fastconv._fft.corners` has summed directly afterwards are left out.
+
+    x : (1, ic, *spatial), weight : (oc, ic, *kernel), of one dtype. `out` is the result, once `whole` has run.
+    """
+
+    STAGES = ("weight", "input", "output")
+
+    def __init__(self, x, weight, padding):
+        rank = weight.ndim - 2
+        conv = conv_geometry("conv", rank, x.shape, weight.shape, 1, padding, 1, 1, "zeros", x.itemsize, FIRST)
+        kernel, kind = _cpu.kernel("fourier_stages"), SPECIALISATION[x.itemsize]
+        self.plan, self.x, self.weight = tuple(plan_of(conv.geometry)), five(x, rank), weight
+        self.out = np.full((1, *conv.output), np.nan, x.dtype)
+        self.memory = [np.empty(size, x.dtype) for size in kernel.sizes[kind](self.plan, 0.0)]
+        self.kernel = kernel.run[kind]
+
+    def run(self, stage):
+        """One stage."""
+        out = five(self.out, self.weight.ndim - 2)
+        self.kernel(stage, self.plan, self.x, self.weight, *self.memory, out)
+
+    def whole(self):
+        """All stages, in the order that leaves the result."""
+        for stage in self.STAGES:
+            self.run(stage)

@@ -7,6 +7,7 @@ from scipy import signal
 import fastconv
 from fastconv import _fft, _fft_conv
 from fastconv._geometry import conv_geometry
+from fastconv.probe import FourierStages
 from tests import data
 from tests.cases import CONV1D, CONV2D, CONV3D
 from tests.cases import names as ids
@@ -127,6 +128,18 @@ def test_sums_of_many_channels(dtype):
     x, w = few_bits(data.positive((1, 256, 28, 28), dtype)), few_bits(data.positive((4, 256, 7, 7), dtype, "weight"))
     exact = fastconv.conv2d(*(a.astype(np.float64) for a in (x, w)), padding=3, method="direct")
     assert_within(fastconv.conv2d(x, w, padding=3, method="fft"), exact, exact, "direct")
+
+
+@pytest.mark.parametrize(
+    ("input", "weight", "padding"), [((1, 3, 50, 61), (4, 3, 7, 5), 1), ((1, 2, 900), (3, 2, 99), 0)], ids=["2d", "1d"]
+)
+def test_stages_apart_give_the_whole(input, weight, padding, dtype, cpu_level):
+    """What the benchmarks time stage by stage is what a convolution runs, to the last bit; there are no corners here."""
+    x, w = data.normal(input, dtype), data.normal(weight, dtype, "weight")
+    stages = FourierStages(x, w, padding)
+    stages.whole()
+    whole = getattr(fastconv, f"conv{len(weight) - 2}d")(x, w, padding=padding, method="fft")
+    data.assert_identical(stages.out, whole)
 
 
 def test_roots_of_unity():
