@@ -192,12 +192,12 @@ def conv2d(
 
     The result is within c * eps * (abs(input) conv abs(weight)) of the exact one, c being 6 for methods that sum
     products as they are and 8 for what "auto" takes besides: on layers of networks and on images, "winograd" measures
-    up to 4.0, "fft" up to 1.4 (7.7 and 4.5 on positive data with positive weights). There an output shares the rounding
+    up to 3.7, "fft" up to 2.3 (6.2 and 6.3 on positive data with positive weights). There an output shares the rounding
     errors of its tile of 4x4 or of its block, and is only as exact as the largest in it; asked for by name, "fft" is
     within 8 eps of the largest in the channel. The bits do not depend on the number of threads nor on how a batch is
     split ("im2col": for one BLAS thread). NaN and infinity follow IEEE 754: an output is NaN only where its window
     touches one or meets 0 * inf, and padding multiplies as zeros do; "winograd" spreads them over their tiles, "fft"
-    over its blocks.
+    over two of its blocks.
 
     References
     ----------

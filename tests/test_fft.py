@@ -134,7 +134,7 @@ def test_sums_of_many_channels(dtype):
     ("input", "weight", "padding"), [((1, 3, 50, 61), (4, 3, 7, 5), 1), ((1, 2, 900), (3, 2, 99), 0)], ids=["2d", "1d"]
 )
 def test_stages_apart_give_the_whole(input, weight, padding, dtype, cpu_level):
-    """What the benchmarks time stage by stage is what a convolution runs, to the last bit; there are no corners here."""
+    """What the benchmarks time stage by stage is what a convolution runs, to the last bit; nothing makes corners."""
     x, w = data.normal(input, dtype), data.normal(weight, dtype, "weight")
     stages = FourierStages(x, w, padding)
     stages.whole()
@@ -246,8 +246,9 @@ def test_says_why_not(input, weight, arguments, reason):
         ((1, 1, 28, 28), (1, 1, 5, 5), {}, "set up"),
         ((1, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "times as long"),
         ((1, 1, 500, 500), (1, 1, 63, 63), {"padding": "full"}, "padding leaves 2%"),
+        ((1, 1, 500, 500), (1, 1, 10, 10), {"padding": 5}, "25 to 100 products average out too little"),
     ],
-    ids=["small", "many channels", "corner"],
+    ids=["small", "many channels", "corner", "few products"],
 )
 def test_auto_says_why_not(input, weight, arguments, reason):
     assert reason in fastconv.explain(input, weight, **arguments).reasons["fft"]
