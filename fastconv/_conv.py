@@ -197,7 +197,7 @@ def conv2d(
     within 8 eps of the largest in the channel. The bits do not depend on the number of threads nor on how a batch is
     split ("im2col": for one BLAS thread). NaN and infinity follow IEEE 754: an output is NaN only where its window
     touches one or meets 0 * inf, and padding multiplies as zeros do; "winograd" spreads them over their tiles, "fft"
-    over two of its blocks.
+    over two of its blocks or outputs.
 
     References
     ----------

@@ -14,7 +14,7 @@ the others'.
 
 from functools import lru_cache
 from itertools import product
-from math import inf, log2, prod
+from math import gcd, inf, log2, prod
 from typing import NamedTuple
 
 from fastconv import _corners
@@ -22,7 +22,7 @@ from fastconv import _corners
 MULTIPLE = 16  # of which extents of planes are multiples: the lanes of a vector of float32, and its rows
 BLOCK = 2**20  # bytes that a unit and the spectra of its channels take beyond which they leave L2
 BEYOND = 1.15  # times as much transforms then cost: asv_bench/peers.py --family large
-MOST_LENGTHS = 12  # of blocks that are compared; 16 times the kernel's extent is always among them
+MOST_LENGTHS = 12  # of blocks that are compared: 16 times the extent of small kernels is among them
 PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
 # Costs in multiply-adds of the direct sum, by itemsize (asv_bench/fit_methods.py); units and kernels: spectra.pxd
 START = {4: 250_000, 8: 140_000}
@@ -63,7 +63,7 @@ def cuts(multiple, size, outputs, taps, stride, dilation, before):
 
     An axis that is not cut may hold the padding once.
     """
-    phases, taps = min(stride, (taps - 1) * dilation + 1), spanned(taps, stride, dilation)
+    phases, taps = min(taps, stride // gcd(stride, dilation)), spanned(taps, stride, dilation)
     if taps == 1:
         return [Axis(phases, 1, 1, 1, outputs)]
     once = min(shared(size, outputs, taps, stride, before), taps - 1, outputs - 1)
@@ -111,6 +111,10 @@ def rejects(g):
         return "windows that do not overlap have nothing in common to transform"
     if g.ic == 0:
         return "without input channels there is nothing to transform"
+    for _, outputs, taps, stride, dilation, _ in g.axes:
+        phases = stride // gcd(stride, dilation)
+        if taps > phases and phases * dilation // stride > outputs:
+            return f"between taps of dilation {dilation} lie elements that no window reads"
     return None
 
 
@@ -123,6 +127,8 @@ def declines(g):
         return f"sums of {products * least_seen(g):.0f} to {products} products average out too little of the rounding"
     if slower(g):
         return f"transforms would take {cost(g) / g.macs:.1f} times as long as the direct sum"
+    if least_seen(g) < CORNER_SHARE:
+        return f"padding leaves {least_seen(g):.0%} of the taps to outputs in a corner, which share others' errors"
     return _corners.too_little(g, LEAST_SHARE, (0, 1, 2))
 
 

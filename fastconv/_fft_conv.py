@@ -16,6 +16,7 @@ from fastconv._arrays import five
 from fastconv._fft import MULTIPLE, best
 from fastconv._geometry import ConvGeometry
 
+LINE = 64  # bytes that scales take after the spectra of a kernel: a cache line of `scratch.pxd`
 WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
 
 
@@ -29,13 +30,13 @@ class Plan(NamedTuple):
     two_outputs: bool  # whether the parts of a complex number are two outputs, not two blocks
     extents: tuple  # of a block's array
     axes: tuple  # (source, size, outputs, taps, stride, dilation, before, phases, span, block, step, blocks) of three
-    transforms: tuple  # (elements, radices, roots) along d, h and w
-    twist: object  # what stands between columns and rows of a line
+    transforms: tuple = ()  # (elements, radices, roots) along d, h and w
+    twist: object = None  # what stands between columns and rows of a line
 
 
 @lru_cache(maxsize=1024)
 def plan_of(g):
-    """The kernel's plan: axes that are transformed come last."""
+    """The kernel's plan without tables: axes that are transformed come last."""
     cut, two_outputs = best(g)
     order = sorted(range(3), key=lambda i: cut[i].taps > 1)
     blocks = [cut[i].size if cut[i].taps > 1 else 1 for i in order]
@@ -46,11 +47,14 @@ def plan_of(g):
         a, (size, outputs, taps, stride, dilation, before) = cut[i], g.axes[i]
         shape = (block, a.outputs, a.blocks) if a.taps > 1 else (1, 1, outputs)
         described.append((2 + i, size, outputs, taps, stride, dilation, before, a.phases, a.taps, *shape))
-    dtype = np.dtype(f"f{g.itemsize}")
-    transforms = tuple(passes(n, dtype) for n in extents)
-    twist = twisted(*extents[1:], dtype) if line else None
-    return Plan(g.ic // g.groups, g.oc // g.groups, g.groups, line, two_outputs, extents, tuple(described),
-                transforms, twist)
+    return Plan(g.ic // g.groups, g.oc // g.groups, g.groups, line, two_outputs, extents, tuple(described))
+
+
+def with_tables(g):
+    """The plan with its roots of unity."""
+    plan, dtype = plan_of(g), np.dtype(f"f{g.itemsize}")
+    transforms = tuple(passes(n, dtype) for n in plan.extents)
+    return plan._replace(transforms=transforms, twist=twisted(*plan.extents[1:], dtype) if plan.line else None)
 
 
 def halves(n):
@@ -111,8 +115,9 @@ def packed_layout(geometry):
 
 def spectra_size(geometry, like):
     """Elements of the type of `like` that the spectra of weights take."""
-    plan = plan_of(ConvGeometry(*geometry))
-    return plan.groups * kernels(plan) * of_kernel(plan)
+    g = ConvGeometry(*geometry)
+    plan = plan_of(g)
+    return plan.groups * kernels(plan) * of_kernel(g, plan)
 
 
 def kernels(plan):
@@ -120,29 +125,29 @@ def kernels(plan):
     return -(-plan.ocg // 2) if plan.two_outputs else plan.ocg
 
 
-def of_kernel(plan):
-    """Elements of one of them."""
-    return 2 * plan.icg * prod(a[7] for a in plan.axes) * prod(plan.extents)
+def of_kernel(g, plan):
+    """Elements of one of them, with its scales in a cache line."""
+    return 2 * plan.icg * prod(a[7] for a in plan.axes) * prod(plan.extents) + LINE // g.itemsize
 
 
 def transform_weights(kind, geometry, weight, packed, threads):
     """Transform the weights once, for calls of `convolve` with inputs of the same `packed_layout`."""
-    _cpu.kernel("fourier").transform[kind](tuple(plan_of(ConvGeometry(*geometry))), weight, packed, threads)
+    _cpu.kernel("fourier").transform[kind](tuple(with_tables(ConvGeometry(*geometry))), weight, packed, threads)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def parts(g):
     """Neighbouring outputs whose spectra fit WEIGHTS: (plan, input channels, outputs, spectra) of each, as slices.
 
     Whole groups at a time, or some kernels of one.
     """
-    plan = plan_of(g)
-    most = max(1, WEIGHTS // (of_kernel(plan) * g.itemsize))
+    plan = with_tables(g)
+    most = max(1, WEIGHTS // (of_kernel(g, plan) * g.itemsize))
     some, groups = min(most, kernels(plan)), max(1, min(most // kernels(plan), plan.groups))
     outputs, result, end = some * (1 + plan.two_outputs), [], 0
     for first, o in product(range(0, plan.groups, groups), range(0, plan.ocg, outputs)):
         part = plan._replace(groups=min(groups, plan.groups - first), ocg=min(outputs, plan.ocg - o))
-        start, end = end, end + part.groups * kernels(part) * of_kernel(plan)
+        start, end = end, end + part.groups * kernels(part) * of_kernel(g, plan)
         result.append((
             tuple(part),
             slice(first * plan.icg, (first + part.groups) * plan.icg),

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastconv import _cpu
 from fastconv._arrays import FIRST, five
-from fastconv._fft_conv import plan_of
+from fastconv._fft_conv import with_tables
 from fastconv._geometry import conv_geometry
 from fastconv._plan import SPECIALISATION
 
@@ -83,7 +83,7 @@ class FourierStages:
         rank = weight.ndim - 2
         conv = conv_geometry("conv", rank, x.shape, weight.shape, 1, padding, 1, 1, "zeros", x.itemsize, FIRST)
         kernel, kind = _cpu.kernel("fourier_stages"), SPECIALISATION[x.itemsize]
-        self.plan, self.x, self.weight = tuple(plan_of(conv.geometry)), five(x, rank), weight
+        self.plan, self.x, self.weight = tuple(with_tables(conv.geometry)), five(x, rank), weight
         self.out = np.full((1, *conv.output), np.nan, x.dtype)
         self.memory = [np.empty(size, x.dtype) for size in kernel.sizes[kind](self.plan, 0.0)]
         self.kernel = kernel.run[kind]

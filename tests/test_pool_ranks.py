@@ -88,3 +88,13 @@ def test_windows_that_begin_before_the_first_plane(dtype, cpu_level):
     result = fastconv.max_pool3d(volume[:, :, 2:4], **window, return_indices=True)
     for one, other in zip(result, reference.max_pool(x, **window, return_indices=True), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (3, 2, 0), (2, 2, 0)], ids=str)
+def test_depths_that_no_window_is_at(kernel, stride, padding, dtype, cpu_level):
+    """Strips of rows went over every depth of the input and wrote beyond the outputs, which were of every third."""
+    x = data.integers((2, 3, 7, 9, 40), dtype)
+    window = (1, kernel, kernel), (3, stride, stride), (0, padding, padding)
+    data.assert_identical(fastconv.max_pool3d(x, *window), reference.max_pool(x, *window))
+    average = fastconv.avg_pool3d(x, *window, divisor_override=1)
+    data.assert_identical(average, reference.avg_pool(x, *window, divisor_override=1).astype(dtype))

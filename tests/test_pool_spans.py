@@ -85,3 +85,20 @@ def test_planes_whose_axes_are_not_one(dtype, cpu_level):
             data.assert_identical(values[..., 0, 0], y.max((2, 3)))
             data.assert_identical(places[..., 0, 0], y.reshape(*y.shape[:2], -1).argmax(2))
             assert fastconv.adaptive_max_pool2d(y, 1).strides == fastconv.max_pool2d(y, y.shape[2:]).strides
+
+
+@pytest.mark.parametrize("spatial", [(8, 1), (1, 8), (1, 8, 1), (3, 4, 1), (5, 1, 1)], ids=str)
+def test_planes_that_end_in_an_axis_of_one(spatial, dtype, cpu_level):
+    """NumPy tells kernels other strides of axes of one element than its own: a column of pixels was read as if it lay
+    along the last axis, at distances that were not its own."""
+    last = data.integers((1, *spatial, 3), dtype)
+    for x in (np.moveaxis(last, -1, 1), np.moveaxis(last, -1, 1)[0], np.moveaxis(last, -1, 1)[:, :2]):
+        axes = tuple(range(-len(spatial), 0))
+        expected = x.max(axis=axes, keepdims=True)
+        data.assert_identical(fastconv.global_max_pool(x), expected)
+        adaptive = getattr(fastconv, f"adaptive_max_pool{len(spatial)}d")
+        values, places = adaptive(x, 1, return_indices=True)
+        data.assert_identical(values, expected)
+        np.testing.assert_array_equal(places.ravel(), x.reshape(*x.shape[: x.ndim - len(axes)], -1).argmax(-1).ravel())
+        mean = getattr(fastconv, f"adaptive_avg_pool{len(spatial)}d")(x, 1)
+        np.testing.assert_allclose(mean, x.mean(axis=axes, keepdims=True), rtol=1e-6, atol=1e-6)

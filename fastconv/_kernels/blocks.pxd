@@ -2,7 +2,9 @@
 
 Along each axis block b gives outputs [b * step, (b + 1) * step) and sees `block` elements of the image's phase p:
 
-    element j of the block = element  p + stride * (b * step + j) - before  of the image, where windows reach it
+    element j of the block = element  r + stride * (b * step + j) - before  of the image, where windows reach it
+
+r being what tap p is beyond a multiple of the stride.
 
     plane   one row for each element along the first two axes         [ . . . . w . . . . ]
     line    the one axis that is transformed, row after row           [ 0 1 2 .. ][ w w+1 .. ][ 2w .. ]
@@ -20,7 +22,7 @@ cdef enum:
 cdef struct Axis:
     Py_ssize_t source                   # the axis of images and weights: 2 d, 3 h, 4 w
     Py_ssize_t size, outputs, taps, stride, dilation, before    # as of a `ConvGeometry`
-    Py_ssize_t phases                   # of the stride that hold taps
+    Py_ssize_t phases                   # of the stride that hold taps; phase p holds taps p, p + phases, ...
     Py_ssize_t span                     # taps of a phase, dilation's zeros among them
     Py_ssize_t block, step, blocks      # elements of a block, outputs that it gives, and how many there are
     Py_ssize_t xs, os                   # strides of input and output, in elements
@@ -50,9 +52,11 @@ cdef struct Seen:
 
 cdef inline Seen seen(const Axis *a, Py_ssize_t phase, Py_ssize_t b) noexcept nogil:
     cdef Seen s
-    cdef Py_ssize_t start = b * a.step, first = phase + a.stride * start - a.before
-    s.begin = first_inside(first, a.stride)
-    s.end = max(min(min(end_inside(first, a.stride, a.size), a.block), a.outputs + a.span - 1 - start), s.begin)
+    cdef Py_ssize_t start = b * a.step, first = phase * a.dilation % a.stride + a.stride * start - a.before
+    cdef Py_ssize_t last = (a.taps - 1 - phase) // a.phases * a.phases + phase      # tap of the phase
+    s.begin = max(first_inside(first, a.stride), phase * a.dilation // a.stride)
+    s.end = min(end_inside(first, a.stride, a.size), a.block)
+    s.end = max(min(s.end, a.outputs - start + last * a.dilation // a.stride), s.begin)
     s.offset = first * a.xs
     return s
 
@@ -123,65 +127,62 @@ cdef inline double stage_weight(const Task *t, const real *w, Py_ssize_t phase, 
                                 real *to) noexcept nogil:
     """The taps of a phase of the kernel at `w` times `scale`, among zeros; returns their sum."""
     cdef const Axis *a = t.axis
-    cdef Py_ssize_t i, j, k, e
-    cdef Py_ssize_t[3] step, wanted
+    cdef Py_ssize_t i, j, k, e, ii, jj, kk
+    cdef Py_ssize_t[3] step, from_tap
     cdef double total = 0
     cdef real factor = <real> scale
     cdef bint whole = a[0].phases == a[1].phases == a[2].phases == 1
     cdef const real *taps
     cdef real *row
-    wanted[2] = phase % a[2].phases
-    wanted[1] = phase // a[2].phases % a[1].phases
-    wanted[0] = phase // a[2].phases // a[1].phases
+    from_tap[2] = phase % a[2].phases
+    from_tap[1] = phase // a[2].phases % a[1].phases
+    from_tap[0] = phase // a[2].phases // a[1].phases
     for i in range(3):      # distance of taps along the axis in (kd, kh, kw) memory
         step[i] = 1
         for j in range(3):
             step[i] *= a[j].taps if a[j].source > a[i].source else 1
     if whole:
         total = sum_of_taps(w, a[0].taps * a[1].taps * a[2].taps)
-    for i in range(a[0].taps):
-        if not whole and i * a[0].dilation % a[0].stride != wanted[0]:
-            continue
-        for j in range(a[1].taps):
-            if not whole and j * a[1].dilation % a[1].stride != wanted[1]:
-                continue
+    for ii in range(ceil_div(a[0].taps - from_tap[0], a[0].phases)):
+        i = from_tap[0] + ii * a[0].phases
+        for jj in range(ceil_div(a[1].taps - from_tap[1], a[1].phases)):
+            j = from_tap[1] + jj * a[1].phases
             taps = w + i * step[0] + j * step[1]
-            if whole and a[2].dilation == step[2] == 1:
-                row = to + i * a[0].dilation * t.plane + j * a[1].dilation * t.ld
+            row = to + i * a[0].dilation // a[0].stride * t.plane + j * a[1].dilation // a[1].stride * t.ld
+            if whole and a[2].dilation == a[2].stride == step[2] == 1:
                 for k in range(ceil_div(a[2].taps, t.w)):
                     for e in range(min(t.w, a[2].taps - k * t.w)):
                         row[e] = taps[e] * factor
                     taps += t.w
                     row += t.ld
                 continue
-            row = to + i * a[0].dilation // a[0].stride * t.plane + j * a[1].dilation // a[1].stride * t.ld
-            for k in range(a[2].taps):
-                e = k * a[2].dilation
-                if e % a[2].stride == wanted[2]:
-                    total += 0 if whole else taps[k * step[2]]
-                    e //= a[2].stride
-                    row[e // t.w * t.ld + e % t.w if t.line else e] = taps[k * step[2]] * factor
+            for kk in range(ceil_div(a[2].taps - from_tap[2], a[2].phases)):
+                k = from_tap[2] + kk * a[2].phases
+                e = k * a[2].dilation // a[2].stride
+                total += 0 if whole else taps[k * step[2]]
+                row[e // t.w * t.ld + e % t.w if t.line else e] = taps[k * step[2]] * factor
     return total * scale
 
 
-cdef inline void put(const Task *t, const real *y, real *to, Py_ssize_t n, real rest, real lift,
+cdef inline void put(const Task *t, const real *y, real *to, Py_ssize_t n, real scale, real rest, real lift,
                      real bias) noexcept nogil:
-    """to[j] = y[j] and what the level adds, which is `lift` and `rest`, and bias, clamped; NaN stays."""
+    """to[j] = y[j] * scale and what the level adds, which is `lift` and `rest`, and bias, clamped; NaN stays."""
     cdef Py_ssize_t j, step = t.axis[2].os
     cdef real v, lo = <real> t.lo, hi = <real> t.hi
     if step == 1 and not t.clamp:
         for j in range(n):
-            to[j] = y[j] + rest + lift + bias
+            to[j] = y[j] * scale + rest + lift + bias
         return
     for j in range(n):
-        v = y[j] + rest + lift + bias
+        v = y[j] * scale + rest + lift + bias
         if t.clamp:
             v = lo if v < lo else v
             v = hi if v > hi else v
         to[j * step] = v
 
 
-cdef inline void store(const Task *t, const real *y, Py_ssize_t b, double lifted, real bias, real *to) noexcept nogil:
+cdef inline void store(const Task *t, const real *y, Py_ssize_t b, real scale, double lifted, real bias,
+                       real *to) noexcept nogil:
     """The outputs of block `b` in the channel that starts at `to`; `lifted` is what the level adds to each."""
     cdef const Axis *a = t.axis
     cdef Py_ssize_t bw = b % a[2].blocks, bh = b // a[2].blocks % a[1].blocks, bd = b // a[2].blocks // a[1].blocks
@@ -192,8 +193,8 @@ cdef inline void store(const Task *t, const real *y, Py_ssize_t b, double lifted
     to += bd * a[0].step * a[0].os + bh * a[1].step * a[1].os + bw * a[2].step * a[2].os
     if t.line:
         for j in range(ceil_div(nw, t.w)):
-            put(t, y + j * t.ld, to + j * t.w * a[2].os, min(t.w, nw - j * t.w), rest, lift, bias)
+            put(t, y + j * t.ld, to + j * t.w * a[2].os, min(t.w, nw - j * t.w), scale, rest, lift, bias)
         return
     for i in range(nd):
         for j in range(nh):
-            put(t, y + i * t.plane + j * t.ld, to + i * a[0].os + j * a[1].os, nw, rest, lift, bias)
+            put(t, y + i * t.plane + j * t.ld, to + i * a[0].os + j * a[1].os, nw, scale, rest, lift, bias)

@@ -19,7 +19,7 @@
 
 #include "simd.h"
 
-#define FOURIER_PASSES 12
+#define FOURIER_PASSES 40 /* of 3 at least each: more than any length that fits memory takes */
 
 typedef struct {
     ptrdiff_t n, passes, radix[FOURIER_PASSES]; /* of the first forward pass first */

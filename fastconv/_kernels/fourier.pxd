@@ -4,7 +4,7 @@ cdef extern from "fourier.h" nogil:
     enum: FOURIER_PASSES
     ctypedef struct fourier:
         Py_ssize_t n, passes
-        Py_ssize_t radix[12]
+        Py_ssize_t radix[40]
         const void *roots
         Py_ssize_t count
     void fourier_forward(size_t size, const fourier *t, void *re, void *im, Py_ssize_t ld, Py_ssize_t columns)

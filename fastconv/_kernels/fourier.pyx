@@ -31,7 +31,7 @@ from fastconv._kernels.fourier_plan cimport RESIDENT_BYTES, Sizes, lines, read_a
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.scratch cimport aligned, allocate
 from fastconv._kernels.shape cimport at, real
-from fastconv._kernels.spectra cimport multiply_run, transform_kernel, transform_run
+from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_kernel, transform_run
 
 
 cdef void one_run(const Task *t, const Sizes *s, const real *x, const real *spectra, const real *bias, real *out,
@@ -72,8 +72,9 @@ cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const rea
         w = spectra + item * s.kernel
     else:
         weight += g * t.ocg * t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
+        choose_scales(t, weight, q, own + s.unit)
         for c in range(t.channels):
-            transform_kernel(t, weight, q, c, scratch, rows, own)
+            transform_kernel(t, weight, q, c, <const real *> own + s.unit, scratch, rows, own)
     for image in range(t.n):
         for run in range(s.runs):
             first = run * s.run
@@ -84,12 +85,21 @@ cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const rea
 
 cdef void transform_kernels(const Task *t, const Sizes *s, const real *weight, real *spectra, real *scratch,
                             int threads) noexcept nogil:
-    cdef Py_ssize_t item, taps = t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
+    cdef Py_ssize_t item, group = t.ocg * t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
+    for item in prange(t.groups * t.kernels, num_threads=threads, schedule="static"):
+        choose_scales(t, weight + item // t.kernels * group, item % t.kernels, spectra + item * s.kernel + s.unit)
     for item in prange(t.groups * t.kernels * t.channels, num_threads=threads, schedule="dynamic"):
-        transform_kernel(
-            t, weight + item // t.channels // t.kernels * t.ocg * t.icg * taps, item // t.channels % t.kernels,
-            item % t.channels, scratch + threadid() * s.each, scratch + threadid() * s.each + 2 * t.d * t.plane,
-            spectra + item // t.channels * s.kernel)
+        one_transform(t, s, weight + item // t.channels // t.kernels * group, item, spectra,
+                      scratch + threadid() * s.each)
+
+
+cdef void one_transform(const Task *t, const Sizes *s, const real *weight, Py_ssize_t item, real *spectra,
+                        real *scratch) noexcept nogil:
+    """A channel of a kernel, counted over (group, kernel, channel), of the group that starts at `weight`."""
+    cdef Py_ssize_t kernel = item // t.channels
+    cdef real *to = spectra + kernel * s.kernel
+    transform_kernel(t, weight, kernel % t.kernels, item % t.channels, <const real *> to + s.unit, scratch,
+                     scratch + 2 * t.d * t.plane, to)
 
 
 def transform(tuple plan, weight, real[:] spectra, int threads):

@@ -79,7 +79,7 @@ cdef inline Py_ssize_t lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogi
 
 cdef inline void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int threads, Sizes *s) noexcept nogil:
     s.unit = 2 * t.channels * t.points
-    s.kernel = 2 * t.channels * t.points
+    s.kernel = s.unit + LINE // size        # with its scales
     s.work = 2 * (t.d * t.plane + t.w * lanes_of(size))
     s.run = max(1, min(L2_BYTES // ((s.work + (0 if by_kernels else s.unit)) * size), SPECTRUM_PAIRS))
     if not by_kernels:

@@ -11,7 +11,7 @@ from fastconv._kernels.blocks cimport Task
 from fastconv._kernels.fourier_plan cimport Sizes, read_arrays, read_sizes, read_task
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.shape cimport real
-from fastconv._kernels.spectra cimport multiply_run, transform_kernel, transform_run
+from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_kernel, transform_run
 
 
 def sizes(tuple plan, real like):
@@ -32,6 +32,7 @@ def run(str stage, tuple plan, input, weight, real[::1] kernels, real[::1] units
     cdef int which = ("weight", "input", "output").index(stage)
     cdef Py_ssize_t q, c, first, count, r
     cdef real *rows
+    cdef real *to
     cdef Task t
     cdef Sizes s
     read_task(&t, plan, sizeof(real))
@@ -40,8 +41,10 @@ def run(str stage, tuple plan, input, weight, real[::1] kernels, real[::1] units
     rows = &scratch[0] + 2 * s.run * t.d * t.plane
     with nogil:
         for q in range(t.kernels if which == 0 else 0):
+            to = &kernels[0] + q * s.kernel
+            choose_scales(&t, ws, q, to + s.unit)
             for c in range(t.channels):
-                transform_kernel(&t, ws, q, c, &scratch[0], rows, &kernels[0] + q * s.kernel)
+                transform_kernel(&t, ws, q, c, <const real *> to + s.unit, &scratch[0], rows, to)
         for r in range(s.runs if which > 0 else 0):
             first = r * s.run
             count = min(s.run, t.units - first)

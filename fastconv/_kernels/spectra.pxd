@@ -8,10 +8,14 @@ Spectra lie in the order in which they are multiplied, of digits as transforms l
 
     X [d, h / lanes, w] [channel] [unit of the run] [re, im] [lane]        W [d, h / lanes, w] [channel] [re, im] [lane]
 
+Where a kernel is of two outputs, each has a scale, so that rounding errors of the one are small beside the other too: a
+power of two that makes the sum of its taps' magnitudes about one, undone in the output. It follows the spectrum.
+
 Most of the mean of each block, its level, is taken off before it is transformed, and what that adds to an output is put
 back after: `levels` are [channel] [unit of the run] [re, im].
 """
 
+from libc.math cimport INFINITY, fabs, frexp, ldexp
 from libc.string cimport memset
 
 from fastconv._kernels.blocks cimport Task, stage, stage_weight, store
@@ -29,6 +33,7 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     CHAIN = 16      # levels that are added up in a row: all have one sign where it matters
+    LARGEST = 100   # exponent of a scale, so that it and its inverse, divided by any block's points, are float32
 
 
 cdef inline void twist(const Task *t, real *re, real *im, bint back) noexcept nogil:
@@ -110,22 +115,42 @@ cdef inline void transform_run(
         forward(t, block, t.w, rows, to + 2 * (c * count + r) * lanes, 2 * count * t.channels, False)
 
 
-cdef inline void transform_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, real *block, real *rows,
-                                  real *to) noexcept nogil:
+cdef inline void choose_scales(const Task *t, const real *w, Py_ssize_t q, real *scales) noexcept nogil:
+    """What the outputs of kernel `q` of the group that starts at `w` are to be multiplied by."""
+    cdef Py_ssize_t taps = t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps, b, i, o
+    cdef double size
+    cdef int exponent
+    scales[0] = scales[1] = 1
+    if not t.two_outputs:
+        return
+    for b in range(2):
+        o = 2 * q + b
+        size = 0
+        for i in range(taps if o < t.ocg else 0):
+            size += fabs(w[o * taps + i])
+        if size == 0:
+            scales[b] = 0
+        elif size < INFINITY:       # and no NaN
+            frexp(size, &exponent)
+            scales[b] = <real> ldexp(1, max(min(exponent, LARGEST), -LARGEST))
+
+
+cdef inline void transform_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, const real *scales,
+                                  real *block, real *rows, real *to) noexcept nogil:
     """Channel `c` of kernel `q` of the group that starts at `w`: its conjugate, divided by the points of a block."""
     cdef Py_ssize_t taps = t.axis[0].taps * t.axis[1].taps * t.axis[2].taps, size = t.d * t.plane
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), o = 2 * q if t.two_outputs else q, d, h, b
-    cdef double scale = 1.0 / t.points
-    cdef double[2] total
+    cdef double[2] total, scale
     for b in range(2):
+        scale[b] = 1.0 / t.points / (scales[b] if scales[b] else 1)
+        total[b] = 0
         for d in range(t.d):
             for h in range(t.h):
                 zeros(block + b * size + d * t.plane + h * t.ld, t.w)
     w += (o * t.icg + c // t.phases) * taps
-    total[0] = stage_weight(t, w, c % t.phases, scale, block)
-    total[1] = 0
+    total[0] = stage_weight(t, w, c % t.phases, scale[0], block)
     if t.two_outputs and o + 1 < t.ocg:
-        total[1] = -stage_weight(t, w + t.icg * taps, c % t.phases, -scale, block + size)
+        total[1] = -stage_weight(t, w + t.icg * taps, c % t.phases, -scale[1], block + size)
     to += 2 * c * lanes
     forward(t, block, t.w if t.line else t.axis[2].span, rows, to, 2 * t.channels, True)
     to[0] = <real> total[0]         # exact: they put back the level
@@ -138,6 +163,7 @@ cdef inline void multiply_run(
 ) noexcept nogil:
     """Units [first, first + count) with kernel `q`, to the outputs of the group that start at `out`."""
     cdef Py_ssize_t c, r, b, o, part, number, size = t.d * t.plane, lanes = lanes_of(sizeof(real))
+    cdef const real *scales = w + 2 * t.channels * t.points
     cdef const real *level
     cdef double re, im, chain, lift
     backward(t, x, w, count, blocks, rows)
@@ -155,5 +181,6 @@ cdef inline void multiply_run(
                     re, im = w[2 * c * lanes], w[2 * c * lanes + lanes]
                     chain += im * level[0] + re * level[1] if b else re * level[0] - im * level[1]
                 lift += chain
-            store(t, <const real *> blocks + (2 * r + b) * size, number, lift * t.points,
-                  0 if bias == NULL else bias[o], out + o * t.oc)
+            store(t, <const real *> blocks + (2 * r + b) * size, number, scales[b] if t.two_outputs else 1,
+                  lift * t.points * (scales[b] if t.two_outputs else 1), 0 if bias == NULL else bias[o],
+                  out + o * t.oc)

@@ -28,7 +28,7 @@ cdef inline Strips strips_for(const PoolShape *s, const Strides *t, Py_ssize_t s
     f.ih, f.iw, f.oh, f.ow, f.ph, f.pw = s.ih, s.iw, s.oh, s.ow, s.ph, s.pw
     f.kernel, f.stride, f.ldx, f.bytes, f.kind = <int> s.kw, <int> s.sw, t.h, 0, STRIP_LARGEST
     f.blank, f.down, f.across = NULL, NULL, NULL
-    if s.adaptive or s.kd > 1 or s.kw > 3 or s.sw > 2:
+    if s.adaptive or s.kd > 1 or s.pd > 0 or s.kw > 3 or s.sw > 2:
         return f
     if s.kh == s.kw and s.sh == s.sw and s.dh == 1 and s.dw == 1:
         f.bytes = strip_bytes(&f, size)
@@ -80,9 +80,9 @@ cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) no
 cdef inline void one_part(
     const number *x, number *out, Py_ssize_t r, Py_ssize_t parts, const Strides *t, const PoolShape *s, const Strips *f,
 ) noexcept nogil:
-    """Part `r` of all rows of outputs, `parts` of which make one depth of a plane."""
+    """Part `r` of all rows of outputs, `parts` of which make one depth of the outputs of a plane."""
     cdef Py_ssize_t plane = r // parts, part = r % parts
-    x = plane_of(x, t, plane // s.id) + plane % s.id * t.d
+    x = plane_of(x, t, plane // s.od) + plane % s.od * s.sd * t.d
     pool_strips(f, x, out + plane * s.oh * s.ow, part * s.oh // parts, (part + 1) * s.oh // parts)
 
 
@@ -90,7 +90,7 @@ cdef inline int in_strips(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
 ) except -1:
     """The common windows, channels-first: see `strips.h`."""
-    cdef Py_ssize_t planes = n * t.channels * s.id, r
+    cdef Py_ssize_t planes = n * t.channels * s.od, r
     cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
     cdef number *scratch = <number *> malloc(size)
     if scratch == NULL:

@@ -4,7 +4,7 @@
     channel 1  A B C ...    ->     pixel 1  b B ..          run along channels instead: planes are turned in registers
     ...                            pixel 2  c C ..          (`turn.h`), pooled, and what results is turned back.
 
-Lanes beyond the last channel hold what happened to be there, and no one reads what becomes of it.
+No one reads what becomes of the lanes beyond the last channel.
 """
 
 from fastconv._kernels.turn cimport turn_block
@@ -52,9 +52,12 @@ cdef inline Strides turned_strides(const Blocks *b, const PoolShape *s) noexcept
 cdef inline void turn_in(
     const Blocks *b, Py_ssize_t channels, const number *x, const Strides *t, const PoolShape *s, number *to,
 ) noexcept nogil:
-    """Turn `channels` planes from x on."""
+    """Turn `channels` planes from x on; lanes beyond them are zeros, so that no one meets a NaN of someone else's."""
     cdef Py_ssize_t z, y
-    if t.h == s.iw and t.d == s.ih * s.iw or b.source == s.iw:
+    for z in range(b.source if channels < b.channels else 0):
+        for y in range(channels, b.channels):
+            to[z * b.channels + y] = 0
+    if (s.ih == 1 or t.h == s.iw) and (s.id == 1 or t.d == s.ih * s.iw):
         turn_block(sizeof(number), channels, b.source, x, t.c, to, b.channels)
         return
     for z in range(s.id):
