@@ -26,6 +26,11 @@ def positive(shape, dtype=np.float64, key="positive"):
     return generator(key, tuple(shape)).random(shape).astype(dtype)
 
 
+def few_bits(a):
+    """`a` rounded to 2**-19: products of two, and thousands of them added up, are exact in float64."""
+    return np.round(a * 2**19) / np.array(2**19, a.dtype)
+
+
 def operands(case, make=integers, dtype=np.float64):
     """Input, weight and bias (or None) of a row of ``cases``."""
     bias = make(case.weight[:1], dtype, key="bias") if case.bias else None
