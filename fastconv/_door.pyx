@@ -3,7 +3,7 @@
 What `_arrays` decides of an array depends on its type, shape, strides and alignment, and what a plan decides on shapes
 and settings. So where all of these are as in an earlier call, and the arrays of that one were used as they lay, its
 kernel is called at once, for a result that lies as the earlier one did. No rule is written here: what is not known goes
-the long way, through `_conv` or `_pool_plan`, which make it known.
+the long way, through `_conv`, `_pool_plan` and their like, which make it known.
 
     again      key of the arrays, settings  ->  what is known  ->  result or two, kernel
     remember   at the end of the long way
@@ -47,7 +47,7 @@ cdef class Call:
     cdef tuple settings, dtypes         # the types of operands are kept because the key holds their addresses
     cdef object plan, run, geometry, packing
     cdef object first, second           # what the kernel takes last, before the threads
-    cdef bint convolves
+    cdef bint takes_two                 # weights, or the places of maxima, besides the input
     cdef Py_ssize_t threads             # that it is worth
     cdef int ndim                       # of a result
     cdef np.npy_intp shape[AXES]
@@ -165,7 +165,7 @@ cdef call_again(Call call, pack, x, w, b):
         places = make(call, call.places)
         call.run(call.geometry, x, result, places, call.first, call.second, threads)
         return result, places
-    if not call.convolves:
+    if not call.takes_two:
         call.run(call.geometry, x, result, call.first, call.second, threads)
     elif pack is None or call.packing is None:
         call.run(call.geometry, x, w, b, result, call.first, call.second, threads)
@@ -196,8 +196,8 @@ def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tu
         return
     call.settings, call.dtypes = settings, tuple([None if a is None else a.dtype for a in (x, w, b)])
     call.plan, call.run, call.geometry = plan, plan.run, plan.geometry
-    call.convolves = w is not None
-    call.packing = plan.packing if call.convolves else None
+    call.takes_two = w is not None
+    call.packing = plan.packing if call.takes_two else None
     call.first, call.second = constants
     call.threads, call.ndim = threads, np.PyArray_NDIM(result)
     for axis in range(call.ndim):

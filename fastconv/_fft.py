@@ -42,8 +42,8 @@ class Axis(NamedTuple):
     """How one axis is computed."""
 
     phases: int  # of the stride, that hold taps
-    taps: int  # that a phase spans, dilation's zeros among them
-    size: int  # elements of a block; not transformed if taps is 1
+    span: int  # taps of a phase, dilation's zeros among them
+    size: int  # elements of a block; not transformed if the span is 1
     outputs: int  # that a block gives
     blocks: int
 
@@ -63,18 +63,18 @@ def cuts(multiple, size, outputs, taps, stride, dilation, before):
 
     An axis that is not cut may hold the padding once.
     """
-    phases, taps = min(taps, stride // gcd(stride, dilation)), spanned(taps, stride, dilation)
-    if taps == 1:
+    phases, span = min(taps, stride // gcd(stride, dilation)), spanned(taps, stride, dilation)
+    if span == 1:
         return [Axis(phases, 1, 1, 1, outputs)]
-    once = min(shared(size, outputs, taps, stride, before), taps - 1, outputs - 1)
-    ways = [(n, min(n - taps + 1, outputs)) for n in lengths(multiple, taps + 1)]
-    ways += [(lengths(multiple, outputs + taps - 1 - once)[0], outputs)]
+    once = min(shared(size, outputs, span, stride, before), span - 1, outputs - 1)
+    ways = [(n, min(n - span + 1, outputs)) for n in lengths(multiple, span + 1)]
+    ways += [(lengths(multiple, outputs + span - 1 - once)[0], outputs)]
     result, least = [], inf
     for n, step in sorted(ways, key=lambda way: (way[0], -way[1])):
         blocks = -(-outputs // step)
         if n * blocks < least:
             least = n * blocks
-            result.append(Axis(phases, taps, n, step, blocks))
+            result.append(Axis(phases, span, n, step, blocks))
     return result
 
 
@@ -83,9 +83,9 @@ def spanned(taps, stride, dilation):
     return -(-((taps - 1) * dilation + 1) // stride)
 
 
-def shared(size, outputs, taps, stride, before):
+def shared(size, outputs, span, stride, before):
     """Zeros that every phase of an axis has both before and after its elements."""
-    length = outputs + taps - 1
+    length = outputs + span - 1
     return max(0, min(before // stride, length - -(-(size + before) // stride)))
 
 

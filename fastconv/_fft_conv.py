@@ -38,15 +38,15 @@ class Plan(NamedTuple):
 def plan_of(g):
     """The kernel's plan without tables: axes that are transformed come last."""
     cut, two_outputs = best(g)
-    order = sorted(range(3), key=lambda i: cut[i].taps > 1)
-    blocks = [cut[i].size if cut[i].taps > 1 else 1 for i in order]
+    order = sorted(range(3), key=lambda i: cut[i].span > 1)
+    blocks = [cut[i].size if cut[i].span > 1 else 1 for i in order]
     line = blocks[1] == 1
     extents = (1, *halves(blocks[2])) if line else tuple(blocks)
     described = []
     for i, block in zip(order, blocks, strict=True):
         a, (size, outputs, taps, stride, dilation, before) = cut[i], g.axes[i]
-        shape = (block, a.outputs, a.blocks) if a.taps > 1 else (1, 1, outputs)
-        described.append((2 + i, size, outputs, taps, stride, dilation, before, a.phases, a.taps, *shape))
+        shape = (block, a.outputs, a.blocks) if a.span > 1 else (1, 1, outputs)
+        described.append((2 + i, size, outputs, taps, stride, dilation, before, a.phases, a.span, *shape))
     return Plan(g.ic // g.groups, g.oc // g.groups, g.groups, line, two_outputs, extents, tuple(described))
 
 

@@ -2,13 +2,13 @@
 
 from fastconv._arrays import array, float_dtype
 from fastconv._avg_grad import avg_pool
-from fastconv._unpool import full_size, known, scatter
+from fastconv._unpool import full_size, known_result, scatter
 
 
 def max_pool(function, rank, grad_output, indices, input_size):
     """The gradient of max pooling of any rank."""
     settings = function, rank, input_size
-    result = known(grad_output, indices, settings)
+    result = known_result(grad_output, indices, settings)
     if result is not None:
         return result
     g = array(function, "grad_output", grad_output)

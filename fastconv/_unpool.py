@@ -29,7 +29,7 @@ class ScatterPlan(NamedTuple):
     packing: None = None  # of weights; there are none
 
 
-def known(x, indices, settings):
+def known_result(x, indices, settings):
     """The result of a call like an earlier one, or None; also where an index lies outside, which the long way says."""
     try:
         return again(None, x, indices, None, settings)
@@ -101,7 +101,7 @@ def full_size(function, rank, input_size, grad_output):
 def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):
     """Unpooling of any rank."""
     settings = function, rank, kernel_size, stride, padding, output_size
-    result = known(input, indices, settings)
+    result = known_result(input, indices, settings)
     if result is not None:
         return result
     x = array(function, "input", input)

@@ -41,7 +41,7 @@ def test_small_blocks(case, dtype, small_blocks):
 def test_several_blocks_are_several(small_blocks):
     """Guards the test below."""
     for input, weight, arguments in SEVERAL:
-        assert sum(a.blocks > 1 and a.taps > 1 for a in _fft.best(geometry(input, weight, **arguments)).axes) >= 1
+        assert sum(a.blocks > 1 and a.span > 1 for a in _fft.best(geometry(input, weight, **arguments)).axes) >= 1
 
 
 def geometry(input, weight, stride=1, padding=0, dilation=1, groups=1):
@@ -209,7 +209,7 @@ def test_level_of_positive_data(rank, dtype):
 def test_strides_transform_phases(dtype):
     """A stride takes no more than the outputs that are wanted: each phase of it is a channel."""
     _, h, w = _fft.best(geometry((1, 1, 90, 91), (1, 1, 15, 14), (2, 3), 7)).axes
-    assert (h.phases, h.taps, w.phases, w.taps) == (2, 8, 3, 5)
+    assert (h.phases, h.span, w.phases, w.span) == (2, 8, 3, 5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)

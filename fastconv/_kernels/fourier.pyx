@@ -27,7 +27,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free
 
 from fastconv._kernels.blocks cimport Task
-from fastconv._kernels.fourier_plan cimport RESIDENT_BYTES, Sizes, lines, read_arrays, read_sizes, read_task
+from fastconv._kernels.fourier_plan cimport RESIDENT_BYTES, Sizes, whole_lines, read_arrays, read_sizes, read_task
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.scratch cimport aligned, allocate
 from fastconv._kernels.shape cimport at, real
@@ -109,7 +109,7 @@ def transform(tuple plan, weight, real[:] spectra, int threads):
     cdef const real *ws = <const real *> first_of(weight)
     cdef char *memory
     read_task(&t, plan, sizeof(real))
-    t.n = 0
+    t.n = 0     # no units, so that a run is one
     read_sizes(&t, sizeof(real), False, threads, &s)
     memory = allocate("fft", s.each * threads * sizeof(real))
     with nogil:
@@ -141,7 +141,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     kernels = t.groups * t.kernels
     by_kernels = units <= kernels and units * 2 * t.channels * t.points * size <= RESIDENT_BYTES
     read_sizes(&t, size, by_kernels, threads, &s)
-    levels = lines(units * 2 * t.channels, size) if by_kernels else 0
+    levels = whole_lines(units * 2 * t.channels, size) if by_kernels else 0
     held = units * s.unit if by_kernels else (kernels * s.kernel if us == NULL else 0)      # elements of spectra
     memory = allocate("fft", (levels + held + s.each * threads) * size)
     shared = <real *> aligned(memory)

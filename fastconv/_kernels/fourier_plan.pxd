@@ -72,7 +72,7 @@ cdef inline int read_arrays(Task *t, const operand *x, const operand *out, Py_ss
     return 0
 
 
-cdef inline Py_ssize_t lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
+cdef inline Py_ssize_t whole_lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
     """`elements`, rounded up to whole cache lines."""
     return round_up(elements * size, LINE) // size
 
@@ -85,4 +85,4 @@ cdef inline void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int
     if not by_kernels:
         s.run = max(1, min(s.run, t.n * t.groups * t.units // threads))
     s.runs = ceil_div(t.units, s.run)
-    s.each = lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)
+    s.each = whole_lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)

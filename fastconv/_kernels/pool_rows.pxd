@@ -31,7 +31,8 @@ cdef struct Work:
     Py_ssize_t pixel                   # elements of a pixel in v
     Py_ssize_t slot                    # a gathered row of the step along; 0 for none
     Py_ssize_t whole, rest             # dilation along the row in strides, and what remains
-    Py_ssize_t spare, spans, size      # where the spare rows of the cascades begin, and vectors of spans; all there is
+    Py_ssize_t spare, spans            # where the spare rows of the cascades begin, and the vectors of spans
+    Py_ssize_t size                    # elements of it all
     Py_ssize_t lanes                   # outputs that are made of spans at a time; 0 for none
     const Along *where                 # where windows lie along the row, each
     int down, along
