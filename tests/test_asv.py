@@ -140,6 +140,18 @@ def test_transposed_benchmarks_run(load):
     bench.time_conv_transpose2d("dcgan up 4x4 s2 64-64 @56", "float32")
 
 
+@pytest.mark.parametrize(
+    ("name", "layer"), [("Winograd", "resnet50 3x3 256-256 @14"), ("Fourier", "signal k1000 @16000")]
+)
+def test_stage_benchmarks_run(load, name, layer):
+    """Signals are in a table of their own: each row of `Fourier` is looked up."""
+    module = load("stages")
+    bench = getattr(module, name)()
+    bench.setup(layer, "input", "float32")
+    bench.time_stage(layer, "input", "float32")
+    assert set(bench.params[0]) <= set(module.layers.ANY)
+
+
 def test_scripts_of_the_thresholds_run(tmp_path):
     """They see their thresholds, fit and print; a grid of two rows takes seconds."""
     printed = run("accuracy.py", "--seeds", "1", "--layer", "image 11x11")

@@ -43,7 +43,7 @@ class Fourier:
     param_names = ("layer", "stage", "dtype")
 
     def setup(self, name, stage, dtype):
-        layer = layers.BY_NAME[name]
+        layer = layers.ANY[name]
         x, weight = data(layer.input, dtype, seed=1), data(layer.weight, dtype, seed=2)
         self.stages = FourierStages(x, weight, layer.pads)
         self.stages.whole()
