@@ -15,42 +15,44 @@ LAYERS = (
 )  # fmt: skip
 
 
-class Winograd:
-    """The transforms of weights, input and output, and the products between them."""
+class Stages:
+    """What both have in common."""
 
     timer = timeit.default_timer
-    params = (LAYERS, WinogradStages.STAGES, ("float32", "float64"))
     param_names = ("layer", "stage", "dtype")
 
-    def setup(self, name, stage, dtype):
-        layer = layers.BY_NAME[name]
+    def prepare(self, kind, name, dtype, method):
+        """Run the stages once; returns what they and the whole make of the layer."""
+        layer = layers.ANY[name]
         x, weight = data(layer.input, dtype, seed=1), data(layer.weight, dtype, seed=2)
-        self.stages = WinogradStages(x, weight, layer.pads)
+        self.stages = kind(x, weight, layer.pads)
         self.stages.whole()
-        np.testing.assert_array_equal(
-            self.stages.out, fastconv.conv2d(x, weight, padding=layer.pads, method="winograd"))
+        function = getattr(fastconv, f"conv{layer.rank}d")
+        return self.stages.out, function(x, weight, padding=layer.pads, method=method)
+
+
+class Winograd(Stages):
+    """The transforms of weights, input and output, and the products between them."""
+
+    params = (LAYERS, WinogradStages.STAGES, ("float32", "float64"))
+
+    def setup(self, name, stage, dtype):
+        np.testing.assert_array_equal(*self.prepare(WinogradStages, name, dtype, "winograd"))
 
     def time_stage(self, name, stage, dtype):
         self.stages.run(stage)
 
 
-class Fourier:
+class Fourier(Stages):
     """The transforms of kernels and of input, and what is made of both."""
 
-    timer = timeit.default_timer
     params = (("image 31x31 @1024", "image 127x127 @256", "signal k1000 @16000"), FourierStages.STAGES,
               ("float32", "float64"))  # fmt: skip
-    param_names = ("layer", "stage", "dtype")
 
     def setup(self, name, stage, dtype):
-        layer = layers.ANY[name]
-        x, weight = data(layer.input, dtype, seed=1), data(layer.weight, dtype, seed=2)
-        self.stages = FourierStages(x, weight, layer.pads)
-        self.stages.whole()
-        function = getattr(fastconv, f"conv{layer.rank}d")
-        whole = function(x, weight, padding=layer.pads, method="fft")
-        corners = self.stages.out != whole
-        np.testing.assert_allclose(self.stages.out[corners], whole[corners], rtol=0, atol=1e-3 * np.abs(whole).max())
+        apart, whole = self.prepare(FourierStages, name, dtype, "fft")
+        corners = apart != whole
+        np.testing.assert_allclose(apart[corners], whole[corners], rtol=0, atol=1e-3 * np.abs(whole).max())
         assert corners.mean() < 0.1
 
     def time_stage(self, name, stage, dtype):

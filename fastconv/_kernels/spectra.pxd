@@ -181,6 +181,5 @@ cdef inline void multiply_run(
                     re, im = w[2 * c * lanes], w[2 * c * lanes + lanes]
                     chain += im * level[0] + re * level[1] if b else re * level[0] - im * level[1]
                 lift += chain
-            store(t, <const real *> blocks + (2 * r + b) * size, number, scales[b] if t.two_outputs else 1,
-                  lift * t.points * (scales[b] if t.two_outputs else 1), 0 if bias == NULL else bias[o],
-                  out + o * t.oc)
+            store(t, <const real *> blocks + (2 * r + b) * size, number, scales[b],
+                  lift * t.points * scales[b], 0 if bias == NULL else bias[o], out + o * t.oc)
