@@ -124,12 +124,13 @@ cdef inline void choose_rules(Task *t) noexcept nogil:
     t.rule_w = rule_for(t.s.kw, small)
 
 
-cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) noexcept nogil:
+cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, int threads) noexcept nogil:
     """Everything that follows from the geometry, the number of images and the size of an element.
 
-    `all_at_once` where V of all images is in memory, `packed` where all of U is.
+    `all_at_once` where V of all images is in memory, `packed` where all of U is. Blocks are as many as threads share
+    evenly, unless they became too small for that.
     """
-    cdef Py_ssize_t width = winograd_width(size), most, planes
+    cdef Py_ssize_t width = winograd_width(size), most, planes, even
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     choose_rules(t)
@@ -158,6 +159,9 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed) n
     most = BLOCK_BYTES // (t.nh * t.nw * t.depth * size)
     most = MOST_TILES if all_at_once else clip(most, LEAST_TILES, MOST_TILES)
     t.blocks = ceil_div(t.tiles, most)
+    if not all_at_once:
+        even = ceil_div(round_up(t.blocks * t.s.groups, threads), t.s.groups)
+        t.blocks = max(t.blocks, min(even, t.tiles // LEAST_TILES))
     t.block = ceil_div(t.tiles, t.blocks)
     t.blocks = ceil_div(t.tiles, t.block)
     t.v_point = odd_lines(t.block * t.chunks * t.kc, size)

@@ -128,7 +128,7 @@ def packed_size(tuple geometry, real like):
     cdef Task t
     read_shape(&t.s, geometry)
     t.n = 1
-    plan(&t, sizeof(real), False, True)
+    plan(&t, sizeof(real), False, True, 1)
     return t.s.groups * t.panels * t.u_size
 
 
@@ -140,7 +140,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     cdef Py_ssize_t each
     read_shape(&t.s, geometry)
     t.n = 1
-    plan(&t, sizeof(real), False, True)
+    plan(&t, sizeof(real), False, True, 1)
     each = turned_size(&t, sizeof(real))
     memory = allocate("winograd", each * threads * sizeof(real))
     with nogil:
@@ -170,12 +170,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi
 
-    plan(&t, size, True, us != NULL)
+    plan(&t, size, True, us != NULL, threads)
     shared = t.s.groups * t.blocks * t.v_size
     by_panels = shared * size <= RESIDENT_BYTES and t.tiles <= t.panels * winograd_width(size)
     each = t.u_size if us == NULL else 0
     if not by_panels:
-        plan(&t, size, False, us != NULL)
+        plan(&t, size, False, us != NULL, threads)
         shared = t.s.groups * t.panels * t.u_size if us == NULL else 0
         each = t.v_size
         parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)

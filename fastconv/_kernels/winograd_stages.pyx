@@ -24,7 +24,7 @@ cdef int begin(Task *t, tuple geometry, Py_ssize_t size) except -1:
     t.n = 1
     t.clamp = False
     t.lo, t.hi = -INFINITY, INFINITY
-    plan(t, size, False, True)
+    plan(t, size, False, True, 1)
     return 0
 
 
