@@ -27,19 +27,19 @@ cdef extern from "copy.h" nogil:
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
-    IN_PLACE = 128           # output channels up to which rows a plane apart cost less than a panel: peers.py, 1x1
+    IN_PLACE = 512           # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
     WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
     SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
     WASTED = 16              # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
-cdef inline bint read_in_place(const Task *t) noexcept nogil:
+cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel.
 
     Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
     """
-    return t.flat and not t.across and t.ocg <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
+    return t.flat and not t.across and t.ocg * size <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
 
 
 cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
@@ -52,7 +52,7 @@ cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil
 cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
-    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t) else t.block, across = t.s.ow, k
+    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t, size) else t.block, across = t.s.ow, k
     t.left = 0 if t.across else narrow_columns(size, t.pixels)
     t.turned = round_up(max(t.kc, t.pixels) * tile_width(size), LINE) if t.across else 0
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
@@ -125,7 +125,7 @@ cdef void block(
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t step = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
-    cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t) else 0
+    cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
     cdef const real *a
