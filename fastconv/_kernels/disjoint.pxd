@@ -72,7 +72,7 @@ cdef inline void place_lines(const Task *t, Py_ssize_t *line) noexcept nogil:
 
 
 cdef inline Py_ssize_t place(const Task *t, Py_ssize_t p, Py_ssize_t n) noexcept nogil:
-    """Where the lines of a pixel begin, from `t.line` on; -1 unless it and the n - 1 after it, in one row, are whole."""
+    """Where the lines of a pixel begin, from `t.line` on; -1 unless it and n - 1 after it, in one row, are whole."""
     cdef Py_ssize_t x = p % t.s.ow, y = p // t.s.ow % t.s.oh, z = p // (t.s.ow * t.s.oh)
     cdef Py_ssize_t left = x * t.s.sw - t.s.pw, top = y * t.s.sh - t.s.ph, front = z * t.s.sd - t.s.pd
     if (
