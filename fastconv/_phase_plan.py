@@ -8,7 +8,8 @@ more than each of them (`Windows`), so whether that is less work is counted.
     channels-last     output channels count (phase, oc): the channels of an output pixel are neighbours
 
 A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
-rounding errors (`_corners`) are summed directly, each with the taps that it sees alone.
+rounding errors (`_corners`) are summed directly, each with the taps that it sees alone. Sums of few products, and
+kernels no larger than the stride, have kernels that write the result themselves (`one_kernel`).
 """
 
 from functools import lru_cache
