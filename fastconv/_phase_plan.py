@@ -8,7 +8,8 @@ more than each of them (`Windows`), so whether that is less work is counted.
     channels-last     output channels count (phase, oc): the channels of an output pixel are neighbours
 
 A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
-rounding errors (`_corners`) are summed directly, each with the taps that it sees alone.
+rounding errors (`_corners`) are summed directly, each with the taps that it sees alone. Sums of few products, and
+kernels no larger than the stride, have kernels that write the result themselves (`one_kernel`).
 """
 
 from functools import lru_cache
@@ -24,7 +25,7 @@ from fastconv._geometry import ConvGeometry
 from fastconv._methods import CHAIN, DIRECT, FEW_OUTPUTS, choose, wants_channels_first
 from fastconv._phase_rows import table
 from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
-from fastconv._transpose_geometry import axis_phases, boxes, classes
+from fastconv._transpose_geometry import are_disjoint, axis_phases, boxes, classes, leaves_gaps
 
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
 # As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
@@ -34,6 +35,7 @@ STAGING = 12
 GATHERED = (2, 3, 4)  # strides along w that `gather.h` weaves
 VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with channels
 MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
+MOST_DEPTH = 2048  # input channels of a group in a panel of `disjoint.pyx`, which has all of them
 MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
 CORNER = 8  # products in whose time the outputs of a corner are summed directly
 
@@ -204,15 +206,21 @@ def unit(c):
     return _winograd.tile(c) if by_winograd(c) else (1, 1, 1)
 
 
-def gatherer(g, order, itemsize):
-    """The kernel that gathers what reaches each output, for sums of few products of few channels; None for others."""
-    products = g.ic // g.groups * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True))
-    if not 0 < products <= CHAIN or prod(g.stride) > MOST_CLASSES:
-        return None
+def one_kernel(g, order, itemsize):
+    """The kernel that computes all phases by itself, None if there is none, and whether it leaves gaps."""
+    if max(g.stride) == 1:
+        return None, False
+    depth = g.ic // g.groups
+    products = depth * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True))
+    few = 0 < products <= CHAIN and prod(g.stride) <= MOST_CLASSES
     if order == LAST:
-        return "gather_last" if g.groups == g.ic >= VECTOR_BYTES // itemsize else None
-    near = g.ic // g.groups * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
-    return "gather" if g.stride[2] in GATHERED and g.oc // g.groups <= FEW_OUTPUTS and near else None
+        return "gather_last" if few and g.groups == g.ic >= VECTOR_BYTES // itemsize else None, False
+    near = depth * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
+    if few and g.stride[2] in GATHERED and g.oc // g.groups <= FEW_OUTPUTS and near:
+        return "gather", False
+    if 0 < depth <= MOST_DEPTH and g.kernel[2] == g.stride[2] in GATHERED and are_disjoint(g):
+        return "disjoint", leaves_gaps(g)
+    return None, False
 
 
 @_cpu.remembers_kernels
@@ -220,11 +228,11 @@ def gatherer(g, order, itemsize):
 def plan_phases(function, g, dtype, order):
     """How to compute the transposed convolution `g`, of one image."""
     dtype = compute_dtype(dtype)
-    kernel = gatherer(g, order, dtype.itemsize) if max(g.stride) > 1 else None
+    kernel, gaps = one_kernel(g, order, dtype.itemsize)
     if kernel:
         geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
         run = _cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]]
-        return PhasesPlan(dtype, order, Gather(run, geometry), (), (), (), False, 0, 0, 0, geometry.macs, None, None)
+        return PhasesPlan(dtype, order, Gather(run, geometry), (), (), (), gaps, 0, 0, 0, geometry.macs, None, None)
     planner = Planner(g, dtype, order)
     if any(wants_channels_first(c) for c in planner.convolutions(planner.ways())):
         return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input

@@ -192,6 +192,17 @@ def transposed_geometry(
     )  # fmt: skip
 
 
+def are_disjoint(g):
+    """Whether each output of the `Transposed` has at most one input and one tap."""
+    return all(k == 1 or (k <= s and d == 1) for k, s, d in zip(g.kernel, g.stride, g.dilation, strict=True))
+
+
+def leaves_gaps(g):
+    """Whether one whose outputs have one tap at most has outputs without any."""
+    axes = zip(g.size, g.output, g.kernel, g.stride, g.crop, strict=True)
+    return any(k < s or o + crop > n * s for n, o, k, s, crop in axes)
+
+
 def boxes(counts, units, element, most):
     """Cover `counts` windows of `element` bytes each with boxes of at most `most` bytes, or of one unit.
 

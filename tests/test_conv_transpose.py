@@ -7,7 +7,9 @@ import pytest
 
 import fastconv
 import reference
-from fastconv import _phase_plan
+from fastconv import _cpu, _phase_plan
+from fastconv._sizes import frozen
+from fastconv._transpose_geometry import transposed_geometry
 from tests import data
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.tolerance import assert_within
@@ -63,6 +65,10 @@ CASES = (
     Transpose("depthwise-padding-beyond-kernel", (1, 3, 7, 8), (3, 1, 2, 2), 2, 5, groups=3),
     Transpose("depthwise-wide", (1, 2, 3, 150), (2, 1, 4, 4), 2, 1, groups=2),
     Transpose("depthwise-dilation", (1, 3, 4, 9), (3, 1, 3, 3), (3, 2), 1, dilation=(2, 1), groups=3),
+    Transpose("depthwise-pairs", (1, 3, 4, 45), (3, 1, 4, 4), 2, 0, 1, groups=3),
+    Transpose("depthwise-pairs-apart", (2, 3, 5, 20), (3, 2, 2, 2), 2, 1, 1, groups=3),
+    Transpose("depthwise-pairs-of-one-tap", (1, 3, 3, 40), (3, 1, 3, 2), 2, groups=3),
+    Transpose("two-to-one-pairs", (1, 4, 4, 19), (4, 2, 4, 4), 2, 1, groups=2),
     Transpose("two-to-one", (1, 4, 4, 9), (4, 2, 3, 3), 2, 1, groups=2),
     Transpose("depthwise-channels", (2, 19, 4, 5), (19, 1, 4, 4), 2, 1, groups=19),
     Transpose("depthwise-channels-multiplier", (1, 16, 3, 4), (16, 3, 3, 5), (2, 3), 1, (1, 0), groups=16),
@@ -80,6 +86,20 @@ CASES = (
     Transpose("3d-groups", (1, 4, 2, 3, 4), (4, 2, 2, 2, 2), (1, 2, 2), groups=2),
     Transpose("3d-unbatched", (2, 2, 3, 4), (2, 3, 2, 2, 2)),
 )
+DISJOINT = (  # kernels no larger than the stride: whole vectors of a row, cut-off borders, gaps, blocks of weights
+    Transpose("disjoint-rows", (2, 5, 3, 67), (5, 6, 2, 2), 2),
+    Transpose("disjoint-rows-of-vectors", (1, 3, 3, 48), (3, 5, 2, 2), 2),
+    Transpose("disjoint-3x3", (1, 5, 4, 37), (5, 5, 3, 3), 3, bias=False),
+    Transpose("disjoint-4x4", (1, 70, 3, 33), (70, 3, 4, 4), 4),
+    Transpose("disjoint-cut", (2, 70, 7, 35), (70, 3, 2, 3), (2, 3), ((1, 2), (4, 5))),
+    Transpose("disjoint-gaps", (1, 66, 3, 34), (66, 3, 2, 2), (3, 2), 0, (2, 1)),
+    Transpose("disjoint-groups", (2, 140, 5, 9), (140, 5, 2, 2), 2, groups=2),
+    Transpose("disjoint-weights", (2, 130, 4, 9), (130, 130, 2, 2), 2),
+    Transpose("disjoint-weights-once", (1, 130, 4, 9), (130, 130, 2, 2), 2),
+    Transpose("disjoint-1d", (2, 66, 41), (66, 7, 2), 2, 1, 1),
+    Transpose("disjoint-3d", (1, 66, 3, 3, 16), (66, 3, 2, 1, 2), 2, (1, 0, 0), 1),
+)
+CASES += DISJOINT
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
     Transpose("corners", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
@@ -155,6 +175,7 @@ def test_small_boxes(case, layout, monkeypatch):
 LARGE = (
     Transpose("dcgan", (3, 64, 20, 17), (64, 32, 4, 4), 2, 1),
     Transpose("unet", (3, 64, 20, 17), (64, 32, 2, 2), 2),
+    Transpose("unet-weights", (3, 160, 20, 17), (160, 110, 2, 2), 2),
     Transpose("fsrcnn", (3, 56, 20, 17), (56, 1, 9, 9), 3, 4),
     Transpose("vocoder", (3, 32, 400), (32, 32, 16), 8, 4),
     Transpose("depthwise", (3, 64, 40, 37), (64, 1, 4, 4), 2, 1, groups=64),
@@ -174,6 +195,14 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
     for threads in (2, 3):
         with fastconv.num_threads(threads):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
+
+
+@pytest.mark.parametrize("case", DISJOINT, ids=lambda case: case.name)
+def test_disjoint_kernels_have_their_own_way(case):
+    sizes = frozen("conv_transpose", **case.arguments())
+    geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
+    plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
+    assert plan.whole.run is _cpu.kernel("disjoint").spread["float"]
 
 
 @pytest.mark.parametrize("case", CONVOLVED, ids=lambda case: case.name)

@@ -7,6 +7,11 @@
  *     phase 1  b0 b1 b2 b3 ...            row of taps some phases have none. The sums stay in registers and are woven
  *     out      a0 b0 a1 b1 a2 b2 ...      there (`weave.h`), so that the output is written once and in its order.
  *
+ * At stride 2 both phases of 2 or 4 taps have as many, so that a vector of outputs, as it lies, takes as many products
+ * with woven weights, of inputs that one shuffle of a loaded vector brings under them:
+ *
+ *     x0 x1 x2 x3 ...   ->   x0 x1 x1 x2 x2 x3 ...  *  a b a b a b ...      (or x0 x0 x1 x1, if phases begin together)
+ *
  * Terms are added in the order (line, q) wherever an output lies. The file includes itself once per element type.
  */
 #ifndef FASTCONV_GATHER_H
@@ -21,6 +26,7 @@
 #define GATHER_WAYS 4    /* phases at most */
 #define GATHER_SUMS 8    /* vectors of sums at most: they hide the latency of FMA, and fit 16 registers */
 #define GATHER_VECTORS 4 /* of a phase */
+#define GATHER_LINES 64  /* vectors of woven taps at most: the products of an output */
 
 typedef struct {
     ptrdiff_t s, kw;        /* phases, and taps of a row */
@@ -30,6 +36,10 @@ typedef struct {
 
 #define BYTES VECTOR_BYTES
 #define LATER_BY_TWO(i) ((i) + 2)
+#define TOGETHER_0(i) ((i) / 2)
+#define TOGETHER_1(i) ((i) / 2 + 1)
+#define APART_0(i) (((i) + 1) / 2)
+#define APART_1(i) (((i) + 1) / 2 + 1)
 #define EACH_TYPE "gather.h"
 #include "each_float.h"
 #undef EACH_TYPE
@@ -135,6 +145,64 @@ static ALWAYS_INLINE void run(const ptrdiff_t s, const ptrdiff_t nv, const ptrdi
     }
 }
 
+#if defined(SHUFFLES) && VECTOR_BYTES
+#define pair PASTE(gather_pair, SUFFIX)
+#define pairs PASTE(gather_pairs, SUFFIX)
+
+/* nv vectors of outputs, `most` elements of the last: each line gives `steps` products. */
+static ALWAYS_INLINE void pair(const ptrdiff_t nv, const ptrdiff_t head, const ptrdiff_t steps, const ptrdiff_t lines,
+                               const ELEMENT *const *x, const vec *weights, const ELEMENT bias, ELEMENT *out,
+                               const ptrdiff_t u, const ptrdiff_t most)
+{
+    vec acc[GATHER_VECTORS];
+    UNROLL for (ptrdiff_t v = 0; v < nv; v++)
+        acc[v] = (vec){0};
+    UNROLL for (ptrdiff_t line = 0; line < lines; line++)
+        UNROLL for (ptrdiff_t v = 0; v < nv; v++) {
+            vec a = *(const vec *)(x[line] + u + v * LANES / 2);
+            LOADED_ONCE(a);
+            acc[v] += weights[line * steps] * (head == 2 ? SHUFFLE(a, a, TOGETHER_0) : SHUFFLE(a, a, APART_0));
+            if (steps == 2)
+                acc[v] += weights[line * 2 + 1] * (head == 2 ? SHUFFLE(a, a, TOGETHER_1) : SHUFFLE(a, a, APART_1));
+        }
+    UNROLL for (ptrdiff_t v = 0; v < nv; v++) {
+        acc[v] += bias;
+        if (v < nv - 1 || most == LANES)
+            *(vec *)(out + v * LANES) = acc[v];
+        else
+            memcpy(out + v * LANES, &acc[v], (size_t)most * sizeof(ELEMENT));
+    }
+}
+
+#define PAIR(nv, lines, most) \
+    pair(nv, head, steps, lines, x, weights, bias, out + r * g->ldo + o, r * g->pitch + o / 2, most)
+#define EACH_PAIR(lines) \
+    for (ptrdiff_t r = 0, o; r < rows; r++) { \
+        for (o = 0; o + GATHER_VECTORS * LANES <= n; o += GATHER_VECTORS * LANES) \
+            PAIR(GATHER_VECTORS, lines, LANES); \
+        for (; o < n; o += LANES) \
+            PAIR(1, lines, n - o < LANES ? n - o : LANES); \
+    }
+
+/* All rows of two phases with `steps` taps each, of which the first is tap 0 of the first step for `head` of them. */
+static ALWAYS_INLINE void pairs(const ptrdiff_t head, const ptrdiff_t steps, const gather_shape *g, ptrdiff_t rows,
+                                ptrdiff_t lines, const ELEMENT *const *x, const ELEMENT *const *w, ELEMENT bias,
+                                ELEMENT *out, ptrdiff_t n)
+{
+    vec weights[GATHER_LINES];
+    for (ptrdiff_t line = 0; line < lines; line++)
+        UNROLL for (ptrdiff_t q = 0; q < steps; q++) {
+            const ELEMENT *taps = w[line] + g->first - 2 * q;
+            const vec even = taps[0] - (vec){0}, odd = taps[head == 2 ? 1 : -1] - (vec){0};
+            weights[line * steps + q] = SHUFFLE(even, odd, ZIP_LOW);
+        }
+    if (lines == 2)
+        EACH_PAIR(2)
+    else
+        EACH_PAIR(lines)
+}
+#endif
+
 #define RUN(ways, count, head, tail, shifts) \
     for (ptrdiff_t r = 0; r < rows; r++) \
         run(ways, count, head, tail, shifts, g, lines, x, w, bias, out + r * g->ldo, u + r * g->pitch, \
@@ -170,6 +238,18 @@ static NEVER_INLINE void PASTE(gather_rows, SUFFIX)(
     const ptrdiff_t head = g->kw - g->first < g->s ? g->kw - g->first : g->s;
     const ptrdiff_t end = g->first - g->s * (g->steps - 1), tail = end < 0 ? -end : 0;
     ptrdiff_t width;
+#if defined(SHUFFLES) && VECTOR_BYTES
+#define PAIRS(of, steps) \
+    if (g->s == 2 && LANES > 2 && g->kw == 2 * steps && head == of && lines * steps <= GATHER_LINES) { \
+        pairs(of, steps, g, rows, lines, x, w, bias, out, n); \
+        return; \
+    }
+    PAIRS(1, 1)
+    PAIRS(2, 1)
+    PAIRS(1, 2)
+    PAIRS(2, 2)
+#undef PAIRS
+#endif
     if (g->s == 2)
         WIDTHS(2, 4, BLOCK_OF_TWO(1) BLOCK_OF_TWO(2) BLOCK_OF_TWO(3) BLOCK_OF_TWO(4))
     else if (g->s == 3)
@@ -184,6 +264,10 @@ static NEVER_INLINE void PASTE(gather_rows, SUFFIX)(
 #undef BLOCK
 #undef WIDTHS
 #undef COLUMN
+#undef EACH_PAIR
+#undef PAIR
+#undef pairs
+#undef pair
 #undef store
 #undef run
 #undef vec

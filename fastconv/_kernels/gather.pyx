@@ -90,12 +90,14 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
 
 
 cdef void stage_rows(const Task *t, const real *x, Py_ssize_t x0, Py_ssize_t rows, real *to) noexcept nogil:
-    """The inputs under output columns x0 on of some rows, zeros where there are none."""
+    """The inputs under output columns x0 on of some rows, zeros where there are none: if not all bands have the same
+    columns, or else the scratch's zeros are still there."""
     cdef Py_ssize_t start = x0 // t.s.sw + t.shift, n = t.cols // t.s.sw + t.gather.steps, _row
     cdef Py_ssize_t lo = clip(-start, 0, n), hi = clip(t.s.ow - start, lo, n)
     for _row in range(rows):
-        zeros(to, lo)
-        zeros(to + hi, n - hi)
+        if t.wide > 1:
+            zeros(to, lo)
+            zeros(to + hi, n - hi)
         copy_run(to + lo, x + start + lo, hi - lo, 1)
         x += t.xh
         to += t.pitch
@@ -199,6 +201,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         free(t.depth)
         raise MemoryError(f"gather: no memory for {each * threads} bytes of staged rows")
     own = aligned(scratch)
+    zeros(<real *> own, each * threads // size)
     for item in prange(t.n * t.s.groups * t.s.id * t.high * t.wide, num_threads=threads, nogil=True, schedule="static"):
         one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
             <real *> (own + threadid() * each + table), <const void **> (own + threadid() * each))

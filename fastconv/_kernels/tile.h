@@ -128,11 +128,11 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
  * stays in registers. Sums of `chain` products are added up in `total`. Elements of a row of A are `lak` apart,
- * rows of B `ldb`, or at `at`. */
+ * rows of B `ldb`, or at `at`. WOVEN, every `ways` rows of C become one (`woven_tile.h`). */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     ptrdiff_t lak, const ELEMENT *restrict b, ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc,
-    const tile_finish *finish)
+    const tile_finish *finish, const ptrdiff_t ways, const ptrdiff_t *line)
 {
     vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
@@ -160,6 +160,17 @@ static ALWAYS_INLINE void run(
         EACH_VECTOR *(vec *)(total + i * ldt + j * LANES) = acc[i][j];
         k0 = k1;
     }
+#ifdef WOVEN
+    EACH_VECTOR acc[i][j] += finish->row_bias ? ((const ELEMENT *)finish->row_bias)[i] : 0;
+    UNROLL for (ptrdiff_t i = 0; i < rows; i += ways)
+        UNROLL for (ptrdiff_t j = 0; j < nv; j++) {
+            vec some[WEAVE_MOST];
+            UNROLL for (ptrdiff_t k = 0; k < ways; k++)
+                some[k] = acc[i + k][j];
+            WOVEN((int)ways, some, c + line[i / ways] + j * ldc);
+        }
+    return;
+#endif
     ELEMENT *target = c;
     ptrdiff_t step = ldc;
     if (cols < nv * LANES) { /* a narrow tile works on a copy, so that nothing beside C is read or written */
@@ -201,8 +212,8 @@ static ALWAYS_INLINE void run(
 #define TWO_VECTORS (cols > LANES)
 #endif
 #define ROWS(n, lda, lak, ldb, at) case n: \
-        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish); \
-        else run(n, 1, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish); \
+        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish, 1, NULL); \
+        else run(n, 1, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish, 1, NULL); \
         return;
 #define EACH_ROWS(lda, lak, ldb, at) \
     switch (rows) { \

@@ -1,0 +1,215 @@
+"""Transposed convolution with kernels no larger than the stride: each output has one input pixel and one tap.
+
+    out[o, z * sd + a, y * sh + i, x * sw + j] = bias[o] + sum over c of  in[c, z, y, x] * weight[c, o, a, i, j]
+
+That is one matrix product, of the weights as they lie, turned, with the pixels as they lie. Its rows are outputs of a
+pixel, (o, a, i, j), and those that differ in j alone, neighbours in the result, make a *line*: the register tile weaves
+them (`woven_tile.h`) and stores whole vectors where they belong, so that the result is written once. Where a vector of
+pixels reaches into the next row, or over the border of a result that is cut off, a tile goes by way of a buffer in L1.
+What the next products read is asked for while these are made.
+
+Channels-first memory. Work is split over images, groups, blocks of pixels and lines; no sum depends on that.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free
+
+from fastconv._kernels.disjoint cimport (
+    TURNED, WIDEST, Piece, Task, copy_lines, cut, place, place_lines, plan, tile_lines
+)
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.shape cimport at, read_shape, read_strides, real
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile_across, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
+
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
+cdef extern from "woven_tile.h" nogil:
+    void woven_tile(size_t size, Py_ssize_t ways, Py_ssize_t lines, Py_ssize_t vectors, Py_ssize_t kc, const void *a,
+                    Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *c, Py_ssize_t next, const Py_ssize_t *line,
+                    const tile_finish *finish)
+
+
+cdef struct Ahead:                          # rows to be asked for, `share` of them with each tile
+    const char *row
+    Py_ssize_t step, rows, share, bytes
+
+
+cdef inline void ask(Ahead *ahead) noexcept nogil:
+    cdef Py_ssize_t _row, rows = min(ahead.share, ahead.rows)
+    for _row in range(rows):
+        fetch_ahead(ahead.row, ahead.bytes)
+        ahead.row += ahead.step
+    ahead.rows -= rows
+
+
+cdef void multiply_columns(
+    const Task *t, const real *a, const real *b, Py_ssize_t l0, Py_ssize_t l1, Py_ssize_t p, Py_ssize_t n, real *out,
+    tile_finish finish, Ahead *ahead,
+) noexcept nogil:
+    """Lines [l0, l1) of n pixels, at most a tile's width, from p on."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), ways = t.s.kw, vectors = ceil_div(n, lanes), i = l0, r, piece, m
+    cdef Py_ssize_t tiles = ceil_div(l1 - l0, tile_lines(ways)), ldb = tile_width(sizeof(real)), count = 0
+    cdef Py_ssize_t here = place(t, p, lanes), second = place(t, p + lanes, lanes) if vectors > 1 else 0
+    cdef bint whole = n == vectors * lanes and here >= 0 and second >= 0
+    cdef const real *bias = <const real *> finish.row_bias
+    cdef Piece pieces[WIDEST]
+    cdef Py_ssize_t line[TILE_ROWS]
+    cdef real woven[TILE_ROWS * WIDEST]
+    if not whole:
+        count = cut(t, p, n, pieces)
+        for i in range(TILE_ROWS // ways):
+            line[i] = i * vectors * lanes * ways
+    i = l0
+    for piece in range(tiles):
+        r = ceil_div(l1 - i, tiles - piece)
+        finish.row_bias = at(bias, i * ways)
+        ask(ahead)
+        if whole:
+            for m in range(r):
+                fetch_ahead(out + here + t.line[i + m], vectors * lanes * ways * sizeof(real))
+            woven_tile(sizeof(real), ways, r, vectors, t.icg, a, t.leading, b, ldb, out + here, second - here,
+                       t.line + i, &finish)
+        else:
+            woven_tile(sizeof(real), ways, r, vectors, t.icg, a, t.leading, b, ldb, woven, lanes * ways, line, &finish)
+            copy_lines(t, pieces, count, <const real *> woven, vectors * lanes * ways, i, r, out)
+        a += r * ways * t.leading
+        i += r
+
+
+cdef void multiply_left(
+    const Task *t, const real *w, const real *b, Py_ssize_t l0, Py_ssize_t l1, real *out, tile_finish finish,
+) noexcept nogil:
+    """Lines [l0, l1) of the last pixels, with lanes along rows of the product, of weights as they lie."""
+    cdef Py_ssize_t ways = t.s.kw, ldb = tile_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left, first = l0
+    cdef Py_ssize_t i, j, q, some, count
+    cdef const real *bias = <const real *> finish.row_bias
+    cdef Piece pieces[WIDEST]
+    cdef real plain[TILE_ROWS * WIDEST]
+    cdef real woven[TILE_ROWS * WIDEST]
+    finish.row_bias = NULL
+    count = cut(t, p, t.left, pieces)
+    while first < l1:
+        some = min(most, l1 - first)
+        finish.col_bias = at(bias, first * ways)
+        tile_across(sizeof(real), t.left, some * ways, t.icg, b, ldb, w + first * ways, t.rows, plain, ldb, &finish)
+        for i in range(some):
+            for q in range(t.left):
+                for j in range(ways):
+                    woven[(i * t.left + q) * ways + j] = plain[q * ldb + i * ways + j]
+        copy_lines(t, pieces, count, <const real *> woven, t.left * ways, first, some, out)
+        first += some
+
+
+cdef void fill_panel(const Task *t, const real *x, Py_ssize_t p, Py_ssize_t n, real *panel) noexcept nogil:
+    """All channels of pixels [p, p + n), row by row if rows do not follow each other."""
+    cdef Py_ssize_t y, z, some
+    while n > 0:
+        y, z = p // t.s.ow % t.s.oh, p // (t.s.ow * t.s.oh)
+        some = n if t.flat else min(t.s.ow - p % t.s.ow, n)
+        copy_rows(sizeof(real), panel, tile_width(sizeof(real)), x + z * t.xd + y * t.xh + p % t.s.ow, t.xc, t.icg,
+                  some)
+        panel += some
+        p += some
+        n -= some
+
+
+cdef void one(const Task *t, const real *x, const real *w, const real *turned, const real *bias, real *out,
+              Py_ssize_t item, real *scratch) noexcept nogil:
+    """Some lines of a block; w are the weights of all groups, and so are those turned unless it is done here."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), block = item % t.blocks, rest = item // t.blocks
+    cdef Py_ssize_t part = rest % t.parts, g = rest // t.parts % t.s.groups, image = rest // t.parts // t.s.groups
+    cdef Py_ssize_t first = block * t.block, end = min(first + t.block, t.pixels), stop = min(end, t.pixels - t.left)
+    cdef Py_ssize_t l0 = part * t.part, l1, last = min(l0 + t.part, t.lines), p, n, tiles
+    cdef const real *a
+    cdef real *b = scratch + t.turned
+    cdef tile_finish finish = t.finish
+    cdef Ahead ahead
+    x += image * t.xn + g * t.icg * t.xc
+    out += (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw
+    finish.row_bias = at(bias, g * t.rows)
+    w += g * t.icg * t.rows
+    while l0 < last:
+        l1 = min(l0 + t.chunk, last)
+        tiles = ceil_div(l1 - l0, tile_lines(t.s.kw))
+        a = turned + (g * t.rows + l0 * t.s.kw) * t.leading
+        ahead.rows = 0
+        if t.turned:
+            turn_block(sizeof(real), t.icg, (l1 - l0) * t.s.kw, w + l0 * t.s.kw, t.rows, scratch, t.leading)
+            a = scratch
+            if l1 < last:
+                ahead = Ahead(<const char *> (w + l1 * t.s.kw), t.rows * sizeof(real), t.icg,
+                              ceil_div(t.icg, tiles * ceil_div(end - first, width)), t.chunk * t.s.kw * sizeof(real))
+        p = first
+        while p < end:
+            n = min(width, (stop if p < stop else end) - p)
+            b = scratch + t.turned + (0 if t.chunk == t.part else ceil_div(p - first, width) * width * t.icg)
+            if l0 == part * t.part:
+                fill_panel(t, x, p, n, b)
+            if t.chunk == t.part and t.flat and p + n < stop:
+                ahead = Ahead(<const char *> (x + p + n) + LINE - sizeof(real), t.xc * sizeof(real), t.icg,
+                              ceil_div(t.icg, tiles), width * sizeof(real))     # the first line is here already
+            if p < stop:
+                multiply_columns(t, a, <const real *> b, l0, l1, p, n, out, finish, &ahead)
+            else:
+                multiply_left(t, w, <const real *> b, l0, l1, out, finish)
+            p += n
+        l0 = l1
+
+
+cdef void prepare(const Task *t, const real *w, const real *bias, real *turned, real *repeated,
+                  int threads) noexcept nogil:
+    """The weights of all groups turned, unless each thread does that, and the bias of each row."""
+    cdef Py_ssize_t pieces = ceil_div(t.rows, TURNED), item, g, r, i
+    for item in prange(0 if t.turned else t.s.groups * pieces, num_threads=threads, schedule="static"):
+        g = item // pieces
+        r = item % pieces * TURNED
+        turn_block(sizeof(real), t.icg, min(TURNED, t.rows - r), w + g * t.icg * t.rows + r, t.rows,
+                   turned + (g * t.rows + r) * t.leading, t.leading)
+    for i in range(t.s.groups * t.rows if bias != NULL else 0):
+        repeated[i] = bias[i // (t.s.kd * t.s.kh * t.s.kw)]
+
+
+def spread(tuple geometry, input, weight, bias, output, real like, int threads):
+    """Transposed convolution; arguments as of `gather.spread`, kernels undilated and no larger than the stride.
+
+    Along w kernel and stride are the same, 2 to 4. Outputs that no pixel reaches are left as they are.
+    """
+    cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), item, each, shared, biases, table
+    cdef const real *bs = <const real *> first_of(bias)
+    cdef char *memory
+    cdef char *own
+    cdef real *turned
+    read_shape(&t.s, geometry)
+    t.n = x.shape[0]
+    t.icg, t.ocg = t.s.oc // t.s.groups, t.s.ic // t.s.groups
+    read_strides(&t.xn, x.shape, x.strides, size, False)
+    t.flat = t.xh == t.s.ow * t.xw and t.xd == t.s.oh * t.xh
+    t.finish.accumulate = t.finish.clamp = 0
+    t.finish.chain = CHUNK
+    t.finish.row_bias = t.finish.col_bias = NULL
+    plan(&t, size, threads)
+    each = round_up((t.turned + t.panel) * size, LINE)
+    shared = 0 if t.turned else t.s.groups * t.rows * t.leading * size
+    biases = round_up(t.s.groups * t.rows * size, LINE) if bs != NULL else 0
+    table = round_up(t.lines * sizeof(Py_ssize_t), LINE)
+    memory = allocate("disjoint", shared + biases + table + each * threads)
+    turned = <real *> aligned(memory)
+    t.line = <Py_ssize_t *> (<char *> turned + shared + biases)
+    own = <char *> t.line + table
+    with nogil:
+        place_lines(&t, t.line)
+        prepare(&t, <const real *> w.data, bs, turned, <real *> (<char *> turned + shared), threads)
+        if bs != NULL:
+            bs = <const real *> (<char *> turned + shared)
+        for item in prange(t.n * t.s.groups * t.parts * t.blocks, num_threads=threads, schedule="dynamic"):
+            one(&t, <const real *> x.data, <const real *> w.data, <const real *> turned, bs, <real *> out.data, item,
+                <real *> (own + threadid() * each))
+    free(memory)

@@ -1,0 +1,74 @@
+/* The register tile with rows that are phases: every `ways` of them are woven while they are in registers.
+ *
+ *     rows of A     phases a b of line 0, a b of line 1, ...       c + line[0]    a0 b0 a1 b1 a2 b2 ...
+ *                                                                  c + line[1]    a0 b0 a1 b1 a2 b2 ...
+ *
+ * Columns are one vector or two, and what the second gives is `next` elements after what the first gives. The sums and
+ * their order are those of `tile.h`.
+ */
+#ifndef FASTCONV_WOVEN_TILE_H
+#define FASTCONV_WOVEN_TILE_H
+
+#include "tile.h"
+#include "weave.h"
+
+#define MOST_WAYS 4 /* that leave a tile enough rows */
+
+#define vec_woven_f32 vec_f32
+#define vec_woven_f64 vec_f64
+#define mask_woven_f32 mask_f32
+#define mask_woven_f64 mask_f64
+
+#define ELEMENT float
+#define SUFFIX woven_f32
+#define WOVEN weave_store_f32
+#include "tile.h"
+#include "woven_tile.h"
+#undef ELEMENT
+#undef SUFFIX
+#undef WOVEN
+#define ELEMENT double
+#define SUFFIX woven_f64
+#define WOVEN weave_store_f64
+#include "tile.h"
+#include "woven_tile.h"
+#undef ELEMENT
+#undef SUFFIX
+#undef WOVEN
+
+/* Lines of a tile of so many ways. */
+static inline ptrdiff_t tile_lines(ptrdiff_t ways) { return TILE_ROWS / ways; }
+
+/* One tile of `lines` <= tile_lines(ways), ways of 2 to MOST_WAYS; `size` is a constant at every call. */
+static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrdiff_t vectors, ptrdiff_t kc,
+                              const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *c, ptrdiff_t next,
+                              const ptrdiff_t *line, const tile_finish *finish)
+{
+    if (size == sizeof(float))
+        woven_tile_woven_f32(ways, lines, vectors, kc, a, lda, b, ldb, c, next, line, finish);
+    else
+        woven_tile_woven_f64(ways, lines, vectors, kc, a, lda, b, ldb, c, next, line, finish);
+}
+
+#elif defined(ELEMENT)
+
+#define run PASTE(tile_run, SUFFIX)
+#define LINES(ways, n) case ways * 8 + n: \
+        if (vectors > 1) \
+            run(ways * n, TILE_VECTORS, 0, kc, a, lda, 1, b, ldb, NULL, c, next, finish, ways, line); \
+        else \
+            run(ways * n, 1, 0, kc, a, lda, 1, b, ldb, NULL, c, next, finish, ways, line); \
+        return;
+static NEVER_INLINE void PASTE(woven_tile, SUFFIX)(
+    ptrdiff_t ways, ptrdiff_t lines, ptrdiff_t vectors, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b,
+    ptrdiff_t ldb, ELEMENT *c, ptrdiff_t next, const ptrdiff_t *line, const tile_finish *finish)
+{
+    switch (ways * 8 + lines) {
+        LINES(2, 1) LINES(2, 2) LINES(2, 3)
+        LINES(3, 1) LINES(3, 2)
+        LINES(4, 1)
+    }
+}
+#undef LINES
+#undef run
+#endif
