@@ -85,4 +85,6 @@ def test_nothing_beside_the_array_is_read(kernel, stride, padding, end, dtype, c
         x[:] = data.normal(x.shape, dtype)
         expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
         np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)
+        values, _ = fastconv.max_pool2d(x, kernel, stride, padding, return_indices=True)
+        np.testing.assert_array_equal(values, expected)
     assert protect(base, 3 * page, mmap.PROT_READ | mmap.PROT_WRITE) == 0

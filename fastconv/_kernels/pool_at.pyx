@@ -1,16 +1,15 @@
 """Max pooling with the place of each maximum: the flat index within its spatial plane, of the first of equals.
 
-The taps of a window are taken in the order of their indices, each for as many outputs as a vector holds: neighbours in
-a row (channels-first) or channels (channels-last), see `largest_at.h`. With channels-first memory and padding, or fewer
-outputs than a vector has lanes, the rows of input under a row of outputs are first copied between blanks:
+The common windows over channels-first planes have a way of their own (`strips_at.h`). The taps of others are taken in
+the order of their indices, each for as many outputs as a vector holds: neighbours in a row (channels-first) or channels
+(channels-last), see `largest_at.h`. With channels-first memory and padding, or fewer outputs than a vector has lanes,
+the rows of input under a row of outputs are first copied between blanks:
 
     x  ---------------            ..---------------..      kd * kh rows, a blank at each place of the padding;
        ---------------     ->     ..---------------..      what lies beyond the image above or below is left out
 
 Narrow planes, and those of adaptive windows, are turned first (`turned.pxd`). Elements of one or two bytes, windows too
-large to be staged, adaptive ones over large planes and few channels go tap by tap.
-
-Every output is computed whole by one thread.
+large to be staged, adaptive ones over large planes and few channels go tap by tap. One thread computes an output whole.
 """
 
 from cython.parallel cimport prange, threadid
@@ -19,7 +18,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.strips cimport parts_of, plane_of
+from fastconv._kernels.strips cimport Strips, parts_of, plane_of
+from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
@@ -186,14 +186,12 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint 
 cdef char *lay_out(const Work *w, Py_ssize_t own, number blank, int threads) except NULL:
     """`own` bytes of scratch for each thread, with blanks where `w` has padded rows."""
     cdef char *scratch = <char *> malloc(own * threads + 1)
-    cdef number *staged
     cdef Py_ssize_t r, j
     if scratch == NULL:
         raise MemoryError(f"pooling needs {own * threads} bytes of scratch")
     for r in range(threads):
-        staged = <number *> (scratch + r * own + w.rows * 8)
         for j in range(w.rows * w.pitch):
-            staged[j] = blank
+            (<number *> (scratch + r * own + w.rows * 8))[j] = blank
     return scratch
 
 
@@ -220,8 +218,7 @@ cdef int in_rows(
     """Row by row of outputs."""
     cdef Work w = divide(s, t.channels, sizeof(number), last)
     cdef char *scratch = lay_out(&w, w.size, blank, threads)
-    cdef Py_ssize_t r
-    cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od, parts = parts_of(slabs, s.oh, threads)
+    cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od, parts = parts_of(slabs, s.oh, threads), r
     with nogil:
         if threads == 1:                                   # an empty parallel region takes 300 ns
             for r in range(slabs):
@@ -281,9 +278,12 @@ def first(tuple geometry, input, output, places, int rank, number blank, int thr
     cdef operand x = five(input, rank), out = five(output, rank), at = five(places, rank)
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
+    cdef Strips f = strips_at_for(&s, &t, sizeof(number))
     cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), s.adaptive)
     cdef const number *xs = <const number *> x.data
-    if b.channels:
+    if f.bytes:
+        in_strips_at(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &f, threads)
+    elif b.channels:
         in_blocks(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &b, blank, threads)
     else:
         in_rows(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, blank, threads, False)

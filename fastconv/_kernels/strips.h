@@ -1,14 +1,14 @@
 /* The common windows, 3 x 3 at stride 1 and 2 and 2 x 2 at stride 2, over a channels-first plane, without scratch.
  *
- * A strip is as many columns of output as a vector holds. It is walked down: each row of input is loaded once, combined
- * along the row in registers, and kept for the next outputs whose windows share it.
- *
  *     stride 1, a b c d the row:      . a b c      stride 2, a b c d e f g h two vectors:      a c e g   their evens
  *     shifted once each way, the      a b c d                                                  b d f h   their odds
  *     neighbours coming in            b c d .                                                  c e g .   evens, shifted
  *
- * What comes in beside a strip is one element of the same row, or a blank where the image ends, so that no strip has a
- * case of its own and nothing outside the plane is read. The last strip overlaps the one before.
+ * Row by row of outputs, the rows of windows are combined first, and what results along the row, from left to right
+ * (`sweep.h`): a plane is read and written as two streams, and rows that windows share come from the first cache again.
+ * At stride 1 a few vectors a row are walked down in strips instead (`walk.h`). What comes in beside a vector is the
+ * column next to it, or a blank where the image ends, so that nothing outside the plane is read. The last vector of a
+ * row overlaps the one before.
  *
  * A maximum costs half as much if NaN need not pass through it. So the quick pass also adds up everything it loads, on
  * adders that have nothing else to do: the sum is NaN if any of it is, and then the careful pass repeats the rows. Both
@@ -24,20 +24,23 @@
 #include "shuffle.h"
 #include "vectors.h"
 
-/* Bytes of input whose strips are walked one after the other. A small plane fits the first cache whole. A large one
- * comes from farther away, and faster the more its reading looks like a stream: over 25 MB, 3 x 3 at stride 1 takes 2.0
- * ms in blocks of 8 KiB and 1.0 ms in blocks of 1 KiB, although these load more rows twice (max-first, 64 @112). */
-#define STRIP_PLANE 8192
-#define STRIP_BLOCK 1024
+/* At stride 1, up to STRIP_FEW vectors of outputs a row are walked in strips, STRIP_BLOCK bytes of input after another:
+ * 192 planes of 35x35 take 44 us instead of 70 (mean); rows of 3.5 vectors, 64 planes of 56x56, 55 instead of 37. */
+#define STRIP_FEW 3
+#define STRIP_BLOCK 8192
 
-enum { STRIP_SHIFTED, STRIP_EVEN_FIRST, STRIP_ODD_FIRST };             /* ways along a row */
+/* At stride 2 no prefetcher foresees the next rows of planes that come from afar: those of STRIP_FAR bytes or more are
+ * asked for STRIP_AHEAD bytes ahead. 256 planes of 112x112 in float64 take 1.1 ms instead of 2.5. */
+#define STRIP_FAR 32768
+#define STRIP_AHEAD 8192
+
 enum { STRIP_LARGEST, STRIP_CAREFUL, STRIP_MEAN, STRIP_SCALED }; /* scaled: times 1 / divisor, which is exact */
 
 typedef struct {
     ptrdiff_t ih, iw, ldx, oh, ow, ph, pw; /* ldx from row to row of the input; the output is dense */
     int kernel, stride, kind;
     ptrdiff_t bytes;    /* of a vector */
-    const void *blank;  /* 2 * VECTOR_BYTES + 2 elements of padding */
+    const void *blank;  /* a row of padding and an element before it */
     const void *down;   /* divisors, or their inverses for STRIP_SCALED: the factor of each row, */
     const void *across; /* and the factor of each column; unused for maxima */
 } Strips;
@@ -69,25 +72,27 @@ static ptrdiff_t strip_bytes(const Strips *s, ptrdiff_t size)
 #define pool_strips(s, x, out, y0, y1) ((void)0)
 #endif
 
+#elif !defined(ELEMENT) /* included once more */
+
 #elif !defined(BYTES)
 
 #define BYTES 16
 #include "strips.h"
-#if VECTOR_BYTES >= 32
 #undef BYTES
+#if VECTOR_BYTES >= 32
 #define BYTES 32
 #define HALF 16
 #include "strips.h"
-#endif
-#if VECTOR_BYTES >= 64
 #undef BYTES
 #undef HALF
+#endif
+#if VECTOR_BYTES >= 64
 #define BYTES 64
 #define HALF 32
 #include "strips.h"
-#endif
 #undef BYTES
 #undef HALF
+#endif
 
 /* Rows y0 to y1 of the output of the plane x. */
 static void NAMED(strips)(const Strips *s, const ELEMENT *x, ELEMENT *out, ptrdiff_t y0, ptrdiff_t y1)
@@ -112,10 +117,12 @@ typedef ELEMENT vec __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), m
 typedef BITS mask __attribute__((vector_size(BYTES)));
 
 #ifdef FLOATING
-#define SEE(v) (*seen += (v))
+#define SEEN(seen, v) (*(seen) += (v))
 #else
-#define SEE(v) (void)seen
+#define SEEN(seen, v) ((void)(seen))
 #endif
+#define SEE(v) SEEN(seen, v)
+#define FROM_BEFORE(i) (COUNT - 1 + (i)) /* the last of a, then b but for its last */
 
 #define both WIDE(both)
 static ALWAYS_INLINE vec both(vec a, vec b, int kind)
@@ -131,114 +138,60 @@ static ALWAYS_INLINE vec both(vec a, vec b, int kind)
     return larger;
 }
 
-/* The windows of one row of input, each combined along the row, as x, what comes in before and what comes in after. */
-#define along WIDE(along)
-static ALWAYS_INLINE vec along(const ELEMENT *x, const ELEMENT *before, const ELEMENT *after, int way, int kind,
-                               vec *seen)
+#define rows_of WIDE(rows_of)
+typedef struct {
+    const ELEMENT *in[3];
+    ELEMENT *out, by; /* the divisor, but for the factor of the column */
+} rows_of;
+
+/* Outputs j on of a row. */
+#define put WIDE(put)
+static ALWAYS_INLINE void put(const Strips *s, const rows_of *r, ptrdiff_t j, vec all, int kind)
 {
-    const vec a = *(const vec *)x, first = {*before}, last = {*after};
-    SEE(a);
-    SEE(last);
-    if (way == STRIP_SHIFTED) {
-        SEE(first);
-        return both(both(SHUFFLE(a, first, EARLIER), a, kind), SHUFFLE(a, last, LATER), kind);
-    }
-    const vec b = *(const vec *)(x + COUNT), even = SHUFFLE(a, b, EVEN), odd = SHUFFLE(a, b, ODD);
-    SEE(b);
-    if (way == STRIP_ODD_FIRST)
-        return both(both(SHUFFLE(odd, first, EARLIER), even, kind), odd, kind);
-    return both(both(even, odd, kind), SHUFFLE(even, last, LATER), kind);
+    if (kind == STRIP_MEAN)
+        all /= *(const vec *)((const ELEMENT *)s->across + j) * r->by;
+    if (kind == STRIP_SCALED)
+        all *= *(const vec *)((const ELEMENT *)s->across + j) * r->by;
+    *(vec *)(r->out + j) = all;
 }
 
-/* Rows y0 to y1 of the output, down the strip of columns j on, which sees columns `from` on of the input. */
-#define walk WIDE(walk)
-static ALWAYS_INLINE void walk(const Strips *s, const ELEMENT *x, ptrdiff_t from, ELEMENT *out, ptrdiff_t j,
-                               ptrdiff_t y0, ptrdiff_t y1, int way, int kernel, int stride, int kind, vec *seen)
+/* Row y of the output: where it goes, and what divides it. */
+#define row_at WIDE(row_at)
+static ALWAYS_INLINE rows_of row_at(const Strips *s, ELEMENT *out, ptrdiff_t y, int kind)
 {
-    const int kept = kernel - stride;
-    const ptrdiff_t ldx = s->ldx, ow = s->ow, ph = s->ph, ih = s->ih;
-    const ELEMENT *blank = s->blank, *down = s->down;
-    const int first = from == 0, last = from + stride * COUNT >= s->iw;
-    vec v[3], across = {0};
-    if (kind == STRIP_MEAN || kind == STRIP_SCALED)
-        across = *(const vec *)((const ELEMENT *)s->across + j);
-    x += from;
-    out += j;
-#define TAKE(i) do { \
-        const ptrdiff_t r = y * stride - ph + (i); \
-        const ELEMENT *row = (size_t)r < (size_t)ih ? x + r * ldx : blank + 1; \
-        v[i] = along(row, first ? blank : row - 1, last ? blank : row + stride * COUNT, way, kind, seen); \
-    } while (0)
-    ptrdiff_t y = y0;
-    UNROLL for (int i = 0; i < kept; i++)
-        TAKE(i);
-    for (; y < y1; y++) {
-        vec all;
-        if (kernel == 2) { /* no row is shared: down first, which halves the shuffles */
-            const ptrdiff_t r = y * 2 - ph;
-            const ELEMENT *upper = (size_t)r < (size_t)ih ? x + r * ldx : blank;
-            const ELEMENT *lower = (size_t)(r + 1) < (size_t)ih ? x + (r + 1) * ldx : blank;
-            const vec a = *(const vec *)upper, b = *(const vec *)(upper + COUNT);
-            const vec c = *(const vec *)lower, d = *(const vec *)(lower + COUNT);
-            SEE(a + c);
-            SEE(b + d);
-            const vec left = both(a, c, kind), right = both(b, d, kind);
-            all = both(SHUFFLE(left, right, EVEN), SHUFFLE(left, right, ODD), kind);
-        } else {
-            UNROLL for (int i = kept; i < kernel; i++)
-                TAKE(i);
-            all = both(both(v[0], v[1], kind), v[2], kind);
-        }
-        if (kind == STRIP_MEAN)
-            all /= across * down[y];
-        if (kind == STRIP_SCALED)
-            all *= across * down[y];
-        *(vec *)(out + y * ow) = all;
-        UNROLL for (int i = 0; i < kept; i++)
-            v[i] = v[i + stride];
-    }
-#undef TAKE
+    const int divided = kind == STRIP_MEAN || kind == STRIP_SCALED;
+    return (rows_of){{0}, out + y * s->ow, divided ? ((const ELEMENT *)s->down)[y] : 0};
 }
 
-/* Rows y0 to y1, columns j on, strip by strip; what is left goes to vectors of half the width if it fits them. */
-#define columns WIDE(strip_columns)
-static ALWAYS_INLINE void columns(const Strips *s, const ELEMENT *x, ELEMENT *out, ptrdiff_t j, ptrdiff_t y0,
-                                  ptrdiff_t y1, int kernel, int stride, int kind, vec *seen)
-{
-    while (j < s->ow) {
-#if BYTES > 16
-        if (2 * (s->ow - j) <= COUNT) {
-            vec more = {0};
-            GLUE(NAMED(strip_vec), HALF) less = {0};
-            GLUE(NAMED(strip_columns), HALF)(s, x, out, j, y0, y1, kernel, stride, kind, &less);
-            memcpy(&more, &less, sizeof less);
-            SEE(more);
-            return;
-        }
-#endif
-        if (j + COUNT > s->ow)
-            j = s->ow - COUNT;
-        const ptrdiff_t from = j * stride - s->pw;
-        if (stride == 1) /* seen from the middle of its windows */
-            walk(s, x, from + 1, out, j, y0, y1, STRIP_SHIFTED, kernel, stride, kind, seen);
-        else if (kernel == 2 || from >= 0)
-            walk(s, x, from, out, j, y0, y1, STRIP_EVEN_FIRST, kernel, stride, kind, seen);
-        else
-            walk(s, x, 0, out, j, y0, y1, STRIP_ODD_FIRST, kernel, stride, kind, seen);
-        j += COUNT;
-    }
-}
+#define BOTH(a, b) both(a, b, kind)
+#include "sweep.h"
+#include "walk.h"
 
-/* Rows y0 to y1 of the output, a block of them at a time. Says whether a NaN may have been lost. */
+/* Rows y0 to y1 of the output. Says whether a NaN may have been lost. */
 #define rows WIDE(rows)
-static ALWAYS_INLINE int rows(const Strips *s, const ELEMENT *x, ELEMENT *out, ptrdiff_t y0, ptrdiff_t y1, int kernel,
-                              int stride, int kind)
+static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *out, ptrdiff_t y0, ptrdiff_t y1,
+                              int kernel, int stride, int kind)
 {
-    const ptrdiff_t row = s->iw * ELEMENT_BYTES;
-    const ptrdiff_t height = 1 + (s->ih * row <= STRIP_PLANE ? STRIP_PLANE : STRIP_BLOCK) / (row * stride);
+    const Strips copy = *given, *const s = &copy; /* which no store can change */
+    const ptrdiff_t height = 1 + STRIP_BLOCK / (s->iw * ELEMENT_BYTES);
+    const int strips = stride == 1 && s->ow <= STRIP_FEW * COUNT;
     vec seen = {0};
-    for (ptrdiff_t y = y0; y < y1; y += height)
-        columns(s, x, out, 0, y, y1 - y < height ? y1 : y + height, kernel, stride, kind, &seen);
+    for (ptrdiff_t y = y0; strips && y < y1; y += height)
+        columns(s, x, out, 0, y, y1 - y < height ? y1 : y + height, kind, &seen);
+    for (ptrdiff_t y = strips ? y1 : y0; y < y1; y++) {
+        rows_of r = row_at(s, out, y, kind);
+        UNROLL for (int i = 0; i < kernel; i++) {
+            const ptrdiff_t at = y * stride - s->ph + i;
+            r.in[i] = (size_t)at < (size_t)s->ih ? x + at * s->ldx : s->blank;
+        }
+        for (int i = 0; y == y0 && i < kernel - stride; i++) /* no earlier windows have seen these */
+            for (ptrdiff_t c = 0; c < s->iw; c += COUNT)
+                SEEN(&seen, *(const vec *)(r.in[i] + (c + COUNT <= s->iw ? c : s->iw - COUNT)));
+        if (stride == 1)
+            shifted(s, &r, kind, &seen);
+        else
+            halved(s, &r, kernel, kind, &seen);
+    }
 #ifdef FLOATING
     BITS nan = 0;
     UNROLL for (int i = 0; i < COUNT; i++)
@@ -271,11 +224,20 @@ static NEVER_INLINE void WIDE(strips)(const Strips *s, const ELEMENT *x, ELEMENT
 #undef KINDS
 #undef KIND
 #undef SEE
+#undef SEEN
+#undef FROM_BEFORE
 #undef vec
 #undef mask
 #undef both
-#undef along
+#undef BOTH
+#undef rows_of
+#undef row_at
+#undef below
+#undef beside
+#undef put
+#undef shifted
+#undef halved
 #undef walk
-#undef rows
 #undef columns
+#undef rows
 #endif

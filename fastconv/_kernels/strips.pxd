@@ -8,7 +8,6 @@ from fastconv._kernels.window cimport Place, PoolShape, Strides, counts_along, d
 
 
 cdef extern from "strips.h" nogil:
-    enum: VECTOR_BYTES
     enum: STRIP_LARGEST
     enum: STRIP_MEAN
     enum: STRIP_SCALED
@@ -37,7 +36,7 @@ cdef inline Strips strips_for(const PoolShape *s, const Strides *t, Py_ssize_t s
 
 cdef inline Py_ssize_t elements_for(const Strips *f) noexcept nogil:
     """What `fill` needs."""
-    return f.ow + f.oh + 2 * VECTOR_BYTES + 2
+    return f.ow + f.oh + f.iw + 1
 
 
 cdef inline bint is_power_of_two(double x) noexcept nogil:
@@ -52,7 +51,7 @@ cdef inline void fill(Strips *f, number *scratch, PoolShape *s, number blank) no
     cdef number *blanks = down + f.oh
     cdef Py_ssize_t j
     cdef bint scaled = True
-    for j in range(2 * VECTOR_BYTES + 2):
+    for j in range(f.iw + 1):
         blanks[j] = blank
     f.blank, f.down, f.across, f.kind = blanks, down, across, STRIP_LARGEST
     if number is float or number is double:

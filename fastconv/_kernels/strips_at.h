@@ -1,0 +1,226 @@
+/* The windows of `strips.h`, with the place of each maximum: its index in the plane, of the first of equals.
+ *
+ *     taps of row 0:  a c e g   b d f h   c e g .        v     the largest of a window so far
+ *     their keys:      0 0 0 0   1 1 1 1   2 2 2 2        key   which tap that was, as its distance in the plane
+ *
+ * Taps are taken in the order of their indices: along each row of a window as in `strips.h`, then the largest of rows
+ * from above. Keys are as wide as elements and become indices at the end. Rows and columns beside the image are those
+ * at its edge once more: their elements are in the window too, and have the same keys. NaN may get lost at first, is
+ * noticed by a sum, and the rows are taken again.
+ *
+ * For elements of 4 and 8 bytes. The file includes itself once per element type and width of vector.
+ */
+#ifndef FASTCONV_STRIPS_AT_H
+#define FASTCONV_STRIPS_AT_H
+
+#include "keep.h"
+#include "strips.h"
+
+#ifdef SHUFFLES
+#define EACH_TYPE "strips_at.h"
+#include "each_type.h"
+#undef EACH_TYPE
+/* Rows y0 to y1 of the output of the plane x, whose first element has the index `base`. */
+#define pool_strips_at(s, x, out, index, base, y0, y1) \
+    _Generic((out), float *: strips_at_f32, double *: strips_at_f64, int32_t *: strips_at_i32, \
+             int64_t *: strips_at_i64, default: strips_at_none)(s, x, out, index, base, y0, y1)
+#else
+#define pool_strips_at(s, x, out, index, base, y0, y1) strips_at_none(s, x, out, index, base, y0, y1)
+#endif
+static inline void strips_at_none(const Strips *s, const void *x, void *out, int64_t *index, int64_t base, ptrdiff_t y0,
+                                  ptrdiff_t y1)
+{
+    (void)s, (void)x, (void)out, (void)index, (void)base, (void)y0, (void)y1;
+}
+
+#elif ELEMENT_BYTES < 4
+
+#elif !defined(BYTES)
+
+#define BYTES 16
+#include "strips_at.h"
+#undef BYTES
+#if VECTOR_BYTES >= 32
+#define BYTES 32
+#include "strips_at.h"
+#undef BYTES
+#endif
+#if VECTOR_BYTES >= 64
+#define BYTES 64
+#include "strips_at.h"
+#undef BYTES
+#endif
+
+static void NAMED(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
+                             ptrdiff_t y0, ptrdiff_t y1)
+{
+#if VECTOR_BYTES >= 64
+    if (s->bytes == 64)
+        GLUE(NAMED(strips_at), 64)(s, x, out, index, base, y0, y1);
+#endif
+#if VECTOR_BYTES >= 32
+    if (s->bytes == 32)
+        GLUE(NAMED(strips_at), 32)(s, x, out, index, base, y0, y1);
+#endif
+    if (s->bytes == 16)
+        GLUE(NAMED(strips_at), 16)(s, x, out, index, base, y0, y1);
+}
+
+#else
+
+#define vec WIDE(at_vec)
+#define mask WIDE(at_mask)
+#define wide WIDE(at_wide)
+typedef ELEMENT vec __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
+typedef BITS mask __attribute__((vector_size(BYTES)));
+typedef int64_t wide __attribute__((vector_size(COUNT * 8), aligned(8), may_alias));
+
+#define lanes WIDE(at_lanes)
+typedef struct {
+    vec v;
+    mask key;
+} lanes;
+
+#define rows_of WIDE(at_rows_of)
+typedef struct {
+    const ELEMENT *in[3];
+    BITS key[3]; /* the index of the first element */
+    ELEMENT *out;
+    int64_t *index, base;
+} rows_of;
+
+#ifdef FLOATING
+#define SEE(a) (*seen += (a))
+#else
+#define SEE(a) ((void)seen)
+#endif
+
+/* The larger of both, a if they are equal. */
+#define larger WIDE(at_larger)
+static ALWAYS_INLINE lanes larger(lanes a, vec v, mask key, int kind)
+{
+    lanes all;
+#ifdef FLOATING
+    if (kind == STRIP_CAREFUL) {
+        const mask better = ((mask)(v > a.v) | (mask)(v != v)) & (mask)(a.v == a.v);
+        return (lanes){SELECT(vec, mask, better, v, a.v), (better & key) | (~better & a.key)};
+    }
+#endif
+    vec before = a.v; /* another vector to the compiler: the maximum is not to wait for the comparison */
+    LOADED_ONCE(before);
+    _Pragma("GCC unroll 1") for (int i = 0; i < COUNT; i++)
+        all.key[i] = v[i] > before[i] ? key[i] : a.key[i];
+    LARGER_LANES(all.v, v, a.v);
+    return all;
+}
+
+#define COLUMN(i) (i) /* as constants: a loop would be run */
+
+/* The windows of outputs j on. */
+#define windows WIDE(at_windows)
+static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j, int odd, int kernel, int stride,
+                                  int kind, vec *seen)
+{
+    const ptrdiff_t c = j * stride - s->pw, from = stride == 1 ? c + 1 : odd ? 0 : c, to = from + stride * COUNT;
+    const int first = from == 0, last = to == s->iw; /* beside the image is the column at its edge once more */
+    const mask column = stride * (mask){LIST(COLUMN, 0)}, edge = {c < 0};
+    lanes all;
+    UNROLL for (int i = 0; i < kernel; i++) {
+        const int news = i >= kernel - stride; /* what earlier windows have seen is not seen again */
+        const ELEMENT *x = r->in[i];
+        const vec a = *(const vec *)(x + from), before = {x[from - !first]}, after = {x[to - last]};
+        const mask key = r->key[i] - (mask){0};
+        vec tap[3];
+        if (news)
+            SEE(a);
+        if (news && kernel == 3)
+            SEE(after);
+        if (news && stride == 1)
+            SEE(before);
+        if (stride == 1) {
+            tap[0] = SHUFFLE(a, before, EARLIER), tap[1] = a, tap[2] = SHUFFLE(a, after, LATER);
+        } else {
+            const vec b = *(const vec *)(x + from + COUNT), evens = SHUFFLE(a, b, EVEN), odds = SHUFFLE(a, b, ODD);
+            if (news)
+                SEE(b);
+            if (odd)
+                tap[0] = SHUFFLE(odds, before, EARLIER), tap[1] = evens, tap[2] = odds;
+            else
+                tap[0] = evens, tap[1] = odds, tap[2] = SHUFFLE(evens, after, LATER);
+        }
+        lanes row = {tap[0], c < 0 ? key + edge : key};
+        UNROLL for (int k = 1; k < kernel; k++)
+            row = larger(row, tap[k], key + k, kind);
+        all = i ? larger(all, row.v, row.key, kind) : row;
+    }
+    *(vec *)(r->out + j) = all.v;
+    *(wide *)(r->index + j) = __builtin_convertvector(all.key + column + (BITS)c, wide) + r->base;
+}
+
+/* Rows y0 to y1. Says whether a NaN may have been lost. */
+#define rows WIDE(at_rows)
+static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
+                              ptrdiff_t y0, ptrdiff_t y1, int kernel, int stride, int kind)
+{
+    const Strips copy = *given, *const s = &copy; /* which no store can change */
+    const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
+    vec sum = {0}, *seen = &sum;
+    for (ptrdiff_t y = y0; y < y1; y++) {
+        rows_of r = {{0}, {0}, out + y * s->ow, index + y * s->ow, base};
+        UNROLL for (int i = 0; i < kernel; i++) {
+            const ptrdiff_t at = y * stride - s->ph + i, inside = at < 0 ? 0 : at < s->ih ? at : s->ih - 1;
+            r.in[i] = x + inside * s->ldx;
+            r.key[i] = (BITS)(inside * s->iw);
+        }
+        for (int i = 0; y == y0 && i < kernel - stride; i++) /* no earlier windows have seen these */
+            for (ptrdiff_t c = 0; c < s->iw; c += COUNT)
+                SEE(*(const vec *)(r.in[i] + (c + COUNT <= s->iw ? c : s->iw - COUNT)));
+        for (ptrdiff_t j = 0; j < s->ow; j += COUNT) {
+            if (j + COUNT > s->ow)
+                j = s->ow - COUNT;
+            if (stride == 2 && far)
+                fetch_ahead((const char *)r.in[kernel - 2] + STRIP_AHEAD + 4 * j * ELEMENT_BYTES, 4 * BYTES);
+            if (stride == 2 && kernel == 3 && j < s->pw)
+                windows(s, &r, j, 1, kernel, stride, kind, seen);
+            else
+                windows(s, &r, j, 0, kernel, stride, kind, seen);
+        }
+    }
+#ifdef FLOATING
+    BITS nan = 0;
+    UNROLL for (int i = 0; i < COUNT; i++)
+        nan |= ((mask)(sum != sum))[i];
+    return nan != 0;
+#else
+    return 0;
+#endif
+}
+
+#define KIND(kernel, stride, kind) rows(s, x, out, index, base, y0, y1, kernel, stride, kind)
+#define KINDS(kernel, stride) \
+    if (KIND(kernel, stride, STRIP_LARGEST)) \
+        KIND(kernel, stride, STRIP_CAREFUL);
+static NEVER_INLINE void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
+                                         ptrdiff_t y0, ptrdiff_t y1)
+{
+    if (s->kernel == 2) {
+        KINDS(2, 2)
+    } else if (s->stride == 2) {
+        KINDS(3, 2)
+    } else {
+        KINDS(3, 1)
+    }
+}
+#undef KINDS
+#undef KIND
+#undef SEE
+#undef COLUMN
+#undef vec
+#undef mask
+#undef wide
+#undef lanes
+#undef rows_of
+#undef larger
+#undef windows
+#undef rows
+#endif

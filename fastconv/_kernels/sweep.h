@@ -1,0 +1,95 @@
+/* One row of outputs from left to right, vector by vector: first the rows of windows are combined, then what results is
+ * combined along the row, with its neighbours or evens with odds.
+ *
+ * A part of `strips.h`, which includes it once per element type and width of vector.
+ */
+/* The rows of windows combined, columns c on. What earlier windows have seen is not seen again. */
+#define below WIDE(below)
+static ALWAYS_INLINE vec below(const rows_of *r, ptrdiff_t c, int kernel, int stride, int kind, vec *seen)
+{
+    const vec a = *(const vec *)(r->in[0] + c), b = *(const vec *)(r->in[1] + c);
+    if (kernel == 2) {
+        SEE(a + b);
+        return both(a, b, kind);
+    }
+    const vec last = *(const vec *)(r->in[2] + c);
+    SEE(last);
+    if (stride == 2)
+        SEE(b);
+    return both(both(a, b, kind), last, kind);
+}
+
+/* The same of column c alone, in every lane; it may lie beside the image. */
+#define beside WIDE(beside)
+static ALWAYS_INLINE vec beside(const Strips *s, const rows_of *r, ptrdiff_t c, int stride, int kind, vec *seen)
+{
+    if ((size_t)c >= (size_t)s->iw)
+        return *(const vec *)s->blank;
+    const vec a = r->in[0][c] - (vec){0}, b = r->in[1][c] - (vec){0}, last = r->in[2][c] - (vec){0};
+    SEE(last);
+    if (stride == 2)
+        SEE(b);
+    return both(both(a, b, kind), last, kind);
+}
+
+#define BELOW(c) below(r, c, kernel, stride, kind, seen)
+#define BESIDE(c) beside(s, r, c, stride, kind, seen)
+
+/* A row of outputs at stride 1. */
+#define shifted WIDE(shifted)
+static ALWAYS_INLINE void shifted(const Strips *s, const rows_of *r, int kind, vec *seen)
+{
+    enum { kernel = 3, stride = 1 };
+    const ptrdiff_t ow = s->ow;
+    ptrdiff_t j = 0, c = 1 - s->pw; /* the middle of window j */
+    vec before = BESIDE(c - 1), now = BELOW(c);
+    for (;;) {
+        const int more = j + 2 * COUNT <= ow;
+        const vec after = more ? BELOW(c + COUNT) : BESIDE(c + COUNT);
+        put(s, r, j, BOTH(BOTH(SHUFFLE(before, now, FROM_BEFORE), now), SHUFFLE(now, after, LATER)), kind);
+        if (j + COUNT >= ow)
+            break;
+        if (more) {
+            j += COUNT, c += COUNT;
+            before = now, now = after;
+        } else { /* the last ones overlap */
+            c += ow - COUNT - j, j = ow - COUNT;
+            before = BESIDE(c - 1), now = BELOW(c);
+        }
+    }
+}
+
+/* A row of outputs at stride 2. */
+#define halved WIDE(halved)
+static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, int kind, vec *seen)
+{
+    enum { stride = 2 };
+    const ptrdiff_t ow = s->ow, pw = s->pw; /* a vector of outputs and one of twice as many columns fit the rows */
+    const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
+    const char *ahead = (const char *)r->in[kernel - 2] + STRIP_AHEAD;
+    ptrdiff_t j = 0;
+#define FETCH() if (far) fetch_ahead(ahead + 4 * j * ELEMENT_BYTES, 4 * BYTES) /* two rows, one after the other */
+    if (pw) {
+        vec before = BESIDE(-1);
+        for (; j + COUNT <= ow && 2 * (j + COUNT) <= s->iw; j += COUNT) {
+            FETCH();
+            const vec a = BELOW(2 * j), b = BELOW(2 * j + COUNT), odds = SHUFFLE(a, b, ODD);
+            put(s, r, j, BOTH(BOTH(SHUFFLE(before, odds, FROM_BEFORE), SHUFFLE(a, b, EVEN)), odds), kind);
+            before = odds;
+        }
+    }
+    for (; j < ow; j += COUNT) {
+        if (j + COUNT > ow)
+            j = ow - COUNT;
+        FETCH();
+        const ptrdiff_t c = 2 * j - pw;
+        const vec a = BELOW(c), b = BELOW(c + COUNT), evens = SHUFFLE(a, b, EVEN);
+        vec all = BOTH(evens, SHUFFLE(a, b, ODD));
+        if (kernel == 3)
+            all = BOTH(all, SHUFFLE(evens, BESIDE(c + 2 * COUNT), LATER));
+        put(s, r, j, all, kind);
+    }
+#undef FETCH
+}
+#undef BELOW
+#undef BESIDE
