@@ -23,7 +23,7 @@ cdef extern from "fold.h" nogil:
     ctypedef struct Fold:
         Py_ssize_t rows, row, taps, tap
     ctypedef struct FoldRun:
-        Py_ssize_t count, next
+        Py_ssize_t from_ "from", taps, count, next
         double by
         int end
     void fold_row(...) noexcept

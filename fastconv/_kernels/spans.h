@@ -38,6 +38,8 @@
 #define SECOND_1(i) (ACROSS(i, 1) + PIECE)
 #define SECOND_2(i) (ACROSS(i, 2) + 2 * PIECE)
 
+#define ITSELF(i) (i)
+
 #define EACH_TYPE "spans.h"
 #include "each_type.h"
 #undef EACH_TYPE
@@ -57,40 +59,60 @@
 #define vec NAMED(fold_vec)
 #define mask NAMED(fold_mask)
 
+/* FOLDED vectors side by side over whole * FOLDED of them, whose halves are added up where they are many. */
+static ALWAYS_INLINE void NAMED(span_sides)(vec *side, const ELEMENT *x, ptrdiff_t whole, int kind)
+{
+    if (whole > CHUNK) {
+        const Fold f = {1, 0, whole, FOLDED * COUNT};
+        const FoldRun once = {0, whole, 1, 0, 1, FOLD_PLAIN};
+        NAMED(fold_windows)((ELEMENT *)side, x, &f, &once, 1, FOLDED * COUNT, kind != FOLD_SUM);
+        return;
+    }
+    UNROLL for (int i = 0; i < FOLDED; i++)
+        side[i] = *(const vec *)(x + i * COUNT);
+    while (--whole) {
+        x += FOLDED * COUNT;
+        UNROLL for (int i = 0; i < FOLDED; i++)
+            side[i] = NAMED(fold_both)(side[i], *(const vec *)(x + i * COUNT), kind);
+    }
+}
+
+/* A vector of the elements x[0], ..., x[n - 1], of which there are `after` more behind and some before: a vector or more
+ * in all. */
+static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t after, int kind)
+{
+    const ELEMENT *end = x + n;
+    vec all;
+    if (n >= FOLDED * COUNT) {
+        vec side[FOLDED];
+        const ptrdiff_t whole = n / (FOLDED * COUNT);
+        NAMED(span_sides)(side, x, whole, kind);
+        x += whole * FOLDED * COUNT;
+        all = NAMED(fold_both)(NAMED(fold_both)(side[0], side[1], kind), NAMED(fold_both)(side[2], side[3], kind), kind);
+    } else if (n >= COUNT) {
+        all = *(const vec *)x;
+        x += COUNT;
+    }
+    for (; end - x >= COUNT; x += COUNT)
+        all = NAMED(fold_both)(all, *(const vec *)x, kind);
+    if (x < end) {
+        const ptrdiff_t back = COUNT - (end - x) - after, before = back > 0 ? back : 0;
+        const ELEMENT blank = kind == FOLD_SUM ? (ELEMENT)-(ELEMENT)0 : *x; /* or a zero would lose its sign */
+        const mask place = {LIST(ITSELF, 0)};
+        const mask inside = (mask)(place >= (BITS)before) & (mask)(place < (BITS)(before + (end - x)));
+        const vec rest = SELECT(vec, mask, inside, *(const vec *)(x - before), blank - (vec){0});
+        all = n < COUNT ? rest : NAMED(fold_both)(all, rest, kind);
+    }
+    return all;
+}
+
 /* A vector of the elements row[from], ..., row[from + n - 1]; the row has `width` elements, a vector at least. */
 static void NAMED(span)(ELEMENT *lanes, const ELEMENT *row, ptrdiff_t width, ptrdiff_t from, ptrdiff_t n, int maximum)
 {
-    const int kind = maximum ? FOLD_CAREFUL : FOLD_SUM;
-    const ptrdiff_t end = from + n, whole = n / (FOLDED * COUNT);
-    ptrdiff_t at = from;
-    vec all = {0};
-    if (whole) {
-        const Fold f = {1, 0, whole, FOLDED * COUNT};
-        const FoldRun once = {1, 0, 1, FOLD_PLAIN};
-        vec side[FOLDED];
-        NAMED(fold_windows)((ELEMENT *)side, row + at, &f, &once, FOLDED * COUNT, maximum);
-        at += whole * FOLDED * COUNT;
-        all = side[0];
-        UNROLL for (int i = 1; i < FOLDED; i++)
-            all = NAMED(fold_both)(all, side[i], kind);
-    } else if (n >= COUNT) {
-        all = *(const vec *)(row + at);
-        at += COUNT;
-    }
-    for (; end - at >= COUNT; at += COUNT)
-        all = NAMED(fold_both)(all, *(const vec *)(row + at), kind);
-    if (at < end) {
-        const ptrdiff_t o = at < width - COUNT ? at : width - COUNT;
-        mask place;
-        UNROLL for (int i = 0; i < COUNT; i++)
-            place[i] = (BITS)i;
-        const mask inside = (mask)(place >= (BITS)(at - o)) & (mask)(place < (BITS)(end - o));
-        const ELEMENT blank = maximum ? row[at] : (ELEMENT)-(ELEMENT)0; /* or a zero would lose its sign */
-        const vec none = blank - (vec){0};
-        const vec rest = SELECT(vec, mask, inside, *(const vec *)(row + o), none);
-        all = n < COUNT ? rest : NAMED(fold_both)(all, rest, kind);
-    }
-    *(vec *)lanes = all;
+    if (maximum)
+        *(vec *)lanes = NAMED(span_of)(row + from, n, width - from - n, FOLD_CAREFUL);
+    else
+        *(vec *)lanes = NAMED(span_of)(row + from, n, width - from - n, FOLD_SUM);
 }
 
 #define LEVEL(lower, upper) \
