@@ -14,15 +14,11 @@ pixel, and where windows hardly overlap the elements of a window are combined di
 """
 
 from fastconv._kernels.rows cimport (
-    Cascade, FOLD_DIVIDED, FOLD_PLAIN, FOLD_SCALED, Fold, FoldRun, GROUP, begin, depth_for, every, finish, fold_row,
+    Along, Cascade, FOLD_DIVIDED, FOLD_PLAIN, FOLD_SCALED, Fold, FoldRun, GROUP, begin, depth_for, every, finish, fold_row,
     fold_windows, push, shifted, span, span_lanes, spans,
 )
 from fastconv._kernels.strips cimport is_power_of_two, plane_of
 from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, taps_below
-
-
-cdef struct Along:
-    Py_ssize_t start, taps
 
 
 cdef struct Work:
@@ -130,17 +126,20 @@ cdef inline void rows_of_spans(
     cdef number down = 0
     cdef const number *row
     cdef Place at
-    cdef Py_ssize_t o, j, k = 0
+    cdef Py_ssize_t o, j, i, n, k = 0
     for o in range(o0, o1):
         at = place(s, z, o)
         row = row_below(x, t, s, &at, w, v)
         if not s.maximum:
             down = <number> divisor_of(s, at)
-        for j in range(s.ow):
-            span(lanes + k * w.lanes, row, s.iw, w.where[j].start, w.where[j].taps, s.maximum)
-            by[k] = 1 if s.maximum else down * counts[j]
-            k += 1
-            if k == w.lanes or j + 1 == s.ow and o + 1 == o1:
+        j = 0
+        while j < s.ow:
+            n = min(w.lanes - k, s.ow - j)
+            span(lanes + k * w.lanes, row, w.where + j, n, s.maximum)
+            for i in range(n):
+                by[k + i] = 1 if s.maximum else down * counts[j + i]
+            j, k = j + n, k + n
+            if k == w.lanes or j == s.ow and o + 1 == o1:
                 spans(to, lanes, k, NULL if s.maximum else by, s.maximum)
                 to += k
                 k = 0

@@ -30,6 +30,8 @@ cdef extern from "fold.h" nogil:
     void fold_windows(...) noexcept
 
 cdef extern from "spans.h" nogil:
+    ctypedef struct Along:
+        Py_ssize_t start, taps, after
     Py_ssize_t span_lanes(Py_ssize_t size) noexcept
     void span(...) noexcept
     void spans(...) noexcept
