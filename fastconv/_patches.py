@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,31 +13,37 @@ from fastconv._arrays import (
     compute_dtype,
     dense,
     finish,
-    five,
     float_dtype,
     names_memory_errors,
     readable,
 )
-from fastconv._geometry import check_rank, check_size, conv_geometry
+from fastconv._door import again, remember
+from fastconv._geometry import ConvGeometry, check_rank, check_size, conv_geometry
 from fastconv._plan import SPECIALISATION
 from fastconv._sizes import freeze, frozen, per_axis
-from fastconv._threads import get_num_threads
+from fastconv._threads import MOST, get_num_threads
 
 SERIAL_ELEMENTS = 100_000  # columns below which a second thread costs more than it brings
+
+
+class PatchPlan(NamedTuple):
+    run: object  # kernel(geometry, x, out, 2, 0.0, threads)
+    geometry: tuple
+    sizes: ConvGeometry
 
 
 @_cpu.remembers_kernels
 @lru_cache(maxsize=256)
 def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, dtype):
-    """(geometry, kernel) of windows over images (n, c, h, w) or (c, h, w)."""
+    """Geometry and kernel of windows over images (n, c, h, w) or (c, h, w)."""
     dtype = compute_dtype(dtype)
     kernel = per_axis(function, "kernel_size", kernel_size, 2)
     channels = image_shape[-3]
-    geometry = conv_geometry(
+    g = conv_geometry(
         function, 2, image_shape, (1, channels, *kernel), stride, padding, dilation, 1, "zeros", dtype.itemsize, FIRST
     ).geometry
-    check_size(function, (*image_shape[:-3], channels * prod(kernel), geometry.oh * geometry.ow))
-    return geometry, getattr(_cpu.kernel("patches"), function)[SPECIALISATION[dtype.itemsize]]
+    check_size(function, (*image_shape[:-3], channels * prod(kernel), g.oh * g.ow))
+    return PatchPlan(getattr(_cpu.kernel("patches"), function)[SPECIALISATION[dtype.itemsize]], tuple(g), g)
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
@@ -86,7 +93,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     array([[0., 1., 3., 4.],
            [1., 2., 4., 5.]])
     """
-    return columns_of("unfold", input, kernel_size, dilation, padding, stride)
+    settings = "unfold", kernel_size, dilation, padding, stride
+    result = again(None, input, None, None, settings)
+    return columns_of("unfold", settings, input) if result is None else result
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
@@ -129,33 +138,46 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     array([[[1., 2., 1.],
             [1., 2., 1.]]])
     """
-    return images_of("fold", input, output_size, kernel_size, dilation, padding, stride)
+    settings = "fold", output_size, kernel_size, dilation, padding, stride
+    result = again(None, input, None, None, settings)
+    return images_of("fold", settings, input) if result is None else result
 
 
-def threads_for(columns):
-    return get_num_threads() if columns.size > SERIAL_ELEMENTS else 1
+def most_threads(columns):
+    """The most threads that are worth it."""
+    return MOST if columns.size > SERIAL_ELEMENTS else 1
+
+
+def run(plan, settings, input, x, out, columns, dtype):
+    """Call the kernel, which is known from now on if it reads `x` as it was put in and writes what is returned."""
+    threads = most_threads(columns)
+    plan.run(plan.geometry, x, out, 2, 0.0, min(threads, get_num_threads()))
+    if x is input and out.dtype == dtype:
+        remember(out, plan, (2, 0.0), threads, x, None, None, settings)
 
 
 @names_memory_errors
-def columns_of(function, input, kernel_size, dilation, padding, stride):
+def columns_of(function, settings, input):
     """Arrays, plan and kernel of `unfold`."""
+    _, kernel_size, dilation, padding, stride = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
     check_rank(function, "input", x.shape, 2, ((2, "(n, c, h, w)"), (1, "(c, h, w)")))
     sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
-    g, run = plan_patches(function, x.shape, *sizes, dtype)
+    plan = plan_patches(function, x.shape, *sizes, dtype)
+    g = plan.sizes
     columns = np.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
     if x.size:
-        x = five(readable(x, 2, columns.dtype, FIRST), 2)
-        run(tuple(g), x, columns.reshape(len(x), *columns.shape[-2:]), threads_for(columns))
+        run(plan, settings, input, readable(x, 2, columns.dtype, FIRST), columns, columns, dtype)
     else:
         columns[...] = 0
     return finish(columns, None, dtype)
 
 
 @names_memory_errors
-def images_of(function, input, output_size, kernel_size, dilation, padding, stride):
+def images_of(function, settings, input):
     """Arrays, plan and kernel of `fold`."""
+    _, output_size, kernel_size, dilation, padding, stride = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
     check_rank(function, "input", x.shape, 2, ((1, "(n, c * kh * kw, length)"), (0, "(c * kh * kw, length)")))
@@ -166,7 +188,8 @@ def images_of(function, input, output_size, kernel_size, dilation, padding, stri
     if rows % taps:
         raise ValueError(f"{function}: input of shape {x.shape} needs a multiple of {taps} rows, the kernel's elements")
     shape = (*x.shape[:-2], rows // taps, *size)
-    g, run = plan_patches(function, shape, *sizes, dtype)
+    plan = plan_patches(function, shape, *sizes, dtype)
+    g = plan.sizes
     if length != g.oh * g.ow:
         raise ValueError(
             f"{function}: input of shape {x.shape} needs {g.oh} x {g.ow} = {g.oh * g.ow} columns for output_size "
@@ -175,5 +198,5 @@ def images_of(function, input, output_size, kernel_size, dilation, padding, stri
     result = np.empty(shape, compute_dtype(dtype))
     if result.size:
         x = dense(x, result.dtype)
-        run(tuple(g), x.reshape(-1, rows, length), result.reshape(-1, *shape[-3:]), threads_for(x))
+        run(plan, settings, input, x, result, x, dtype)
     return finish(result, None, dtype)

@@ -38,6 +38,50 @@ def test_fold(case, dtype):
     )
 
 
+WAYS = {  # sizes, kernel, dilation, padding, stride
+    "planes by a table": ((2, 40, 7, 7), 3, 1, 1, 2),
+    "planes with empty taps": ((1, 70, 3, 9), (5, 2), (2, 3), (4, 1), (1, 2)),
+    "planes of fewer columns than a vector": ((1, 70, 6, 4), (5, 3), 1, 0, 1),
+    "rows by a table": ((1, 3, 30, 45), 3, 1, 1, 2),
+    "rows of any stride": ((1, 3, 31, 64), (3, 4), (1, 2), (2, 3), (2, 3)),
+    "long rows": ((1, 2, 40, 1500), (3, 9), 1, 1, 1),
+    "few planes": ((1, 3, 7, 7), 3, 1, 1, 2),
+}
+over_ways = pytest.mark.parametrize("way", WAYS)
+
+
+@over_ways
+def test_unfold_ways(way, dtype, cpu_level):
+    """Each way through the kernel, also over planes with gaps; a NaN goes to its own columns, and zeros keep signs."""
+    size, *rest = WAYS[way]
+    x = data.integers(size, dtype)
+    x[0, 1, 1, 2], x[0, 2 % size[1], 0] = np.nan, -0.0
+    apart = data.integers((*size[:-1], size[-1] + 3), dtype)[..., :-3]
+    for image in (x, apart):
+        result, expected = fastconv.unfold(image, *rest), reference.unfold(image, *rest)
+        data.assert_identical(result, expected)
+        np.testing.assert_array_equal(np.signbit(result), np.signbit(expected))
+
+
+@over_ways
+def test_fold_ways(way, dtype, cpu_level):
+    """The same of the transpose: a NaN goes to one element, or to none from the padding."""
+    size, *rest = WAYS[way]
+    columns = data.integers(reference.unfold(np.zeros(size), *rest).shape, dtype)
+    columns[0, columns.shape[1] // 2, columns.shape[2] // 2] = np.nan
+    data.assert_identical(fastconv.fold(columns, size[2:], *rest), reference.fold(columns, size[2:], *rest))
+
+
+def test_known_calls(dtype):
+    """A second call of the same shapes goes straight to the kernel; one in other memory does not."""
+    x = data.integers((2, 40, 7, 7), dtype)
+    columns = reference.unfold(x, 3, 1, 1, 2)
+    images = reference.fold(columns, 7, 3, 1, 1, 2)
+    for make in (np.array, np.array, np.asfortranarray, lambda a: a.astype(a.dtype.newbyteorder())):
+        data.assert_identical(fastconv.unfold(make(x), 3, 1, 1, 2), columns)
+        data.assert_identical(fastconv.fold(make(columns), 7, 3, 1, 1, 2), images)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_memory(layout, dtype):
     x = data.integers((2, 3, 6, 7), dtype)

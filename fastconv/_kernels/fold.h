@@ -1,6 +1,6 @@
 /* The largest or the sum of the elements of windows, side by side: the same place of each of many rows.
  *
- *     to[p * n + j] = (+) over r, k of  x[p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
+ *     to[p * n + j] = (+) over r, k of  x[from + p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
  *
  * so that a window is `rows` x `taps` rows of n elements: pixels of as many channels, or rows of an image one below the
  * other. FOLDED vectors go over a whole window side by side in registers. A sum of more than CHUNK elements is the sum of
@@ -31,6 +31,7 @@ typedef struct {
 } Fold;
 
 typedef struct {
+    ptrdiff_t from, taps;  /* where its first window starts, and the elements of each window in a row */
     ptrdiff_t count, next; /* windows, and the elements from one to the next */
     double by;
     int end;
@@ -54,7 +55,7 @@ static ALWAYS_INLINE ptrdiff_t halves(const Fold *f, Fold *first, Fold *second)
 #include "each_type.h"
 #undef EACH_TYPE
 
-#define fold_windows(to, x, f, run, n, maximum) BY_TYPE(fold_windows, to)(to, x, f, run, n, maximum)
+#define fold_windows(to, x, f, runs, many, n, maximum) BY_TYPE(fold_windows, to)(to, x, f, runs, many, n, maximum)
 #define fold_row(to, x, n, maximum) BY_TYPE(fold_row, to)(to, x, n, maximum)
 
 #elif defined(ELEMENT)
@@ -100,16 +101,20 @@ static ALWAYS_INLINE int NAMED(fold_lost)(vec seen)
 }
 #endif
 
+/* Where vector i of `width` side by side starts; the last one may overlap the one before, to end where the rows do. */
+#define BESIDE(i) ((i) + 1 < width ? (i) * LANES : last)
+
 /* all[i], of `width` vectors side by side, over a window. What may be NaN is added to seen[i]. */
-static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, int kind, vec *all, vec *seen)
+static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
+                                           vec *all, vec *seen)
 {
     vec v[FOLDED];
     UNROLL for (int i = 0; i < width; i++)
-        v[i] = *(const vec *)(x + i * LANES);
+        v[i] = *(const vec *)(x + BESIDE(i));
     for (ptrdiff_t r = 0; r < f->rows; r++)
         for (ptrdiff_t k = r == 0; k < f->taps; k++)
             UNROLL for (int i = 0; i < width; i++) {
-                vec next = *(const vec *)(x + r * f->row + k * f->tap + i * LANES);
+                vec next = *(const vec *)(x + r * f->row + k * f->tap + BESIDE(i));
 #ifdef FLOATING
                 if (kind == FOLD_LARGEST) {
                     LOADED_ONCE(next);
@@ -122,35 +127,38 @@ static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int 
         all[i] = v[i];
 #ifdef FLOATING
         if (kind == FOLD_LARGEST)
-            seen[i] += *(const vec *)(x + i * LANES);
+            seen[i] += *(const vec *)(x + BESIDE(i));
 #endif
     }
 }
 
-static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int width, vec *all)
+static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, vec *all)
 {
     if (f->rows * f->taps > CHUNK) {
         vec rest[FOLDED];
         Fold first, second;
         const ptrdiff_t middle = halves(f, &first, &second);
-        NAMED(fold_halves)(x, &first, width, all);
-        NAMED(fold_halves)(x + middle, &second, width, rest);
+        NAMED(fold_halves)(x, &first, width, last, all);
+        NAMED(fold_halves)(x + middle, &second, width, last, rest);
         for (int i = 0; i < width; i++)
             all[i] += rest[i];
-    } else if (width == FOLDED)
-        NAMED(fold_some)(x, f, FOLDED, FOLD_SUM, all, NULL);
+    } else if (width == 4)
+        NAMED(fold_some)(x, f, 4, last, FOLD_SUM, all, NULL);
+    else if (width == 3)
+        NAMED(fold_some)(x, f, 3, last, FOLD_SUM, all, NULL);
     else if (width == 2)
-        NAMED(fold_some)(x, f, 2, FOLD_SUM, all, NULL);
+        NAMED(fold_some)(x, f, 2, last, FOLD_SUM, all, NULL);
     else
-        NAMED(fold_some)(x, f, 1, FOLD_SUM, all, NULL);
+        NAMED(fold_some)(x, f, 1, last, FOLD_SUM, all, NULL);
 }
 
-static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, int kind, vec *all, vec *seen)
+static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
+                                           vec *all, vec *seen)
 {
     if (kind == FOLD_SUM && f->rows * f->taps > CHUNK)
-        NAMED(fold_halves)(x, f, width, all);
+        NAMED(fold_halves)(x, f, width, last, all);
     else
-        NAMED(fold_some)(x, f, width, kind, all, seen);
+        NAMED(fold_some)(x, f, width, last, kind, all, seen);
 }
 
 /* The same for one element of each row. */
@@ -168,37 +176,54 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
     return all;
 }
 
-#define PART(width) do { \
-        NAMED(fold_part)(x + j, f, width, kind, all, seen); \
+#define PART(vectors) do { \
+        const int width = vectors; \
+        const ptrdiff_t end = n - LANES - j, last = end < (width - 1) * LANES ? end : (width - 1) * LANES; \
+        NAMED(fold_part)(x + j, f, width, last, kind, all, seen); \
         UNROLL for (int i = 0; i < width; i++) { \
             if (kind == FOLD_SUM && run->end == FOLD_DIVIDED) \
                 all[i] /= by; \
             if (kind == FOLD_SUM && run->end == FOLD_SCALED) \
                 all[i] *= by; \
-            *(vec *)(to + j + i * LANES) = all[i]; \
+            *(vec *)(to + j + BESIDE(i)) = all[i]; \
         } \
     } while (0)
 
-/* All windows of a run. Says whether a NaN may have been lost. */
-static ALWAYS_INLINE int NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
-                                         int kind)
+/* All windows of a run. */
+static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
+                                          int kind, vec *seen)
 {
     const ELEMENT by = (ELEMENT)run->by;
-    vec all[FOLDED], seen[FOLDED] = {{0}};
+    vec all[FOLDED];
     for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += n) {
         ptrdiff_t j = 0;
-        for (; j + FOLDED * LANES <= n; j += FOLDED * LANES)
-            PART(FOLDED);
-        for (; j + 2 * LANES <= n; j += 2 * LANES)
+        for (; n >= LANES && n - j > 3 * LANES; j += 4 * LANES)
+            PART(4);
+        if (n >= LANES && n - j > 2 * LANES)
+            PART(3);
+        else if (n >= LANES && n - j > LANES)
             PART(2);
-        for (; j < n && n >= LANES; j += LANES) {
-            j = j + LANES > n ? n - LANES : j;
+        else if (n >= LANES && n - j > 0)
             PART(1);
-        }
-        for (; j < n; j++) {
+        for (; n < LANES && j < n; j++) {
             const ELEMENT one = NAMED(fold_one)(x + j, f, kind != FOLD_SUM);
             to[j] = run->end == FOLD_DIVIDED ? one / by : run->end == FOLD_SCALED ? one * by : one;
         }
+    }
+}
+#undef PART
+#undef BESIDE
+
+/* `many` runs of windows, one after the other in `to`. Says whether a NaN may have been lost. */
+static ALWAYS_INLINE int NAMED(fold_runs)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *runs, int many,
+                                          ptrdiff_t n, int kind)
+{
+    Fold one = *f;
+    vec seen[FOLDED] = {{0}};
+    for (int i = 0; i < many; i++) {
+        one.taps = runs[i].taps;
+        NAMED(fold_run)(to, x + runs[i].from, &one, runs + i, n, kind, seen);
+        to += runs[i].count * n;
     }
 #ifdef FLOATING
     if (kind == FOLD_LARGEST)
@@ -206,15 +231,14 @@ static ALWAYS_INLINE int NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const Fo
 #endif
     return 0;
 }
-#undef PART
 
-static void NAMED(fold_windows)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
-                                int maximum)
+static void NAMED(fold_windows)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *runs, int many,
+                                ptrdiff_t n, int maximum)
 {
     if (!maximum)
-        NAMED(fold_run)(to, x, f, run, n, FOLD_SUM);
-    else if (NAMED(fold_run)(to, x, f, run, n, FOLD_LARGEST))
-        NAMED(fold_run)(to, x, f, run, n, FOLD_CAREFUL);
+        NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_SUM);
+    else if (NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_LARGEST))
+        NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_CAREFUL);
 }
 
 /* The largest or the sum of one short row. */

@@ -2,32 +2,159 @@
 
     columns[c, i, j][y, x] = image[c][y * sh + i * dh - ph, x * sw + j * dw - pw]
 
-unfold copies by the packing of the convolution kernels; fold, its transpose, adds each row of a tap's plane to the row
-of the image it was read from, taps in order. Work is split over channels, so no two threads write the same element.
+Small planes are gathered whole by a table that is made once a call, others row by row (`pick.h`); rows too long for a
+table are copied by the packing of the convolution kernels, and added to the rows they were read from, taps in order.
+Work is split over channels, so no two threads write the same element.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 
+cdef extern from "pick.h" nogil:
+    enum: PICK_PARTS
+    ctypedef struct PickShape:
+        Py_ssize_t groups, size, across, taps, plane, pitch
+    ctypedef struct Picks:
+        pass
+    bint pick_table(...) noexcept
+    void pick(...) noexcept
+    void pick_sums(...) noexcept
 
-def unfold(tuple geometry, const real[:, :, :, :, :] x, real[:, :, ::1] columns, int threads):
-    """x (n, c, 1, h, w) of unit stride along w into columns (n, c * kh * kw, oh * ow), not empty, of other memory."""
+cdef enum:
+    NARROW = 128            # bytes of a row, up to which whole planes are worth a table
+    FEWEST = 64             # planes for which a table of planes is made, and rows for one of rows
+    MOST_LANES = 16
+    BY_ROWS = 1
+    WHOLE = 2
+
+
+cdef inline Py_ssize_t element(
+    Py_ssize_t o, Py_ssize_t tap, Py_ssize_t s, Py_ssize_t d, Py_ssize_t p, Py_ssize_t size,
+) noexcept nogil:
+    """Along one axis, the element that a tap of window `o` reads, -1 outside."""
+    cdef Py_ssize_t at = o * s + tap * d - p
+    return at if 0 <= at < size else -1
+
+
+cdef inline Py_ssize_t window(
+    Py_ssize_t at, Py_ssize_t tap, Py_ssize_t s, Py_ssize_t d, Py_ssize_t p, Py_ssize_t out,
+) noexcept nogil:
+    """Along one axis, the window whose tap reads element `at`, -1 if there is none."""
+    cdef Py_ssize_t o = at + p - tap * d
+    return o // s if o >= 0 and o % s == 0 and o // s < out else -1
+
+
+cdef void unfolded(Py_ssize_t *at, const ConvShape *s, bint whole) noexcept nogil:
+    """What every element of the columns is, for each tap: of a plane, or of the columns of one row."""
+    cdef Py_ssize_t i, j, y, x, iy, ix
+    for i in range(s.kh if whole else 1):
+        for j in range(s.kw):
+            for y in range(s.oh if whole else 1):
+                iy = element(y, i, s.sh, s.dh, s.ph, s.ih) if whole else 0
+                for x in range(s.ow):
+                    ix = element(x, j, s.sw, s.dw, s.pw, s.iw)
+                    at[0] = iy * s.iw + ix if iy >= 0 and ix >= 0 else -1
+                    at += 1
+
+
+cdef void folded(Py_ssize_t *at, const ConvShape *s, bint whole) noexcept nogil:
+    """For each tap, what is added to every element of an image, or of one of its rows."""
+    cdef Py_ssize_t i, j, y, x, oy, ox
+    for i in range(s.kh if whole else 1):
+        for j in range(s.kw):
+            for y in range(s.ih if whole else 1):
+                oy = window(y, i, s.sh, s.dh, s.ph, s.oh) if whole else 0
+                for x in range(s.iw):
+                    ox = window(x, j, s.sw, s.dw, s.pw, s.ow)
+                    at[0] = oy * s.ow + ox if oy >= 0 and ox >= 0 else -1
+                    at += 1
+
+
+cdef PickShape pick_shape(const ConvShape *s, bint fold, bint whole) noexcept nogil:
+    """The shape of the table of planes, or of rows."""
+    cdef PickShape p
+    cdef Py_ssize_t image = s.ih * s.iw if whole else s.iw, pixels = s.oh * s.ow, taps = s.kh * s.kw if whole else s.kw
+    p.groups, p.size, p.across, p.taps, p.plane, p.pitch = taps, pixels if whole else s.ow, pixels, 1, image, 0
+    if fold:
+        p.groups, p.size, p.across, p.taps, p.plane, p.pitch = 1, image, 0, taps, p.size, pixels
+    elif whole:
+        p.groups, p.size, p.across = 1, taps * pixels, 0
+    return p
+
+
+cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes, bint fold, bint gaps) except -1:
+    """WHOLE or BY_ROWS: how so many planes are gathered by the table `p`, which is then filled in; else 0."""
+    cdef PickShape shape
+    cdef Py_ssize_t *at
+    cdef Py_ssize_t size
+    cdef int way = 0
+    cdef bint whole
+    for whole in (True, False):
+        shape = pick_shape(s, fold, whole)
+        size = shape.groups * shape.taps * shape.size
+        if way or shape.groups * shape.size > PICK_PARTS * MOST_LANES or shape.taps > PICK_PARTS:
+            continue
+        if whole and (gaps or s.iw * <Py_ssize_t> sizeof(real) > NARROW) or (1 if whole else s.oh) * planes < FEWEST:
+            continue
+        at = <Py_ssize_t *> malloc(size * sizeof(Py_ssize_t))
+        if at == NULL:
+            raise MemoryError(f"{size * sizeof(Py_ssize_t)} bytes for a table")
+        if fold:
+            folded(at, s, whole)
+        else:
+            unfolded(at, s, whole)
+        if pick_table(p, &shape, at, like):
+            way = WHOLE if whole else BY_ROWS
+        free(at)
+    return way
+
+
+cdef void unfold_rows(const ConvShape *s, const real *x, Py_ssize_t xh, real *to, const Picks *p) noexcept nogil:
+    """The columns of one channel, row by row of windows."""
+    cdef Py_ssize_t i, j, y, iy, pixels = s.oh * s.ow
+    for i in range(s.kh):
+        for y in range(s.oh):
+            iy = element(y, i, s.sh, s.dh, s.ph, s.ih)
+            if iy >= 0:
+                pick(to + y * s.ow, x + iy * xh, p)
+            else:
+                for j in range(s.kw):
+                    memset(to + j * pixels + y * s.ow, 0, s.ow * sizeof(real))
+        to += s.kw * pixels
+
+
+def unfold(tuple geometry, input, output, int rank, real like, int threads):
+    """The input (n, c, h, w) or (c, h, w), of unit stride along w, into columns (n, c * kh * kw, oh * ow), or without n.
+
+    Neither is empty, they do not overlap and are of the type of `like`; `rank` is 2, the columns are contiguous.
+    """
     cdef ConvShape s
-    cdef Py_ssize_t size = sizeof(real), taps, pixels, item, n, c, images = x.shape[0]
-    cdef Py_ssize_t xn = x.strides[0] // size, xc = x.strides[1] // size, xd = x.strides[2] // size
-    cdef Py_ssize_t xh = x.strides[3] // size
-    cdef const real *source = &x[0, 0, 0, 0, 0]
-    cdef real *to = &columns[0, 0, 0]
+    cdef Picks p
+    cdef operand x = five(input, rank)
+    cdef Py_ssize_t size = sizeof(real), taps, pixels, item, planes
+    cdef Py_ssize_t xn = x.strides[0] // size, xc = x.strides[1] // size, xh = x.strides[3] // size
+    cdef const real *source = <const real *> x.data
+    cdef const real *plane
+    cdef real *columns = <real *> first_of(output)
+    cdef real *to
+    cdef int way
     read_shape(&s, geometry)
-    taps = s.kh * s.kw
-    pixels = s.oh * s.ow
-    for item in prange(images * s.ic, num_threads=threads, nogil=True, schedule="static"):
-        n = item // s.ic
-        c = item % s.ic
-        pack_columns(&s, source + n * xn + c * xc, xc, xd, xh, 0, taps, 0, pixels, to + item * taps * pixels, pixels)
+    taps, pixels, planes = s.kh * s.kw, s.oh * s.ow, x.shape[0] * s.ic
+    way = table(&p, &s, source, planes, False, s.ih > 1 and xh != s.iw)
+    for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
+        plane = source + item // s.ic * xn + item % s.ic * xc
+        to = columns + item * taps * pixels
+        if way == WHOLE:
+            pick(to, plane, &p)
+        elif way == BY_ROWS:
+            unfold_rows(&s, plane, xh, to, &p)
+        else:
+            pack_columns(&s, plane, xc, 0, xh, 0, taps, 0, pixels, to, pixels)
 
 
 cdef void add_row(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
@@ -50,19 +177,52 @@ cdef void fold_channel(const ConvShape *s, const real *columns, real *image) noe
             lo = min(first_inside(offset, s.sw), s.ow)
             hi = min(end_inside(offset, s.sw, s.iw), s.ow)
             for y in range(s.oh):
-                iy = y * s.sh + i * s.dh - s.ph
-                if 0 <= iy < s.ih and lo < hi:
+                iy = element(y, i, s.sh, s.dh, s.ph, s.ih)
+                if iy >= 0 and lo < hi:
                     add_row(image + iy * s.iw + lo * s.sw + offset, columns + y * s.ow + lo, hi - lo, s.sw)
             columns += s.oh * s.ow
 
 
-def fold(tuple geometry, const real[:, :, ::1] columns, real[:, :, :, ::1] images, int threads):
-    """columns (n, c * kh * kw, oh * ow) into images (n, c, h, w), not empty, of other memory, every element."""
+cdef void fold_rows(
+    const ConvShape *s, const real *columns, real *image, const Picks *p, const real **rows,
+) noexcept nogil:
+    """The plane of one channel, row by row; `rows` has place for kh."""
+    cdef Py_ssize_t i, y, oy, many
+    for y in range(s.ih):
+        many = 0
+        for i in range(s.kh):
+            oy = window(y, i, s.sh, s.dh, s.ph, s.oh)
+            if oy >= 0:
+                rows[many] = columns + (i * s.kw * s.oh + oy) * s.ow
+                many += 1
+        pick_sums(image + y * s.iw, rows, many, p)
+
+
+def fold(tuple geometry, input, output, int rank, real like, int threads):
+    """Columns (n, c * kh * kw, oh * ow) into images (n, c, h, w), or both without n: every element.
+
+    Both are contiguous, not empty, do not overlap and are of the type of `like`; `rank` is 2.
+    """
     cdef ConvShape s
-    cdef Py_ssize_t item, count = images.shape[0] * images.shape[1], many
-    cdef const real *source = &columns[0, 0, 0]
-    cdef real *to = &images[0, 0, 0, 0]
+    cdef Picks p
+    cdef operand images = five(output, rank)
+    cdef Py_ssize_t item, planes = images.shape[0] * images.shape[1], many
+    cdef const real *source = <const real *> first_of(input)
+    cdef const real **rows
+    cdef real *to = <real *> images.data
+    cdef int way
     read_shape(&s, geometry)
     many = s.kh * s.kw * s.oh * s.ow
-    for item in prange(count, num_threads=threads, nogil=True, schedule="static"):
-        fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
+    way = table(&p, &s, source, planes, True, False)
+    rows = <const real **> malloc(s.kh * threads * sizeof(real *))
+    if rows == NULL:
+        raise MemoryError(f"{s.kh * threads * sizeof(real *)} bytes for rows")
+    for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
+        if way == WHOLE:
+            rows[threadid() * s.kh] = source + item * many
+            pick_sums(to + item * s.ih * s.iw, rows + threadid() * s.kh, 1, &p)
+        elif way == BY_ROWS:
+            fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p, rows + threadid() * s.kh)
+        else:
+            fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
+    free(rows)

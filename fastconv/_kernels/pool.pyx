@@ -10,13 +10,16 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport calloc, free, malloc
 
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.pool_rows cimport Along, Work, divide, some_rows
-from fastconv._kernels.rows cimport span, span_lanes, spans
+from fastconv._kernels.pool_rows cimport Work, divide, some_rows
+from fastconv._kernels.rows cimport Along, span, span_lanes, spans
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
     PoolShape, Strides, counts_along, number, pool_shape, start_along, strides_of, taps_along,
 )
+
+cdef enum:
+    MOST_LANES = 64                    # of a vector
 
 
 cdef void some_planes(
@@ -27,13 +30,15 @@ cdef void some_planes(
     cdef Py_ssize_t most = span_lanes(sizeof(number)), count = min(most, planes - first), i
     cdef Py_ssize_t image = first // t.channels, c = first % t.channels
     cdef number *by = lanes + most * most
+    cdef Along where[MOST_LANES]
     for i in range(count):
-        span(lanes + i * most, x + image * t.n + c * t.c, s.iw, 0, s.iw, s.maximum)
+        where[i].start, where[i].taps, where[i].after = image * t.n + c * t.c, s.iw, 0
         by[i] = <number> s.iw
         c += 1
         if c == t.channels:
             c = 0
             image += 1
+    span(lanes, x, <const Along *> where, count, s.maximum)
     spans(out + first, lanes, count, NULL if s.maximum else by, s.maximum)
 
 
@@ -67,6 +72,7 @@ cdef char *lay_out(const PoolShape *s, Work *w, Py_ssize_t own, number blank, in
         raise MemoryError(f"pooling needs {size} bytes of scratch")
     for j in range(s.ow):
         along[j].start, along[j].taps = start_along(s, j), taps_along(s, j)
+        along[j].after = s.iw - along[j].start - along[j].taps
     w.where = along
     if not s.maximum:
         counts_along(counts, s)

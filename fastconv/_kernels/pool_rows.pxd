@@ -14,15 +14,11 @@ pixel, and where windows hardly overlap the elements of a window are combined di
 """
 
 from fastconv._kernels.rows cimport (
-    Cascade, FOLD_DIVIDED, FOLD_PLAIN, FOLD_SCALED, Fold, FoldRun, GROUP, begin, depth_for, every, finish, fold_row,
+    Along, Cascade, FOLD_DIVIDED, FOLD_PLAIN, FOLD_SCALED, Fold, FoldRun, GROUP, begin, depth_for, every, finish, fold_row,
     fold_windows, push, shifted, span, span_lanes, spans,
 )
 from fastconv._kernels.strips cimport is_power_of_two, plane_of
 from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, taps_below
-
-
-cdef struct Along:
-    Py_ssize_t start, taps
 
 
 cdef struct Work:
@@ -41,6 +37,7 @@ cdef struct Work:
 
 cdef enum:
     NARROW = 16                        # channels below which a whole row of pixels is combined before it is divided
+    RUNS = 16                          # of windows that are folded in one call
     SHORT = 8                          # strides whose slots are whole vectors, whatever that adds to v
 
 
@@ -112,8 +109,8 @@ cdef inline const number *row_below(
         return x + at.z * t.d + at.y * t.h
     if at.i1 - at.i0 == 1:
         f.rows, f.row, f.taps, f.tap = 1, 0, at.j1 - at.j0, s.dh * t.h
-        once.count, once.next, once.by, once.end = 1, 0, 1, FOLD_PLAIN
-        fold_windows(v + s.pw, corner(x, t, s, at), &f, &once, s.iw, s.maximum)
+        once.from_, once.taps, once.count, once.next, once.by, once.end = 0, f.taps, 1, 0, 1, FOLD_PLAIN
+        fold_windows(v + s.pw, corner(x, t, s, at), &f, &once, 1, s.iw, s.maximum)
     else:
         window(v + s.pw, x, t, s, at, 0, 1, s.iw, v + w.spare, w.down, 0)
     return v
@@ -129,17 +126,20 @@ cdef inline void rows_of_spans(
     cdef number down = 0
     cdef const number *row
     cdef Place at
-    cdef Py_ssize_t o, j, k = 0
+    cdef Py_ssize_t o, j, i, n, k = 0
     for o in range(o0, o1):
         at = place(s, z, o)
         row = row_below(x, t, s, &at, w, v)
         if not s.maximum:
             down = <number> divisor_of(s, at)
-        for j in range(s.ow):
-            span(lanes + k * w.lanes, row, s.iw, w.where[j].start, w.where[j].taps, s.maximum)
-            by[k] = 1 if s.maximum else down * counts[j]
-            k += 1
-            if k == w.lanes or j + 1 == s.ow and o + 1 == o1:
+        j = 0
+        while j < s.ow:
+            n = min(w.lanes - k, s.ow - j)
+            span(lanes + k * w.lanes, row, w.where + j, n, s.maximum)
+            for i in range(n):
+                by[k + i] = 1 if s.maximum else down * counts[j + i]
+            j, k = j + n, k + n
+            if k == w.lanes or j == s.ow and o + 1 == o1:
                 spans(to, lanes, k, NULL if s.maximum else by, s.maximum)
                 to += k
                 k = 0
@@ -168,28 +168,41 @@ cdef inline void row_first(
         strided(to, v, s, w, by, counts)
 
 
+cdef inline FoldRun run_from(
+    const Strides *t, const PoolShape *s, Py_ssize_t j, const Along *where, double by,
+) noexcept nogil:
+    """The windows of output `j` of a row and of those after it that are alike inside the image; sums are over `by`."""
+    cdef FoldRun run
+    cdef Py_ssize_t u = where.start, k0 = taps_below(0, u, where.taps, s.dw), k1 = taps_below(s.iw, u, where.taps, s.dw)
+    run.from_, run.taps, run.count, run.next = (u + k0 * s.dw) * t.w, k1 - k0, 1, s.sw * t.w
+    if run.taps == s.kw and not s.adaptive:
+        run.count = min((s.iw - 1 - (s.kw - 1) * s.dw + s.pw) // s.sw, s.ow - 1) - j + 1
+    run.by, run.end = 1, FOLD_PLAIN
+    if not s.maximum and by != 1:
+        run.by, run.end = by, FOLD_DIVIDED
+        if is_power_of_two(by):
+            run.by, run.end = 1 / by, FOLD_SCALED
+    return run
+
+
 cdef inline void folded_row(
     const number *x, number *to, const Strides *t, const PoolShape *s, const Place *at, const Work *w, double rows,
     const number *counts,
 ) noexcept nogil:
     """One row of outputs, channels-last, whose windows at `at` have one depth: inside the image many at a time."""
     cdef Fold f
-    cdef FoldRun run
-    cdef Py_ssize_t j = 0, u, k0, k1, whole = (s.iw - 1 - (s.kw - 1) * s.dw + s.pw) // s.sw
+    cdef FoldRun runs[RUNS]
+    cdef Py_ssize_t j = 0, made = 0
+    cdef int many = 0
     x = corner(x, t, s, at)
-    f.rows, f.row, f.tap, run.next = at.j1 - at.j0, s.dh * t.h, s.dw * t.w, s.sw * t.w
+    f.rows, f.row, f.tap = at.j1 - at.j0, s.dh * t.h, s.dw * t.w
     while j < s.ow:
-        u = w.where[j].start
-        k0, k1 = taps_below(0, u, w.where[j].taps, s.dw), taps_below(s.iw, u, w.where[j].taps, s.dw)
-        f.taps, run.count, run.by, run.end = k1 - k0, 1, 1, FOLD_PLAIN
-        if f.taps == s.kw and not s.adaptive:
-            run.count = min(whole, s.ow - 1) - j + 1
-        if not s.maximum and rows * counts[j] != 1:
-            run.by, run.end = rows * counts[j], FOLD_DIVIDED
-            if is_power_of_two(run.by):
-                run.by, run.end = 1 / run.by, FOLD_SCALED
-        fold_windows(to + j * t.channels, x + (u + k0 * s.dw) * t.w, &f, &run, t.channels, s.maximum)
-        j += run.count
+        runs[many] = run_from(t, s, j, w.where + j, 1 if s.maximum else rows * counts[j])
+        j += runs[many].count
+        many += 1
+        if many == RUNS or j == s.ow:
+            fold_windows(to + made * t.channels, x, &f, <const FoldRun *> runs, many, t.channels, s.maximum)
+            made, many = j, 0
 
 
 cdef inline void row_last(

@@ -23,13 +23,15 @@ cdef extern from "fold.h" nogil:
     ctypedef struct Fold:
         Py_ssize_t rows, row, taps, tap
     ctypedef struct FoldRun:
-        Py_ssize_t count, next
+        Py_ssize_t from_ "from", taps, count, next
         double by
         int end
     void fold_row(...) noexcept
     void fold_windows(...) noexcept
 
 cdef extern from "spans.h" nogil:
+    ctypedef struct Along:
+        Py_ssize_t start, taps, after
     Py_ssize_t span_lanes(Py_ssize_t size) noexcept
     void span(...) noexcept
     void spans(...) noexcept

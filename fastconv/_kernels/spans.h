@@ -1,6 +1,6 @@
 /* The largest or the sum of each of many spans of rows, for as many spans at a time as a vector has lanes.
  *
- *     span:    one span to one vector, whose lanes still have to be combined      lanes[k] = a a a a
+ *     span:    each span to one vector, whose lanes still have to be combined     lanes[k] = a a a a
  *     spans:   of all these vectors, two at a time, halves are combined until one is left:
  *
  *         a0 a1 a2 a3      a0 b0 a1 b1  lower halves      a a b b  \    a0 b0 c0 d0
@@ -18,6 +18,10 @@
 
 #include "fold.h"
 #include "shuffle.h"
+
+typedef struct {
+    ptrdiff_t start, taps, after; /* a span: its first element, how many it has, and how many more lie behind */
+} Along;
 
 #ifdef SHUFFLES
 #define BYTES VECTOR_BYTES
@@ -38,17 +42,19 @@
 #define SECOND_1(i) (ACROSS(i, 1) + PIECE)
 #define SECOND_2(i) (ACROSS(i, 2) + 2 * PIECE)
 
+#define ITSELF(i) (i)
+
 #define EACH_TYPE "spans.h"
 #include "each_type.h"
 #undef EACH_TYPE
 #undef BYTES
 
 #define span_lanes(size) (VECTOR_BYTES / (ptrdiff_t)(size))
-#define span(lanes, row, width, from, n, maximum) BY_TYPE(span, lanes)(lanes, row, width, from, n, maximum)
+#define span(lanes, x, where, count, maximum) BY_TYPE(span, lanes)(lanes, x, where, count, maximum)
 #define spans(to, lanes, count, by, maximum) BY_TYPE(spans, to)(to, lanes, count, by, maximum)
 #else
 #define span_lanes(size) ((ptrdiff_t)0)
-#define span(lanes, row, width, from, n, maximum) ((void)0)
+#define span(lanes, x, where, count, maximum) ((void)0)
 #define spans(to, lanes, count, by, maximum) ((void)0)
 #endif
 
@@ -57,77 +63,145 @@
 #define vec NAMED(fold_vec)
 #define mask NAMED(fold_mask)
 
-/* A vector of the elements row[from], ..., row[from + n - 1]; the row has `width` elements, a vector at least. */
-static void NAMED(span)(ELEMENT *lanes, const ELEMENT *row, ptrdiff_t width, ptrdiff_t from, ptrdiff_t n, int maximum)
+/* The vectors of `whole` * FOLDED of them to one; halves are added up where they are many. */
+static NEVER_INLINE void NAMED(span_long)(vec *all, const ELEMENT *x, ptrdiff_t whole, int maximum)
 {
+    const Fold f = {1, 0, whole, FOLDED * COUNT};
+    const FoldRun once = {0, whole, 1, 0, 1, FOLD_PLAIN};
     const int kind = maximum ? FOLD_CAREFUL : FOLD_SUM;
-    const ptrdiff_t end = from + n, whole = n / (FOLDED * COUNT);
-    ptrdiff_t at = from;
-    vec all = {0};
-    if (whole) {
-        const Fold f = {1, 0, whole, FOLDED * COUNT};
-        const FoldRun once = {1, 0, 1, FOLD_PLAIN};
-        vec side[FOLDED];
-        NAMED(fold_windows)((ELEMENT *)side, row + at, &f, &once, FOLDED * COUNT, maximum);
-        at += whole * FOLDED * COUNT;
-        all = side[0];
-        UNROLL for (int i = 1; i < FOLDED; i++)
-            all = NAMED(fold_both)(all, side[i], kind);
-    } else if (n >= COUNT) {
-        all = *(const vec *)(row + at);
-        at += COUNT;
-    }
-    for (; end - at >= COUNT; at += COUNT)
-        all = NAMED(fold_both)(all, *(const vec *)(row + at), kind);
-    if (at < end) {
-        const ptrdiff_t o = at < width - COUNT ? at : width - COUNT;
-        mask place;
-        UNROLL for (int i = 0; i < COUNT; i++)
-            place[i] = (BITS)i;
-        const mask inside = (mask)(place >= (BITS)(at - o)) & (mask)(place < (BITS)(end - o));
-        const ELEMENT blank = maximum ? row[at] : (ELEMENT)-(ELEMENT)0; /* or a zero would lose its sign */
-        const vec none = blank - (vec){0};
-        const vec rest = SELECT(vec, mask, inside, *(const vec *)(row + o), none);
-        all = n < COUNT ? rest : NAMED(fold_both)(all, rest, kind);
-    }
-    *(vec *)lanes = all;
+    vec side[FOLDED];
+    NAMED(fold_windows)((ELEMENT *)side, x, &f, &once, 1, FOLDED * COUNT, maximum);
+    *all = NAMED(fold_both)(NAMED(fold_both)(side[0], side[1], kind), NAMED(fold_both)(side[2], side[3], kind), kind);
 }
 
-#define LEVEL(lower, upper) \
-    for (ptrdiff_t i = 0; 2 * i < left; i++) \
-        v[i] = NAMED(fold_both)(SHUFFLE(v[2 * i], v[2 * i + 1], lower), SHUFFLE(v[2 * i], v[2 * i + 1], upper), kind); \
-    left = (left + 1) / 2;
-
-/* to[k], k < count <= COUNT, of the vectors of `count` spans, which are lost; divided by by[k] unless that is NULL. */
-static ALWAYS_INLINE void NAMED(spans_of)(ELEMENT *to, ELEMENT *lanes, ptrdiff_t count, const ELEMENT *by, int kind)
+/* Where the condition holds the elements at x, elsewhere what changes nothing: of sums not even the sign of a zero. */
+static ALWAYS_INLINE vec NAMED(span_part)(const ELEMENT *x, mask inside, ELEMENT some, int kind)
 {
-    vec *v = (vec *)lanes;
-    ptrdiff_t left = count;
-    LEVEL(LOWER_1, UPPER_1)
+    const ELEMENT blank = kind == FOLD_SUM ? (ELEMENT)-(ELEMENT)0 : some;
+    return SELECT(vec, mask, inside, *(const vec *)x, blank - (vec){0});
+}
+
+/* What may be NaN is added to `seen`. */
+static ALWAYS_INLINE void NAMED(span_see)(vec *seen, vec v, int kind)
+{
+#ifdef FLOATING
+    if (kind == FOLD_LARGEST)
+        *seen += v;
+#else
+    (void)seen, (void)v, (void)kind;
+#endif
+}
+
+static ALWAYS_INLINE vec NAMED(span_take)(vec all, vec v, int kind, vec *seen)
+{
+#ifdef FLOATING
+    if (kind == FOLD_LARGEST)
+        LOADED_ONCE(v);
+#endif
+    NAMED(span_see)(seen, v, kind);
+    return NAMED(fold_both)(all, v, kind);
+}
+
+/* A vector of the n elements from x on, with `after` more behind and some before them: a vector or more in all. */
+static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t after, int kind, vec *seen)
+{
+#define SPAN_TAKE(to, i) to = NAMED(span_take)(to, *(const vec *)(x + (i) * COUNT), kind, seen + (i) % 2)
+    const mask place = {LIST(ITSELF, 0)};
+    const ELEMENT *end = x + n;
+    if (n < COUNT) {
+        const ptrdiff_t back = COUNT - n - after, before = back > 0 ? back : 0;
+        const mask inside = (mask)(place >= (BITS)before) & (mask)(place < (BITS)(before + n));
+        return NAMED(span_part)(x - before, inside, *x, kind);
+    }
+    vec all = *(const vec *)x;
+    if (n >= CHUNK * FOLDED * COUNT) {
+        NAMED(span_long)(&all, x, n / (FOLDED * COUNT), kind != FOLD_SUM);
+        x += n / (FOLDED * COUNT) * (FOLDED * COUNT);
+    } else if (n >= 4 * COUNT) {
+        vec b = *(const vec *)(x + COUNT), c = *(const vec *)(x + 2 * COUNT), d = *(const vec *)(x + 3 * COUNT);
+        NAMED(span_see)(seen, (all + b) + (c + d), kind);
+        for (x += 4 * COUNT; end - x >= 4 * COUNT; x += 4 * COUNT) {
+            SPAN_TAKE(all, 0);
+            SPAN_TAKE(b, 1);
+            SPAN_TAKE(c, 2);
+            SPAN_TAKE(d, 3);
+        }
+        all = NAMED(fold_both)(NAMED(fold_both)(all, b, kind), NAMED(fold_both)(c, d, kind), kind);
+    } else {
+        NAMED(span_see)(seen, all, kind);
+        x += COUNT;
+    }
+    for (; end - x >= COUNT; x += COUNT)
+        SPAN_TAKE(all, 0);
+    if (x < end) {
+        const mask inside = (mask)(place >= (BITS)(COUNT - (end - x)));
+        all = NAMED(span_take)(all, NAMED(span_part)(end - COUNT, inside, *x, kind), kind, seen);
+    }
+    return all;
+#undef SPAN_TAKE
+}
+
+/* A vector of each of `count` spans of x. Says whether a NaN may have been lost. */
+static ALWAYS_INLINE int NAMED(span_each)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count, int kind)
+{
+    vec *v = (vec *)lanes, seen[2] = {{0}};
+    for (const Along *end = where + count; where < end; where++)
+        *v++ = NAMED(span_of)(x + where->start, where->taps, where->after, kind, seen);
+#ifdef FLOATING
+    if (kind == FOLD_LARGEST)
+        return NAMED(fold_lost)(seen[0] + seen[1]);
+#endif
+    return 0;
+}
+
+static void NAMED(span)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count, int maximum)
+{
+    if (!maximum)
+        NAMED(span_each)(lanes, x, where, count, FOLD_SUM);
+    else if (NAMED(span_each)(lanes, x, where, count, FOLD_LARGEST))
+        NAMED(span_each)(lanes, x, where, count, FOLD_CAREFUL);
+}
+
+#define LEVEL(so_far, lower, upper) \
+    UNROLL for (int i = 0; i < COUNT / (so_far); i++) \
+        v[i] = NAMED(fold_both)(SHUFFLE(v[2 * i], v[2 * i + 1], lower), SHUFFLE(v[2 * i], v[2 * i + 1], upper), kind);
+
+/* to[k], k < count <= COUNT, of the vectors of `count` spans; divided by by[k] unless that is NULL. All vectors go
+ * through the tree, whatever those beyond the last one hold: so it has no cases. */
+static ALWAYS_INLINE void NAMED(spans_of)(ELEMENT *to, const ELEMENT *lanes, ptrdiff_t count, const ELEMENT *by,
+                                          int kind)
+{
+    vec v[COUNT];
+    UNROLL for (int i = 0; i < COUNT; i++)
+        v[i] = *(const vec *)(lanes + i * COUNT);
+    LEVEL(2, LOWER_1, UPPER_1)
 #if ELEMENT_BYTES <= 4
-    LEVEL(LOWER_2, UPPER_2)
+    LEVEL(4, LOWER_2, UPPER_2)
 #endif
 #if ELEMENT_BYTES <= 2
-    LEVEL(LOWER_4, UPPER_4)
+    LEVEL(8, LOWER_4, UPPER_4)
 #endif
 #if ELEMENT_BYTES == 1
-    LEVEL(LOWER_8, UPPER_8)
+    LEVEL(16, LOWER_8, UPPER_8)
 #endif
 #if VECTOR_BYTES == 64
-    LEVEL(FIRST_2, SECOND_2)
+    LEVEL(2 * PIECE, FIRST_2, SECOND_2)
 #endif
 #if VECTOR_BYTES >= 32
-    LEVEL(FIRST_1, SECOND_1)
+    LEVEL(COUNT, FIRST_1, SECOND_1)
 #endif
 #ifdef FLOATING
     if (by)
         v[0] /= *(const vec *)by;
 #endif
-    memcpy(to, v, count * sizeof *to);
+    if (count == COUNT)
+        *(vec *)to = v[0];
+    else
+        memcpy(to, v, count * sizeof *to);
 }
 #undef LEVEL
 
-static void NAMED(spans)(ELEMENT *to, ELEMENT *lanes, ptrdiff_t count, const ELEMENT *by, int maximum)
+static void NAMED(spans)(ELEMENT *to, const ELEMENT *lanes, ptrdiff_t count, const ELEMENT *by, int maximum)
 {
     if (maximum)
         NAMED(spans_of)(to, lanes, count, by, FOLD_CAREFUL);

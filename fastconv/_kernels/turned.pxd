@@ -14,7 +14,7 @@ from fastconv._kernels.window cimport PoolShape, Strides, number
 cdef enum:
     NARROW = 128            # bytes of a row, up to which it is turned
     FEWEST = 16             # channels that are worth it, and of which a block has a multiple
-    ROOM = 1 << 15          # bytes of a block
+    ROOM = 1 << 16          # bytes of a block
     MOST = 1 << 18          # bytes of the smallest block
 
 

@@ -60,11 +60,15 @@ cdef inline Py_ssize_t taps_below(Py_ssize_t bound, Py_ssize_t start, Py_ssize_t
 
 cdef inline Py_ssize_t adapted_start(Py_ssize_t o, Py_ssize_t i, Py_ssize_t out) noexcept nogil:
     """floor(o * i / out), the first element of window `o` of adaptive pooling; o * i could overflow."""
+    if i == out:                       # divisions take longer than a short row
+        return o
     return o * (i // out) + o * (i % out) // out
 
 
 cdef inline Py_ssize_t adapted_size(Py_ssize_t o, Py_ssize_t i, Py_ssize_t out) noexcept nogil:
     """ceil((o + 1) * i / out) - floor(o * i / out)."""
+    if i == out:
+        return 1
     return (o + 1) * (i // out) + ((o + 1) * (i % out) + out - 1) // out - adapted_start(o, i, out)
 
 
