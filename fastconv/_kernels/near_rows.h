@@ -29,6 +29,7 @@
 typedef struct {
     ptrdiff_t stride;
     ptrdiff_t cols;     /* of output */
+    ptrdiff_t ahead;
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
@@ -84,6 +85,12 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
         UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
             const ELEMENT *row = table[r] + at * stride;
             vec v[3];
+#ifndef NOAHEAD
+            if (stride == 2 && r > 0) {
+                __builtin_prefetch(row + s->ahead);
+                __builtin_prefetch(row + s->ahead + LANES);
+            }
+#endif
             THREE_TAPS(v, row, stride, left, right);
             UNROLL for (ptrdiff_t j = 0; j < 3; j++)
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++)
@@ -97,6 +104,10 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
                 const vec v = SELECT(vec, mask, acc[q] < lo, lo, acc[q]);
                 acc[q] = SELECT(vec, mask, v > hi, hi, v);
             }
+        }
+        if (stride == 2) {
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                acc[q] = SHUFFLE(acc[q], acc[q], PLACE);
         }
         if (cols < LANES) {
             ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];

@@ -27,9 +27,9 @@ static inline mask PASTE(all_but, SUFFIX)(ptrdiff_t lane)
         vec a = *(const vec *)(row), b = *(const vec *)((row) + LANES); \
         LOADED_ONCE(a); /* else twice, for either result */ \
         LOADED_ONCE(b); \
-        v[0] = SHUFFLE(a, b, EVEN); \
-        v[1] = SHUFFLE(a, b, ODD); \
-        v[2] = SHUFFLE(v[0], (row)[2 * LANES] - (vec){0}, LATER); \
+        v[0] = SHUFFLE(a, b, EVEN_IN_LANES); \
+        v[1] = SHUFFLE(a, b, ODD_IN_LANES); \
+        v[2] = SHUFFLE(v[0], (vec){(row)[2 * LANES]}, LATER_IN_LANES); \
     } while (0)
 #else
 #define BY_PARITY(v, row) do { \
