@@ -46,26 +46,8 @@ static inline ptrdiff_t shared_stride(const filter_shape *s)
     return s->reach != s->pitch ? 0 : (s->step == s->pitch) + 2 * (s->step == 2 * s->pitch);
 }
 
-#if VECTOR_BYTES == 64 /* what is left of a row goes to half a vector if it fits, in half the cycles on some cores */
-#define HALVES
-typedef float vec_h32 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef double vec_h64 __attribute__((vector_size(32), aligned(8), may_alias));
-typedef int mask_h32 __attribute__((vector_size(32)));
-typedef long long mask_h64 __attribute__((vector_size(32)));
-#define ELEMENT float
-#define SUFFIX h32
-#include "filter.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX h64
-#include "filter.h"
-#undef ELEMENT
-#undef SUFFIX
-#undef HALVES
-#endif
-
 #define EACH_TYPE "filter.h"
+#include "each_half.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
@@ -220,9 +202,7 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
  * gcc spill, which costs a factor of four. Eight independent sums hide the latency of FMA where two start each cycle. */
 #define filter_block_of PASTE(filter_block, SUFFIX)
 #define strip PASTE(filter_strip, SUFFIX)
-#define filter_strip_half_f32 filter_strip_h32
-#define filter_strip_half_f64 filter_strip_h64
-#define half_strip PASTE(filter_strip_half, SUFFIX)
+#define half_strip PASTE(filter_strip, HALF_SUFFIX)
 #define KIND(nr, nv, kh, sh) { \
         do { \
             const ptrdiff_t width = cols - x < (nv) * LANES ? cols - x : (nv) * LANES; \
