@@ -13,9 +13,10 @@ static ALWAYS_INLINE vec below(const rows_of *r, ptrdiff_t c, int kernel, int st
         return both(a, b, kind);
     }
     const vec last = *(const vec *)(r->in[2] + c);
-    SEE(last);
     if (stride == 2)
-        SEE(b);
+        SEE(b + last);
+    else
+        SEE(last);
     return both(both(a, b, kind), last, kind);
 }
 
@@ -26,9 +27,10 @@ static ALWAYS_INLINE vec beside(const Strips *s, const rows_of *r, ptrdiff_t c, 
     if ((size_t)c >= (size_t)s->iw)
         return *(const vec *)s->blank;
     const vec a = r->in[0][c] - (vec){0}, b = r->in[1][c] - (vec){0}, last = r->in[2][c] - (vec){0};
-    SEE(last);
     if (stride == 2)
-        SEE(b);
+        SEE(b + last);
+    else
+        SEE(last);
     return both(both(a, b, kind), last, kind);
 }
 

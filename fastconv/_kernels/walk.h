@@ -16,9 +16,7 @@ static ALWAYS_INLINE void walk(const Strips *s, const ELEMENT *x, ELEMENT *out, 
         const ptrdiff_t at = y - ph + (i); \
         const ELEMENT *row = (size_t)at < (size_t)ih ? x + at * ldx + c : blank + 1; \
         const vec a = *(const vec *)row, before = {first ? *blank : row[-1]}, after = {last ? *blank : row[COUNT]}; \
-        SEE(a); \
-        SEE(before); \
-        SEE(after); \
+        SEE(a + (before + after)); \
         v[i] = BOTH(BOTH(SHUFFLE(a, before, EARLIER), a), SHUFFLE(a, after, LATER)); \
     } while (0)
     ptrdiff_t y = y0;
