@@ -7,74 +7,106 @@ one block is all there is, those of 1x1 kernels are turned in the L1 cache inste
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
-from fastconv._kernels.across cimport multiply_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, pack_rows
-from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, plan_blocks, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
-from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.stage_last cimport StageLast, copy_patches, plan_stage_last, stage_pixels
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
+from fastconv._kernels.stage_last cimport StageLast, find_pixels, plan_stage_last, stage_patches, stage_pixels
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    STAGE_BYTES = 262144    # of a stage at most
-    SHORT = 64              # elements of a line of a patch up to which a block is staged
-    TURNED = 64     # rows of repacked weights that are turned at a time
-    WIDEST = 32     # the width of a tile
+    KC = 256            # products of a block of K, about
+    LEAST_CHANNELS = 16     # that are staged at a time
+    STRIPE_BYTES = 16384    # weights that stay in L1
+    SHORT = 128         # products of a sum so short that writing C counts: at least
+    SHORT_TILES = 8     # tiles make a stripe then (peers.py, conv3d)
 
 
-cdef bint plan_rows(const Task *t, Py_ssize_t size, StageLast *stage, Py_ssize_t *table) noexcept nogil:
-    """Whether a block's input is staged: its lines are short, taps share it, and it is small."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, planes = min(ceil_div(t.block, t.s.oh * t.s.ow), t.s.od)
-    cdef Py_ssize_t rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
-    if taps == 1 or t.icg * (t.s.kw if t.s.dw == 1 else 1) > SHORT:
-        return False
-    return plan_stage_last(stage, &t.s, table, planes, rows, STAGE_BYTES // size)
+cdef bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    return (
+        s.pd == s.ph == s.pw == 0 and (s.od - 1) * s.sd + (s.kd - 1) * s.dd < s.id
+        and (s.oh - 1) * s.sh + (s.kh - 1) * s.dh < s.ih and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw
+    )
+
+
+cdef void plan_depth(Task *t, Py_ssize_t *channels) noexcept nogil:
+    """Channels of a stage, and products of a block of K, of which a stage has one or a few."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw
+    cdef Py_ssize_t few = max(ceil_div(t.icg, max(ceil_div(t.depth, KC), 1)), LEAST_CHANNELS)
+    channels[0] = ceil_div(t.icg, max(ceil_div(t.icg, few), 1))
+    t.kc = channels[0] * taps
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 8), 1))
+
+
+cdef inline void multiply_seen(
+    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
+    const real *b, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+) noexcept nogil:
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
+    cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
+    cdef const real *col_bias = <const real *> finish.col_bias
+    while j0 < cols:
+        i = 0
+        for n in range(tiles):
+            r = shorter + (n < longer)
+            j = j0
+            for m in range(ceil_div(min(stripe, cols - j0), width)):
+                finish.col_bias = at(col_bias, j)
+                tile_taps(sizeof(real), r, min(width, cols - j), kc, a, pixel + i, tap, b + m * b_tile, width,
+                          c + i * ldc + j, ldc, &finish)
+                j += width
+            i += r
+        j0 += stripe
+        b += stripe // width * b_tile
 
 
 cdef void block(
-    const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *panel,
+    const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *staged,
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
     """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile.
 
     w is (oc, K) if it is to be turned, else repacked.
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.oh * t.s.ow
-    cdef Py_ssize_t k0 = 0, k1, lda = t.leading, tile, o
-    cdef real *staged = panel + t.panel
+    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.oh * t.s.ow, taps = t.s.kd * t.s.kh * t.s.kw
+    cdef Py_ssize_t k0 = 0, k1, c0 = 0, c1, z0 = p0 // plane, y0 = p0 % plane // t.s.ow, o, tile
     cdef real *turned = staged + t.staged
-    cdef const real *a = panel
+    cdef Py_ssize_t *pixel = <Py_ssize_t *> (turned + t.turned)
+    cdef const real *a = staged
     cdef tile_finish finish = t.finish
-    if t.staged:
-        stage_pixels(stage, &t.s, x, t.xd, t.xh, t.xw, p0 // plane, p0 % plane // t.s.ow, staged)
+    find_pixels(stage, &t.s, p0, p1, pixel)
     while True:
-        k1 = min(k0 + t.kc, t.depth)
-        if t.flat:
-            a = x + p0 * t.xw + k0
-            lda = t.xw
-        elif t.staged:
-            copy_patches(stage, &t.s, <const real *> staged, k0, k1, p0, p1, panel, t.leading)
+        c1 = min(c0 + stage.channels, t.icg)
+        if stage.patch:
+            stage_patches(stage, &t.s, x + c0, t.xd, t.xh, t.xw, c1 - c0, p0, p1, staged)
+        elif stage.size:
+            stage_pixels(stage, &t.s, x + c0, t.xd, t.xh, t.xw, c1 - c0, z0, y0, staged)
         else:
-            pack_rows(&t.s, x, t.xd, t.xh, t.xw, k0, k1, p0, p1, panel, t.leading)
-        finish.accumulate = k0 > 0
-        finish.clamp = t.finish.clamp and k1 == t.depth
-        if t.turned:
-            for tile in range(ceil_div(o1 - o0, width)):
-                o = o0 + tile * width
-                turn_block(sizeof(real), min(width, o1 - o), k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
-                finish.col_bias = at(bias, o)
-                multiply_pixels(False, p1 - p0, min(width, o1 - o), k1 - k0, a, lda, <const real *> turned,
-                                out + p0 * t.s.oc + o, t.s.oc, &finish)
-        else:
-            finish.col_bias = at(bias, o0)
-            multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, NULL,
-                     t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
-        k0 = k1
-        if k0 >= t.depth:
+            a = x + c0 + z0 * t.s.sd * t.xd + y0 * t.s.sh * t.xh
+        while True:
+            k1 = min(k0 + t.kc, c1 * taps)
+            finish.accumulate = k0 > 0
+            finish.clamp = t.finish.clamp and k1 == t.depth
+            if t.turned:
+                for tile in range(ceil_div(o1 - o0, width)):
+                    o = o0 + tile * width
+                    turn_block(sizeof(real), min(width, o1 - o), k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
+                    finish.col_bias = at(bias, o)
+                    multiply_seen(p1 - p0, min(width, o1 - o), k1 - k0, a, pixel, stage.tap + k0 - c0 * taps,
+                                  <const real *> turned, 0, out + p0 * t.s.oc + o, t.s.oc, finish)
+            else:
+                finish.col_bias = at(bias, o0)
+                multiply_seen(p1 - p0, o1 - o0, k1 - k0, a, pixel, stage.tap + k0 - c0 * taps,
+                              w + o0 * t.depth + k0 * width, t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
+            k0 = k1
+            if k0 >= c1 * taps:
+                break
+        c0 = c1
+        if c0 >= t.icg:
             return
 
 
@@ -83,32 +115,13 @@ cdef Py_ssize_t weights_size(const ConvShape *s, size_t size) noexcept nogil:
     return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
 
 
-cdef void repack_tile(const ConvShape *s, const real *w, real *to, Py_ssize_t lanes) noexcept nogil:
-    """to[(tap, c)][lane] = w[lane][c][tap] for one tile, with zeros in the lanes beyond `lanes`."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = s.kd * s.kh * s.kw, icg = s.ic // s.groups
-    cdef Py_ssize_t depth = icg * taps, k0 = 0, k, c = 0, tap = 0, lane, some
-    cdef real turned[TURNED * WIDEST]
-    while k0 < depth:
-        some = min(<Py_ssize_t> TURNED, depth - k0)
-        turn_block(sizeof(real), lanes, some, w + k0, depth, turned, width)
-        for k in range(some):
-            for lane in range(lanes, width):
-                turned[k * width + lane] = 0
-            memcpy(to + (tap * icg + c) * width, turned + k * width, width * sizeof(real))
-            tap += 1
-            if tap == taps:
-                tap = 0
-                c += 1
-        k0 += some
-
-
 cdef void repack_weights(const ConvShape *s, const real *w, real *packed, int threads) noexcept nogil:
     """The weights of all groups, a tile of output channels at a time."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
     for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
-        repack_tile(s, w + (i // tiles * ocg + i % tiles * width) * depth, packed + i * depth * width,
-                    min(width, ocg - i % tiles * width))
+        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
+                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, packed + i * depth * width, width)
 
 
 cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
@@ -161,7 +174,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef StageLast stage
-    cdef Py_ssize_t size = sizeof(real), each, shared = 0, table
+    cdef Py_ssize_t size = sizeof(real), each, shared = 0, table, channels
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
@@ -169,21 +182,19 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *memory
     begin(&t, geometry, &x, lo, hi, True)
     plan_blocks(&t, size, TILE_ROWS, False, tile_width(size), threads)
-    table = t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
+    plan_depth(&t, &channels)
+    table = channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
     lines = <char *> malloc(table)
     if lines == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
-    t.leading = round_up(t.kc * size, LINE) // size + LINE // size      # not a power of two: all cache sets
-    t.panel = 0 if t.flat else round_up(t.block * t.leading, LINE)
-    t.staged = 0
-    if plan_rows(&t, size, &stage, <Py_ssize_t *> lines):
-        t.staged = round_up(stage.deep * stage.depth + lanes_of(size), LINE)
+    plan_stage_last(&stage, &t.s, <Py_ssize_t *> lines, channels, t.block, sees_no_padding(&t.s), t.xd, t.xh, t.xw)
+    t.staged = round_up(stage.size, LINE)
     t.turned = 0
-    if packed is None and t.depth == t.icg and t.n * t.blocks == 1:      # weights are read once, and lie in this order
-        t.turned = t.kc * tile_width(size)
+    if packed is None and t.n * t.blocks == 1:      # weights are read once
+        t.turned = round_up(t.kc * tile_width(size), LINE)
     elif packed is None:
         shared = round_up(weights_size(&t.s, size), LINE)
-    each = t.panel + t.staged + t.turned
+    each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:
         free(lines)

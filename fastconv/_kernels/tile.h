@@ -92,6 +92,17 @@ static inline void tile_across(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrd
         tile_across_f64(rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
 }
 
+/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. */
+static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
+                             const ptrdiff_t *pixel, const ptrdiff_t *tap, const void *b, ptrdiff_t ldb, void *c,
+                             ptrdiff_t ldc, const tile_finish *finish)
+{
+    if (size == sizeof(float))
+        tile_taps_f32(rows, cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+    else
+        tile_taps_f64(rows, cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+}
+
 /* How many of the last columns of `cols` are better computed by quarter vectors than by one that is mostly empty: where
  * a core takes twice as many products of short vectors in a cycle, 12 * 16 + 4 pixels of a 14 x 14 map take 12.5. */
 static inline ptrdiff_t narrow_columns(size_t size, ptrdiff_t cols)
@@ -127,13 +138,16 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
 #define run PASTE(tile_run, SUFFIX)
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
- * stays in registers. Sums of `chain` products are added up in `total`. Elements of a row of A are `lak` apart,
- * rows of B `ldb`, or at `at`. */
+ * stays in registers. Sums of `chain` products are added up in `total`. Rows of A are `lda` apart and elements of one
+ * `lak`, or they are where `pixel` and `tap` say; rows of B are `ldb` apart, or at `at`. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
-    ptrdiff_t lak, const ELEMENT *restrict b, ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc,
-    const tile_finish *finish)
+    ptrdiff_t lak, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b, ptrdiff_t ldb,
+    const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
 {
+    const ELEMENT *seen[TILE_ROWS];
+    if (pixel)
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) seen[i] = a + pixel[i];
     vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
     const ptrdiff_t ldt = nv * LANES;
@@ -143,11 +157,12 @@ static ALWAYS_INLINE void run(
         EACH_VECTOR IN_REGISTER(acc[i][j]);
         for (ptrdiff_t k = k0; k < k1; k++) {
             const ELEMENT *row = at ? b + at[k] : b + k * ldb;
+            const ptrdiff_t ak = pixel ? tap[k] : k * lak;
             vec right[TILE_VECTORS];
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                 right[j] = *(const vec *)(row + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
-                const ELEMENT left = a[i * lda + k * lak];
+                const ELEMENT left = pixel ? seen[i][ak] : a[i * lda + ak];
                 UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                     acc[i][j] += left * right[j];
                 KEEP_ORDER();
@@ -200,33 +215,39 @@ static ALWAYS_INLINE void run(
 #else
 #define TWO_VECTORS (cols > LANES)
 #endif
-#define ROWS(n, lda, lak, ldb, at) case n: \
-        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish); \
-        else run(n, 1, cols, kc, a, lda, lak, b, ldb, at, c, ldc, finish); \
+#define ROWS(n, lda, lak, pixel, tap, ldb, at) case n: \
+        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, lak, pixel, tap, b, ldb, at, c, ldc, finish); \
+        else run(n, 1, cols, kc, a, lda, lak, pixel, tap, b, ldb, at, c, ldc, finish); \
         return;
-#define EACH_ROWS(lda, lak, ldb, at) \
+#define EACH_ROWS(...) \
     switch (rows) { \
-        ROWS(1, lda, lak, ldb, at) ROWS(2, lda, lak, ldb, at) ROWS(3, lda, lak, ldb, at) \
-        ROWS(4, lda, lak, ldb, at) ROWS(5, lda, lak, ldb, at) ROWS(6, lda, lak, ldb, at) \
+        ROWS(1, __VA_ARGS__) ROWS(2, __VA_ARGS__) ROWS(3, __VA_ARGS__) \
+        ROWS(4, __VA_ARGS__) ROWS(5, __VA_ARGS__) ROWS(6, __VA_ARGS__) \
     }
 static NEVER_INLINE void PASTE(tile, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(lda, 1, ldb, NULL)
+    EACH_ROWS(lda, 1, NULL, NULL, ldb, NULL)
 }
 #ifndef NARROW
 static NEVER_INLINE void PASTE(tile_at, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(lda, 1, 0, at)
+    EACH_ROWS(lda, 1, NULL, NULL, 0, at)
 }
 static NEVER_INLINE void PASTE(tile_across, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(1, lda, ldb, NULL)
+    EACH_ROWS(1, lda, NULL, NULL, ldb, NULL)
+}
+static NEVER_INLINE void PASTE(tile_taps, SUFFIX)(
+    ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap,
+    const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
+{
+    EACH_ROWS(0, 0, pixel, tap, ldb, NULL)
 }
 #endif
 #undef EACH_ROWS
