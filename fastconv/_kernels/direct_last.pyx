@@ -21,7 +21,7 @@ from fastconv._kernels.turn cimport turn_block
 cdef enum:
     PANEL_BYTES = 262144
     STAGE_BYTES = 262144
-    KC = 256            # products of a block of K, about
+    KC = 288            # products of a block of K, about
     LEAST_CHANNELS = 16     # that are staged at a time
     STRIPE_BYTES = 16384    # weights that stay in L1
     SHORT = 128         # products of a sum so short that writing C counts: at least
@@ -41,7 +41,7 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
     channels = max(ceil_div(t.icg, max(ceil_div(t.depth, KC), 1)), LEAST_CHANNELS)
     channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
     t.kc = channels * taps
-    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 8), 1))
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 16), 1))
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most)
     if sees_no_padding(&t.s):
