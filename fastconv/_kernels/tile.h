@@ -41,22 +41,38 @@ typedef struct {
 #undef EACH_TYPE
 
 #if VECTOR_BYTES == 64
-#define NARROW
-typedef float vec_q32 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef double vec_q64 __attribute__((vector_size(16), aligned(8), may_alias));
-typedef int mask_q32 __attribute__((vector_size(16)));
-typedef long long mask_q64 __attribute__((vector_size(16)));
+#define SHORTER(name, type, whole, bytes) \
+    typedef type vec_##name __attribute__((vector_size(bytes), aligned(sizeof(type)), may_alias)); \
+    typedef whole mask_##name __attribute__((vector_size(bytes)));
+SHORTER(q32, float, int, 16)
+SHORTER(q64, double, long long, 16)
+SHORTER(h32, float, int, 32)
+SHORTER(h64, double, long long, 32)
+#undef SHORTER
 #define ELEMENT float
 #define SUFFIX q32
+#define QUARTER
 #include "tile.h"
-#undef ELEMENT
+#undef QUARTER
 #undef SUFFIX
+#define SUFFIX h32
+#define HALF
+#include "tile.h"
+#undef HALF
+#undef SUFFIX
+#undef ELEMENT
 #define ELEMENT double
 #define SUFFIX q64
+#define QUARTER
 #include "tile.h"
-#undef ELEMENT
+#undef QUARTER
 #undef SUFFIX
-#undef NARROW
+#define SUFFIX h64
+#define HALF
+#include "tile.h"
+#undef HALF
+#undef SUFFIX
+#undef ELEMENT
 #endif
 
 /* columns of the widest tile, and of one vector, for elements of `size` bytes */
@@ -90,11 +106,22 @@ static inline void tile_across(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrd
     TILE(tile_across, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
 }
 
-/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. */
+/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. Less than a vector of columns is
+ * computed by halves of one, of which a core takes two a cycle. */
 static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
                              const ptrdiff_t *pixel, const ptrdiff_t *tap, const void *b, ptrdiff_t ldb, void *c,
                              ptrdiff_t ldc, const tile_finish *finish)
 {
+#if VECTOR_BYTES == 64
+    const ptrdiff_t half = tile_width(size) / TILE_VECTORS / 2;
+    if (cols < 2 * half) {
+        if (size == sizeof(float))
+            tile_taps_h32[rows - 1][cols > half](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+        else
+            tile_taps_h64[rows - 1][cols > half](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+        return;
+    }
+#endif
     TILE(tile_taps, size, rows, cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
 }
 
@@ -222,11 +249,13 @@ static ALWAYS_INLINE void run(
     INSTANCES(kind, 5, parameters, __VA_ARGS__) INSTANCES(kind, 6, parameters, __VA_ARGS__) \
     static void (*const PASTE(kind, SUFFIX)[TILE_ROWS][TILE_VECTORS]) parameters = { \
         NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5), NAMES(kind, 6)};
+#ifndef HALF
 EACH_TILE(tile,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
     a, lda, 1, 0, NULL, NULL, b, ldb, NULL)
-#ifndef NARROW
+#endif
+#if !defined(HALF) && !defined(QUARTER)
 EACH_TILE(tile_at,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
@@ -235,6 +264,8 @@ EACH_TILE(tile_across,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
     a, 1, lda, 0, NULL, NULL, b, ldb, NULL)
+#endif
+#ifndef QUARTER
 EACH_TILE(tile_taps,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
