@@ -48,18 +48,23 @@ cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t most) noexcept
     return max(over(most // (under(s.oh, s.sh, s.kh, s.dh) * cols), s.sd, s.kd, s.dd), 1) * s.oh * s.ow
 
 
-cdef inline void size_stage(StageLast *t, const ConvShape *s, Py_ssize_t channels, Py_ssize_t pixels) noexcept nogil:
-    """What a stage of blocks of so many pixels holds."""
-    t.channels = channels
-    t.part = pixels < s.ow
-    t.cols = under(min(pixels, s.ow), s.sw, s.kw, s.dw)
-    t.rows = under(min(s.oh, (pixels + s.ow - 2) // s.ow + 1), s.sh, s.kh, s.dh)
-    if t.part:
-        t.rows = under(1, s.sh, s.kh, s.dh)
+cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    return (
+        s.pd == s.ph == s.pw == 0 and under(s.od, s.sd, s.kd, s.dd) <= s.id
+        and under(s.oh, s.sh, s.kh, s.dh) <= s.ih and under(s.ow, s.sw, s.kw, s.dw) <= s.iw
+    )
+
+
+cdef inline void size_stage(
+    StageLast *t, const ConvShape *s, Py_ssize_t channels, Py_ssize_t pixels, bint part,
+) noexcept nogil:
+    """What a stage of so many channels under blocks of so many pixels, which may be parts of rows, holds."""
+    t.channels, t.part, t.patch = channels, part, 0
+    t.cols = under(min(pixels, s.ow) if part else s.ow, s.sw, s.kw, s.dw)
+    t.rows = under(1 if part else min(s.oh, (pixels + s.ow - 2) // s.ow + 1), s.sh, s.kh, s.dh)
     t.deep = under(min(ceil_div(pixels, s.oh * s.ow), s.od), s.sd, s.kd, s.dd)
     t.pixel, t.row, t.depth = channels, t.cols * channels, t.rows * t.cols * channels
     t.size = t.deep * t.depth
-    t.patch = 0
 
 
 cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
