@@ -2,8 +2,8 @@
 
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
 image itself where no tap sees padding; its columns are output channels, read from weights turned to
-(group, oc / width, K, width) once per call, or before. Where one block is all there is they are turned in cache instead,
-a tile and a block of K at a time.
+(group, oc / width, K, width) once per call, or before. Where one block is all there is they are turned in cache, a tile
+and a block of K at a time.
 """
 
 from cython.parallel cimport prange, threadid
@@ -67,7 +67,7 @@ cdef void multiply_taps(
 ) noexcept nogil:
     """C += A . B as `multiply` of `product.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
 
-    ahead : elements of a row of A are neighbours, and are asked for before their turn
+    ahead : elements of a row of A are neighbours, and are asked for before their turn; so is C where sums are short
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
@@ -80,6 +80,8 @@ cdef void multiply_taps(
             r = shorter + (n < longer)
             for m in range(r if ahead and j0 == 0 and n + 1 < tiles else 0):
                 fetch_ahead(a + pixel[i + r + m], kc * sizeof(real))
+            for m in range(r if kc <= SHORT and n + 1 < tiles else 0):
+                fetch_ahead(c + (i + r + m) * ldc + j0, min(stripe, cols - j0) * sizeof(real))
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 j = j0 + m * width
                 finish.col_bias = at(bias, j)

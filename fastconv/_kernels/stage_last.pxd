@@ -26,7 +26,9 @@ cdef struct StageLast:
     Py_ssize_t *tap                     # of each k of the channels, its distance from the first one
 
 
-cdef inline Py_ssize_t under(Py_ssize_t outputs, Py_ssize_t stride, Py_ssize_t taps, Py_ssize_t dilation) noexcept nogil:
+cdef inline Py_ssize_t under(
+    Py_ssize_t outputs, Py_ssize_t stride, Py_ssize_t taps, Py_ssize_t dilation,
+) noexcept nogil:
     """Elements of an axis that so many outputs see."""
     return (outputs - 1) * stride + (taps - 1) * dilation + 1
 

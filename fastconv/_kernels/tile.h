@@ -106,8 +106,8 @@ static inline void tile_across(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrd
     TILE(tile_across, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
 }
 
-/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. Less than a vector of columns is
- * computed by halves of one, of which a core takes two a cycle. */
+/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. Less than a vector of columns
+ * is computed by halves of one, of which a core takes two a cycle. */
 static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
                              const ptrdiff_t *pixel, const ptrdiff_t *tap, const void *b, ptrdiff_t ldb, void *c,
                              ptrdiff_t ldc, const tile_finish *finish)
@@ -164,12 +164,12 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
  * stays in registers. Sums of `chain` products are added up in `total`. Rows of A are `lda` apart and elements of one
  * `lak`, or `by_tap` they are where `pixel` and `tap` say; rows of B are `ldb` apart, or at `at`.
  *
- * There is one function for each number of rows and vectors: in one for all of them gcc 12 spills the sums of the largest
- * before it finishes them, which costs 2% at a depth of 256 and 4% at 64. */
+ * There is one function for each number of rows and vectors: in one for all of them gcc 12 spills the sums of the
+ * largest before it finishes them, which costs 2% at a depth of 256 and 4% at 64. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
-    ptrdiff_t lak, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b, ptrdiff_t ldb,
-    const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
+    ptrdiff_t lak, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
+    ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
 {
     const ELEMENT *seen[TILE_ROWS];
     if (by_tap)
