@@ -29,6 +29,10 @@ LAYERS = {
     "planes of vectors": ((1, 9, 5, 6, 32), (13, 9, 2, 3, 1), {"padding": (1, 0, 0), "stride": (1, 2, 1)}),
     "rows wider than a block": ((1, 120, 3, 700), (12, 120, 2, 3), {"padding": (1, 2)}),
     "rows far wider than a block": ((1, 40, 1, 3001), (12, 40, 1, 9), {"padding": (0, 4), "dilation": (1, 3)}),
+    "blocks shorter than a row": ((1, 20, 2, 25), (12, 20, 3, 3), {"padding": 1}),
+    "channels in uneven stages": ((1, 83, 11, 12), (35, 83, 3, 3), {"padding": 1, "stride": 2}),
+    "more taps than a block of K": ((1, 5, 33, 34), (11, 5, 19, 17), {"padding": 8}),
+    "patches, a stride apart": ((2, 19, 40, 41), (21, 19, 2, 3), {"padding": 1, "stride": 9}),
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
     **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
     **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},
@@ -90,6 +94,21 @@ def test_layers_are_products():
         taken, _ = choose(geometry, "direct")
         assert taken is METHODS[-1]
         assert taken.kernel(geometry) == "direct", name
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 21, 24, 31, 32, 33, 40, 47, 49, 63, 65])
+def test_any_number_of_output_channels(channels, dtype, cpu_level):
+    """Channels fill lanes of vectors, halves and ends of them; channels-last, nothing beside the output is written."""
+    for kernel in (1, 3):
+        x, w = data.integers((2, 21, 5, 7), dtype), data.integers((channels, 21, kernel, kernel), dtype, "weight")
+        memory = np.full(64 + 70 * channels, np.nan, dtype)
+        out = np.moveaxis(memory[32:-32].reshape(2, 5, 7, channels), -1, 1)
+        keywords = {"padding": kernel // 2, "method": "direct"}
+        fastconv.conv2d(LAYOUTS["channels_last"](x, 1), w, data.integers((channels,), dtype), **keywords, out=out)
+        expected = exact(x, w, padding=kernel // 2) + data.integers((channels,), dtype)[:, None, None]
+        data.assert_identical(out, expected.astype(dtype))
+        assert np.isnan(memory[:32]).all()
+        assert np.isnan(memory[-32:]).all()
 
 
 @pytest.mark.parametrize("groups", [1, 4])

@@ -1,114 +1,163 @@
 """Direct convolution of channels-last images: the product of `product.pxd` without a column matrix.
 
-Rows of the register tile are pixels, read from a panel of patch rows, or from the image where a patch is a pixel; its
-columns are output channels, read from weights repacked as (group, oc / width, K, width) once per call, or before. Where
-one block is all there is, those of 1x1 kernels are turned in the L1 cache instead, a tile of them at a time.
+Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
+image itself where no tap sees padding; its columns are output channels, read from weights turned to
+(group, oc / width, K, width) once per call, or before. Where one block is all there is they are turned in cache, a tile
+and a block of K at a time.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
-from fastconv._kernels.across cimport multiply_pixels
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, pack_rows
-from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.product cimport (
+    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items, round_up
+)
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
-from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.stage_last cimport StageLast, copy_patches, plan_stage_last, stage_pixels
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
+from fastconv._kernels.stage_last cimport (
+    StageLast, fill_taps, find_pixels, most_pixels, sees_no_padding, size_stage, stage_patches, stage_pixels
+)
+from fastconv._kernels.tile cimport TILE_ROWS, fetch_ahead, tile_finish, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    STAGE_BYTES = 262144    # of a stage at most
-    SHORT = 64              # elements of a line of a patch up to which a block is staged
-    TURNED = 64     # rows of repacked weights that are turned at a time
-    WIDEST = 32     # the width of a tile
+    DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
+    LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
+    MOST_PIXELS = 4096      # of a block, each with an item in a table
 
 
-cdef bint plan_rows(const Task *t, Py_ssize_t size, StageLast *stage, Py_ssize_t *table) noexcept nogil:
-    """Whether a block's input is staged: its lines are short, taps share it, and it is small."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, planes = min(ceil_div(t.block, t.s.oh * t.s.ow), t.s.od)
-    cdef Py_ssize_t rows = min(t.s.oh, (t.block + t.s.ow - 2) // t.s.ow + 1)
-    if taps == 1 or t.icg * (t.s.kw if t.s.dw == 1 else 1) > SHORT:
-        return False
-    return plan_stage_last(stage, &t.s, table, planes, rows, STAGE_BYTES // size)
+cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
+    """The channels of a stage, which are a block of K or a few, and the pixels of a block."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels, most
+    channels = max(ceil_div(t.icg, max(ceil_div(t.depth, DEPTH), 1)), LEAST_CHANNELS)
+    channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
+    t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
+    most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
+    size_stage(stage, &t.s, channels, most, most < t.s.ow)
+    if sees_no_padding(&t.s):
+        stage.pixel, stage.row, stage.depth, stage.size = t.xw, t.xh, t.xd, 0
+    elif <double> stage.deep * stage.rows * stage.cols > <double> most * taps:
+        stage.patch = taps * channels
+    else:
+        most = max(most_pixels(&t.s, PANEL_BYTES // size // max(channels, 1)), TILE_ROWS)
+    divide(t, min(most, MOST_PIXELS) // TILE_ROWS * TILE_ROWS, TILE_ROWS, tile_width(size), threads)
+    if stage.patch:
+        stage.size = stage.patch * t.block
+    elif stage.size:
+        size_stage(stage, &t.s, channels, t.block, t.span == t.s.ow)
+
+
+cdef const real *seen(const Task *t, const StageLast *stage, const real *x, Py_ssize_t channels, Py_ssize_t p0,
+                      Py_ssize_t p1, real *staged) noexcept nogil:
+    """Where pixel p0 sees the first of some channels, which x starts at, staged if they have to be."""
+    cdef Py_ssize_t z = p0 // (t.s.oh * t.s.ow) * t.s.sd, y = p0 // t.s.ow % t.s.oh * t.s.sh, o = p0 % t.s.ow * t.s.sw
+    if stage.patch:
+        stage_patches(stage, &t.s, x, t.xd, t.xh, t.xw, channels, p0, p1, staged)
+        return staged
+    if stage.size == 0:
+        return x + z * t.xd + y * t.xh + o * t.xw
+    stage_pixels(stage, &t.s, x, t.xd, t.xh, t.xw, channels, p0, staged)
+    return staged if stage.part else staged + o * stage.pixel
+
+
+cdef void multiply_taps(
+    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
+    bint ahead, const real *b, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+) noexcept nogil:
+    """C += A . B as `multiply` of `product.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
+
+    ahead : elements of a row of A are neighbours, and are asked for before their turn; so is C where sums are short
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
+    cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
+    cdef const real *bias = <const real *> finish.col_bias
+    while j0 < cols:
+        i = 0
+        for n in range(tiles):
+            r = shorter + (n < longer)
+            for m in range(r if ahead and j0 == 0 and n + 1 < tiles else 0):
+                fetch_ahead(a + pixel[i + r + m], kc * sizeof(real))
+            for m in range(r if kc <= SHORT and n + 1 < tiles else 0):
+                fetch_ahead(c + (i + r + m) * ldc + j0, min(stripe, cols - j0) * sizeof(real))
+            for m in range(ceil_div(min(stripe, cols - j0), width)):
+                j = j0 + m * width
+                finish.col_bias = at(bias, j)
+                tile_taps(sizeof(real), r, min(width, cols - j), kc, a, pixel + i, tap, b + m * b_tile, width,
+                          c + i * ldc + j, ldc, &finish)
+            i += r
+        j0 += stripe
+        b += stripe // width * b_tile
+
+
+cdef void multiply_turned(
+    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
+    bint ahead, const real *w, Py_ssize_t depth, real *turned, real *c, Py_ssize_t ldc, tile_finish finish,
+) noexcept nogil:
+    """The same with weights as they are, (cols, depth), of which one tile after the other is turned to `turned`."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), n, j, some
+    cdef const real *bias = <const real *> finish.col_bias
+    for n in range(ceil_div(cols, width)):
+        j = n * width
+        some = min(width, cols - j)
+        turn_block(sizeof(real), some, kc, w + j * depth, depth, turned, width)
+        finish.col_bias = at(bias, j)
+        multiply_taps(rows, some, kc, a, pixel, tap, ahead, <const real *> turned, 0, c + j, ldc, finish)
 
 
 cdef void block(
-    const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *panel,
+    const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *staged,
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
     """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile.
 
-    w is (oc, K) if it is to be turned, else repacked.
+    w is (oc, K) if it is to be turned, else it was.
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.oh * t.s.ow
-    cdef Py_ssize_t k0 = 0, k1, lda = t.leading, tile, o
-    cdef real *staged = panel + t.panel
+    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1, c0 = 0, c1
     cdef real *turned = staged + t.staged
-    cdef const real *a = panel
+    cdef real *c = out + p0 * t.s.oc + o0
+    cdef Py_ssize_t *pixel = <Py_ssize_t *> (turned + t.turned)
+    cdef const Py_ssize_t *tap
+    cdef const real *a
     cdef tile_finish finish = t.finish
-    if t.staged:
-        stage_pixels(stage, &t.s, x, t.xd, t.xh, t.xw, p0 // plane, p0 % plane // t.s.ow, staged)
+    finish.col_bias = at(bias, o0)
+    find_pixels(stage, &t.s, p0, p1, pixel)
     while True:
-        k1 = min(k0 + t.kc, t.depth)
-        if t.flat:
-            a = x + p0 * t.xw + k0
-            lda = t.xw
-        elif t.staged:
-            copy_patches(stage, &t.s, <const real *> staged, k0, k1, p0, p1, panel, t.leading)
-        else:
-            pack_rows(&t.s, x, t.xd, t.xh, t.xw, k0, k1, p0, p1, panel, t.leading)
-        finish.accumulate = k0 > 0
-        finish.clamp = t.finish.clamp and k1 == t.depth
-        if t.turned:
-            for tile in range(ceil_div(o1 - o0, width)):
-                o = o0 + tile * width
-                turn_block(sizeof(real), min(width, o1 - o), k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
-                finish.col_bias = at(bias, o)
-                multiply_pixels(False, p1 - p0, min(width, o1 - o), k1 - k0, a, lda, <const real *> turned,
-                                out + p0 * t.s.oc + o, t.s.oc, &finish)
-        else:
-            finish.col_bias = at(bias, o0)
-            multiply(p1 - p0, o1 - o0, k1 - k0, a, lda, w + o0 * t.depth + k0 * width, width, NULL,
-                     t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
-        k0 = k1
-        if k0 >= t.depth:
+        c1 = min(c0 + stage.channels, t.icg)
+        a = seen(t, stage, x + c0, c1 - c0, p0, p1, staged)
+        while True:
+            k1 = min(k0 + t.kc, c1 * taps)
+            tap = stage.tap + k0 - c0 * taps
+            finish.accumulate = k0 > 0
+            finish.clamp = t.finish.clamp and k1 == t.depth
+            if t.turned:
+                multiply_turned(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, w + o0 * t.depth + k0, t.depth,
+                                turned, c, t.s.oc, finish)
+            else:
+                multiply_taps(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, w + o0 * t.depth + k0 * width,
+                              t.depth * width, c, t.s.oc, finish)
+            k0 = k1
+            if k0 >= c1 * taps:
+                break
+        c0 = c1
+        if c0 >= t.icg:
             return
 
 
 cdef Py_ssize_t weights_size(const ConvShape *s, size_t size) noexcept nogil:
-    """Elements of the repacked weights."""
+    """Elements of the turned weights."""
     return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
 
 
-cdef void repack_tile(const ConvShape *s, const real *w, real *to, Py_ssize_t lanes) noexcept nogil:
-    """to[(tap, c)][lane] = w[lane][c][tap] for one tile, with zeros in the lanes beyond `lanes`."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = s.kd * s.kh * s.kw, icg = s.ic // s.groups
-    cdef Py_ssize_t depth = icg * taps, k0 = 0, k, c = 0, tap = 0, lane, some
-    cdef real turned[TURNED * WIDEST]
-    while k0 < depth:
-        some = min(<Py_ssize_t> TURNED, depth - k0)
-        turn_block(sizeof(real), lanes, some, w + k0, depth, turned, width)
-        for k in range(some):
-            for lane in range(lanes, width):
-                turned[k * width + lane] = 0
-            memcpy(to + (tap * icg + c) * width, turned + k * width, width * sizeof(real))
-            tap += 1
-            if tap == taps:
-                tap = 0
-                c += 1
-        k0 += some
-
-
-cdef void repack_weights(const ConvShape *s, const real *w, real *packed, int threads) noexcept nogil:
+cdef void turn_weights(const ConvShape *s, const real *w, real *packed, int threads) noexcept nogil:
     """The weights of all groups, a tile of output channels at a time."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
     for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
-        repack_tile(s, w + (i // tiles * ocg + i % tiles * width) * depth, packed + i * depth * width,
-                    min(width, ocg - i % tiles * width))
+        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
+                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, packed + i * depth * width, width)
 
 
 cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
@@ -132,25 +181,25 @@ cdef void one_item(const Task *t, const StageLast *stage, Item item, const real 
 
 
 def packed_layout(tuple geometry):
-    """The repacked weights depend on nothing but the weights."""
+    """The turned weights depend on nothing but the weights."""
     return ()
 
 
 def packed_size(tuple geometry, real like):
-    """Elements that the repacked weights take, of the type of `like`."""
+    """Elements that the turned weights take, of the type of `like`."""
     cdef ConvShape s
     read_shape(&s, geometry)
     return weights_size(&s, sizeof(real))
 
 
 def pack(tuple geometry, weight, real[:] packed, int threads):
-    """Repack the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
+    """Turn the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
     cdef ConvShape s
     cdef const real *ws = <const real *> first_of(weight)
     read_shape(&s, geometry)
     if packed.shape[0]:
         with nogil:
-            repack_weights(&s, ws, &packed[0], threads)
+            turn_weights(&s, ws, &packed[0], threads)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -165,36 +214,33 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
-    cdef char *lines
+    cdef char *taps
     cdef char *memory
     begin(&t, geometry, &x, lo, hi, True)
-    plan_blocks(&t, size, TILE_ROWS, False, tile_width(size), threads)
-    table = t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
-    lines = <char *> malloc(table)
-    if lines == NULL:
+    plan(&t, &stage, size, threads)
+    table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
+    taps = <char *> malloc(table)
+    if taps == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
-    t.leading = round_up(t.kc * size, LINE) // size + LINE // size      # not a power of two: all cache sets
-    t.panel = 0 if t.flat else round_up(t.block * t.leading, LINE)
-    t.staged = 0
-    if plan_rows(&t, size, &stage, <Py_ssize_t *> lines):
-        t.staged = round_up(stage.deep * stage.depth + lanes_of(size), LINE)
+    fill_taps(&stage, &t.s, <Py_ssize_t *> taps)
+    t.staged = round_up(stage.size, LINE)
     t.turned = 0
-    if packed is None and t.depth == t.icg and t.n * t.blocks == 1:      # weights are read once, and lie in this order
-        t.turned = t.kc * tile_width(size)
+    if packed is None and t.n * t.blocks == 1:      # weights are read once
+        t.turned = round_up(t.kc * tile_width(size), LINE)
     elif packed is None:
         shared = round_up(weights_size(&t.s, size), LINE)
-    each = t.panel + t.staged + t.turned
+    each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:
-        free(lines)
+        free(taps)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
     with nogil:
         if t.turned:
             us = <const real *> w.data
         elif shared:
-            repack_weights(&t.s, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, <const real *> w.data, scratch, threads)
             us = scratch
         run(&t, &stage, <const real *> x.data, us, bs, <real *> out.data, scratch + shared, each, threads)
     free(memory)
-    free(lines)
+    free(taps)

@@ -1,104 +1,147 @@
-"""The input under a block of output pixels of few channels, channels last, staged without borders.
+"""The input under a block of output pixels, channels last, so that every tap reads it without borders.
 
-    a staged row     . . c0 c1 c2 c0 c1 c2 c0 c1 c2 ...      zeros, then the channels of a group of one pixel after the
-                         ^^^^^^^^^^^^^^^^^                   other: what a pixel sees of a row through taps that are
-                         one line of a patch                 neighbours is one line of kw * icg elements
+    a staged row     . . c0 c1 c2 c0 c1 c2 c0 c1 c2 ...      zeros, then some channels of one pixel after the other
 
-A patch is copied line by line, by whole vectors, wherever in the padded image it lies; `pack_rows` asks of each line
-what of it is inside, which for three channels takes longer than the product.
+What a pixel sees through a tap lies at the sum of two distances: that of the pixel from the first one of the block, and
+that of the tap from the first one. A table of each is all that the product needs; nothing is copied once a tap. Without
+padding it reads the image in the same way. Where taps are so far apart, or pixels, that a stage would hold more than
+all taps of all pixels, it holds these:
+
+    patches          tap 0 of pixel 0: c0 c1 c2, tap 1: c0 c1 c2, ...
+
+Channels are staged a few at a time, next to each other: in images of many, neighbouring pixels meet in few sets of the
+cache. K counts (c, kd, kh, kw), as the weights lie.
 """
 
-from fastconv._kernels.pack cimport clip, copy_run, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.shape cimport ConvShape, real
 
-cdef extern from "copy.h" nogil:
-    void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
-
-
 cdef struct StageLast:
+    Py_ssize_t channels                 # that a stage holds at most
     Py_ssize_t cols, rows, deep         # columns (pixels), rows and depths of the padded image under a block
     Py_ssize_t pixel, row, depth        # from one pixel, row, depth to the next, in elements
-    Py_ssize_t run, lines               # elements of a line, and lines of a patch
-    Py_ssize_t *line                    # of each line, its distance from the first one
+    bint part                           # blocks are parts of one row of output, and stages of columns
+    Py_ssize_t patch                    # from one patch to the next, if it holds patches
+    Py_ssize_t size                     # elements; none where the image is read
+    Py_ssize_t *tap                     # of each k of the channels, its distance from the first one
 
 
-cdef inline bint plan_stage_last(
-    StageLast *t, const ConvShape *s, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t most,
+cdef inline Py_ssize_t under(
+    Py_ssize_t outputs, Py_ssize_t stride, Py_ssize_t taps, Py_ssize_t dilation,
 ) noexcept nogil:
-    """For blocks of at most `planes` output planes and `rows` rows; whether the stage takes `most` elements or less.
+    """Elements of an axis that so many outputs see."""
+    return (outputs - 1) * stride + (taps - 1) * dilation + 1
 
-    `table` has an item for each tap.
-    """
-    cdef Py_ssize_t a, i, j, n = 0, step = s.kw if s.dw == 1 else 1
-    t.pixel = s.ic // s.groups
-    t.cols = (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1
-    t.rows = (rows - 1) * s.sh + (s.kh - 1) * s.dh + 1
-    t.deep = (planes - 1) * s.sd + (s.kd - 1) * s.dd + 1
-    if <double> t.cols * t.rows * t.deep * t.pixel > most:
-        return False
-    t.row = t.cols * t.pixel
-    t.depth = t.rows * t.row
-    t.run = step * t.pixel
-    t.lines = s.kd * s.kh * s.kw // step
-    t.line = table
-    for a in range(s.kd):
-        for i in range(s.kh):
-            for j in range(s.kw // step):
-                t.line[n] = a * s.dd * t.depth + i * s.dh * t.row + j * s.dw * t.pixel
-                n += 1
-    return True
+
+cdef inline Py_ssize_t over(Py_ssize_t n, Py_ssize_t stride, Py_ssize_t taps, Py_ssize_t dilation) noexcept nogil:
+    """Outputs of an axis that see no more than n elements."""
+    cdef Py_ssize_t rest = n - under(1, stride, taps, dilation)
+    return rest // stride + 1 if rest >= 0 else 0
+
+
+cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t most) noexcept nogil:
+    """Pixels of the largest block that sees at most so many: whole planes, whole rows of one, or a part of a row."""
+    cdef Py_ssize_t deep = under(1, s.sd, s.kd, s.dd), rows = under(1, s.sh, s.kh, s.dh)
+    cdef Py_ssize_t cols = under(s.ow, s.sw, s.kw, s.dw), y = min(over(most // (deep * cols), s.sh, s.kh, s.dh), s.oh)
+    if y == 0:
+        return over(most // (deep * rows), s.sw, s.kw, s.dw)
+    if y < s.oh:
+        return y * s.ow
+    return max(over(most // (under(s.oh, s.sh, s.kh, s.dh) * cols), s.sd, s.kd, s.dd), 1) * s.oh * s.ow
+
+
+cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    return (
+        s.pd == s.ph == s.pw == 0 and under(s.od, s.sd, s.kd, s.dd) <= s.id
+        and under(s.oh, s.sh, s.kh, s.dh) <= s.ih and under(s.ow, s.sw, s.kw, s.dw) <= s.iw
+    )
+
+
+cdef inline void size_stage(
+    StageLast *t, const ConvShape *s, Py_ssize_t channels, Py_ssize_t pixels, bint part,
+) noexcept nogil:
+    """What a stage of so many channels under blocks of so many pixels, which may be parts of rows, holds."""
+    t.channels, t.part, t.patch = channels, part, 0
+    t.cols = under(min(pixels, s.ow) if part else s.ow, s.sw, s.kw, s.dw)
+    t.rows = under(1 if part else min(s.oh, (pixels + s.ow - 2) // s.ow + 1), s.sh, s.kh, s.dh)
+    t.deep = under(min(ceil_div(pixels, s.oh * s.ow), s.od), s.sd, s.kd, s.dd)
+    t.pixel, t.row, t.depth = channels, t.cols * channels, t.rows * t.cols * channels
+    t.size = t.deep * t.depth
+
+
+cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
+    """`table` has an item for each tap of each channel of a stage."""
+    cdef Py_ssize_t c, a, i, j, n = 0
+    t.tap = table
+    for c in range(t.channels):
+        for a in range(s.kd):
+            for i in range(s.kh):
+                for j in range(s.kw):
+                    if t.patch:
+                        table[n] = n % (s.kd * s.kh * s.kw) * t.channels + c
+                    else:
+                        table[n] = a * s.dd * t.depth + i * s.dh * t.row + j * s.dw * t.pixel + c
+                    n += 1
+
+
+cdef inline void find_pixels(const StageLast *t, const ConvShape *s, Py_ssize_t p0, Py_ssize_t p1,
+                             Py_ssize_t *to) noexcept nogil:
+    """Where the first tap of each of a block's pixels lies, from the first one of the block on."""
+    cdef Py_ssize_t plane = s.oh * s.ow, p = p0, i, n, first, step = t.patch if t.patch else s.sw * t.pixel
+    while p < p1:                       # the rest of a row
+        n = p1 - p if t.patch else min(s.ow - p % s.ow, p1 - p)
+        first = (p - p0) * t.patch
+        if not t.patch:
+            first = ((p // plane - p0 // plane) * s.sd * t.depth + (p // s.ow % s.oh - p0 // s.ow % s.oh) * s.sh * t.row
+                     + (p % s.ow - p0 % s.ow) * step)
+        for i in range(n):
+            to[i] = first + i * step
+        to += n
+        p += n
 
 
 cdef inline void stage_pixels(
-    const StageLast *t, const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw, Py_ssize_t z0,
-    Py_ssize_t y0, real *to,
+    const StageLast *t, const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
+    Py_ssize_t channels, Py_ssize_t p0, real *to,
 ) noexcept nogil:
-    """What the output pixels from row y0 of plane z0 on see; x is a group's first channel, of unit stride along c."""
-    cdef Py_ssize_t a, r, z, y, col, lo = clip(s.pw, 0, t.cols), hi = clip(s.iw + s.pw, lo, t.cols)
+    """What the block from pixel p0 on sees of some channels; x is the first one, of unit stride."""
+    cdef Py_ssize_t a, r, z, y, col, z0 = p0 // (s.oh * s.ow), y0 = p0 // s.ow % s.oh
+    cdef Py_ssize_t before = s.pw - (p0 % s.ow * s.sw if t.part else 0)
+    cdef Py_ssize_t lo = clip(before, 0, t.cols), hi = clip(s.iw + before, lo, t.cols)
     cdef const real *row
     for a in range(t.deep):
         z = z0 * s.sd - s.pd + a
         for r in range(t.rows):
             y = y0 * s.sh - s.ph + r
             if 0 <= z < s.id and 0 <= y < s.ih:
-                row = x + z * xd + y * xh - s.pw * xw
+                row = x + z * xd + y * xh - before * xw
                 zeros(to, lo * t.pixel)
                 if xw == t.pixel:
                     copy_run(to + lo * t.pixel, row + lo * xw, (hi - lo) * xw, 1)
                 else:
                     for col in range(lo, hi):
-                        copy_run(to + col * t.pixel, row + col * xw, t.pixel, 1)
+                        copy_run(to + col * t.pixel, row + col * xw, channels, 1)
                 zeros(to + hi * t.pixel, (t.cols - hi) * t.pixel)
             else:
                 zeros(to, t.row)
             to += t.row
 
 
-cdef inline void copy_patches(
-    const StageLast *t, const ConvShape *s, const real *stage, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0,
-    Py_ssize_t p1, real *panel, Py_ssize_t leading,
+cdef inline void stage_patches(
+    const StageLast *t, const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
+    Py_ssize_t channels, Py_ssize_t p0, Py_ssize_t p1, real *to,
 ) noexcept nogil:
-    """panel[p - p0][k - k0] = tap k of pixel p, as `pack_rows`, from the stage of the block that begins at p0.
-
-    Up to a vector less one element beyond a row of the panel is written, too.
-    """
-    cdef Py_ssize_t plane = s.oh * s.ow, z0 = p0 // plane, z = z0, y0 = (p0 - z * plane) // s.ow, y = y0
-    cdef Py_ssize_t o = p0 - z * plane - y * s.ow, _p, n, k, first = k0 // t.run, end
-    cdef const real *patch
-    for _p in range(p1 - p0):
-        patch = stage + (z - z0) * s.sd * t.depth + (y - y0) * s.sh * t.row + o * s.sw * t.pixel
-        k = k0
-        n = first
-        while k < k1:
-            end = min((n + 1) * t.run, k1)
-            copy_runs(sizeof(real), panel + k - k0, patch + t.line[n] + k - n * t.run, 1, end - k, 0)
-            k = end
-            n += 1
-        panel += leading
-        o += 1
-        if o == s.ow:
-            o = 0
-            y += 1
-            if y == s.oh:
-                y = 0
-                z += 1
+    """All taps of the pixels [p0, p1)."""
+    cdef Py_ssize_t plane = s.oh * s.ow, p, a, i, j, z, y, o
+    for p in range(p0, p1):
+        for a in range(s.kd):
+            z = p // plane * s.sd - s.pd + a * s.dd
+            for i in range(s.kh):
+                y = p % plane // s.ow * s.sh - s.ph + i * s.dh
+                for j in range(s.kw):
+                    o = p % s.ow * s.sw - s.pw + j * s.dw
+                    if 0 <= z < s.id and 0 <= y < s.ih and 0 <= o < s.iw:
+                        copy_run(to, x + z * xd + y * xh + o * xw, channels, 1)
+                    else:
+                        zeros(to, channels)
+                    to += t.channels
