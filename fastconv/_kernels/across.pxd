@@ -1,75 +1,179 @@
-"""Products of small maps: lanes along output channels, so that the pixels of a map need not fill vectors.
+"""Products with lanes along output channels: their pixels lie anywhere, and need not fill vectors.
 
     7 x 7 pixels are three vectors of 16 and one:       channels are 32, 32, ...
     o [  16  ][  16  ][  16  ][1       ]                pixel [  32 channels  ][  32 channels  ] ...
 
-Rows of the tile are pixels then, as in `direct_last.pyx`, but of a panel of columns, neighbours in each step of k; its
-columns are output channels, of weights turned to (k, channel) a tile at a time, or beforehand. Until the last products
-the sums of a tile's channels lie turned in their own place in the output. The order of every sum is that of `multiply`.
+Rows of the tile are pixels then, as in `direct_last.pyx`. What a pixel sees through a tap lies at the sum of two
+distances, which two tables hold: in the image, where no tap sees padding, or in a stage, a padded copy of what a block
+of pixels sees of some channels. Nothing is copied once a tap, whatever the stride. The tile's columns are output
+channels, of weights turned to (k, channel) a tile at a time, or beforehand; sums lie (tile, pixel, channel) in a buffer
+until they are complete, and are turned then.
 """
 
-from libc.string cimport memcpy
-
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.product cimport round_up
-from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.product cimport LINE, Task, round_up, share_blocks, split_channels
+from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_across, tile_finish, tile_width
+from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    SMALL = 128     # pixels, beyond which little is gained: 1x1 and 3x3 layers on maps of 4x4 to 14x14, 2026-11-25
-    TURNING = 7     # pixels whose products take as long as turning a weight of float, half of double: the same
+    KC = 256                # products of a block of K, about
+    SMALL = 128             # pixels up to which threads share the channels, and 1x1 layers gain
+    LEAST = 32              # pixels of a block
+    STAGED_BYTES = 524288   # of the stage of a block, at most
+    SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
+    TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
+    WRITING = 6             # products in whose time a sum is turned
+    COPYING = 12            # output channels for which columns are copied in the time of their products
+    WAYS = 8                # of a set of an L1 cache: lines of so many channels fit
+    SET_ELEMENTS = 512      # from one element to the next in the same set, of the larger type
 
 
-cdef inline bint wastes_lanes(Py_ssize_t pixels, Py_ssize_t channels, size_t size) noexcept nogil:
-    """Whether idle lanes of pixels would cost more than those of channels and turning the weights."""
-    cdef Py_ssize_t lanes = lanes_of(size), turning = TURNING * <Py_ssize_t> size // 4
-    return pixels <= SMALL and (pixels + turning) * round_up(channels, lanes) <= round_up(pixels, lanes) * channels
+cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
+    """Channels that are staged at a time."""
+    cdef Py_ssize_t icg = s.ic // s.groups, depth = icg * s.kd * s.kh * s.kw
+    return ceil_div(icg, max((depth + KC // 2) // KC, 1))
 
 
-cdef inline void multiply_pixels(
-    bint by_k, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, Py_ssize_t ldx, const real *b,
-    real *c, Py_ssize_t ldc, const tile_finish *finish,
+cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whole rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for few."""
+    cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, rows
+    cdef Py_ssize_t sums = max(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST)
+    cdef Py_ssize_t most = STAGED_BYTES // size // max(channels_of(s), 1) // ((s.kd - 1) * s.dd + 1)
+    rows = most // ((s.ow - 1) * s.sw + wide)
+    if rows >= high and sums >= s.ow:
+        return min((rows - high) // s.sh + 1, sums // s.ow) * s.ow
+    if most // high < wide + LEAST * s.sw:
+        return 0
+    return min((most // high - wide) // s.sw + 1, sums)
+
+
+cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning."""
+    cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4, copying = COPYING
+    if s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0:
+        copying = 0
+        if pixels > SMALL:
+            return False
+    return (
+        most_pixels(s, size) > 0 < depth
+        and (<double> pixels * (depth + WRITING) + turning * depth) * ceil_div(channels, lanes)
+        <= <double> (channels + copying) * depth * ceil_div(pixels, lanes)
+    )
+
+
+cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    return (
+        s.pd == s.ph == s.pw == 0 and (s.od - 1) * s.sd + (s.kd - 1) * s.dd < s.id
+        and (s.oh - 1) * s.sh + (s.kh - 1) * s.dh < s.ih and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw
+    )
+
+
+cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Split the work: few pixels by channels, since each block of them meets all weights."""
+    cdef Py_ssize_t most = most_pixels(&t.s, size), width = tile_width(size)
+    cdef bint small = t.pixels <= SMALL
+    t.channels = channels_of(&t.s)
+    t.kc = t.channels * (t.depth // t.icg)
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 2), 1))
+    share_blocks(t, TILE_ROWS, most, True, width, 1 if small else threads)
+    if small:
+        split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), width)
+
+
+cdef inline Py_ssize_t across_table(const Task *t) noexcept nogil:
+    """Items of the tables that `find_across` fills."""
+    return stage_table(&t.s) + t.channels * (t.depth // t.icg) + t.block
+
+
+cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
+    """Where each k and each pixel of a block lies, from the first ones on; every block starts a row, or is part of one."""
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes, k, p, tap
+    cdef Py_ssize_t dc = t.xc, dd = t.xd, dh = t.xh
+    t.row, t.spot = table + stage_table(&t.s), table + stage_table(&t.s) + t.channels * taps
+    t.staged = 0
+    if not sees_no_padding(&t.s) or t.icg > WAYS and t.xc % SET_ELEMENTS == 0:
+        t.fine = t.s
+        t.fine.sd = t.fine.sh = t.fine.sw = 1
+        planes, rows = min(ceil_div(t.block, plane), t.s.od), min(ceil_div(t.block, t.s.ow), t.s.oh)
+        columns = min(t.block, t.s.ow)
+        plan_stage(&t.stage, &t.fine, size, table, (planes - 1) * t.s.sd + 1, (rows - 1) * t.s.sh + 1,
+                   (columns - 1) * t.s.sw + 1, STAGED_BYTES)
+        dc, dd, dh = t.stage.channel, t.stage.depth, t.stage.cols
+        t.staged = round_up(t.channels * dc, LINE)
+    for k in range(t.channels * taps):
+        tap = k % taps
+        t.row[k] = (k // taps * dc + tap // (t.s.kh * t.s.kw) * t.s.dd * dd + tap // t.s.kw % t.s.kh * t.s.dh * dh
+                    + tap % t.s.kw * t.s.dw)
+    for p in range(t.block):
+        t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
+    t.panel = round_up(t.block * round_up(t.part if t.kc < t.depth else 1, tile_width(size)), LINE)
+
+
+cdef inline void multiply_tiles(
+    const Task *t, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *row,
+    const real *b, real *sums, const tile_finish *finish,
 ) noexcept nogil:
-    """c[pixel][channel] (+)= patch of the pixel * b[k][channel] for the channels of a tile at most.
-
-    x is [k][pixel] or, unless `by_k`, [pixel][k].
-    """
+    """sums[pixel][channel] (+)= x[spot of the pixel + row[k]] * b[k][channel] for the channels of a tile at most."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
     cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
     for n in range(tiles):
         r = shorter + (n < longer)
-        if by_k:
-            tile_across(sizeof(real), r, channels, kc, x + i, ldx, b, width, c + i * ldc, ldc, finish)
-        else:
-            tile(sizeof(real), r, channels, kc, x + i * ldx, ldx, b, width, c + i * ldc, ldc, finish)
+        tile_taps(sizeof(real), r, channels, kc, x, t.spot + i, row, b, width, sums + i * width, width, finish)
         i += r
 
 
-cdef inline void multiply_across(
-    Py_ssize_t channels, Py_ssize_t pixels, Py_ssize_t kc, const real *w, const real *packed, Py_ssize_t depth,
-    const real *x, Py_ssize_t ldx, real *turned, real *out, bint last, tile_finish finish,
+cdef inline void multiply_block(
+    const Task *t, Py_ssize_t c0, Py_ssize_t k0, Py_ssize_t k1, const real *x, const real *w, const real *packed,
+    const real *bias, real *out, real *sums, Py_ssize_t pixels, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """out[channel][pixel] (+)= w[channel][k] * x[k][pixel], where k is one of `kc` of `depth`.
+    """Products [k0, k1) of a block of pixels, at which `out` starts, with output channels [o0, o1).
+
+    x : channel c0 of the image or the stage
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), some, o = o0
+    cdef real *turned = sums + t.panel
+    cdef const real *b = turned
+    cdef tile_finish finish = t.finish
+    finish.accumulate = k0 > 0
+    finish.clamp = t.finish.clamp and k1 == t.depth
+    while o < o1:
+        some = min(width, o1 - o)
+        finish.col_bias = at(bias, o)
+        if packed == NULL:
+            turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
+        else:
+            b = packed + o * t.depth + k0 * width
+        multiply_tiles(t, pixels, some, k1 - k0, x, t.row + k0 - c0 * (t.depth // t.icg), b, sums, &finish)
+        if k1 == t.depth:
+            turn_block(sizeof(real), pixels, some, sums, width, out + o * t.pixels, t.pixels)
+        if t.kc < t.depth:
+            sums += pixels * width
+        o += some
+
+
+cdef inline void multiply_across(
+    const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out, real *scratch,
+    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
+) noexcept nogil:
+    """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, packed, bias and out start.
 
     packed : tiles of the weights, turned beforehand, or NULL
-    turned : room for the weights of a tile or its sums
-    last : there are no more products to come
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), o = 0, some
-    cdef const real *bias = <const real *> finish.row_bias
-    cdef const real *b = turned
-    finish.row_bias = NULL
-    while o < channels:
-        some = min(width, channels - o)
-        if packed == NULL:
-            turn_block(sizeof(real), some, kc, w + o * depth, depth, turned, width)
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, c0 = 0, c1, k0 = 0, k1
+    cdef Py_ssize_t z = p0 // plane * t.s.sd, y = p0 % plane // t.s.ow * t.s.sh, left = p0 % t.s.ow * t.s.sw
+    cdef const real *a = scratch
+    while c0 < t.icg:
+        c1 = min(c0 + t.channels, t.icg)
+        if t.staged:
+            stage_block(&t.stage, &t.fine, x + c0 * t.xc, t.xc, t.xd, t.xh, c1 - c0, z, y, left, scratch)
         else:
-            b = packed + o * depth
-        finish.col_bias = at(bias, o)
-        multiply_pixels(True, pixels, some, kc, x, ldx, b, out + o * pixels, some, &finish)
-        if last:
-            turn_block(sizeof(real), pixels, some, <const real *> (out + o * pixels), some, turned, pixels)
-            memcpy(out + o * pixels, turned, some * pixels * sizeof(real))
-        o += some
+            a = x + c0 * t.xc + z * t.xd + y * t.xh + left
+        while k0 < c1 * taps:
+            k1 = min(k0 + t.kc, c1 * taps)
+            multiply_block(t, c0, k0, k1, a, w, packed, bias, out + p0, scratch + t.staged, p1 - p0, o0, o1)
+            k0 = k1
+        c0 = c1

@@ -36,9 +36,12 @@ cdef struct Task:
     Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
+    Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
+    Py_ssize_t channels                             # that are staged at a time, where lanes are output channels
+    ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
     tile_finish finish
 
 
@@ -90,16 +93,23 @@ cdef inline void split_channels(Task *t, Py_ssize_t parts, Py_ssize_t unit) noex
 cdef inline void plan_blocks(
     Task *t, size_t size, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
-    """Split K evenly, then pixels so that a panel fits and threads share the blocks evenly; channels if it must.
+    """Split K evenly, then pixels so that a panel fits."""
+    t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
+    share_blocks(t, unit, max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit, rows, channel_unit,
+                 threads)
 
-    Blocks are a multiple of `unit` pixels, or with `rows` whole rows if one is not more than a panel. Those of wider
+
+cdef inline void share_blocks(
+    Task *t, Py_ssize_t unit, Py_ssize_t most, bint rows, Py_ssize_t channel_unit, int threads,
+) noexcept nogil:
+    """Split pixels into blocks of at most `most` so that threads share them evenly; channels if it must.
+
+    Blocks are a multiple of `unit` pixels, or with `rows` whole rows if one is not more than `most`. Those of wider
     rows are parts of one, those of volumes parts of a plane, or whole planes. Where blocks of whole units would leave a
     thread much more pixels than another (two vectors and one of a 7 x 7 map), every thread takes all pixels for a part
     of the channels.
     """
-    cdef Py_ssize_t most, spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted, parts
-    t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
-    most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
+    cdef Py_ssize_t spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted, parts
     if rows and t.s.ow <= most:
         unit, most = t.s.ow, most // t.s.ow * t.s.ow
     t.span = t.pixels if t.s.od == 1 or plane <= most else plane

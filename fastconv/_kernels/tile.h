@@ -141,12 +141,12 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
  * stays in registers. Sums of `chain` products are added up in `total`. Rows of A are `lda` apart and elements of one
  * `lak`, or they are where `pixel` and `tap` say; rows of B are `ldb` apart, or at `at`. */
 static ALWAYS_INLINE void run(
-    const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
+    const ptrdiff_t rows, const ptrdiff_t nv, const int by_tap, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     ptrdiff_t lak, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b, ptrdiff_t ldb,
     const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish)
 {
     const ELEMENT *seen[TILE_ROWS];
-    if (pixel)
+    if (by_tap)
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) seen[i] = a + pixel[i];
     vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
@@ -157,12 +157,12 @@ static ALWAYS_INLINE void run(
         EACH_VECTOR IN_REGISTER(acc[i][j]);
         for (ptrdiff_t k = k0; k < k1; k++) {
             const ELEMENT *row = at ? b + at[k] : b + k * ldb;
-            const ptrdiff_t ak = pixel ? tap[k] : k * lak;
+            const ptrdiff_t ak = by_tap ? tap[k] : k * lak;
             vec right[TILE_VECTORS];
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                 right[j] = *(const vec *)(row + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
-                const ELEMENT left = pixel ? seen[i][ak] : a[i * lda + ak];
+                const ELEMENT left = by_tap ? seen[i][ak] : a[i * lda + ak];
                 UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                     acc[i][j] += left * right[j];
                 KEEP_ORDER();
@@ -215,9 +215,9 @@ static ALWAYS_INLINE void run(
 #else
 #define TWO_VECTORS (cols > LANES)
 #endif
-#define ROWS(n, lda, lak, pixel, tap, ldb, at) case n: \
-        if (TWO_VECTORS) run(n, TILE_VECTORS, cols, kc, a, lda, lak, pixel, tap, b, ldb, at, c, ldc, finish); \
-        else run(n, 1, cols, kc, a, lda, lak, pixel, tap, b, ldb, at, c, ldc, finish); \
+#define ROWS(n, by_tap, lda, lak, pixel, tap, ldb, at) case n: \
+        if (TWO_VECTORS) run(n, TILE_VECTORS, by_tap, cols, kc, a, lda, lak, pixel, tap, b, ldb, at, c, ldc, finish); \
+        else run(n, 1, by_tap, cols, kc, a, lda, lak, pixel, tap, b, ldb, at, c, ldc, finish); \
         return;
 #define EACH_ROWS(...) \
     switch (rows) { \
@@ -228,26 +228,26 @@ static NEVER_INLINE void PASTE(tile, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(lda, 1, NULL, NULL, ldb, NULL)
+    EACH_ROWS(0, lda, 1, NULL, NULL, ldb, NULL)
 }
 #ifndef NARROW
 static NEVER_INLINE void PASTE(tile_at, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(lda, 1, NULL, NULL, 0, at)
+    EACH_ROWS(0, lda, 1, NULL, NULL, 0, at)
 }
 static NEVER_INLINE void PASTE(tile_across, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb,
     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(1, lda, NULL, NULL, ldb, NULL)
+    EACH_ROWS(0, 1, lda, NULL, NULL, ldb, NULL)
 }
 static NEVER_INLINE void PASTE(tile_taps, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap,
     const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 {
-    EACH_ROWS(0, 0, pixel, tap, ldb, NULL)
+    EACH_ROWS(1, 0, 0, pixel, tap, ldb, NULL)
 }
 #endif
 #undef EACH_ROWS
