@@ -22,11 +22,14 @@ cdef enum:
     KC = 256                # products of a block of K, about
     SMALL = 128             # pixels up to which threads share the channels, and 1x1 layers gain
     LEAST = 32              # pixels of a block
+    MOST = 1024             # and about as many at most, rows of whose sums stay in cache until they are turned
+    WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGED_BYTES = 524288   # of the stage of a block, at most
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
-    WRITING = 6             # products in whose time a sum is turned
-    COPYING = 12            # output channels for which columns are copied in the time of their products
+    WRITING = 16            # products in whose time a sum is turned
+    COPYING = 16            # output channels for which columns are staged and copied in the time of their products
+    STAGING = 4             # the same if they are not copied
     WAYS = 8                # of a set of an L1 cache: lines of so many channels fit
     SET_ELEMENTS = 512      # from one element to the next in the same set, of the larger type
 
@@ -34,13 +37,13 @@ cdef enum:
 cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
     """Channels that are staged at a time."""
     cdef Py_ssize_t icg = s.ic // s.groups, depth = icg * s.kd * s.kh * s.kw
-    return ceil_div(icg, max((depth + KC // 2) // KC, 1))
+    return ceil_div(icg, max(ceil_div(depth, KC), 1))
 
 
 cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """Whole rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for few."""
     cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, rows
-    cdef Py_ssize_t sums = max(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST)
+    cdef Py_ssize_t sums = max(min(SUM_BYTES // size // max(s.oc // s.groups, 1), <Py_ssize_t> MOST), <Py_ssize_t> LEAST)
     cdef Py_ssize_t most = STAGED_BYTES // size // max(channels_of(s), 1) // ((s.kd - 1) * s.dd + 1)
     rows = most // ((s.ow - 1) * s.sw + wide)
     if rows >= high and sums >= s.ow:
@@ -50,10 +53,18 @@ cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept
     return min((most // high - wide) // s.sw + 1, sums)
 
 
+cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
+    cdef Py_ssize_t lanes = lanes_of(size)
+    return (s.kd * s.kh * s.kw > 1 and s.ow >= 2 * lanes
+            and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
+
+
 cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning."""
     cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4, copying = COPYING
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
+    cdef Py_ssize_t copying = STAGING if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size) else COPYING
     if s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0:
         copying = 0
         if pixels > SMALL:
@@ -78,7 +89,7 @@ cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nog
     cdef bint small = t.pixels <= SMALL
     t.channels = channels_of(&t.s)
     t.kc = t.channels * (t.depth // t.icg)
-    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 2), 1))
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC), 1))
     share_blocks(t, TILE_ROWS, most, True, width, 1 if small else threads)
     if small:
         split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), width)

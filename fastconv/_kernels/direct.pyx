@@ -9,7 +9,9 @@ vectors; those of small maps are rows instead (`across.pxd`).
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.across cimport across_table, find_across, multiply_across, plan_across, wastes_lanes
+from fastconv._kernels.across cimport (
+    across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
+)
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (
@@ -30,7 +32,6 @@ cdef enum:
     IN_PLACE = 128           # output channels up to which rows a plane apart cost less than a panel: peers.py, 1x1
     WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
     SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
-    WASTED = 16              # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
@@ -40,13 +41,6 @@ cdef inline bint read_in_place(const Task *t) noexcept nogil:
     Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
     """
     return t.flat and t.ocg <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
-
-
-cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
-    cdef Py_ssize_t lanes = lanes_of(size)
-    return (t.depth > t.icg and t.s.ow >= 2 * lanes
-            and (round_up(t.s.ow, lanes) - t.s.ow) * WASTED <= t.s.ow)
 
 
 cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
@@ -67,7 +61,7 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
         planes = min(ceil_div(t.block, plane), t.s.od)
         if plan_stage(&t.stage, &t.s, size, table, planes, rows, across, STAGE_BYTES // size // channels):
             t.staged = round_up(channels * t.stage.channel + tile_width(size), LINE)
-            if rows_are_vectors(t, size):
+            if rows_are_vectors(&t.s, size):
                 t.row = table + stage_table(&t.s)
                 t.left = t.panel = 0
                 for k in range(t.depth):
@@ -249,7 +243,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         plan_across(&t, size, threads)
         table = across_table(&t)
     else:
-        plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t, size), TILE_ROWS, threads)
+        plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
         table = stage_table(&t.s) + t.depth
     table = round_up(table * sizeof(Py_ssize_t), LINE)
     memory = <char *> malloc(table + LINE)
