@@ -11,11 +11,11 @@ until they are complete, and are turned then.
 """
 
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.product cimport LINE, Task, round_up, share_blocks, split_channels
+from fastconv._kernels.product cimport LINE, Task, divide, round_up, split_channels
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_taps, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_finish, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -86,11 +86,12 @@ cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
 cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Split the work: few pixels by channels, since each block of them meets all weights."""
     cdef Py_ssize_t most = most_pixels(&t.s, size), width = tile_width(size)
+    cdef Py_ssize_t unit = t.s.ow if t.s.ow <= most else TILE_ROWS
     cdef bint small = t.pixels <= SMALL
     t.channels = channels_of(&t.s)
     t.kc = t.channels * (t.depth // t.icg)
-    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC), 1))
-    share_blocks(t, TILE_ROWS, most, True, width, 1 if small else threads)
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + CHUNK), 1))        # whole channels, but of many taps
+    divide(t, most // unit * unit, unit, width, 1 if small else threads)
     if small:
         split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), width)
 

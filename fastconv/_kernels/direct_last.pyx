@@ -10,14 +10,18 @@ from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.product cimport LINE, Item, Task, begin, item_at, items, plan_blocks, round_up
+from fastconv._kernels.product cimport LINE, Item, Task, begin, divide, item_at, items, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
-from fastconv._kernels.stage_last cimport StageLast, find_pixels, plan_stage_last, stage_patches, stage_pixels
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_taps, tile_width
+from fastconv._kernels.stage_last cimport (
+    StageLast, fill_taps, find_pixels, most_pixels, size_stage, stage_patches, stage_pixels
+)
+from fastconv._kernels.tile cimport TILE_ROWS, fetch_ahead, tile_finish, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    KC = 256            # products of a block of K, about
+    PANEL_BYTES = 262144
+    STAGE_BYTES = 262144
+    KC = 288            # products of a block of K, about
     LEAST_CHANNELS = 16     # that are staged at a time
     STRIPE_BYTES = 16384    # weights that stay in L1
     SHORT = 128         # products of a sum so short that writing C counts: at least
@@ -31,18 +35,32 @@ cdef bint sees_no_padding(const ConvShape *s) noexcept nogil:
     )
 
 
-cdef void plan_depth(Task *t, Py_ssize_t *channels) noexcept nogil:
-    """Channels of a stage, and products of a block of K, of which a stage has one or a few."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw
-    cdef Py_ssize_t few = max(ceil_div(t.icg, max(ceil_div(t.depth, KC), 1)), LEAST_CHANNELS)
-    channels[0] = ceil_div(t.icg, max(ceil_div(t.icg, few), 1))
-    t.kc = channels[0] * taps
-    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 8), 1))
+cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
+    """Products of a block of K, channels of a stage, which has one such block or a few, and its pixels."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels, most
+    channels = max(ceil_div(t.icg, max(ceil_div(t.depth, KC), 1)), LEAST_CHANNELS)
+    channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
+    t.kc = channels * taps
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + KC // 16), 1))
+    most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
+    size_stage(stage, &t.s, channels, most)
+    if sees_no_padding(&t.s):
+        stage.pixel, stage.row, stage.depth = t.xw, t.xh, t.xd
+        stage.size = 0
+    elif stage.size > most * taps * channels:
+        stage.patch = taps * channels
+    else:
+        most = max(most_pixels(&t.s, STAGE_BYTES // size // max(channels, 1)), TILE_ROWS)
+    divide(t, most // TILE_ROWS * TILE_ROWS, TILE_ROWS, tile_width(size), threads)
+    if stage.patch:
+        stage.size = stage.patch * t.block
+    elif stage.size:
+        size_stage(stage, &t.s, channels, t.block)
 
 
 cdef inline void multiply_seen(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
-    const real *b, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+    const real *b, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, bint ahead, tile_finish finish,
 ) noexcept nogil:
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
@@ -54,6 +72,8 @@ cdef inline void multiply_seen(
         for n in range(tiles):
             r = shorter + (n < longer)
             j = j0
+            for m in range(r if ahead and j0 == 0 and n + 1 < tiles else 0):
+                fetch_ahead(a + pixel[i + r + m], kc * sizeof(real))
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 finish.col_bias = at(col_bias, j)
                 tile_taps(sizeof(real), r, min(width, cols - j), kc, a, pixel + i, tap, b + m * b_tile, width,
@@ -73,7 +93,7 @@ cdef void block(
     w is (oc, K) if it is to be turned, else repacked.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.oh * t.s.ow, taps = t.s.kd * t.s.kh * t.s.kw
-    cdef Py_ssize_t k0 = 0, k1, c0 = 0, c1, z0 = p0 // plane, y0 = p0 % plane // t.s.ow, o, tile
+    cdef Py_ssize_t k0 = 0, k1, c0 = 0, c1, o, tile
     cdef real *turned = staged + t.staged
     cdef Py_ssize_t *pixel = <Py_ssize_t *> (turned + t.turned)
     cdef const real *a = staged
@@ -84,9 +104,10 @@ cdef void block(
         if stage.patch:
             stage_patches(stage, &t.s, x + c0, t.xd, t.xh, t.xw, c1 - c0, p0, p1, staged)
         elif stage.size:
-            stage_pixels(stage, &t.s, x + c0, t.xd, t.xh, t.xw, c1 - c0, z0, y0, staged)
+            stage_pixels(stage, &t.s, x + c0, t.xd, t.xh, t.xw, c1 - c0, p0, staged)
+            a = staged if stage.part else staged + p0 % t.s.ow * t.s.sw * stage.pixel
         else:
-            a = x + c0 + z0 * t.s.sd * t.xd + y0 * t.s.sh * t.xh
+            a = x + c0 + p0 // plane * t.s.sd * t.xd + p0 // t.s.ow % t.s.oh * t.s.sh * t.xh + p0 % t.s.ow * t.s.sw * t.xw
         while True:
             k1 = min(k0 + t.kc, c1 * taps)
             finish.accumulate = k0 > 0
@@ -97,11 +118,11 @@ cdef void block(
                     turn_block(sizeof(real), min(width, o1 - o), k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
                     finish.col_bias = at(bias, o)
                     multiply_seen(p1 - p0, min(width, o1 - o), k1 - k0, a, pixel, stage.tap + k0 - c0 * taps,
-                                  <const real *> turned, 0, out + p0 * t.s.oc + o, t.s.oc, finish)
+                                  <const real *> turned, 0, out + p0 * t.s.oc + o, t.s.oc, taps == 1, finish)
             else:
                 finish.col_bias = at(bias, o0)
                 multiply_seen(p1 - p0, o1 - o0, k1 - k0, a, pixel, stage.tap + k0 - c0 * taps,
-                              w + o0 * t.depth + k0 * width, t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, finish)
+                              w + o0 * t.depth + k0 * width, t.depth * width, out + p0 * t.s.oc + o0, t.s.oc, taps == 1, finish)
             k0 = k1
             if k0 >= c1 * taps:
                 break
@@ -174,20 +195,19 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef StageLast stage
-    cdef Py_ssize_t size = sizeof(real), each, shared = 0, table, channels
+    cdef Py_ssize_t size = sizeof(real), each, shared = 0, table
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
     cdef char *lines
     cdef char *memory
     begin(&t, geometry, &x, lo, hi, True)
-    plan_blocks(&t, size, TILE_ROWS, False, tile_width(size), threads)
-    plan_depth(&t, &channels)
-    table = channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
+    plan(&t, &stage, size, threads)
+    table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
     lines = <char *> malloc(table)
     if lines == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
-    plan_stage_last(&stage, &t.s, <Py_ssize_t *> lines, channels, t.block, sees_no_padding(&t.s), t.xd, t.xh, t.xw)
+    fill_taps(&stage, &t.s, <Py_ssize_t *> lines)
     t.staged = round_up(stage.size, LINE)
     t.turned = 0
     if packed is None and t.n * t.blocks == 1:      # weights are read once

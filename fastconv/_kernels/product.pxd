@@ -94,25 +94,26 @@ cdef inline void split_channels(Task *t, Py_ssize_t parts, Py_ssize_t unit) noex
 cdef inline void plan_blocks(
     Task *t, size_t size, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
-    """Split K evenly, then pixels so that a panel fits."""
-    t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
-    share_blocks(t, unit, max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit, rows, channel_unit,
-                 threads)
+    """Split K evenly, then pixels so that a panel fits and threads share the blocks evenly; channels if it must.
 
-
-cdef inline void share_blocks(
-    Task *t, Py_ssize_t unit, Py_ssize_t most, bint rows, Py_ssize_t channel_unit, int threads,
-) noexcept nogil:
-    """Split pixels into blocks of at most `most` so that threads share them evenly; channels if it must.
-
-    Blocks are a multiple of `unit` pixels, or with `rows` whole rows if one is not more than `most`. Those of wider
+    Blocks are a multiple of `unit` pixels, or with `rows` whole rows if one is not more than a panel. Those of wider
     rows are parts of one, those of volumes parts of a plane, or whole planes. Where blocks of whole units would leave a
     thread much more pixels than another (two vectors and one of a 7 x 7 map), every thread takes all pixels for a part
     of the channels.
     """
-    cdef Py_ssize_t spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted, parts
+    cdef Py_ssize_t most
+    t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
+    most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
     if rows and t.s.ow <= most:
         unit, most = t.s.ow, most // t.s.ow * t.s.ow
+    divide(t, most, unit, channel_unit, threads)
+
+
+cdef inline void divide(
+    Task *t, Py_ssize_t most, Py_ssize_t unit, Py_ssize_t channel_unit, int threads,
+) noexcept nogil:
+    """Pixels into blocks of at most `most`, of whole units, that threads share evenly; channels if it must."""
+    cdef Py_ssize_t spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted, parts
     t.span = t.pixels if t.s.od == 1 or plane <= most else plane
     if t.s.ow > most:
         t.span = t.s.ow

@@ -20,37 +20,58 @@ cdef struct StageLast:
     Py_ssize_t channels                 # that a stage holds at most
     Py_ssize_t cols, rows, deep         # columns (pixels), rows and depths of the padded image under a block
     Py_ssize_t pixel, row, depth        # from one pixel, row, depth to the next, in elements
+    bint part                           # blocks are parts of one row of output, and stages of columns
     Py_ssize_t patch                    # from one patch to the next, if it holds patches
     Py_ssize_t size                     # elements; none where the image is read
     Py_ssize_t *tap                     # of each k of the channels, its distance from the first one
 
 
-cdef inline void plan_stage_last(
-    StageLast *t, const ConvShape *s, Py_ssize_t *table, Py_ssize_t channels, Py_ssize_t pixels, bint inside,
-    Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
-) noexcept nogil:
-    """For blocks of `pixels`; `table` has an item for each tap of `channels`, `inside` says that no tap sees padding."""
-    cdef Py_ssize_t planes = min(ceil_div(pixels, s.oh * s.ow), s.od), c, a, i, j, n = 0
-    cdef Py_ssize_t rows = min(s.oh, (pixels + s.ow - 2) // s.ow + 1), taps = s.kd * s.kh * s.kw
+cdef inline Py_ssize_t under(Py_ssize_t outputs, Py_ssize_t stride, Py_ssize_t taps, Py_ssize_t dilation) noexcept nogil:
+    """Elements of an axis that so many outputs see."""
+    return (outputs - 1) * stride + (taps - 1) * dilation + 1
+
+
+cdef inline Py_ssize_t over(Py_ssize_t n, Py_ssize_t stride, Py_ssize_t taps, Py_ssize_t dilation) noexcept nogil:
+    """Outputs of an axis that see no more than n elements."""
+    cdef Py_ssize_t rest = n - under(1, stride, taps, dilation)
+    return rest // stride + 1 if rest >= 0 else 0
+
+
+cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t most) noexcept nogil:
+    """Pixels of the largest block that sees at most so many: whole planes, whole rows of one, or a part of a row."""
+    cdef Py_ssize_t deep = under(1, s.sd, s.kd, s.dd), rows = under(1, s.sh, s.kh, s.dh)
+    cdef Py_ssize_t cols = under(s.ow, s.sw, s.kw, s.dw), y = min(over(most // (deep * cols), s.sh, s.kh, s.dh), s.oh)
+    if y == 0:
+        return over(most // (deep * rows), s.sw, s.kw, s.dw)
+    if y < s.oh:
+        return y * s.ow
+    return max(over(most // (under(s.oh, s.sh, s.kh, s.dh) * cols), s.sd, s.kd, s.dd), 1) * s.oh * s.ow
+
+
+cdef inline void size_stage(StageLast *t, const ConvShape *s, Py_ssize_t channels, Py_ssize_t pixels) noexcept nogil:
+    """What a stage of blocks of so many pixels holds."""
     t.channels = channels
-    t.cols = (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1
-    t.rows = (rows - 1) * s.sh + (s.kh - 1) * s.dh + 1
-    t.deep = (planes - 1) * s.sd + (s.kd - 1) * s.dd + 1
+    t.part = pixels < s.ow
+    t.cols = under(min(pixels, s.ow), s.sw, s.kw, s.dw)
+    t.rows = under(min(s.oh, (pixels + s.ow - 2) // s.ow + 1), s.sh, s.kh, s.dh)
+    if t.part:
+        t.rows = under(1, s.sh, s.kh, s.dh)
+    t.deep = under(min(ceil_div(pixels, s.oh * s.ow), s.od), s.sd, s.kd, s.dd)
     t.pixel, t.row, t.depth = channels, t.cols * channels, t.rows * t.cols * channels
     t.size = t.deep * t.depth
     t.patch = 0
-    if inside:
-        t.pixel, t.row, t.depth, t.size = xw, xh, xd, 0
-    elif <double> t.cols * t.rows * t.deep > <double> pixels * taps:
-        t.patch = taps * channels
-        t.size = pixels * t.patch
+
+
+cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
+    """`table` has an item for each tap of each channel of a stage."""
+    cdef Py_ssize_t c, a, i, j, n = 0
     t.tap = table
-    for c in range(channels):
+    for c in range(t.channels):
         for a in range(s.kd):
             for i in range(s.kh):
                 for j in range(s.kw):
                     if t.patch:
-                        table[n] = n % taps * channels + c
+                        table[n] = n % (s.kd * s.kh * s.kw) * t.channels + c
                     else:
                         table[n] = a * s.dd * t.depth + i * s.dh * t.row + j * s.dw * t.pixel + c
                     n += 1
@@ -58,35 +79,35 @@ cdef inline void plan_stage_last(
 
 cdef inline void find_pixels(const StageLast *t, const ConvShape *s, Py_ssize_t p0, Py_ssize_t p1,
                              Py_ssize_t *to) noexcept nogil:
-    """Where the first tap of each of a block's pixels lies, from the start of the stage or of the block's rows on."""
-    cdef Py_ssize_t plane = s.oh * s.ow, z = p0 // plane, y = p0 % plane // s.ow, o = p0 % plane % s.ow, i, z0 = z, y0 = y
-    for i in range(p1 - p0):
-        if t.patch:
-            to[i] = i * t.patch
-            continue
-        to[i] = (z - z0) * s.sd * t.depth + (y - y0) * s.sh * t.row + o * s.sw * t.pixel
-        o += 1
-        if o == s.ow:
-            o = 0
-            y += 1
-            if y == s.oh:
-                y = 0
-                z += 1
+    """Where the first tap of each of a block's pixels lies, from the first one of the block on."""
+    cdef Py_ssize_t plane = s.oh * s.ow, p = p0, i, n, first, step = t.patch if t.patch else s.sw * t.pixel
+    while p < p1:                       # the rest of a row
+        n = p1 - p if t.patch else min(s.ow - p % s.ow, p1 - p)
+        first = (p - p0) * t.patch
+        if not t.patch:
+            first = ((p // plane - p0 // plane) * s.sd * t.depth + (p // s.ow % s.oh - p0 // s.ow % s.oh) * s.sh * t.row
+                     + (p % s.ow - p0 % s.ow) * step)
+        for i in range(n):
+            to[i] = first + i * step
+        to += n
+        p += n
 
 
 cdef inline void stage_pixels(
     const StageLast *t, const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
-    Py_ssize_t channels, Py_ssize_t z0, Py_ssize_t y0, real *to,
+    Py_ssize_t channels, Py_ssize_t p0, real *to,
 ) noexcept nogil:
-    """What the output pixels from row y0 of plane z0 on see of some channels; x is the first one, of unit stride."""
-    cdef Py_ssize_t a, r, z, y, col, lo = clip(s.pw, 0, t.cols), hi = clip(s.iw + s.pw, lo, t.cols)
+    """What the block from pixel p0 on sees of some channels; x is the first one, of unit stride."""
+    cdef Py_ssize_t a, r, z, y, col, z0 = p0 // (s.oh * s.ow), y0 = p0 // s.ow % s.oh
+    cdef Py_ssize_t before = s.pw - (p0 % s.ow * s.sw if t.part else 0)
+    cdef Py_ssize_t lo = clip(before, 0, t.cols), hi = clip(s.iw + before, lo, t.cols)
     cdef const real *row
     for a in range(t.deep):
         z = z0 * s.sd - s.pd + a
         for r in range(t.rows):
             y = y0 * s.sh - s.ph + r
             if 0 <= z < s.id and 0 <= y < s.ih:
-                row = x + z * xd + y * xh - s.pw * xw
+                row = x + z * xd + y * xh - before * xw
                 zeros(to, lo * t.pixel)
                 if xw == t.pixel:
                     copy_run(to + lo * t.pixel, row + lo * xw, (hi - lo) * xw, 1)
