@@ -13,10 +13,15 @@ until they are complete, and are turned then.
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport LINE, Task, divide, round_up, split_channels
 from fastconv._kernels.shape cimport ConvShape, at, real
+from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_finish, tile_taps, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_finish, tile_some, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
+
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
 
 cdef enum:
     KC = 256                # products of a block of K, about
@@ -101,6 +106,12 @@ cdef inline Py_ssize_t across_table(const Task *t) noexcept nogil:
     return stage_table(&t.s) + t.channels * (t.depth // t.icg) + t.block
 
 
+cdef inline Py_ssize_t across_scratch(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Elements of a thread's scratch."""
+    cdef Py_ssize_t items = sights_table(t.block, t.kc) if t.ordered else 0
+    return t.staged + t.panel + t.ordered + t.turned + round_up(items * <Py_ssize_t> sizeof(Py_ssize_t), LINE) // size
+
+
 cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """Where each k and each pixel of a block lies, from the first ones on; every block starts a row, or is part of one."""
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes, k, p, tap
@@ -123,31 +134,70 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
     for p in range(t.block):
         t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
     t.panel = round_up(t.block * round_up(t.part if t.kc < t.depth else 1, tile_width(size)), LINE)
+    t.ordered = 0
+    if taps <= CHUNK:
+        t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
+        if t.kc == t.channels * taps and not sees_no_padding(&t.s):
+            t.ordered = round_up(t.block * tile_width(size), LINE)
 
 
 cdef inline void multiply_tiles(
-    const Task *t, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *row,
-    const real *b, real *sums, const tile_finish *finish,
+    Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *spot, const Py_ssize_t *tap,
+    const real *b, const Py_ssize_t *at, real *sums, const tile_finish *finish,
 ) noexcept nogil:
-    """sums[pixel][channel] (+)= x[spot of the pixel + row[k]] * b[k][channel] for the channels of a tile at most."""
+    """sums[pixel][channel] (+)= x[spot[pixel] + tap[k]] * b[k][channel] for the channels of a tile at most.
+
+    at : where each k is in b, or NULL if all are there
+    """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
     cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
     for n in range(tiles):
         r = shorter + (n < longer)
-        tile_taps(sizeof(real), r, channels, kc, x, t.spot + i, row, b, width, sums + i * width, width, finish)
+        if at == NULL:
+            tile_taps(sizeof(real), r, channels, kc, x, spot + i, tap, b, width, sums + i * width, width, finish)
+        else:
+            tile_some(sizeof(real), r, channels, kc, x, spot + i, tap, b, at, sums + i * width, width, finish)
         i += r
 
 
+cdef inline void multiply_kinds(
+    const Task *t, const Sights *sights, Py_ssize_t channels, Py_ssize_t kc, const real *x, const real *b, real *sums,
+    tile_finish finish,
+) noexcept nogil:
+    """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first
+    for kind in range(sights.kinds):
+        first = sights.start[kind]
+        finish.chain = max(chain // plane * sights.seen[kind], 1)
+        multiply_tiles(sights.start[kind + 1] - first, channels, kc // plane * sights.seen[kind], x,
+                       sights.spot + first, sights.tap + kind * sights.most, b, sights.weight + kind * sights.most,
+                       sums + first * width, &finish)
+
+
+cdef inline void write_sums(
+    const Task *t, const Sights *sights, Py_ssize_t pixels, Py_ssize_t channels, const real *sums, real *ordered,
+    real *out,
+) noexcept nogil:
+    """out[channel][pixel] = sums[pixel][channel], which are in the order of `sights` unless there is one kind."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), p
+    if sights.kinds > 1:
+        for p in range(pixels):
+            copy_rows(sizeof(real), ordered + sights.order[p] * width, 0, sums + p * width, 0, 1, width)
+        sums = ordered
+    turn_block(sizeof(real), pixels, channels, sums, width, out, t.pixels)
+
+
 cdef inline void multiply_block(
-    const Task *t, Py_ssize_t c0, Py_ssize_t k0, Py_ssize_t k1, const real *x, const real *w, const real *packed,
-    const real *bias, real *out, real *sums, Py_ssize_t pixels, Py_ssize_t o0, Py_ssize_t o1,
+    const Task *t, const Sights *sights, Py_ssize_t c0, Py_ssize_t k0, Py_ssize_t k1, const real *x, const real *w,
+    const real *packed, const real *bias, real *out, real *sums, Py_ssize_t pixels, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
     """Products [k0, k1) of a block of pixels, at which `out` starts, with output channels [o0, o1).
 
     x : channel c0 of the image or the stage
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), some, o = o0
-    cdef real *turned = sums + t.panel
+    cdef real *ordered = sums + t.panel
+    cdef real *turned = ordered + t.ordered
     cdef const real *b = turned
     cdef tile_finish finish = t.finish
     finish.accumulate = k0 > 0
@@ -159,9 +209,13 @@ cdef inline void multiply_block(
             turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
         else:
             b = packed + o * t.depth + k0 * width
-        multiply_tiles(t, pixels, some, k1 - k0, x, t.row + k0 - c0 * (t.depth // t.icg), b, sums, &finish)
+        if sights.kinds > 1 and all_finite(b, k1 - k0, some, width):
+            multiply_kinds(t, sights, some, k1 - k0, x, b, sums, finish)
+        else:
+            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, t.row + k0 - c0 * (t.depth // t.icg), b, NULL, sums,
+                           &finish)
         if k1 == t.depth:
-            turn_block(sizeof(real), pixels, some, sums, width, out + o * t.pixels, t.pixels)
+            write_sums(t, sights, pixels, some, <const real *> sums, ordered, out + o * t.pixels)
         if t.kc < t.depth:
             sums += pixels * width
         o += some
@@ -178,6 +232,17 @@ cdef inline void multiply_across(
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, c0 = 0, c1, k0 = 0, k1
     cdef Py_ssize_t z = p0 // plane * t.s.sd, y = p0 % plane // t.s.ow * t.s.sh, left = p0 % t.s.ow * t.s.sw
     cdef const real *a = scratch
+    cdef real *sums = scratch + t.staged
+    cdef Sights sights
+    sights.kinds = 1
+    sights.spot = t.spot
+    if t.ordered:
+        place_sights(&sights, <Py_ssize_t *> (sums + t.panel + t.ordered + t.turned), t.block, t.kc)
+        if sort_pixels(&sights, &t.s, p0, p1, t.spot):
+            list_taps(&sights, &t.s, t.row, t.channels * t.s.kd, tile_width(sizeof(real)))
+        else:
+            sights.kinds = 1
+            sights.spot = t.spot
     while c0 < t.icg:
         c1 = min(c0 + t.channels, t.icg)
         if t.staged:
@@ -186,6 +251,6 @@ cdef inline void multiply_across(
             a = x + c0 * t.xc + z * t.xd + y * t.xh + left
         while k0 < c1 * taps:
             k1 = min(k0 + t.kc, c1 * taps)
-            multiply_block(t, c0, k0, k1, a, w, packed, bias, out + p0, scratch + t.staged, p1 - p0, o0, o1)
+            multiply_block(t, &sights, c0, k0, k1, a, w, packed, bias, out + p0, sums, p1 - p0, o0, o1)
             k0 = k1
         c0 = c1

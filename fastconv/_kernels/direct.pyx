@@ -10,7 +10,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.across cimport (
-    across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
+    across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
@@ -255,10 +255,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     else:
         find_across(&t, size, <Py_ssize_t *> memory)
         if packed is None and t.n * t.blocks == 1:
-            t.turned = t.kc * tile_width(size)
+            t.turned = round_up(t.kc * tile_width(size), LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
-    each = t.staged + t.panel + t.turned
+    each = across_scratch(&t, size) if t.across else t.staged + t.panel
     scratch = <char *> malloc((shared + each * threads) * size + LINE)
     if scratch == NULL:
         free(memory)
