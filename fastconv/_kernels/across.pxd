@@ -10,7 +10,7 @@ channels, of weights turned to (k, channel) a tile at a time, or beforehand; sum
 until they are complete, and are turned then.
 """
 
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.product cimport LINE, Task, divide, round_up, split_channels
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
@@ -48,7 +48,7 @@ cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
 cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """Whole rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for few."""
     cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, rows
-    cdef Py_ssize_t sums = max(min(SUM_BYTES // size // max(s.oc // s.groups, 1), <Py_ssize_t> MOST), <Py_ssize_t> LEAST)
+    cdef Py_ssize_t sums = clip(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST, MOST)
     cdef Py_ssize_t most = STAGED_BYTES // size // max(channels_of(s), 1) // ((s.kd - 1) * s.dd + 1)
     rows = most // ((s.ow - 1) * s.sw + wide)
     if rows >= high and sums >= s.ow:
@@ -113,7 +113,7 @@ cdef inline Py_ssize_t across_scratch(const Task *t, Py_ssize_t size) noexcept n
 
 
 cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
-    """Where each k and each pixel of a block lies, from the first ones on; every block starts a row, or is part of one."""
+    """Where each k and each pixel of a block lies, from the first ones on; blocks start a row, or are part of one."""
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes, k, p, tap
     cdef Py_ssize_t dc = t.xc, dd = t.xd, dh = t.xh
     t.row, t.spot = table + stage_table(&t.s), table + stage_table(&t.s) + t.channels * taps
@@ -143,35 +143,46 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
 
 cdef inline void multiply_tiles(
     Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *spot, const Py_ssize_t *tap,
-    const real *b, const Py_ssize_t *at, real *sums, const tile_finish *finish,
+    const real *b, const Py_ssize_t *weight, real *sums, const tile_finish *finish,
 ) noexcept nogil:
     """sums[pixel][channel] (+)= x[spot[pixel] + tap[k]] * b[k][channel] for the channels of a tile at most.
 
-    at : where each k is in b, or NULL if all are there
+    weight : where each k is in b, or NULL if all are there
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
     cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
     for n in range(tiles):
         r = shorter + (n < longer)
-        if at == NULL:
+        if weight == NULL:
             tile_taps(sizeof(real), r, channels, kc, x, spot + i, tap, b, width, sums + i * width, width, finish)
         else:
-            tile_some(sizeof(real), r, channels, kc, x, spot + i, tap, b, at, sums + i * width, width, finish)
+            tile_some(sizeof(real), r, channels, kc, x, spot + i, tap, b, weight, sums + i * width, width, finish)
         i += r
 
 
 cdef inline void multiply_kinds(
-    const Task *t, const Sights *sights, Py_ssize_t channels, Py_ssize_t kc, const real *x, const real *b, real *sums,
-    tile_finish finish,
+    const Task *t, const Sights *sights, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *tap,
+    const real *b, real *sums, tile_finish finish,
 ) noexcept nogil:
     """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first
-    for kind in range(sights.kinds):
-        first = sights.start[kind]
-        finish.chain = max(chain // plane * sights.seen[kind], 1)
-        multiply_tiles(sights.start[kind + 1] - first, channels, kc // plane * sights.seen[kind], x,
-                       sights.spot + first, sights.tap + kind * sights.most, b, sights.weight + kind * sights.most,
+    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first, some
+    cdef bint finite
+    multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, sums, &finish)
+    if finish.clamp:                    # the sum, if not what was done to it
+        finite = all_finite(b, kc, channels, width)
+    else:
+        finite = all_finite(<const real *> sums, 1, channels, width)
+    if not finite:
+        first = sights.start[1]
+        multiply_tiles(sights.start[sights.kinds] - first, channels, kc, x, sights.spot + first, tap, b, NULL,
                        sums + first * width, &finish)
+        return
+    for kind in range(1, sights.kinds):
+        first, some = sights.start[kind], sights.start[kind + 1] - sights.start[kind]
+        finish.chain = max(chain // plane * sights.seen[kind], <Py_ssize_t> 1)
+        multiply_tiles(some, channels, kc // plane * sights.seen[kind], x, sights.spot + first,
+                       sights.tap + kind * sights.most, b, sights.weight + kind * sights.most, sums + first * width,
+                       &finish)
 
 
 cdef inline void write_sums(
@@ -199,6 +210,7 @@ cdef inline void multiply_block(
     cdef real *ordered = sums + t.panel
     cdef real *turned = ordered + t.ordered
     cdef const real *b = turned
+    cdef const Py_ssize_t *tap = t.row + k0 - c0 * (t.depth // t.icg)
     cdef tile_finish finish = t.finish
     finish.accumulate = k0 > 0
     finish.clamp = t.finish.clamp and k1 == t.depth
@@ -209,11 +221,10 @@ cdef inline void multiply_block(
             turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
         else:
             b = packed + o * t.depth + k0 * width
-        if sights.kinds > 1 and all_finite(b, k1 - k0, some, width):
-            multiply_kinds(t, sights, some, k1 - k0, x, b, sums, finish)
+        if sights.kinds > 1:
+            multiply_kinds(t, sights, some, k1 - k0, x, tap, b, sums, finish)
         else:
-            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, t.row + k0 - c0 * (t.depth // t.icg), b, NULL, sums,
-                           &finish)
+            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, tap, b, NULL, sums, &finish)
         if k1 == t.depth:
             write_sums(t, sights, pixels, some, <const real *> sums, ordered, out + o * t.pixels)
         if t.kc < t.depth:

@@ -3,7 +3,7 @@
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
 a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
 vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image take quarter
-vectors; those of small maps are rows instead (`across.pxd`).
+vectors. Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
@@ -15,7 +15,7 @@ from fastconv._kernels.across cimport (
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (
-    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up, split_channels
+    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 )
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -199,10 +199,10 @@ def packed_layout(tuple geometry):
 
 
 def packed_size(tuple geometry, real like):
-    """Elements that packed weights take, of the type of `like`; none where they are used as they are."""
+    """Elements that packed weights take, of the type of `like`."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return turned_size(&s, sizeof(real)) if wastes_lanes(&s, sizeof(real)) else 0
+    return turned_size(&s, sizeof(real))
 
 
 def pack(tuple geometry, weight, real[:] packed, int threads):

@@ -42,7 +42,7 @@ cdef struct Task:
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
     Py_ssize_t channels                             # that are staged at a time, where lanes are output channels
-    Py_ssize_t ordered                              # elements of a tile's sums, if pixels are told apart by what they see
+    Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
     ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
     tile_finish finish
 

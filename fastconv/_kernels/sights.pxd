@@ -5,7 +5,8 @@
                                                      d e e e f      is a run of pixels of its own, with a table of the
                                                      g h h h i      taps it sees
 
-A product with a zero of the padding changes no bit of a sum, unless the weight is infinite or NaN: `all_finite` asks.
+A product with a zero of the padding changes no bit of a sum, unless the weight is infinite or NaN. Then no sum of a
+pixel that sees all taps is finite: that of one tells.
 """
 
 from fastconv._kernels.pack cimport clip, end_inside, first_inside
@@ -13,7 +14,7 @@ from fastconv._kernels.shape cimport ConvShape, real
 
 cdef enum:
     KINDS = 16          # of pixels, at most
-    LEAST_GAIN = 64     # one product in so many must be saved
+    LEAST_GAIN = 40     # one product in so many must be saved
     FEW = 3             # pixels that take no longer than one
 
 
@@ -57,13 +58,26 @@ cdef inline Py_ssize_t kind_of(Sights *t, const ConvShape *s, Py_ssize_t y, Py_s
 
 cdef inline bint sort_pixels(Sights *t, const ConvShape *s, Py_ssize_t p0, Py_ssize_t p1,
                              const Py_ssize_t *spot) noexcept nogil:
-    """Whether kinds are worth being told apart; `spot` has distances in the order of pixels."""
-    cdef Py_ssize_t plane = s.oh * s.ow, pixels = p1 - p0, p, kind, to = 0, cost = 0
-    t.kinds = 0
+    """Whether kinds are worth being told apart; the first one sees all. `spot` has distances in the order of pixels."""
+    cdef Py_ssize_t y = p0 % (s.oh * s.ow) // s.ow, x = p0 % s.ow, pixels = p1 - p0, p, kind, to = 0, cost = 0
+    cdef Py_ssize_t top = first_inside(-s.ph, s.sh), bottom = end_inside((s.kh - 1) * s.dh - s.ph, s.sh, s.ih)
+    cdef Py_ssize_t all = 0, left = first_inside(-s.pw, s.sw), right = end_inside((s.kw - 1) * s.dw - s.pw, s.sw, s.iw)
+    t.kinds = 1
+    t.seen[0] = s.kh * s.kw
+    t.sight[0][0], t.sight[0][1], t.sight[0][2], t.sight[0][3] = 0, s.kh, 0, s.kw
     for p in range(pixels):
-        t.kind[p] = kind_of(t, s, (p0 + p) % plane // s.ow, (p0 + p) % s.ow)
+        t.kind[p] = 0
+        if not (top <= y < bottom and left <= x < right):
+            t.kind[p] = kind_of(t, s, y, x)
         if t.kind[p] == KINDS:
             return False
+        all += t.kind[p] == 0
+        x += 1
+        if x == s.ow:
+            x = 0
+            y = y + 1 if y + 1 < s.oh else 0
+    if all == 0 or (pixels - all) * LEAST_GAIN < pixels:
+        return False
     for kind in range(t.kinds):
         t.start[kind] = to
         for p in range(pixels):
@@ -79,7 +93,7 @@ cdef inline void list_taps(Sights *t, const ConvShape *s, const Py_ssize_t *row,
                            Py_ssize_t width) noexcept nogil:
     """Fill the tables of taps: for `planes` of the kernel, of one channel or more, whose k lie at `row`."""
     cdef Py_ssize_t kind, plane, i, j, n, k
-    for kind in range(t.kinds):
+    for kind in range(1, t.kinds):
         n = kind * t.most
         for plane in range(planes):
             for i in range(t.sight[kind][0], t.sight[kind][1]):
