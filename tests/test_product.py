@@ -3,6 +3,8 @@
 The tiny geometries of `cases.py` mostly fit one block; these cross its borders, which the number of threads moves.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
@@ -124,3 +126,54 @@ def test_images_one_pixel_wide(groups, dtype, cpu_level):
     expected = fastconv.grad.conv2d_weight(x, w.shape, g, groups=groups)
     for operands in ((last, g), (x, g_last), (last, g_last)):
         data.assert_identical(fastconv.grad.conv2d_weight(operands[0], w.shape, operands[1], groups=groups), expected)
+
+
+# name -> (input, weight, keywords): maps of which many pixels see padding, under enough channels
+PADDED = {
+    "rows": ((2, 40, 17, 17), (64, 40, 7, 1), {"padding": (3, 0)}),
+    "columns": ((1, 70, 17, 13), (48, 70, 1, 7), {"padding": (0, 3)}),
+    "both, strided": ((2, 90, 14, 14), (64, 90, 3, 3), {"padding": 1, "stride": 2}),
+    "dilated": ((1, 50, 20, 22), (70, 50, 3, 3), {"padding": 4, "dilation": 4}),
+    "mostly padding": ((1, 60, 5, 6), (64, 60, 3, 3), {"padding": 5, "dilation": 3}),
+    "depth": ((1, 20, 4, 9, 8), (64, 20, 3, 3, 3), {"padding": 1}),
+    "too many kinds": ((1, 9, 12, 12), (64, 9, 7, 7), {"padding": 3}),
+    "groups": ((1, 120, 9, 9), (96, 60, 3, 3), {"padding": 1, "groups": 2}),
+}
+
+
+@pytest.fixture(params=PADDED)
+def padded(request, dtype):
+    """A convolution of a padded map, and its operands."""
+    input, weight, keywords = PADDED[request.param]
+    convolve = getattr(fastconv, f"conv{len(input) - 2}d")
+    return partial(convolve, method="direct", **keywords), data.normal(input, dtype), data.normal(weight, dtype)
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "relu6"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+def test_padding_times_weights_that_are_not_finite(padded, activation, value, cpu_level):
+    """Taps that see padding are left out, but zero times infinity is NaN: of an output channel that has one, outputs
+    beside the padding are what the padded map gives without padding. Others do not change a bit."""
+    convolve, x, w = padded
+    pads = convolve.keywords["padding"]
+    pads = pads if isinstance(pads, tuple) else (pads,) * (x.ndim - 2)
+    explicit = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in pads)))
+    finite = convolve(x, w, activation=activation)
+    w[5, 1, ..., 0, 0], w[-1, -1, ..., -1, -1] = value, value
+    result = convolve(x, w, activation=activation)
+    expected = partial(convolve, padding=0)(explicit, w, activation=activation)
+    for channel in (5, len(w) - 1):
+        np.testing.assert_array_equal(np.isnan(result[:, channel]), np.isnan(expected[:, channel]))
+        np.testing.assert_array_equal(result[:, channel], expected[:, channel])
+    data.assert_identical(np.delete(result, (5, len(w) - 1), 1), np.delete(finite, (5, len(w) - 1), 1))
+
+
+def test_padding_changes_no_bit(padded, cpu_level):
+    """Nor do threads and images, which blocks depend on; prepared weights neither."""
+    convolve, x, w = padded
+    expected = convolve(x, w)
+    options = {key: value for key, value in convolve.keywords.items() if key != "method"}
+    data.assert_identical(fastconv.prepare(w, **options, method="direct")(x), expected)
+    for threads in (2, 3):
+        with fastconv.num_threads(threads):
+            data.assert_identical(convolve(np.concatenate([x, x, x]), w)[-len(x) :], expected)

@@ -1,75 +1,267 @@
-"""Products of small maps: lanes along output channels, so that the pixels of a map need not fill vectors.
+"""Products with lanes along output channels: their pixels lie anywhere, and need not fill vectors.
 
     7 x 7 pixels are three vectors of 16 and one:       channels are 32, 32, ...
     o [  16  ][  16  ][  16  ][1       ]                pixel [  32 channels  ][  32 channels  ] ...
 
-Rows of the tile are pixels then, as in `direct_last.pyx`, but of a panel of columns, neighbours in each step of k; its
-columns are output channels, of weights turned to (k, channel) a tile at a time, or beforehand. Until the last products
-the sums of a tile's channels lie turned in their own place in the output. The order of every sum is that of `multiply`.
+Rows of the tile are pixels then, as in `direct_last.pyx`. What a pixel sees through a tap lies at the sum of two
+distances, which two tables hold: in the image, where no tap sees padding, or in a stage, a padded copy of what a block
+of pixels sees of some channels. Nothing is copied once a tap, whatever the stride. The tile's columns are output
+channels, of weights turned to (k, channel) a tile at a time, or beforehand; sums lie (tile, pixel, channel) in a buffer
+until they are complete, and are turned then.
 """
 
-from libc.string cimport memcpy
-
-from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.product cimport round_up
-from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.product cimport LINE, Task, divide, round_up, split_channels
+from fastconv._kernels.shape cimport ConvShape, at, real
+from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport TILE_ROWS, tile, tile_across, tile_finish, tile_width
+from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_finish, tile_some, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
 cdef enum:
-    SMALL = 128     # pixels, beyond which little is gained: 1x1 and 3x3 layers on maps of 4x4 to 14x14, 2026-11-25
-    TURNING = 7     # pixels whose products take as long as turning a weight of float, half of double: the same
+    KC = 256                # products of a block of K, about
+    SMALL = 128             # pixels up to which threads share the channels, and 1x1 layers gain
+    LEAST = 32              # pixels of a block
+    MOST = 1024             # and about as many at most, rows of whose sums stay in cache until they are turned
+    WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
+    STAGED_BYTES = 524288   # of the stage of a block, at most
+    SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
+    TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
+    WRITING = 16            # products in whose time a sum is turned
+    COPYING = 16            # output channels for which columns are staged and copied in the time of their products
+    STAGING = 4             # the same if they are not copied
+    WAYS = 8                # of a set of an L1 cache: lines of so many channels fit
+    SET_ELEMENTS = 512      # from one element to the next in the same set, of the larger type
 
 
-cdef inline bint wastes_lanes(Py_ssize_t pixels, Py_ssize_t channels, size_t size) noexcept nogil:
-    """Whether idle lanes of pixels would cost more than those of channels and turning the weights."""
-    cdef Py_ssize_t lanes = lanes_of(size), turning = TURNING * <Py_ssize_t> size // 4
-    return pixels <= SMALL and (pixels + turning) * round_up(channels, lanes) <= round_up(pixels, lanes) * channels
+cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
+    """Channels that are staged at a time."""
+    cdef Py_ssize_t icg = s.ic // s.groups, depth = icg * s.kd * s.kh * s.kw
+    return ceil_div(icg, max(ceil_div(depth, KC), 1))
 
 
-cdef inline void multiply_pixels(
-    bint by_k, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, Py_ssize_t ldx, const real *b,
-    real *c, Py_ssize_t ldc, const tile_finish *finish,
+cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whole rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for few."""
+    cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, rows
+    cdef Py_ssize_t sums = clip(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST, MOST)
+    cdef Py_ssize_t most = STAGED_BYTES // size // max(channels_of(s), 1) // ((s.kd - 1) * s.dd + 1)
+    rows = most // ((s.ow - 1) * s.sw + wide)
+    if rows >= high and sums >= s.ow:
+        return min((rows - high) // s.sh + 1, sums // s.ow) * s.ow
+    if most // high < wide + LEAST * s.sw:
+        return 0
+    return min((most // high - wide) // s.sw + 1, sums)
+
+
+cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
+    cdef Py_ssize_t lanes = lanes_of(size)
+    return (s.kd * s.kh * s.kw > 1 and s.ow >= 2 * lanes
+            and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
+
+
+cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning."""
+    cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
+    cdef Py_ssize_t copying = STAGING if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size) else COPYING
+    if s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0:
+        copying = 0
+        if pixels > SMALL:
+            return False
+    return (
+        most_pixels(s, size) > 0 < depth
+        and (<double> pixels * (depth + WRITING) + turning * depth) * ceil_div(channels, lanes)
+        <= <double> (channels + copying) * depth * ceil_div(pixels, lanes)
+    )
+
+
+cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    return (
+        s.pd == s.ph == s.pw == 0 and (s.od - 1) * s.sd + (s.kd - 1) * s.dd < s.id
+        and (s.oh - 1) * s.sh + (s.kh - 1) * s.dh < s.ih and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw
+    )
+
+
+cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Split the work: few pixels by channels, since each block of them meets all weights."""
+    cdef Py_ssize_t most = most_pixels(&t.s, size), width = tile_width(size)
+    cdef Py_ssize_t unit = t.s.ow if t.s.ow <= most else TILE_ROWS
+    cdef bint small = t.pixels <= SMALL
+    t.channels = channels_of(&t.s)
+    t.kc = t.channels * (t.depth // t.icg)
+    t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + CHUNK), 1))        # whole channels, but of many taps
+    divide(t, most // unit * unit, unit, width, 1 if small else threads)
+    if small:
+        split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), width)
+
+
+cdef inline Py_ssize_t across_table(const Task *t) noexcept nogil:
+    """Items of the tables that `find_across` fills."""
+    return stage_table(&t.s) + t.channels * (t.depth // t.icg) + t.block
+
+
+cdef inline Py_ssize_t across_scratch(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Elements of a thread's scratch."""
+    cdef Py_ssize_t items = sights_table(t.block, t.kc) if t.ordered else 0
+    return t.staged + t.panel + t.ordered + t.turned + round_up(items * <Py_ssize_t> sizeof(Py_ssize_t), LINE) // size
+
+
+cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
+    """Where each k and each pixel of a block lies, from the first ones on; blocks start a row, or are part of one."""
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes, k, p, tap
+    cdef Py_ssize_t dc = t.xc, dd = t.xd, dh = t.xh
+    t.row, t.spot = table + stage_table(&t.s), table + stage_table(&t.s) + t.channels * taps
+    t.staged = 0
+    if not sees_no_padding(&t.s) or t.icg > WAYS and t.xc % SET_ELEMENTS == 0:
+        t.fine = t.s
+        t.fine.sd = t.fine.sh = t.fine.sw = 1
+        planes, rows = min(ceil_div(t.block, plane), t.s.od), min(ceil_div(t.block, t.s.ow), t.s.oh)
+        columns = min(t.block, t.s.ow)
+        plan_stage(&t.stage, &t.fine, size, table, (planes - 1) * t.s.sd + 1, (rows - 1) * t.s.sh + 1,
+                   (columns - 1) * t.s.sw + 1, STAGED_BYTES)
+        dc, dd, dh = t.stage.channel, t.stage.depth, t.stage.cols
+        t.staged = round_up(t.channels * dc, LINE)
+    for k in range(t.channels * taps):
+        tap = k % taps
+        t.row[k] = (k // taps * dc + tap // (t.s.kh * t.s.kw) * t.s.dd * dd + tap // t.s.kw % t.s.kh * t.s.dh * dh
+                    + tap % t.s.kw * t.s.dw)
+    for p in range(t.block):
+        t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
+    t.panel = round_up(t.block * round_up(t.part if t.kc < t.depth else 1, tile_width(size)), LINE)
+    t.ordered = 0
+    if taps <= CHUNK:
+        t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
+        if t.kc == t.channels * taps and not sees_no_padding(&t.s):
+            t.ordered = round_up(t.block * tile_width(size), LINE)
+
+
+cdef inline void multiply_tiles(
+    Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *spot, const Py_ssize_t *tap,
+    const real *b, const Py_ssize_t *weight, real *sums, const tile_finish *finish,
 ) noexcept nogil:
-    """c[pixel][channel] (+)= patch of the pixel * b[k][channel] for the channels of a tile at most.
+    """sums[pixel][channel] (+)= x[spot[pixel] + tap[k]] * b[k][channel] for the channels of a tile at most.
 
-    x is [k][pixel] or, unless `by_k`, [pixel][k].
+    weight : where each k is in b, or NULL if all are there
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
     cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
     for n in range(tiles):
         r = shorter + (n < longer)
-        if by_k:
-            tile_across(sizeof(real), r, channels, kc, x + i, ldx, b, width, c + i * ldc, ldc, finish)
+        if weight == NULL:
+            tile_taps(sizeof(real), r, channels, kc, x, spot + i, tap, b, width, sums + i * width, width, finish)
         else:
-            tile(sizeof(real), r, channels, kc, x + i * ldx, ldx, b, width, c + i * ldc, ldc, finish)
+            tile_some(sizeof(real), r, channels, kc, x, spot + i, tap, b, weight, sums + i * width, width, finish)
         i += r
 
 
-cdef inline void multiply_across(
-    Py_ssize_t channels, Py_ssize_t pixels, Py_ssize_t kc, const real *w, const real *packed, Py_ssize_t depth,
-    const real *x, Py_ssize_t ldx, real *turned, real *out, bint last, tile_finish finish,
+cdef inline void multiply_kinds(
+    const Task *t, const Sights *sights, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *tap,
+    const real *b, real *sums, tile_finish finish,
 ) noexcept nogil:
-    """out[channel][pixel] (+)= w[channel][k] * x[k][pixel], where k is one of `kc` of `depth`.
+    """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first, some
+    cdef bint finite
+    multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, sums, &finish)
+    if finish.clamp:                    # the sum, if not what was done to it
+        finite = all_finite(b, kc, channels, width)
+    else:
+        finite = all_finite(<const real *> sums, 1, channels, width)
+    if not finite:
+        first = sights.start[1]
+        multiply_tiles(sights.start[sights.kinds] - first, channels, kc, x, sights.spot + first, tap, b, NULL,
+                       sums + first * width, &finish)
+        return
+    for kind in range(1, sights.kinds):
+        first, some = sights.start[kind], sights.start[kind + 1] - sights.start[kind]
+        finish.chain = max(chain // plane * sights.seen[kind], <Py_ssize_t> 1)
+        multiply_tiles(some, channels, kc // plane * sights.seen[kind], x, sights.spot + first,
+                       sights.tap + kind * sights.most, b, sights.weight + kind * sights.most, sums + first * width,
+                       &finish)
+
+
+cdef inline void write_sums(
+    const Task *t, const Sights *sights, Py_ssize_t pixels, Py_ssize_t channels, const real *sums, real *ordered,
+    real *out,
+) noexcept nogil:
+    """out[channel][pixel] = sums[pixel][channel], which are in the order of `sights` unless there is one kind."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), p
+    if sights.kinds > 1:
+        for p in range(pixels):
+            copy_rows(sizeof(real), ordered + sights.order[p] * width, 0, sums + p * width, 0, 1, width)
+        sums = ordered
+    turn_block(sizeof(real), pixels, channels, sums, width, out, t.pixels)
+
+
+cdef inline void multiply_block(
+    const Task *t, const Sights *sights, Py_ssize_t c0, Py_ssize_t k0, Py_ssize_t k1, const real *x, const real *w,
+    const real *packed, const real *bias, real *out, real *sums, Py_ssize_t pixels, Py_ssize_t o0, Py_ssize_t o1,
+) noexcept nogil:
+    """Products [k0, k1) of a block of pixels, at which `out` starts, with output channels [o0, o1).
+
+    x : channel c0 of the image or the stage
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), some, o = o0
+    cdef real *ordered = sums + t.panel
+    cdef real *turned = ordered + t.ordered
+    cdef const real *b = turned
+    cdef const Py_ssize_t *tap = t.row + k0 - c0 * (t.depth // t.icg)
+    cdef tile_finish finish = t.finish
+    finish.accumulate = k0 > 0
+    finish.clamp = t.finish.clamp and k1 == t.depth
+    while o < o1:
+        some = min(width, o1 - o)
+        finish.col_bias = at(bias, o)
+        if packed == NULL:
+            turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
+        else:
+            b = packed + o * t.depth + k0 * width
+        if sights.kinds > 1:
+            multiply_kinds(t, sights, some, k1 - k0, x, tap, b, sums, finish)
+        else:
+            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, tap, b, NULL, sums, &finish)
+        if k1 == t.depth:
+            write_sums(t, sights, pixels, some, <const real *> sums, ordered, out + o * t.pixels)
+        if t.kc < t.depth:
+            sums += pixels * width
+        o += some
+
+
+cdef inline void multiply_across(
+    const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out, real *scratch,
+    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
+) noexcept nogil:
+    """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, packed, bias and out start.
 
     packed : tiles of the weights, turned beforehand, or NULL
-    turned : room for the weights of a tile or its sums
-    last : there are no more products to come
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), o = 0, some
-    cdef const real *bias = <const real *> finish.row_bias
-    cdef const real *b = turned
-    finish.row_bias = NULL
-    while o < channels:
-        some = min(width, channels - o)
-        if packed == NULL:
-            turn_block(sizeof(real), some, kc, w + o * depth, depth, turned, width)
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, c0 = 0, c1, k0 = 0, k1
+    cdef Py_ssize_t z = p0 // plane * t.s.sd, y = p0 % plane // t.s.ow * t.s.sh, left = p0 % t.s.ow * t.s.sw
+    cdef const real *a = scratch
+    cdef real *sums = scratch + t.staged
+    cdef Sights sights
+    sights.kinds = 1
+    sights.spot = t.spot
+    if t.ordered:
+        place_sights(&sights, <Py_ssize_t *> (sums + t.panel + t.ordered + t.turned), t.block, t.kc)
+        if sort_pixels(&sights, &t.s, p0, p1, t.spot):
+            list_taps(&sights, &t.s, t.row, t.channels * t.s.kd, tile_width(sizeof(real)))
         else:
-            b = packed + o * depth
-        finish.col_bias = at(bias, o)
-        multiply_pixels(True, pixels, some, kc, x, ldx, b, out + o * pixels, some, &finish)
-        if last:
-            turn_block(sizeof(real), pixels, some, <const real *> (out + o * pixels), some, turned, pixels)
-            memcpy(out + o * pixels, turned, some * pixels * sizeof(real))
-        o += some
+            sights.kinds = 1
+            sights.spot = t.spot
+    while c0 < t.icg:
+        c1 = min(c0 + t.channels, t.icg)
+        if t.staged:
+            stage_block(&t.stage, &t.fine, x + c0 * t.xc, t.xc, t.xd, t.xh, c1 - c0, z, y, left, scratch)
+        else:
+            a = x + c0 * t.xc + z * t.xd + y * t.xh + left
+        while k0 < c1 * taps:
+            k1 = min(k0 + t.kc, c1 * taps)
+            multiply_block(t, &sights, c0, k0, k1, a, w, packed, bias, out + p0, sums, p1 - p0, o0, o1)
+            k0 = k1
+        c0 = c1

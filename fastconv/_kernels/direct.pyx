@@ -3,17 +3,19 @@
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
 a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
 vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image take quarter
-vectors; those of small maps are rows instead (`across.pxd`).
+vectors. Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.across cimport multiply_across, wastes_lanes
+from fastconv._kernels.across cimport (
+    across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
+)
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (
-    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up, split_channels
+    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 )
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -30,7 +32,6 @@ cdef enum:
     IN_PLACE = 512           # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
     WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
     SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
-    WASTED = 16              # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
@@ -39,22 +40,14 @@ cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
 
     Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
     """
-    return t.flat and not t.across and t.ocg * size <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
-
-
-cdef inline bint rows_are_vectors(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
-    cdef Py_ssize_t lanes = lanes_of(size)
-    return (t.depth > t.icg and not t.across and t.s.ow >= 2 * lanes
-            and (round_up(t.s.ow, lanes) - t.s.ow) * WASTED <= t.s.ow)
+    return t.flat and t.ocg * size <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
 
 
 cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
     cdef Py_ssize_t columns = tile_width(size) if read_in_place(t, size) else t.block, across = t.s.ow, k
-    t.left = 0 if t.across else narrow_columns(size, t.pixels)
-    t.turned = round_up(max(t.kc, t.pixels) * tile_width(size), LINE) if t.across else 0
+    t.left = narrow_columns(size, t.pixels)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
     t.panel = round_up(t.kc * t.leading, LINE)
@@ -66,9 +59,9 @@ cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nog
         if t.span == t.s.ow:            # a block is a row or part of one
             rows, across = 1, min(across, t.block)
         planes = min(ceil_div(t.block, plane), t.s.od)
-        if plan_stage(&t.stage, &t.s, table, planes, rows, across, STAGE_BYTES // size // channels):
+        if plan_stage(&t.stage, &t.s, size, table, planes, rows, across, STAGE_BYTES // size // channels):
             t.staged = round_up(channels * t.stage.channel + tile_width(size), LINE)
-            if rows_are_vectors(t, size):
+            if rows_are_vectors(&t.s, size):
                 t.row = table + stage_table(&t.s)
                 t.left = t.panel = 0
                 for k in range(t.depth):
@@ -118,10 +111,10 @@ cdef void multiply_stage(
 
 
 cdef void block(
-    const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out, real *stage,
-    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
+    const Task *t, const real *x, const real *w, const real *bias, real *out, real *stage, Py_ssize_t p0, Py_ssize_t p1,
+    Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, packed, bias and out start at the group."""
+    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t step = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
@@ -138,12 +131,6 @@ cdef void block(
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
-        if t.across:
-            finish.row_bias = at(bias, o0)
-            multiply_across(o1 - o0, t.pixels, k1 - k0, w + o0 * t.depth + k0,
-                            at(packed, o0 * t.depth + k0 * width), t.depth, <const real *> panel, t.leading,
-                            panel + t.panel, out + o0 * t.pixels, k1 == t.depth, finish)
-            o = o1
         while o < o1:
             count = min(step, o1 - o)
             finish.row_bias = at(bias, o)
@@ -180,46 +167,52 @@ cdef void run(const Task *t, const real *x, const real *w, const real *packed, c
 cdef void one_item(const Task *t, Item item, const real *x, const real *w, const real *packed, const real *bias,
                    real *out, real *scratch) noexcept nogil:
     cdef Py_ssize_t first = item.group * t.ocg
-    block(t, x + item.image * t.xn + item.group * t.icg * t.xc, w + first * t.depth,
-          at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth), at(bias, first),
-          out + (item.image * t.s.oc + first) * t.pixels, scratch, item.p0, item.p1, item.o0, item.o1)
+    x += item.image * t.xn + item.group * t.icg * t.xc
+    w += first * t.depth
+    out += (item.image * t.s.oc + first) * t.pixels
+    if t.across:
+        packed = at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth)
+        multiply_across(t, x, w, packed, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
+    else:
+        block(t, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
-cdef bint turns_weights(const ConvShape *s, size_t size) noexcept nogil:
-    return wastes_lanes(s.od * s.oh * s.ow, s.oc // s.groups, size)
+cdef Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Elements of the weights turned to (group, oc / width, K, width)."""
+    return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
+
+
+cdef void turn_weights(const ConvShape *s, const real *w, real *to, int threads) noexcept nogil:
+    """All of them, a tile of output channels at a time."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
+        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
+                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
 
 
 def packed_layout(tuple geometry):
-    """Weights are packed for small maps alone, and then depend on nothing but the weights."""
+    """Weights are packed where lanes are channels alone, and then depend on nothing but the weights."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return () if turns_weights(&s, sizeof(float)) or turns_weights(&s, sizeof(double)) else None
+    return () if wastes_lanes(&s, sizeof(float)) or wastes_lanes(&s, sizeof(double)) else None
 
 
 def packed_size(tuple geometry, real like):
-    """Elements that packed weights take, of the type of `like`; none where they are used as they are."""
+    """Elements that packed weights take, of the type of `like`."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    if not turns_weights(&s, sizeof(real)):
-        return 0
-    return s.groups * round_up(s.oc // s.groups, tile_width(sizeof(real))) * (s.ic // s.groups) * s.kd * s.kh * s.kw
+    return turned_size(&s, sizeof(real))
 
 
 def pack(tuple geometry, weight, real[:] packed, int threads):
-    """Turn the weights to (group, oc / width, K, width) for calls of `conv`; `packed` has `packed_size` elements."""
+    """Turn the weights once, for calls of `conv`; `packed` has `packed_size` elements."""
     cdef ConvShape s
     cdef const real *ws = <const real *> first_of(weight)
-    cdef real *to
-    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg, depth, tiles, i
     read_shape(&s, geometry)
-    if packed.shape[0] == 0:
-        return
-    to = &packed[0]
-    ocg, depth = s.oc // s.groups, s.ic // s.groups * s.kd * s.kh * s.kw
-    tiles = ceil_div(ocg, width)
-    for i in prange(s.groups * tiles, num_threads=threads, nogil=True, schedule="static"):
-        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
-                   ws + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
+    if packed.shape[0]:
+        with nogil:
+            turn_weights(&s, ws, &packed[0], threads)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -238,30 +231,43 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), each, table
+    cdef Py_ssize_t size = sizeof(real), each, table, shared = 0
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef char *memory
     cdef char *scratch
+    cdef real *first
     begin(&t, geometry, &x, lo, hi, False)
-    t.across = wastes_lanes(t.pixels, t.ocg, size)
+    t.across = wastes_lanes(&t.s, size)
     if t.across:
-        plan_blocks(&t, size, t.pixels, False, tile_width(size), 1)
-        split_channels(&t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
+        plan_across(&t, size, threads)
+        table = across_table(&t)
     else:
-        plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t, size), TILE_ROWS, threads)
-    table = round_up((stage_table(&t.s) + t.depth) * sizeof(Py_ssize_t), LINE)
+        plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
+        table = stage_table(&t.s) + t.depth
+    table = round_up(table * sizeof(Py_ssize_t), LINE)
     memory = <char *> malloc(table + LINE)
     if memory == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
-    plan_columns(&t, size, <Py_ssize_t *> memory)
-    each = t.staged + t.panel + t.turned
-    scratch = <char *> malloc(each * threads * size + LINE)
+    t.turned = 0
+    if not t.across:
+        plan_columns(&t, size, <Py_ssize_t *> memory)
+    else:
+        find_across(&t, size, <Py_ssize_t *> memory)
+        if packed is None and t.n * t.blocks == 1:
+            t.turned = round_up(t.kc * tile_width(size), LINE)
+        elif packed is None:
+            shared = round_up(turned_size(&t.s, size), LINE)
+    each = across_scratch(&t, size) if t.across else t.staged + t.panel
+    scratch = <char *> malloc((shared + each * threads) * size + LINE)
     if scratch == NULL:
         free(memory)
-        raise MemoryError(f"direct: no memory for {each * threads * size} bytes of scratch")
+        raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     with nogil:
-        run(&t, <const real *> x.data, <const real *> w.data, us, bs, <real *> out.data,
-            <real *> round_up(<Py_ssize_t> scratch, LINE), each, threads)
+        first = <real *> round_up(<Py_ssize_t> scratch, LINE)
+        if shared:
+            turn_weights(&t.s, <const real *> w.data, first, threads)
+            us = first
+        run(&t, <const real *> x.data, <const real *> w.data, us, bs, <real *> out.data, first + shared, each, threads)
     free(scratch)
     free(memory)

@@ -21,6 +21,7 @@ cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
+    STAGED_STRIPE = 65536    # the same of a stage, lines of which serve several taps
     SHORT = 128              # products of a sum so short that writing C counts: at least
     SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
@@ -36,9 +37,13 @@ cdef struct Task:
     Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
+    Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
+    Py_ssize_t channels                             # that are staged at a time, where lanes are output channels
+    Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
+    ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
     tile_finish finish
 
 
@@ -157,7 +162,8 @@ cdef inline void multiply(
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
     cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
-    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
+    cdef Py_ssize_t bytes = STRIPE_BYTES if row == NULL else STAGED_STRIPE
+    cdef Py_ssize_t stripe = max(bytes // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
     cdef const real *row_bias = <const real *> finish.row_bias
     cdef const real *col_bias = <const real *> finish.col_bias
     while j0 < cols:

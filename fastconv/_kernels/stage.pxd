@@ -13,6 +13,7 @@ packing is copying runs by whole vectors.
 """
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.staged_rows cimport slot_of
 from fastconv._kernels.turn cimport turn_block
@@ -43,12 +44,12 @@ cdef inline Py_ssize_t stage_table(const ConvShape *s) noexcept nogil:
 
 
 cdef inline bint plan_stage(
-    Stage *t, const ConvShape *s, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t columns,
-    Py_ssize_t most,
+    Stage *t, const ConvShape *s, Py_ssize_t size, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows,
+    Py_ssize_t columns, Py_ssize_t most,
 ) noexcept nogil:
     """For blocks of at most `planes` output planes of `rows` rows of `columns`, which are whole rows or parts of one.
 
-    Whether a channel takes `most` elements or less.
+    Whether a channel takes `most` elements or less; `size` is that of an element.
     """
     cdef Py_ssize_t a, i, j, h, w
     t.phase_h, t.phase_w, t.tap = table, table + s.kh, table + s.kh + s.kw
@@ -64,7 +65,7 @@ cdef inline bint plan_stage(
         return False
     t.slot = t.rows * t.cols
     t.depth = t.slots_h * t.slots_w * t.slot
-    t.channel = t.deep * t.depth
+    t.channel = (ceil_div(t.deep * t.depth * size, LINE) | 1) * LINE // size    # an odd number of lines: all cache sets
     for i in range(s.kh):
         h = slot_of(t.phase_h, &t.slots_h, i * s.dh % s.sh)
         for j in range(s.kw):

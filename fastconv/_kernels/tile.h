@@ -99,13 +99,6 @@ static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_
     TILE(tile_at, size, rows, cols, kc, a, lda, b, at, c, ldc, finish);
 }
 
-/* The same with A lying (kc x rows): a step of k reads neighbours. */
-static inline void tile_across(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
-                               const void *b, ptrdiff_t ldb, void *c, ptrdiff_t ldc, const tile_finish *finish)
-{
-    TILE(tile_across, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
-}
-
 /* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. Less than a vector of columns
  * is computed by halves of one, of which a core takes two a cycle. */
 static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
@@ -123,6 +116,14 @@ static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
     }
 #endif
     TILE(tile_taps, size, rows, cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+}
+
+/* The same with the rows of B anywhere, too. */
+static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
+                             const ptrdiff_t *pixel, const ptrdiff_t *tap, const void *b, const ptrdiff_t *at, void *c,
+                             ptrdiff_t ldc, const tile_finish *finish)
+{
+    TILE(tile_some, size, rows, cols, kc, a, pixel, tap, b, at, c, ldc, finish);
 }
 
 /* How many of the last columns of `cols` are better computed by quarter vectors than by one that is mostly empty: where
@@ -161,17 +162,17 @@ static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t
 #define COLUMN(j) ((j) + 1 < nv ? (j) * LANES : last)
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
- * stays in registers. Sums of `chain` products are added up in `total`. Rows of A are `lda` apart and elements of one
- * `lak`, or `by_tap` they are where `pixel` and `tap` say; rows of B are `ldb` apart, or at `at`. WOVEN, every `ways`
- * rows of C become one line (`woven_tile.h`).
+ * stays in registers. Sums of `chain` products are added up in `total`. Rows of A are `lda` apart, or `by_tap`
+ * their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or at `at`. WOVEN, every `ways` rows of C
+ * become one line (`woven_tile.h`).
  *
  * There is one function for each number of rows and vectors: in one for all of them gcc 12 spills the sums of the
  * largest before it finishes them, which costs 2% at a depth of 256 and 4% at 64. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
-    ptrdiff_t lak, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
-    ptrdiff_t ldb, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish,
-    const ptrdiff_t ways, const ptrdiff_t *line)
+    const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b, ptrdiff_t ldb,
+    const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways,
+    const ptrdiff_t *line)
 {
     const ELEMENT *seen[TILE_ROWS];
     if (by_tap)
@@ -187,7 +188,7 @@ static ALWAYS_INLINE void run(
         EACH_VECTOR IN_REGISTER(acc[i][j]);
         for (ptrdiff_t k = k0; k < k1; k++) {
             const ELEMENT *row = at ? b + at[k] : b + k * ldb;
-            const ptrdiff_t ak = by_tap ? tap[k] : k * lak;
+            const ptrdiff_t ak = by_tap ? tap[k] : k;
             vec right[TILE_VECTORS];
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                 right[j] = *(const vec *)(row + COLUMN(j));
@@ -269,23 +270,23 @@ static ALWAYS_INLINE void run(
 EACH_TILE(tile,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
-    a, lda, 1, 0, NULL, NULL, b, ldb, NULL)
+    a, lda, 0, NULL, NULL, b, ldb, NULL)
 #endif
 #if !defined(HALF) && !defined(QUARTER)
 EACH_TILE(tile_at,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
-    a, lda, 1, 0, NULL, NULL, b, 0, at)
-EACH_TILE(tile_across,
-    (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c,
-     ptrdiff_t ldc, const tile_finish *finish),
-    a, 1, lda, 0, NULL, NULL, b, ldb, NULL)
+    a, lda, 0, NULL, NULL, b, 0, at)
 #endif
 #ifndef QUARTER
 EACH_TILE(tile_taps,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
-    a, 0, 0, 1, pixel, tap, b, ldb, NULL)
+    a, 0, 1, pixel, tap, b, ldb, NULL)
+EACH_TILE(tile_some,
+    (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
+     const ptrdiff_t *at, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
+    a, 0, 1, pixel, tap, b, 0, at)
 #endif
 #undef EACH_TILE
 #undef NAMES

@@ -14,10 +14,11 @@ cdef extern from "tile.h" nogil:
               const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)
     void tile_at(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
                  const void *b, const Py_ssize_t *at, void *c, Py_ssize_t ldc, const tile_finish *finish)
-    void tile_across(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
-                     const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)
     void tile_taps(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a,
                    const Py_ssize_t *pixel, const Py_ssize_t *tap, const void *b, Py_ssize_t ldb, void *c,
+                   Py_ssize_t ldc, const tile_finish *finish)
+    void tile_some(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a,
+                   const Py_ssize_t *pixel, const Py_ssize_t *tap, const void *b, const Py_ssize_t *at, void *c,
                    Py_ssize_t ldc, const tile_finish *finish)
     Py_ssize_t narrow_columns(size_t size, Py_ssize_t cols)
     void narrow(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
