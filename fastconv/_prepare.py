@@ -131,7 +131,7 @@ def prepare(
     -----
     Worth it where weights are many beside the outputs: Winograd's transform of 512x512 kernels of 3x3 takes as long as
     the rest of a convolution of 7x7 maps. The kept weights take four times the memory of 3x3 ones, and about as much as
-    the weights themselves for other kernels on channels-last memory and on small maps; on larger maps of channels-first
+    the weights themselves for other kernels on larger maps of channels-last memory; on small maps and on channels-first
     memory those are used as they are.
 
     Examples

@@ -33,7 +33,7 @@ def test_same_bits_as_the_function(case, layout, dtype, method, cpu_level):
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_small_maps_of_many_channels(kernel, groups, dtype, cpu_level):
-    """Their weights are turned, beforehand here; larger maps in between take the same weights as they are."""
+    """Their weights are used as they are, in lanes along the depth; those of larger maps in between otherwise."""
     w, b = data.normal((134, 300, kernel, kernel), dtype), data.normal((134,), dtype)
     conv = fastconv.prepare(w, b, padding=kernel // 2, groups=groups, method="direct")
     for size in ((7, 7), (5, 5), (30, 17), (3, 3)):

@@ -3,7 +3,8 @@
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
 a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
 vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image take quarter
-vectors. Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`).
+vectors. Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`); small maps of many
+products a sum have lanes along the depth (`deep.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
@@ -12,80 +13,30 @@ from libc.stdlib cimport free, malloc
 from fastconv._kernels.across cimport (
     across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
+from fastconv._kernels.columns cimport fill_panel, plan_columns, read_in_place
+from fastconv._kernels.deep cimport deep_block, multiply_deep, plan_deep
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, pack_columns
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
     LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
 )
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
+from fastconv._kernels.stage cimport stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
-
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
-    IN_PLACE = 512           # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
-    WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
-    SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
-    STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
+    TURNED = 64              # products of a patch, or those of one channel, that are turned at a time
 
 
-cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel.
-
-    Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
-    """
-    return t.flat and t.ocg * size <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
-
-
-cdef void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
-    """What a panel of columns is made from, and its size; `table` is that of the stage."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
-    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t, size) else t.block, across = t.s.ow, k
-    t.left = narrow_columns(size, t.pixels)
-    # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
-    t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
-    t.panel = round_up(t.kc * t.leading, LINE)
-    t.staged = 0
-    t.row = NULL
-    if taps > 1:
-        channels = min((t.kc + taps - 2) // taps + 1, t.icg)
-        rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
-        if t.span == t.s.ow:            # a block is a row or part of one
-            rows, across = 1, min(across, t.block)
-        planes = min(ceil_div(t.block, plane), t.s.od)
-        if plan_stage(&t.stage, &t.s, size, table, planes, rows, across, STAGE_BYTES // size // channels):
-            t.staged = round_up(channels * t.stage.channel + tile_width(size), LINE)
-            if rows_are_vectors(&t.s, size):
-                t.row = table + stage_table(&t.s)
-                t.left = t.panel = 0
-                for k in range(t.depth):
-                    t.row[k] = k // taps * t.stage.channel + t.stage.tap[k % taps]
-
-
-cdef void fill_panel(
-    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *stage, real *panel,
-) noexcept nogil:
-    """Columns [p0, p1) of rows [k0, k1) of the patches, or the stage of them alone if the product reads that.
-
-    p0 is the first pixel of a block if there is a stage.
-    """
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c
-    if t.staged:
-        c = k0 // taps
-        stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, (k1 - 1) // taps - c + 1, p0 // plane,
-                    p0 % plane // t.s.ow, first_column(&t.stage, &t.s, p0), stage)
-        if t.row == NULL:
-            copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
-    elif t.flat:
-        copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
-    else:
-        pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)
+cdef inline Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """The `deep_block` instead of whole vectors of pixels, of which a few at the end take but half a vector."""
+    cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, instead = round_up(pixels, lanes)
+    if narrow_columns(size, pixels):
+        instead = pixels - pixels % lanes + lanes // 2
+    return deep_block(pixels, instead, s.ic // s.groups * s.kd * s.kh * s.kw, lanes, size)
 
 
 cdef void multiply_stage(
@@ -152,6 +103,37 @@ cdef void block(
             return
 
 
+cdef void turn_patches(const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage,
+                       real *patches) noexcept nogil:
+    """patches[pixel][k - k0] for k0 <= k < k1, of all pixels."""
+    cdef Py_ssize_t k = k0, some
+    cdef real *panel = stage + t.staged
+    if t.flat:
+        turn_block(sizeof(real), k1 - k0, t.pixels, x + k0 * t.xc, t.xc, patches, t.patch)
+        return
+    while k < k1:
+        some = min(t.kc, k1 - k)
+        fill_panel(t, x, k, k + some, 0, t.pixels, stage, panel)
+        turn_block(sizeof(real), some, t.pixels, <const real *> panel, t.leading, patches + k - k0, t.patch)
+        k += some
+
+
+cdef void small_map(const Task *t, const real *x, const real *w, const real *bias, real *out, real *stage,
+                    Py_ssize_t channels) noexcept nogil:
+    """All pixels of some output channels of one group: x starts at the group, w, bias and out at the channels."""
+    cdef Py_ssize_t k0 = 0, k1
+    cdef real *patches = stage + t.staged + t.panel
+    cdef tile_finish finish = t.finish
+    while k0 < t.depth:
+        k1 = min(k0 + t.deep, t.depth)
+        turn_patches(t, x, k0, k1, stage, patches)
+        finish.accumulate = k0 > 0
+        finish.clamp = t.finish.clamp and k1 == t.depth
+        multiply_deep(False, channels, t.pixels, k1 - k0, w + k0, t.depth, <const real *> patches, t.patch, bias, out,
+                      t.pixels, finish)
+        k0 = k1
+
+
 cdef void run(const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out,
               real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, whose parallel region alone takes 0.3 us."""
@@ -170,7 +152,10 @@ cdef void one_item(const Task *t, Item item, const real *x, const real *w, const
     x += item.image * t.xn + item.group * t.icg * t.xc
     w += first * t.depth
     out += (item.image * t.s.oc + first) * t.pixels
-    if t.across:
+    if t.deep:
+        small_map(t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0 * t.pixels, scratch,
+                  item.o1 - item.o0)
+    elif t.across:
         packed = at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth)
         multiply_across(t, x, w, packed, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
@@ -191,11 +176,15 @@ cdef void turn_weights(const ConvShape *s, const real *w, real *to, int threads)
                    w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
 
 
+cdef bint turns_weights(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    return wastes_lanes(s, size) and not deep_for(s, size)
+
+
 def packed_layout(tuple geometry):
     """Weights are packed where lanes are channels alone, and then depend on nothing but the weights."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return () if wastes_lanes(&s, sizeof(float)) or wastes_lanes(&s, sizeof(double)) else None
+    return () if turns_weights(&s, sizeof(float)) or turns_weights(&s, sizeof(double)) else None
 
 
 def packed_size(tuple geometry, real like):
@@ -231,17 +220,21 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), each, table, shared = 0
+    cdef Py_ssize_t size = sizeof(real), taps, each, table, shared = 0
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef char *memory
     cdef char *scratch
     cdef real *first
     begin(&t, geometry, &x, lo, hi, False)
-    t.across = wastes_lanes(&t.s, size)
+    t.across, t.deep, t.patches = turns_weights(&t.s, size), 0, 0
     if t.across:
         plan_across(&t, size, threads)
         table = across_table(&t)
+    elif plan_deep(&t, size, deep_for(&t.s, size), threads):
+        taps = t.s.kd * t.s.kh * t.s.kw
+        t.kc = max(TURNED // taps, 1) * taps
+        table = stage_table(&t.s)
     else:
         plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
         table = stage_table(&t.s) + t.depth
@@ -258,7 +251,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             t.turned = round_up(t.kc * tile_width(size), LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
-    each = across_scratch(&t, size) if t.across else t.staged + t.panel
+    each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches
     scratch = <char *> malloc((shared + each * threads) * size + LINE)
     if scratch == NULL:
         free(memory)

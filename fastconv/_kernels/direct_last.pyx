@@ -3,14 +3,16 @@
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
 image itself where no tap sees padding; its columns are output channels, read from weights turned to
 (group, oc / width, K, width) once per call, or before. Where one block is all there is they are turned in cache, a tile
-and a block of K at a time.
+and a block of K at a time. Small maps of many products a sum have lanes along the depth instead, and weights as they are
+(`deep.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.deep cimport deep_block, multiply_deep, plan_deep
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, pack_rows
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items, round_up
 )
@@ -25,6 +27,7 @@ cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     MOST_PIXELS = 4096      # of a block, each with an item in a table
+    TURNING = 8             # pixels whose products take as long as turning a weight
 
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -146,6 +149,42 @@ cdef void block(
             return
 
 
+cdef void turn_patches(const Task *t, const real *x, Py_ssize_t c0, Py_ssize_t c1, real *patches) noexcept nogil:
+    """patches[pixel][(c, tap)] of the channels c0 <= c < c1; behind them is room for one pixel's (tap, c)."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, p
+    cdef real *patch = patches + t.pixels * t.patch
+    cdef ConvShape some = t.s
+    some.ic, some.groups = c1 - c0, 1
+    for p in range(t.pixels):
+        if taps == 1:
+            patch = patches
+        pack_rows(&some, x + c0, t.xd, t.xh, t.xw, 0, taps * some.ic, p, p + 1, patch, 0)
+        if taps > 1:
+            turn_block(sizeof(real), taps, some.ic, <const real *> patch, some.ic, patches, taps)
+        patches += t.patch
+
+
+cdef void small_map(const Task *t, const real *x, const real *w, const real *bias, real *out, real *patches,
+                    Py_ssize_t channels) noexcept nogil:
+    """All pixels of some output channels of one group: x starts at the group, w, bias and out at the channels."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1
+    cdef tile_finish finish = t.finish
+    while k0 < t.depth:
+        k1 = min(k0 + t.deep, t.depth)
+        finish.accumulate = k0 > 0
+        finish.clamp = t.finish.clamp and k1 == t.depth
+        turn_patches(t, x, k0 // taps, k1 // taps, patches)
+        multiply_deep(True, channels, t.pixels, k1 - k0, w + k0, t.depth, <const real *> patches, t.patch, bias, out,
+                      t.s.oc, finish)
+        k0 = k1
+
+
+cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """The `deep_block`, of whole channels."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow
+    return deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
+
+
 cdef Py_ssize_t weights_size(const ConvShape *s, size_t size) noexcept nogil:
     """Elements of the turned weights."""
     return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
@@ -174,15 +213,21 @@ cdef void run(const Task *t, const StageLast *stage, const real *x, const real *
 
 cdef void one_item(const Task *t, const StageLast *stage, Item item, const real *x, const real *w, const real *bias,
                    real *out, real *scratch) noexcept nogil:
-    cdef Py_ssize_t padded = t.ocg if t.turned else round_up(t.ocg, tile_width(sizeof(real)))
-    block(t, stage, x + item.image * t.xn + item.group * t.icg, w + item.group * padded * t.depth,
-          at(bias, item.group * t.ocg), out + item.image * t.pixels * t.s.oc + item.group * t.ocg, scratch,
-          item.p0, item.p1, item.o0, item.o1)
+    cdef Py_ssize_t first = item.group * t.ocg
+    x += item.image * t.xn + item.group * t.icg
+    out += item.image * t.pixels * t.s.oc + first
+    w += (first if t.deep or t.turned else item.group * round_up(t.ocg, tile_width(sizeof(real)))) * t.depth
+    if t.deep:
+        small_map(t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0, scratch, item.o1 - item.o0)
+    else:
+        block(t, stage, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
 def packed_layout(tuple geometry):
-    """The turned weights depend on nothing but the weights."""
-    return ()
+    """The turned weights depend on nothing but the weights; those of small maps are used as they are."""
+    cdef ConvShape s
+    read_shape(&s, geometry)
+    return None if deep_for(&s, sizeof(float)) and deep_for(&s, sizeof(double)) else ()
 
 
 def packed_size(tuple geometry, real like):
@@ -217,26 +262,32 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *taps
     cdef char *memory
     begin(&t, geometry, &x, lo, hi, True)
-    plan(&t, &stage, size, threads)
+    if plan_deep(&t, size, deep_for(&t.s, size), threads):
+        stage.channels = stage.size = 0
+    else:
+        plan(&t, &stage, size, threads)
     table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
-    taps = <char *> malloc(table)
+    taps = <char *> malloc(table + 1)
     if taps == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
     fill_taps(&stage, &t.s, <Py_ssize_t *> taps)
     t.staged = round_up(stage.size, LINE)
     t.turned = 0
-    if packed is None and t.n * t.blocks == 1:      # weights are read once
-        t.turned = round_up(t.kc * tile_width(size), LINE)
-    elif packed is None:
-        shared = round_up(weights_size(&t.s, size), LINE)
-    each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
+    if t.deep:
+        each = round_up(t.patches + t.patch, LINE)
+    else:
+        if packed is None and t.n * t.blocks == 1:      # weights are read once
+            t.turned = round_up(t.kc * tile_width(size), LINE)
+        elif packed is None:
+            shared = round_up(weights_size(&t.s, size), LINE)
+        each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:
         free(taps)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
     with nogil:
-        if t.turned:
+        if t.deep or t.turned:
             us = <const real *> w.data
         elif shared:
             turn_weights(&t.s, <const real *> w.data, scratch, threads)

@@ -36,6 +36,8 @@ cdef struct Task:
     Py_ssize_t leading                              # of the panel, in elements
     Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
+    Py_ssize_t deep                                 # K block of a product with lanes along K (`deep.pxd`), or 0
+    Py_ssize_t patch, patches                       # from one pixel's patch to the next one's then, and of all of them
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
     Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)

@@ -1,0 +1,76 @@
+"""Columns of patches for the product of channels-first images: where a tile reads them, and the panel it reads.
+
+They are copied from a stage of the input (`stage.pxd`), or element by element where far taps would see too much of it;
+those of 1x1 kernels from the image, where whole tiles of few channels are read in place.
+"""
+
+from fastconv._kernels.across cimport rows_are_vectors
+from fastconv._kernels.pack cimport ceil_div, pack_columns
+from fastconv._kernels.product cimport LINE, Task, round_up
+from fastconv._kernels.shape cimport real
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
+from fastconv._kernels.tile cimport narrow_columns, tile_width
+
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
+cdef enum:
+    IN_PLACE = 512           # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
+    WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
+    SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
+    STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
+
+
+cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel.
+
+    Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
+    """
+    return t.flat and not t.deep and t.ocg * size <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
+
+
+cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
+    """What a panel of columns is made from, and its size; `table` is that of the stage."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
+    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t, size) else t.block, across = t.s.ow, k
+    t.left = 0 if t.deep else narrow_columns(size, t.pixels)
+    # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
+    t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
+    t.panel = 0 if t.deep and t.flat else round_up(t.kc * t.leading, LINE)
+    t.staged = 0
+    t.row = NULL
+    if taps > 1:
+        channels = min((t.kc + taps - 2) // taps + 1, t.icg)
+        rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
+        if t.span == t.s.ow:            # a block is a row or part of one
+            rows, across = 1, min(across, t.block)
+        planes = min(ceil_div(t.block, plane), t.s.od)
+        if plan_stage(&t.stage, &t.s, size, table, planes, rows, across, STAGE_BYTES // size // channels):
+            t.staged = round_up(channels * t.stage.channel + tile_width(size), LINE)
+            if not t.deep and rows_are_vectors(&t.s, size):
+                t.row = table + stage_table(&t.s)
+                t.left = t.panel = 0
+                for k in range(t.depth):
+                    t.row[k] = k // taps * t.stage.channel + t.stage.tap[k % taps]
+
+
+cdef inline void fill_panel(
+    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *stage, real *panel,
+) noexcept nogil:
+    """Columns [p0, p1) of rows [k0, k1) of the patches, or the stage of them alone if the product reads that.
+
+    p0 is the first pixel of a block if there is a stage.
+    """
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c
+    if t.staged:
+        c = k0 // taps
+        stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, (k1 - 1) // taps - c + 1, p0 // plane,
+                    p0 % plane // t.s.ow, first_column(&t.stage, &t.s, p0), stage)
+        if t.row == NULL:
+            copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
+    elif t.flat:
+        copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
+    else:
+        pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)

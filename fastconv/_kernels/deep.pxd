@@ -1,0 +1,117 @@
+"""Products of small maps: lanes along the depth, so that neither pixels nor channels need to fill vectors.
+
+    out[o][p] (+)= sum over k of w[o][k] * patches[p][k]
+
+7 x 7 pixels are three vectors of 16 and one, and output channels for lanes would want the weights turned. Here weights
+are read where they lie, and only patches are turned to lie along k, which are few. The depth is summed in blocks, of
+which a lane adds up CHUNK products at most; an order that depends on neither pixels nor channels.
+"""
+
+from libc.string cimport memcpy, memset
+
+from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.product cimport LINE, Task, plan_blocks, round_up, split_channels
+from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
+
+cdef enum:
+    # measured: asv_bench/peers.py --family 1x1, dense, and 1x1 layers on maps of 1 to 16 x 16, 2026-11-28
+    SMALL = 128     # pixels, beyond which nothing is gained
+    LEAST = 160     # products of a sum
+    FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
+    FEW_LEAST = 48
+    TREE = 18       # products that take as long as adding up the lanes of a sum
+    DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
+    WIDE = 96       # patches whose sums are kept until they are written
+    ROWS = 16       # channels of them
+    MOST = 16       # lanes
+
+
+cdef inline Py_ssize_t deep_block(
+    Py_ssize_t pixels, Py_ssize_t instead, Py_ssize_t depth, Py_ssize_t unit, Py_ssize_t size,
+) noexcept nogil:
+    """Products of a block of the depth, a multiple of `unit`; 0 where lanes do not run along the depth.
+
+    instead : pixels that would take as long if they did not and no lane were idle
+    """
+    cdef Py_ssize_t lanes = lanes_of(size), units = ceil_div(depth, unit)
+    cdef Py_ssize_t most = min(<Py_ssize_t> DEEP, CHUNK * lanes) // unit
+    if lanes == 1 or most == 0 or pixels > SMALL or pixels * (depth + TREE) > instead * depth:
+        return 0
+    if depth < (FEW_LEAST if pixels <= FEW else LEAST):
+        return 0
+    return ceil_div(units, ceil_div(units, most)) * unit
+
+
+cdef inline bint plan_deep(Task *t, Py_ssize_t size, Py_ssize_t block, int threads) noexcept nogil:
+    """Whether there is a `deep_block`; if so, plan it: threads share output channels."""
+    t.deep = block
+    t.patch = (ceil_div(block * size, LINE) | 1) * LINE // size     # an odd number of lines: they fall into all sets
+    t.patches = t.pixels * t.patch if block else 0
+    if block:
+        plan_blocks(t, size, t.pixels, False, tile_width(size), 1)
+        split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
+    return block > 0
+
+
+cdef inline void fill_rest(Py_ssize_t rows, Py_ssize_t kc, const real *x, Py_ssize_t ld, real *rest) noexcept nogil:
+    """What is left of each row beyond its last whole vector, in a vector with zeros."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), whole = kc // lanes * lanes, i
+    if whole == kc:
+        return
+    memset(rest, 0, rows * lanes * sizeof(real))
+    for i in range(rows):
+        memcpy(rest + i * lanes, x + i * ld + whole, (kc - whole) * sizeof(real))
+
+
+cdef inline void multiply_rows(
+    Py_ssize_t rows, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda,
+    const real *a_rest, const real *b, Py_ssize_t ldb, const real *b_rest, real *sums, Py_ssize_t lds,
+) noexcept nogil:
+    """sums = A . B transposed, tile by tile; of A there are `left` rows, which are fetched ahead."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), i = 0, j, n, m, ahead
+    cdef Py_ssize_t shorter = cols // tiles, longer = cols - shorter * tiles
+    while i < rows:
+        j = 0
+        for n in range(tiles):
+            m = shorter + (n < longer)
+            ahead = i + DOT_ROWS + n
+            dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), m, kc, a + i * lda, lda, a_rest + i * lanes,
+                     b + j * ldb, ldb, b_rest + j * lanes, a + (ahead if n < DOT_ROWS and ahead < left else i) * lda,
+                     sums + i * lds + j, lds)
+            j += m
+        i += DOT_ROWS
+
+
+cdef inline void multiply_deep(
+    bint last, Py_ssize_t channels, Py_ssize_t pixels, Py_ssize_t kc, const real *w, Py_ssize_t ldw,
+    const real *patches, Py_ssize_t ldp, const real *bias, real *out, Py_ssize_t ldo, tile_finish finish,
+) noexcept nogil:
+    """out[channel][pixel], or with `last` out[pixel][channel], (+)= w[channel] . patches[pixel]."""
+    cdef Py_ssize_t width = round_up(ceil_div(pixels, ceil_div(pixels, WIDE)), DOT_COLS)
+    cdef Py_ssize_t lds = width + DOT_SLOTS, p = 0, o, some, r
+    cdef real w_rest[ROWS * MOST]
+    cdef real patch_rest[WIDE * MOST]
+    cdef real sums[ROWS * (WIDE + DOT_SLOTS)]
+    cdef real turned[WIDE * ROWS]
+    while p < pixels:
+        some = min(width, pixels - p)
+        fill_rest(some, kc, patches, ldp, patch_rest)
+        o = 0
+        while o < channels:
+            r = min(<Py_ssize_t> ROWS, channels - o)
+            fill_rest(r, kc, w + o * ldw, ldw, w_rest)
+            multiply_rows(r, channels - o, some, kc, w + o * ldw, ldw, w_rest, patches, ldp, patch_rest, sums, lds)
+            if last:
+                turn_block(sizeof(real), r, some, sums, lds, turned, ROWS)
+                finish.col_bias = at(bias, o)
+                dot_finish(sizeof(real), some, r, turned, ROWS, out + p * ldo + o, ldo, &finish)
+            else:
+                finish.row_bias = at(bias, o)
+                dot_finish(sizeof(real), r, some, sums, lds, out + o * ldo + p, ldo, &finish)
+            o += r
+        patches += some * ldp
+        p += some

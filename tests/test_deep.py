@@ -1,0 +1,126 @@
+"""Products of small maps with lanes along the depth: sums of many products, rests of vectors, few pixels."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import fastconv
+from tests import data
+from tests.layouts import DENSE, LAYOUTS
+from tests.test_memory import alone_in_memory
+from tests.test_product import exact
+
+# name -> (input, weight, keywords): rests of vectors, blocks of the depth, rows and columns of tiles that are not full
+LAYERS = {
+    "whole vectors": ((1, 704, 7, 7), (16, 704, 1, 1), {}),
+    "two blocks": ((2, 705, 3, 5), (19, 705, 1, 1), {}),
+    "blocks of whole channels": ((1, 177, 7, 7), (21, 177, 3, 3), {"padding": 1, "stride": 2}),
+    "one row of weights": ((1, 1300, 5, 5), (1, 1300, 1, 1), {}),
+    "one pixel": ((3, 2049, 1, 1), (37, 2049, 1, 1), {}),
+    "one pixel, few products": ((2, 49, 1, 1), (18, 49, 1, 1), {}),
+    "a patch is the image": ((2, 31, 5, 7), (13, 31, 5, 7), {}),
+    "columns in two parts": ((1, 410, 11, 11), (35, 410, 1, 1), {}),
+    "strided": ((2, 333, 9, 9), (50, 333, 1, 1), {"stride": 2}),
+    "groups": ((2, 510, 6, 7), (51, 170, 1, 1), {"groups": 3}),
+    "far taps": ((1, 61, 7, 7), (9, 61, 3, 3), {"dilation": 5, "padding": 5}),
+    "many taps": ((1, 5, 19, 30), (10, 5, 17, 29), {"padding": (1, 2)}),
+    "volume": ((1, 70, 5, 5, 4), (17, 70, 2, 3, 3), {"padding": (0, 1, 0), "stride": (2, 1, 1)}),
+}
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def layer(request):
+    """Operands of small integers, keywords, and the exact result."""
+    input, weight, keywords = LAYERS[request.param]
+    x, w = data.integers(input, key="input"), data.integers(weight, key="weight")
+    return x, w, keywords, exact(x, w, **keywords)
+
+
+def convolve(x, w, bias=None, **keywords):
+    return getattr(fastconv, f"conv{w.ndim - 2}d")(x, w, bias, **keywords, method="direct")
+
+
+def beside_nan(array):
+    """A copy between NaN, which would show in every sum that touched one."""
+    memory = np.full(array.size + 128, np.nan, array.dtype)
+    memory[64:-64] = array.reshape(-1)
+    return memory[64:-64].reshape(array.shape)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_exact_and_nothing_beyond_is_read(layer, layout, threads, dtype, cpu_level):
+    x, w, keywords, expected = layer
+    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+    bias = data.integers(w.shape[:1], dtype)
+    out = np.full_like(x, np.nan, shape=expected.shape)
+    expected = expected + bias.reshape(-1, *(1,) * (w.ndim - 2))
+    with fastconv.num_threads(threads):
+        convolve(x, beside_nan(w.astype(dtype)), bias, **keywords, activation="relu6", out=out)
+    data.assert_identical(out, np.clip(expected, 0, 6).astype(dtype))
+
+
+@pytest.mark.parametrize("layout", DENSE)
+def test_without_bias(layer, layout, dtype, cpu_level):
+    x, w, keywords, expected = layer
+    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+    data.assert_identical(convolve(x, beside_nan(w.astype(dtype)), **keywords), expected.astype(dtype))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+def test_reads_stay_inside(layer, dtype, cpu_level):
+    """Where there is no memory beyond the operands, a read there ends the process."""
+    x, w, keywords, expected = layer
+    for end in ("first", "last"):
+        w_alone, x_alone = (alone_in_memory(a.astype(dtype), end) for a in (w, x))
+        x_last = np.moveaxis(alone_in_memory(np.moveaxis(x.astype(dtype), 1, -1).copy(), end), -1, 1)
+        for operand in (x_alone, x_last):
+            data.assert_identical(convolve(operand, w_alone, **keywords), expected.astype(dtype))
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels"])
+def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
+    """Of threads, of the batch, and with prepared weights."""
+    input, weight, keywords = LAYERS[name]
+    x, w = LAYOUTS[layout](data.normal((5, *input[1:]), dtype), 1), data.normal(weight, dtype, "weight")
+    expected = convolve(x, w, **keywords)
+    prepared = fastconv.prepare(w, **keywords, method="direct")
+    for threads in (1, 2, 3):
+        with fastconv.num_threads(threads):
+            data.assert_identical(convolve(x, w, **keywords), expected)
+            data.assert_identical(prepared(x), expected)
+            data.assert_identical(convolve(x[2:3], w, **keywords), expected[2:3])
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("channel", [0, 255, 256, -1])
+def test_non_finite_values_stay_where_they_touch(channel, value, layout, dtype, cpu_level):
+    """In the rest of a vector, too: what fills it up is zero in both factors."""
+    x, w = data.integers((1, 261, 3, 7), dtype), data.integers((23, 261, 1, 1), dtype, "weight")
+    x[0, channel], w[::2, channel] = 0, 0
+    expected = exact(x, w).astype(dtype)
+    x[0, channel, 1, 2] = value
+    with np.errstate(invalid="ignore"):
+        expected[0, :, 1, 2] += w[:, channel, 0, 0] * x[0, channel, 1, 2]
+    np.testing.assert_array_equal(convolve(LAYOUTS[layout](x, 1), w), expected)
+    x[0, channel, 1, 2], w[5, channel] = 0, value
+    result = convolve(LAYOUTS[layout](x, 1), w)
+    assert np.isnan(result[0, 5]).all()
+    assert np.isfinite(np.delete(result, 5, 1)).all()
+
+
+@pytest.mark.parametrize("make", [data.normal, data.positive])
+@pytest.mark.parametrize("layout", DENSE)
+def test_within_the_bound(make, layout, dtype, cpu_level):
+    """Nothing cancels in sums of positive products, over blocks of the depth."""
+    x, w = make((1, 512, 5, 5), dtype), make((33, 512, 3, 3), dtype, "weight")
+    result = convolve(LAYOUTS[layout](x, 1), w, padding=1)
+    wide = np.longdouble if dtype == "float64" else np.float64
+    columns = np.pad(x[0].astype(wide), ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(columns, (3, 3), (1, 2)).transpose(1, 2, 0, 3, 4).reshape(25, -1)
+    rows = w.reshape(33, -1).astype(wide)
+    error = np.abs(result.reshape(33, 25) - rows @ windows.T)
+    assert (error <= 6 * np.finfo(dtype).eps * (np.abs(rows) @ np.abs(windows).T)).all()
