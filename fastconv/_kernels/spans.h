@@ -142,7 +142,8 @@ static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t
 }
 
 /* A vector of each of `count` spans of x. Says whether a NaN may have been lost. */
-static ALWAYS_INLINE int NAMED(span_each)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count, int kind)
+static ALWAYS_INLINE int NAMED(span_each)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count,
+                                          int kind)
 {
     vec *v = (vec *)lanes, seen[2] = {{0}};
     for (const Along *end = where + count; where < end; where++)
