@@ -116,6 +116,7 @@ static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t
     vec all = *(const vec *)x;
     if (n >= CHUNK * FOLDED * COUNT) {
         NAMED(span_long)(&all, x, n / (FOLDED * COUNT), kind != FOLD_SUM);
+        NAMED(span_see)(seen, all, kind); /* what comes after may replace a NaN */
         x += n / (FOLDED * COUNT) * (FOLDED * COUNT);
     } else if (n >= 4 * COUNT) {
         vec b = *(const vec *)(x + COUNT), c = *(const vec *)(x + 2 * COUNT), d = *(const vec *)(x + 3 * COUNT);
