@@ -52,7 +52,7 @@ def test_adaptive_windows(windows, dtype, cpu_level):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_stays_in_its_window(bad, dtype, cpu_level):
     """Spans are loaded with their neighbours, which must not count: neither NaN nor infinity times zero."""
-    for width in (5, 33, 49, 130, 300, 5000):
+    for width in (33, 49, 130, 300, 5000):
         for at in (0, 5, width // 2, width - 1):
             x = data.normal((1, 20, width), dtype)
             x[0, 7, at] = bad

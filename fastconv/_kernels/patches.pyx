@@ -129,7 +129,8 @@ cdef void unfold_rows(const ConvShape *s, const real *x, Py_ssize_t xh, real *to
 
 
 def unfold(tuple geometry, input, output, int rank, real like, int threads):
-    """The input (n, c, h, w) or (c, h, w), of unit stride along w, into columns (n, c * kh * kw, oh * ow), or without n.
+    """The input (n, c, h, w) or (c, h, w), of unit stride along w, into columns (n, c * kh * kw, oh * ow), both maybe
+    without n.
 
     Neither is empty, they do not overlap and are of the type of `like`; `rank` is 2, the columns are contiguous.
     """

@@ -12,8 +12,8 @@
  *
  * or, for sums, with zeros in place of what was there before, and added to it: from each of several x, in order of t.
  *
- * Without vectors, or shuffles whose lanes are no constants, `pick_table` says 0. The file includes itself once per element
- * type.
+ * Without vectors, or shuffles whose lanes are no constants, `pick_table` says 0. The file includes itself once per
+ * element type.
  */
 #ifndef FASTCONV_PICK_H
 #define FASTCONV_PICK_H

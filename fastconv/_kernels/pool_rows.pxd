@@ -14,8 +14,8 @@ pixel, and where windows hardly overlap the elements of a window are combined di
 """
 
 from fastconv._kernels.rows cimport (
-    Along, Cascade, FOLD_DIVIDED, FOLD_PLAIN, FOLD_SCALED, Fold, FoldRun, GROUP, begin, depth_for, every, finish, fold_row,
-    fold_windows, push, shifted, span, span_lanes, spans,
+    Along, Cascade, FOLD_DIVIDED, FOLD_PLAIN, FOLD_SCALED, Fold, FoldRun, GROUP, begin, depth_for, every, finish,
+    fold_row, fold_windows, push, shifted, span, span_lanes, spans,
 )
 from fastconv._kernels.strips cimport is_power_of_two, plane_of
 from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, taps_below

@@ -116,6 +116,7 @@ static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t
     vec all = *(const vec *)x;
     if (n >= CHUNK * FOLDED * COUNT) {
         NAMED(span_long)(&all, x, n / (FOLDED * COUNT), kind != FOLD_SUM);
+        NAMED(span_see)(seen, all, kind); /* what comes after may replace a NaN */
         x += n / (FOLDED * COUNT) * (FOLDED * COUNT);
     } else if (n >= 4 * COUNT) {
         vec b = *(const vec *)(x + COUNT), c = *(const vec *)(x + 2 * COUNT), d = *(const vec *)(x + 3 * COUNT);
@@ -142,7 +143,8 @@ static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t
 }
 
 /* A vector of each of `count` spans of x. Says whether a NaN may have been lost. */
-static ALWAYS_INLINE int NAMED(span_each)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count, int kind)
+static ALWAYS_INLINE int NAMED(span_each)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count,
+                                          int kind)
 {
     vec *v = (vec *)lanes, seen[2] = {{0}};
     for (const Along *end = where + count; where < end; where++)

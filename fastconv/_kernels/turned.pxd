@@ -14,7 +14,7 @@ from fastconv._kernels.window cimport PoolShape, Strides, number
 cdef enum:
     NARROW = 128            # bytes of a row, up to which it is turned
     FEWEST = 16             # channels that are worth it, and of which a block has a multiple
-    ROOM = 1 << 16          # bytes of a block
+    ROOM = 1 << 16          # bytes of a block: more than the first cache, but each block costs a call for each output
     MOST = 1 << 18          # bytes of the smallest block
 
 
@@ -58,7 +58,11 @@ cdef inline void turn_in(
         for y in range(channels, b.channels):
             to[z * b.channels + y] = 0
     if (s.ih == 1 or t.h == s.iw) and (s.id == 1 or t.d == s.ih * s.iw):
-        turn_block(sizeof(number), channels, b.source, x, t.c, to, b.channels)
+        y = 0
+        while y < channels:                                # a few planes at a time stay in the first cache meanwhile
+            z = min(<Py_ssize_t> FEWEST, channels - y)
+            turn_block(sizeof(number), z, b.source, x + y * t.c, t.c, to + y, b.channels)
+            y += z
         return
     for z in range(s.id):
         for y in range(s.ih):
