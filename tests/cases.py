@@ -112,6 +112,17 @@ CONV2D = (
     Conv("near-rows-short", (2, 3, 11, 13), (3, 1, 3, 3), groups=3, padding=1, activation="relu"),
     Conv("near-rows-short-stride-2", (1, 9, 26, 24), (9, 1, 3, 3), groups=9, padding=1, stride=2),
     Conv("near-rows-padding-above", (1, 1, 1, 37), (1, 1, 3, 3), padding=((9, 12), (1, 1)), stride=2),
+    # what is left of a row in half a vector at AVX-512: up to half of one, one more, all taps and none beside the image
+    *(Conv(f"near-rows-of-{w}", (1, 2, 19, w), (2, 1, 3, 3), groups=2, padding=1) for w in (20, 24, 25, 56)),
+    *(
+        Conv(f"near-rows-of-{w}-stride-2", (1, 2, 19, w), (2, 1, 3, 3), groups=2, padding=1, stride=2)
+        for w in (19, 24, 39, 47, 48, 50)
+    ),
+    Conv("near-rows-of-24-inside", (1, 2, 14, 26), (2, 1, 3, 3), groups=2, activation="relu6"),
+    *(Conv(f"rows-7x7-of-{w}", (1, 2, 15, w), (2, 1, 7, 7), groups=2, padding=3) for w in (20, 24, 41, 56)),
+    Conv("rows-5x5-of-40", (1, 1, 15, 40), (2, 1, 5, 5), padding=2, activation="relu6"),
+    Conv("rows-5x5-stride-2-of-24", (1, 1, 31, 47), (1, 1, 5, 5), stride=2, padding=2),
+    Conv("rows-9x9-of-24", (1, 1, 9, 24), (1, 1, 9, 9), padding=4),
     # rows: tiles of seven and eight that end early, split rows, rows in blocks, rows shorter than a vector
     Conv("rows-3x3", (1, 2, 29, 30), (2, 1, 3, 3), groups=2, padding=2),
     Conv("rows-3x3-stride-2", (1, 2, 18, 67), (2, 1, 3, 3), groups=2, stride=2, padding=((1, 0), (0, 2))),

@@ -47,6 +47,7 @@ static inline ptrdiff_t shared_stride(const filter_shape *s)
 }
 
 #define EACH_TYPE "filter.h"
+#include "each_half.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
@@ -62,7 +63,7 @@ static inline void filter_block(size_t size, const filter_shape *s, const void *
 
 #elif defined(ELEMENT)
 
-#define LANES LANES_OF(ELEMENT)
+#define LANES ((ptrdiff_t)(sizeof(vec) / sizeof(ELEMENT)))
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 #define tile PASTE(filter_tile, SUFFIX)
@@ -201,6 +202,7 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
  * gcc spill, which costs a factor of four. Eight independent sums hide the latency of FMA where two start each cycle. */
 #define filter_block_of PASTE(filter_block, SUFFIX)
 #define strip PASTE(filter_strip, SUFFIX)
+#define half_strip PASTE(filter_strip, HALF_SUFFIX)
 #define KIND(nr, nv, kh, sh) { \
         do { \
             const ptrdiff_t width = cols - x < (nv) * LANES ? cols - x : (nv) * LANES; \
@@ -218,8 +220,20 @@ static NEVER_INLINE ptrdiff_t strip(const filter_shape *s, const ELEMENT *staged
                                     ELEMENT *out, const ptrdiff_t rows, const ptrdiff_t cols,
                                     ptrdiff_t x, const ptrdiff_t room)
 {
-    const ptrdiff_t vectors = (cols - x + LANES - 1) / LANES;
     const ptrdiff_t shared = shared_stride(s);
+#ifdef HALVES
+    const ptrdiff_t vectors = 1;
+#else
+    ptrdiff_t vectors = (cols - x + LANES - 1) / LANES;
+#if VECTOR_BYTES == 64
+    const ptrdiff_t rest = (cols - x) % LANES;
+    if (rows > 4 && cols >= LANES && rest > 0 && rest <= LANES / 2 && vectors <= 2) {
+        if (vectors == 1)
+            return half_strip(s, staged, w, bias, out, rows, cols, x, room);
+        vectors = 1;
+    }
+#endif
+#endif
     if (rows == 1) {
         if (vectors >= 8) KIND(1, 8, s->kh, 0)
         if (vectors >= 4) KIND(1, 4, s->kh, 0)
@@ -256,6 +270,7 @@ static NEVER_INLINE ptrdiff_t strip(const filter_shape *s, const ELEMENT *staged
 }
 #undef KIND
 
+#ifndef HALVES
 static void filter_block_of(const filter_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT bias,
                             ELEMENT *out, const ptrdiff_t rows, const ptrdiff_t cols)
 {
@@ -268,7 +283,9 @@ static void filter_block_of(const filter_shape *s, const ELEMENT *staged, const 
                       (rows - top - 1) * s->out_pitch + cols);
     }
 }
+#endif
 #undef filter_block_of
+#undef half_strip
 #undef strip
 #undef tile
 #undef store_few

@@ -29,12 +29,14 @@
 typedef struct {
     ptrdiff_t stride;
     ptrdiff_t cols;     /* of output */
+    ptrdiff_t ahead;
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
 } near_shape;
 
 #define EACH_TYPE "near_rows.h"
+#include "each_half.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
@@ -50,10 +52,12 @@ static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, c
 
 #elif defined(ELEMENT)
 
-#define LANES LANES_OF(ELEMENT)
+#define LANES ((ptrdiff_t)(sizeof(vec) / sizeof(ELEMENT)))
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 #define run PASTE(near_run, SUFFIX)
+#define band PASTE(near_columns, SUFFIX)
+#define half_band PASTE(near_columns, HALF_SUFFIX)
 #include "three_taps.h"
 
 /* Rows of a vector from `sums` to rows of n elements at `to`. */
@@ -64,26 +68,29 @@ static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *
     copy_few((char *)to, (const char *)sums, n * (ptrdiff_t)sizeof(ELEMENT));
 }
 
-/* `nr` and `stride` are constants in every caller. */
+/* Columns o to `end` of `rows` rows. `nr` and `stride` are constants in every caller. */
 static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const near_shape *s, const ptrdiff_t rows,
-                              const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out)
+                              const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out,
+                              ptrdiff_t o, const ptrdiff_t end)
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
     const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES;
-    const mask end = PASTE(all_but, SUFFIX)(s->after ? cols - last - 1 : -1);
+    const mask final = PASTE(all_but, SUFFIX)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
     vec k[9];
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         k[t] = w[t] - (vec){0};
-    for (ptrdiff_t o = 0; o < cols; o += LANES) {
+    for (; o < end; o += LANES) {
         const ptrdiff_t at = o < last ? o : last;
-        const mask left = at == 0 ? first : all, right = at == last ? end : all;
+        const mask left = at == 0 ? first : all, right = at == last ? final : all;
         vec acc[NEAR_ROWS];
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
             acc[q] = bias - (vec){0};
         UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
             const ELEMENT *row = table[r] + at * stride;
             vec v[3];
+            if (stride == 2 && r > 0)
+                fetch_ahead(row + s->ahead, 2 * LANES * (ptrdiff_t)sizeof(ELEMENT));
             THREE_TAPS(v, row, stride, left, right);
             UNROLL for (ptrdiff_t j = 0; j < 3; j++)
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++)
@@ -98,6 +105,8 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
                 acc[q] = SELECT(vec, mask, v > hi, hi, v);
             }
         }
+        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+            acc[q] = IN_ORDER(acc[q], stride);
         if (cols < LANES) {
             ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
             UNROLL for (ptrdiff_t q = 0; q < nr; q++)
@@ -112,9 +121,10 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
 }
 
 #define BAND(nr, stride) static NEVER_INLINE void PASTE(PASTE(PASTE(near, nr), stride), SUFFIX)( \
-    const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, ELEMENT *out) \
+    const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, ELEMENT *out, \
+    ptrdiff_t o, ptrdiff_t end) \
 { \
-    run(nr, stride, s, rows, table, w, bias, out); \
+    run(nr, stride, s, rows, table, w, bias, out, o, end); \
 }
 BAND(8, 1)
 BAND(8, 2)
@@ -124,14 +134,14 @@ BAND(4, 1)
 BAND(4, 2)
 #undef BAND
 
-static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table,
-                                            const ELEMENT *w, ELEMENT bias, ELEMENT *out)
+static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias,
+                        ELEMENT *out, ptrdiff_t o, ptrdiff_t end)
 {
 #define HIGH(nr) { \
         if (s->stride == 1) \
-            PASTE(PASTE(PASTE(near, nr), 1), SUFFIX)(s, rows, table, w, bias, out); \
+            PASTE(PASTE(PASTE(near, nr), 1), SUFFIX)(s, rows, table, w, bias, out, o, end); \
         else \
-            PASTE(PASTE(PASTE(near, nr), 2), SUFFIX)(s, rows, table, w, bias, out); \
+            PASTE(PASTE(PASTE(near, nr), 2), SUFFIX)(s, rows, table, w, bias, out, o, end); \
     }
     if (rows > 7)
         HIGH(8)
@@ -141,6 +151,23 @@ static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows,
         HIGH(4)
 #undef HIGH
 }
+
+#ifndef HALVES
+#define HALF_LANES (VECTOR_BYTES == 64 ? LANES / 2 : 0) /* of half a vector, where there is one */
+static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table,
+                                            const ELEMENT *w, ELEMENT bias, ELEMENT *out)
+{
+    const ptrdiff_t rest = s->cols > LANES && s->cols % LANES <= HALF_LANES ? s->cols % LANES : 0;
+    band(s, rows, table, w, bias, out, 0, s->cols - rest);
+#if VECTOR_BYTES == 64
+    if (rest > 0)
+        half_band(s, rows, table, w, bias, out, s->cols - rest, s->cols);
+#endif
+}
+#endif
+#undef HALF_LANES
+#undef half_band
+#undef band
 #undef run
 #undef mask
 #undef vec

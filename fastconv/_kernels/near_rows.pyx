@@ -26,7 +26,7 @@ from fastconv._kernels.shape cimport read_shape, real
 cdef extern from "near_rows.h" nogil:
     enum: NEAR_ROWS
     ctypedef struct near_shape:
-        Py_ssize_t stride, cols
+        Py_ssize_t stride, cols, ahead
         int before, after
         int clamp
         double lo, hi
@@ -93,6 +93,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.x.xn, t.x.xc, t.x.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
+    t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
     t.shape.before = t.x.s.pw > 0
     t.shape.after = after(&t.x.s)
     t.shape.clamp = lo > -INFINITY or hi < INFINITY

@@ -67,7 +67,7 @@ static inline void add_lanes(size_t size, void *total, long double *sums)
         const ELEMENT *from = g + y * cols + at; \
         vec left[MOST_ROWS]; \
         UNROLL for (ptrdiff_t q = 0; q < nr; q++) { \
-            left[q] = *(const vec *)(from + q * cols); \
+            left[q] = AS_TAPS(*(const vec *)(from + q * cols), stride); \
             if (again) \
                 left[q] = KEEP_LANES(left[q]); \
             LOADED_ONCE(left[q]); \
@@ -114,13 +114,13 @@ static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t stride, const grad_shape *s, 
     const ptrdiff_t cols = s->cols, few = cols < LANES, last = few ? 0 : cols - LANES;
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask inner = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
-    const mask outer = PASTE(all_but, SUFFIX)(s->after ? cols - last - 1 : -1);
+    const mask outer = PASTE(all_but, SUFFIX)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
     ptrdiff_t y = 0, chain = 0, chains = 1;
     BITS once[LANES_OF(ELEMENT)];
     mask fresh;
     vec acc[9];
     for (ptrdiff_t i = 0; i < LANES; i++)
-        once[i] = (few ? i < cols : i >= LANES - cols % LANES) ? -1 : 0;
+        once[LANE_OF(i, stride)] = (few ? i < cols : i >= LANES - cols % LANES) ? -1 : 0;
     memcpy(&fresh, once, sizeof fresh);
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         acc[t] = (vec){0};

@@ -43,4 +43,12 @@
 #define LATER(i) ((i) + 1)
 #define EARLIER(i) ((i) ? (i) - 1 : COUNT)
 
+/* Within lanes of 16 bytes, on which shuffles are cheapest, even and odd elements come out in another order: */
+#define IN_LANE (16 / ELEMENT_BYTES)
+#define NUMBER(i) ((i) / IN_LANE * (IN_LANE / 2) + (i) % (IN_LANE / 2) + (i) / (IN_LANE / 2) % 2 * (COUNT / 2))
+#define PLACE(n) ((n) % (COUNT / 2) / (IN_LANE / 2) * IN_LANE + (n) % (IN_LANE / 2) + (n) / (COUNT / 2) * (IN_LANE / 2))
+#define EVEN_IN_LANES(i) ((i) / IN_LANE * IN_LANE + (i) % (IN_LANE / 2) * 2 + (i) / (IN_LANE / 2) % 2 * COUNT)
+#define ODD_IN_LANES(i) (EVEN_IN_LANES(i) + 1)
+#define LATER_IN_LANES(i) (NUMBER(i) + 1 == COUNT ? COUNT : PLACE(NUMBER(i) + 1))
+
 #endif
