@@ -221,18 +221,11 @@ static NEVER_INLINE ptrdiff_t strip(const filter_shape *s, const ELEMENT *staged
                                     ptrdiff_t x, const ptrdiff_t room)
 {
     const ptrdiff_t shared = shared_stride(s);
-#ifdef HALVES
-    const ptrdiff_t vectors = 1;
-#else
     ptrdiff_t vectors = (cols - x + LANES - 1) / LANES;
-#if VECTOR_BYTES == 64
+#if VECTOR_BYTES == 64 && !defined(HALVES)
     const ptrdiff_t rest = (cols - x) % LANES;
-    if (rows > 4 && cols >= LANES && rest > 0 && rest <= LANES / 2 && vectors <= 2) {
-        if (vectors == 1)
-            return half_strip(s, staged, w, bias, out, rows, cols, x, room);
-        vectors = 1;
-    }
-#endif
+    if (rows > 4 && cols >= LANES && rest > 0 && rest <= LANES / 2 && vectors <= 2 && --vectors == 0)
+        return half_strip(s, staged, w, bias, out, rows, cols, x, room);
 #endif
     if (rows == 1) {
         if (vectors >= 8) KIND(1, 8, s->kh, 0)

@@ -29,7 +29,7 @@
 typedef struct {
     ptrdiff_t stride;
     ptrdiff_t cols;     /* of output */
-    ptrdiff_t ahead;
+    ptrdiff_t ahead;    /* from a row to the one that the next band reads in its place, which is asked for; or 0 */
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
@@ -75,7 +75,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
-    const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES;
+    const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES, ahead = s->ahead;
     const mask final = PASTE(all_but, SUFFIX)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
     vec k[9];
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
@@ -89,8 +89,8 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
         UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
             const ELEMENT *row = table[r] + at * stride;
             vec v[3];
-            if (stride == 2 && r > 0)
-                fetch_ahead(row + s->ahead, 2 * LANES * (ptrdiff_t)sizeof(ELEMENT));
+            if (stride == 2 && r > 0 && ahead)
+                fetch_ahead(row + ahead, 2 * LANES * (ptrdiff_t)sizeof(ELEMENT));
             THREE_TAPS(v, row, stride, left, right);
             UNROLL for (ptrdiff_t j = 0; j < 3; j++)
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++)

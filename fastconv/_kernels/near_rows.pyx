@@ -34,6 +34,8 @@ cdef extern from "near_rows.h" nogil:
                    double bias, void *out)
 
 cdef enum:
+    # bytes of a band's rows up to which the next band's are asked for: wider ones push out those still to be read
+    AHEAD = 15000
     BANDS = 8                                           # of a part of a plane
     TABLE = 2 * (BANDS * NEAR_ROWS + NEAR_ROWS) + 3     # rows of input under its bands, the last one of full height
 
@@ -94,6 +96,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
     t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
+    if not 0 < t.shape.ahead * size <= AHEAD:
+        t.shape.ahead = 0
     t.shape.before = t.x.s.pw > 0
     t.shape.after = after(&t.x.s)
     t.shape.clamp = lo > -INFINITY or hi < INFINITY
