@@ -51,6 +51,18 @@ def test_nothing_beside_the_input_is_read(stride, columns, dtype, cpu_level):
         data.assert_identical(result, expected)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize(("oc", "kernel"), [(1, (2, 2)), (4, (2, 2)), (5, (1, 2)), (7, (2, 3)), (3, (4, 4))])
+def test_nothing_beside_the_operands_of_a_transposed_layer_is_read(oc, kernel, dtype, cpu_level):
+    """The last pixels take lanes along the weights of a channel, whose last vector once reached beyond all of them."""
+    for rows, columns in ((7, 7), (3, 11), (1, 1), (4, 16)):
+        x, w = data.integers((2, 5, rows, columns), dtype), data.integers((5, oc, *kernel), dtype, "weight")
+        expected = reference.conv_transpose(x, w, stride=kernel)
+        for end in ("first", "last"):
+            result = fastconv.conv_transpose2d(alone_in_memory(x, end), alone_in_memory(w, end), stride=kernel)
+            data.assert_identical(result, expected)
+
+
 def alone_in_memory(array, end):
     """A copy at the start or the end of pages with nothing readable around them."""
     page = mmap.PAGESIZE

@@ -3,7 +3,7 @@
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
 image itself where no tap sees padding; its columns are output channels, read from weights turned to
 (group, oc / width, K, width) once per call, or before. Where one block is all there is they are turned in cache, a tile
-and a block of K at a time. Small maps of many products a sum have lanes along the depth instead, and weights as they are
+and a block of K at a time. Small maps of many products a sum have lanes along the depth, and use weights as they are
 (`deep.pxd`).
 """
 

@@ -46,7 +46,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.rows = t.lines * t.s.kw
     t.pixels = t.s.od * t.s.oh * t.s.ow
     t.left = t.pixels % lanes_of(size)
-    if t.left > TILE_ROWS:
+    if t.left > TILE_ROWS or t.rows < lanes_of(size):
         t.left = 0
     whole = t.rows * t.icg * size <= WEIGHT_BYTES
     if whole:
@@ -61,7 +61,8 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.parts = ceil_div(t.lines, t.part)
     t.chunk = t.part if whole else min(TURNED // t.s.kw, t.part)
     t.leading = (ceil_div(t.icg * size, LINE) | 1) * LINE // size
-    t.panel = t.icg * (width if t.chunk == t.part else t.block + width)  # `left` is a tile of its own
+    t.panel = t.icg * (width if t.chunk == t.part else t.block + width)     # `left` is a tile of its own,
+    t.panel += t.icg * TILE_ROWS                                            # turned behind the others
     t.turned = round_up(t.chunk * t.s.kw * t.leading, LINE) if t.n * t.blocks == 1 and not whole else 0
 
 

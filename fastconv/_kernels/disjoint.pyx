@@ -22,7 +22,7 @@ from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile_across, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "copy.h" nogil:
@@ -83,25 +83,32 @@ cdef void multiply_columns(
 
 
 cdef void multiply_left(
-    const Task *t, const real *w, const real *b, Py_ssize_t l0, Py_ssize_t l1, real *out, tile_finish finish,
+    const Task *t, const real *w, const real *b, Py_ssize_t l0, Py_ssize_t l1, real *patches, real *out,
+    tile_finish finish,
 ) noexcept nogil:
-    """Lines [l0, l1) of the last pixels, with lanes along rows of the product, of weights as they lie."""
+    """Lines [l0, l1) of the last pixels, with lanes along rows of the product, of weights as they lie.
+
+    A vector that would reach beyond all weights ends with them and begins earlier.
+    """
     cdef Py_ssize_t ways = t.s.kw, ldb = tile_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left, first = l0
-    cdef Py_ssize_t i, j, q, some, count
+    cdef Py_ssize_t i, j, q, some, count, row, before
     cdef const real *bias = <const real *> finish.row_bias
     cdef Piece pieces[WIDEST]
     cdef real plain[TILE_ROWS * WIDEST]
     cdef real woven[TILE_ROWS * WIDEST]
     finish.row_bias = NULL
     count = cut(t, p, t.left, pieces)
+    turn_block(sizeof(real), t.icg, t.left, b, ldb, patches, t.icg)
     while first < l1:
         some = min(most, l1 - first)
-        finish.col_bias = at(bias, first * ways)
-        tile_across(sizeof(real), t.left, some * ways, t.icg, b, ldb, w + first * ways, t.rows, plain, ldb, &finish)
+        row = min(first * ways, t.rows - lanes_of(sizeof(real)))
+        before = first * ways - row
+        finish.col_bias = at(bias, row)
+        tile(sizeof(real), t.left, before + some * ways, t.icg, patches, t.icg, w + row, t.rows, plain, ldb, &finish)
         for i in range(some):
             for q in range(t.left):
                 for j in range(ways):
-                    woven[(i * t.left + q) * ways + j] = plain[q * ldb + i * ways + j]
+                    woven[(i * t.left + q) * ways + j] = plain[q * ldb + before + i * ways + j]
         copy_lines(t, pieces, count, <const real *> woven, t.left * ways, first, some, out)
         first += some
 
@@ -157,7 +164,8 @@ cdef void one(const Task *t, const real *x, const real *w, const real *turned, c
             if p < stop:
                 multiply_columns(t, a, <const real *> b, l0, l1, p, n, out, finish, &ahead)
             else:
-                multiply_left(t, w, <const real *> b, l0, l1, out, finish)
+                multiply_left(t, w, <const real *> b, l0, l1, scratch + t.turned + t.panel - t.icg * TILE_ROWS, out,
+                              finish)
             p += n
         l0 = l1
 
