@@ -208,8 +208,8 @@ def test_debug_variable(value, checked):
 def test_debug_build_checks_bounds(wheel):
     """A translated kernel that indexes memoryviews checks bounds, and the C compiler does not optimise it far away."""
     _, commands, _, source = wheel
-    translated = (source / "build/cython/baseline/fastconv/_kernels/patches.c").read_text()
+    translated = (source / "build/cython/baseline/fastconv/_kernels/phases.c").read_text()
     assert len(re.findall(r"__Pyx_RaiseBufferIndexError\w*\(__pyx_t", translated)) > 5
-    kernels = [command.split() for command in commands if "direct.c" in command or "patches.c" in command]
+    kernels = [command.split() for command in commands if "direct.c" in command or "phases.c" in command]
     assert kernels
     assert all("-O1" in words and words.index("-O1") > words.index("-c") for words in kernels)

@@ -18,7 +18,7 @@ from fastconv._kernels.deep cimport deep_block, multiply_deep, plan_deep
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up
+    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up, turn_weights, turned_size
 )
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -160,20 +160,6 @@ cdef void one_item(const Task *t, Item item, const real *x, const real *w, const
         multiply_across(t, x, w, packed, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
         block(t, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
-
-
-cdef Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Elements of the weights turned to (group, oc / width, K, width)."""
-    return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
-
-
-cdef void turn_weights(const ConvShape *s, const real *w, real *to, int threads) noexcept nogil:
-    """All of them, a tile of output channels at a time."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
-        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
-                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
 
 
 cdef bint turns_weights(const ConvShape *s, Py_ssize_t size) noexcept nogil:

@@ -14,7 +14,8 @@ from fastconv._kernels.deep cimport deep_block, multiply_deep, plan_deep
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_rows
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items, round_up
+    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items, round_up,
+    turn_weights, turned_size
 )
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.stage_last cimport (
@@ -185,20 +186,6 @@ cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     return deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
 
 
-cdef Py_ssize_t weights_size(const ConvShape *s, size_t size) noexcept nogil:
-    """Elements of the turned weights."""
-    return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
-
-
-cdef void turn_weights(const ConvShape *s, const real *w, real *packed, int threads) noexcept nogil:
-    """The weights of all groups, a tile of output channels at a time."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
-        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
-                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, packed + i * depth * width, width)
-
-
 cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
               real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, as `direct.run`."""
@@ -234,7 +221,7 @@ def packed_size(tuple geometry, real like):
     """Elements that the turned weights take, of the type of `like`."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return weights_size(&s, sizeof(real))
+    return turned_size(&s, sizeof(real))
 
 
 def pack(tuple geometry, weight, real[:] packed, int threads):
@@ -279,7 +266,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         if packed is None and t.n * t.blocks == 1:      # weights are read once
             t.turned = round_up(t.kc * tile_width(size), LINE)
         elif packed is None:
-            shared = round_up(weights_size(&t.s, size), LINE)
+            shared = round_up(turned_size(&t.s, size), LINE)
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     memory = <char *> malloc((shared + each * threads) * size + LINE)
     if memory == NULL:

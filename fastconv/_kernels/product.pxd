@@ -8,6 +8,7 @@ pixels and output channels, and what a thread gets never changes a bit.
 Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 """
 
+from cython.parallel cimport prange
 from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport operand
@@ -16,6 +17,7 @@ from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_at, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
@@ -148,6 +150,20 @@ cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
     item.p1 = min(item.p0 + t.block, (block // each + 1) * t.span)
     item.o0, item.o1 = part * t.part, min((part + 1) * t.part, t.ocg)
     return item
+
+
+cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Elements of the weights turned to (group, oc / width, K, width)."""
+    return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
+
+
+cdef inline void turn_weights(const ConvShape *s, const real *w, real *to, int threads) noexcept nogil:
+    """All of them, a tile of output channels at a time."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
+        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
+                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
 
 
 cdef inline void multiply(

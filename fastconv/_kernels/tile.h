@@ -37,46 +37,34 @@ typedef struct {
 } tile_finish;
 
 #define EACH_TYPE "tile.h"
+#include "each_half.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
 #if VECTOR_BYTES == 64
-#define SHORTER(name, type, whole, bytes) \
-    typedef type vec_##name __attribute__((vector_size(bytes), aligned(sizeof(type)), may_alias)); \
-    typedef whole mask_##name __attribute__((vector_size(bytes)));
-SHORTER(q32, float, int, 16)
-SHORTER(q64, double, long long, 16)
-SHORTER(h32, float, int, 32)
-SHORTER(h64, double, long long, 32)
-#undef SHORTER
+#define QUARTER
+typedef float vec_q32 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double vec_q64 __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int mask_q32 __attribute__((vector_size(16)));
+typedef long long mask_q64 __attribute__((vector_size(16)));
 #define ELEMENT float
 #define SUFFIX q32
-#define QUARTER
 #include "tile.h"
-#undef QUARTER
-#undef SUFFIX
-#define SUFFIX h32
-#define HALF
-#include "tile.h"
-#undef HALF
-#undef SUFFIX
 #undef ELEMENT
+#undef SUFFIX
 #define ELEMENT double
 #define SUFFIX q64
-#define QUARTER
 #include "tile.h"
-#undef QUARTER
-#undef SUFFIX
-#define SUFFIX h64
-#define HALF
-#include "tile.h"
-#undef HALF
-#undef SUFFIX
 #undef ELEMENT
+#undef SUFFIX
+#undef QUARTER
 #endif
 
 /* columns of the widest tile, and of one vector, for elements of `size` bytes */
-static inline ptrdiff_t tile_width(size_t size) { return TILE_VECTORS * (size == sizeof(float) ? LANES_OF(float) : LANES_OF(double)); }
+static inline ptrdiff_t tile_width(size_t size)
+{
+    return TILE_VECTORS * (size == sizeof(float) ? LANES_OF(float) : LANES_OF(double));
+}
 
 #define TILE(kind, size, rows, cols, ...) do { \
         if ((size) == sizeof(float)) \
@@ -266,13 +254,13 @@ static ALWAYS_INLINE void run(
     INSTANCES(kind, 5, parameters, __VA_ARGS__) INSTANCES(kind, 6, parameters, __VA_ARGS__) \
     static void (*const PASTE(kind, SUFFIX)[TILE_ROWS][TILE_VECTORS]) parameters = { \
         NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5), NAMES(kind, 6)};
-#ifndef HALF
+#ifndef HALVES
 EACH_TILE(tile,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
     a, lda, 0, NULL, NULL, b, ldb, NULL)
 #endif
-#if !defined(HALF) && !defined(QUARTER)
+#if !defined(HALVES) && !defined(QUARTER)
 EACH_TILE(tile_at,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
