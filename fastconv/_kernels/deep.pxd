@@ -23,7 +23,8 @@ cdef enum:
     LEAST = 160     # products of a sum
     FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
     FEW_LEAST = 48
-    TREE = 18       # products that take as long as adding up the lanes of a sum
+    TREE = 18       # products that take as long as adding up the lanes of a sum,
+    SHORT_TREE = 40 # and where vectors have less than 64 bytes, whose tile is smaller
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
     WIDE = 96       # patches whose sums are kept until they are written
     ROWS = 16       # channels of them
@@ -39,7 +40,8 @@ cdef inline Py_ssize_t deep_block(
     """
     cdef Py_ssize_t lanes = lanes_of(size), units = ceil_div(depth, unit)
     cdef Py_ssize_t most = min(<Py_ssize_t> DEEP, CHUNK * lanes) // unit
-    if lanes == 1 or most == 0 or pixels > SMALL or pixels * (depth + TREE) > instead * depth:
+    cdef Py_ssize_t tree = TREE if lanes * size == 64 else SHORT_TREE
+    if lanes == 1 or most == 0 or pixels > SMALL or pixels * (depth + tree) > instead * depth:
         return 0
     if depth < (FEW_LEAST if pixels <= FEW else LEAST):
         return 0
