@@ -21,6 +21,7 @@ LAYERS = {
     "parts of planes": ((1, 64, 4, 18, 18), (11, 64, 1, 2, 2), {}),
     "whole planes": ((2, 29, 9, 8, 7), (12, 29, 3, 3, 3), {"padding": 1}),
     "whole planes, strided": ((1, 30, 11, 9, 9), (9, 30, 3, 3, 3), {"padding": (1, 0, 1), "stride": (2, 1, 2)}),
+    "many planes under a tall kernel": ((1, 1, 140, 64, 64), (64, 1, 1, 64, 64), {"padding": (1, 0, 0)}),
     "planes of one pixel": ((1, 70, 7, 3, 3), (13, 70, 2, 3, 3), {"stride": (2, 1, 1)}),
     "one pixel": ((3, 300, 2, 2), (23, 300, 2, 2), {}),
     "far taps": ((1, 9, 130, 140), (12, 9, 3, 3), {"dilation": 61}),
@@ -177,3 +178,18 @@ def test_padding_changes_no_bit(padded, cpu_level):
     for threads in (2, 3):
         with fastconv.num_threads(threads):
             data.assert_identical(convolve(np.concatenate([x, x, x]), w)[-len(x) :], expected)
+
+
+@pytest.mark.parametrize("bias", [None, 0.0, -0.0])
+def test_padding_gives_no_zero_its_sign(padded, bias, cpu_level):
+    """Products that underflow leave -0.0, which a zero of the padding would have made 0.0, were it not left out."""
+    convolve, x, w = padded
+    tiny = np.finfo(x.dtype).tiny
+    x, w = -tiny * np.abs(x), tiny * np.abs(w)
+    bias = bias if bias is None else np.full(len(w), bias, x.dtype)
+    expected = convolve(x, w, bias)
+    assert not expected.any()
+    for threads in (2, 3, 4):
+        with fastconv.num_threads(threads):
+            assert convolve(x, w, bias).tobytes() == expected.tobytes()
+            assert convolve(np.concatenate([x, x]), w, bias)[: len(x)].tobytes() == expected.tobytes()

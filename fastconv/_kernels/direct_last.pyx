@@ -180,9 +180,10 @@ cdef void small_map(const Task *t, const real *x, const real *w, const real *bia
 
 
 cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """The `deep_block`, of whole channels."""
+    """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow
-    return deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
+    cdef Py_ssize_t block = deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
+    return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
 
 
 cdef Py_ssize_t weights_size(const ConvShape *s, size_t size) noexcept nogil:
