@@ -36,6 +36,8 @@ LAYERS = {
     "channels in uneven stages": ((1, 83, 11, 12), (35, 83, 3, 3), {"padding": 1, "stride": 2}),
     "more taps than a block of K": ((1, 5, 33, 34), (11, 5, 19, 17), {"padding": 8}),
     "patches, a stride apart": ((2, 19, 40, 41), (21, 19, 2, 3), {"padding": 1, "stride": 9}),
+    "pixels a power of two apart": ((1, 512, 13, 14), (9, 512, 3, 3), {}),
+    "pixels far apart, some never seen": ((1, 512, 50, 49), (17, 512, 2, 2), {"stride": 4, "dilation": 2}),
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
     **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
     **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},
