@@ -63,6 +63,17 @@ def test_nothing_beside_the_operands_of_a_transposed_layer_is_read(oc, kernel, d
             data.assert_identical(result, expected)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+def test_pixels_that_overlap(dtype, cpu_level):
+    """Channels-last pixels as far apart as there are channels in a stage, of which the last one has fewer."""
+    channels, step, size = 61, 31, np.dtype(dtype).itemsize
+    memory = alone_in_memory(data.integers((287 * step + channels,), dtype), "last")
+    x = np.lib.stride_tricks.as_strided(memory, (1, channels, 16, 18), (0, size, 18 * step * size, step * size))
+    w = data.integers((40, channels, 3, 3), dtype, "weight")
+    result = fastconv.conv2d(x, w, padding=1, method="direct")
+    data.assert_identical(result, fastconv.conv2d(x.copy("C"), w, padding=1, method="direct"))
+
+
 def alone_in_memory(array, end):
     """A copy at the start or the end of pages with nothing readable around them."""
     page = mmap.PAGESIZE

@@ -21,6 +21,7 @@ LAYERS = {
     "parts of planes": ((1, 64, 4, 18, 18), (11, 64, 1, 2, 2), {}),
     "whole planes": ((2, 29, 9, 8, 7), (12, 29, 3, 3, 3), {"padding": 1}),
     "whole planes, strided": ((1, 30, 11, 9, 9), (9, 30, 3, 3, 3), {"padding": (1, 0, 1), "stride": (2, 1, 2)}),
+    "many planes under a tall kernel": ((1, 1, 140, 64, 64), (64, 1, 1, 64, 64), {"padding": (1, 0, 0)}),
     "planes of one pixel": ((1, 70, 7, 3, 3), (13, 70, 2, 3, 3), {"stride": (2, 1, 1)}),
     "one pixel": ((3, 300, 2, 2), (23, 300, 2, 2), {}),
     "far taps": ((1, 9, 130, 140), (12, 9, 3, 3), {"dilation": 61}),
@@ -35,6 +36,8 @@ LAYERS = {
     "channels in uneven stages": ((1, 83, 11, 12), (35, 83, 3, 3), {"padding": 1, "stride": 2}),
     "more taps than a block of K": ((1, 5, 33, 34), (11, 5, 19, 17), {"padding": 8}),
     "patches, a stride apart": ((2, 19, 40, 41), (21, 19, 2, 3), {"padding": 1, "stride": 9}),
+    "pixels a power of two apart": ((1, 512, 13, 14), (9, 512, 3, 3), {}),
+    "pixels far apart, some never seen": ((1, 512, 50, 49), (17, 512, 2, 2), {"stride": 4, "dilation": 2}),
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
     **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
     **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},
@@ -177,3 +180,18 @@ def test_padding_changes_no_bit(padded, cpu_level):
     for threads in (2, 3):
         with fastconv.num_threads(threads):
             data.assert_identical(convolve(np.concatenate([x, x, x]), w)[-len(x) :], expected)
+
+
+@pytest.mark.parametrize("bias", [None, 0.0, -0.0])
+def test_padding_gives_no_zero_its_sign(padded, bias, cpu_level):
+    """Products that underflow leave -0.0, which a zero of the padding would have made 0.0, were it not left out."""
+    convolve, x, w = padded
+    tiny = np.finfo(x.dtype).tiny
+    x, w = -tiny * np.abs(x), tiny * np.abs(w)
+    bias = bias if bias is None else np.full(len(w), bias, x.dtype)
+    expected = convolve(x, w, bias)
+    assert not expected.any()
+    for threads in (2, 3, 4):
+        with fastconv.num_threads(threads):
+            assert convolve(x, w, bias).tobytes() == expected.tobytes()
+            assert convolve(np.concatenate([x, x]), w, bias)[: len(x)].tobytes() == expected.tobytes()

@@ -31,10 +31,12 @@ cdef enum:
     WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGED_BYTES = 524288   # of the stage of a block, at most
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
+    SORTING = 128           # products of a sum that repay sorting pixels
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
     WRITING = 16            # products in whose time a sum is turned
     COPYING = 16            # output channels for which columns are staged and copied in the time of their products
     STAGING = 4             # the same if they are not copied
+    WIDEST = 32             # output channels of a tile
     WAYS = 8                # of a set of an L1 cache: lines of so many channels fit
     SET_ELEMENTS = 512      # from one element to the next in the same set, of the larger type
 
@@ -46,13 +48,18 @@ cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
 
 
 cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Whole rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for few."""
-    cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, rows
+    """Whole planes or rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for
+    few."""
+    cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, deep = (s.kd - 1) * s.dd + 1, rows
     cdef Py_ssize_t sums = clip(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST, MOST)
-    cdef Py_ssize_t most = STAGED_BYTES // size // max(channels_of(s), 1) // ((s.kd - 1) * s.dd + 1)
+    cdef Py_ssize_t staged = STAGED_BYTES // size // max(channels_of(s), 1), most = staged // deep
     rows = most // ((s.ow - 1) * s.sw + wide)
     if rows >= high and sums >= s.ow:
-        return min((rows - high) // s.sh + 1, sums // s.ow) * s.ow
+        rows = min((rows - high) // s.sh + 1, sums // s.ow)
+        if rows < s.oh:
+            return rows * s.ow
+        staged = staged // ((s.oh - 1) * s.sh + high) // ((s.ow - 1) * s.sw + wide)     # of so many planes of input
+        return min((staged - deep) // s.sd + 1, sums // (s.oh * s.ow)) * s.oh * s.ow
     if most // high < wide + LEAST * s.sw:
         return 0
     return min((most // high - wide) // s.sw + 1, sums)
@@ -137,7 +144,7 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
     t.ordered = 0
     if taps <= CHUNK:
         t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
-        if t.kc == t.channels * taps and not sees_no_padding(&t.s):
+        if t.depth >= SORTING and t.kc == t.channels * taps and not sees_no_padding(&t.s):
             t.ordered = round_up(t.block * tile_width(size), LINE)
 
 
@@ -198,6 +205,16 @@ cdef inline void write_sums(
     turn_block(sizeof(real), pixels, channels, sums, width, out, t.pixels)
 
 
+cdef inline void start_from(const real *bias, Py_ssize_t channels, real *start) noexcept nogil:
+    """Biases, or zeros, of which none is -0.0: what a sum that has underflown to a zero started from gives it its sign.
+
+    Else products with padding gave it, which some blocks leave out, and blocks depend on threads.
+    """
+    cdef Py_ssize_t i
+    for i in range(channels):
+        start[i] = (bias[i] if bias != NULL else 0) + <real> 0
+
+
 cdef inline void multiply_block(
     const Task *t, const Sights *sights, Py_ssize_t c0, Py_ssize_t k0, Py_ssize_t k1, const real *x, const real *w,
     const real *packed, const real *bias, real *out, real *sums, Py_ssize_t pixels, Py_ssize_t o0, Py_ssize_t o1,
@@ -212,11 +229,15 @@ cdef inline void multiply_block(
     cdef const real *b = turned
     cdef const Py_ssize_t *tap = t.row + k0 - c0 * (t.depth // t.icg)
     cdef tile_finish finish = t.finish
+    cdef real start[WIDEST]
     finish.accumulate = k0 > 0
     finish.clamp = t.finish.clamp and k1 == t.depth
     while o < o1:
         some = min(width, o1 - o)
         finish.col_bias = at(bias, o)
+        if t.ordered and k0 == 0:
+            start_from(at(bias, o), some, start)
+            finish.col_bias = start
         if packed == NULL:
             turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
         else:

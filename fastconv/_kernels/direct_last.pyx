@@ -1,10 +1,10 @@
 """Direct convolution of channels-last images: the product of `product.pxd` without a column matrix.
 
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
-image itself where no tap sees padding; its columns are output channels, read from weights turned to
-(group, oc / width, K, width) once per call, or before. Where one block is all there is they are turned in cache, a tile
-and a block of K at a time. Small maps of many products a sum have lanes along the depth, and use weights as they are
-(`deep.pxd`).
+image itself where no tap sees padding and pixels do not push each other out of the cache; its columns are output
+channels, read from weights turned to (group, oc / width, K, width) once per call, or before. Where one block is all
+there is they are turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along
+the depth instead, and weights as they are (`deep.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
@@ -28,7 +28,14 @@ cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     MOST_PIXELS = 4096      # of a block, each with an item in a table
+    WAYS = 8                # of a set of an L1 cache
+    SETS = 4096             # bytes from one line to the next in the same set
     TURNING = 8             # pixels whose products take as long as turning a weight
+
+
+cdef inline Py_ssize_t lines_apart(Py_ssize_t bytes) noexcept nogil:
+    """How many lines an L1 cache holds that lie so far apart."""
+    return WAYS * max(SETS // max(bytes & -bytes, 1), 1)
 
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -39,7 +46,7 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
-    if sees_no_padding(&t.s):
+    if sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size):
         stage.pixel, stage.row, stage.depth, stage.size = t.xw, t.xh, t.xd, 0
     elif <double> stage.deep * stage.rows * stage.cols > <double> most * taps:
         stage.patch = taps * channels
@@ -181,9 +188,10 @@ cdef void small_map(const Task *t, const real *x, const real *w, const real *bia
 
 
 cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """The `deep_block`, of whole channels."""
+    """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow
-    return deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
+    cdef Py_ssize_t block = deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
+    return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
 
 
 cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,

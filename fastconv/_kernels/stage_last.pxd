@@ -116,7 +116,7 @@ cdef inline void stage_pixels(
             if 0 <= z < s.id and 0 <= y < s.ih:
                 row = x + z * xd + y * xh - before * xw
                 zeros(to, lo * t.pixel)
-                if xw == t.pixel:
+                if xw == t.pixel == channels:
                     copy_run(to + lo * t.pixel, row + lo * xw, (hi - lo) * xw, 1)
                 else:
                     for col in range(lo, hi):
