@@ -29,6 +29,8 @@ cdef enum:
     NARROW = 128            # bytes of a row, up to which whole planes are worth a table
     FEWEST = 64             # planes for which a table of planes is made, and rows for one of rows
     DEAR = 4                # copies or sums that an element of a table costs as much as
+    STREAMS = 16            # planes of taps that are read side by side, row by row, where the columns
+    FAR = 1 << 23           # are so many bytes that they come from memory
     BY_ROWS = 1
     WHOLE = 2
 
@@ -103,6 +105,7 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
     cdef Py_ssize_t *at
     cdef Py_ssize_t size, across = inside_along(s.ow, s.kw, s.sw, s.dw, s.pw, s.iw)
     cdef Py_ssize_t down = inside_along(s.oh, s.kh, s.sh, s.dh, s.ph, s.ih)
+    cdef bint far = planes * s.kh * s.kw * s.oh * s.ow > FAR // <Py_ssize_t> sizeof(real)
     cdef int way = 0
     cdef bint whole
     for whole in (True, False):
@@ -110,6 +113,8 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
         if way or not pick_fits(&shape, across * (down if whole else 1), like):
             continue
         if whole and (gaps or s.iw * <Py_ssize_t> sizeof(real) > NARROW) or (1 if whole else s.oh) * planes < FEWEST:
+            continue
+        if fold and not whole and far and s.sw == 1 and s.kh * s.kw > STREAMS:
             continue
         size = shape.groups * shape.taps * shape.size
         if fold and size * DEAR > across * down * planes:  # few windows leave most of it empty
