@@ -46,6 +46,8 @@ WAYS = {  # sizes, kernel, dilation, padding, stride
     "rows of any stride": ((1, 3, 31, 64), (3, 4), (1, 2), (2, 3), (2, 3)),
     "long rows": ((1, 2, 40, 1500), (3, 9), 1, 1, 1),
     "few planes": ((1, 3, 7, 7), 3, 1, 1, 2),
+    "a table larger than what it saves": ((1, 64, 16, 32), 8, 1, 0, 8),
+    "rows of few windows": ((1, 2, 32, 400), (1, 25), 1, 0, (1, 25)),
 }
 over_ways = pytest.mark.parametrize("way", WAYS)
 

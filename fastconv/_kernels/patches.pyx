@@ -16,11 +16,11 @@ from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 
 cdef extern from "pick.h" nogil:
-    enum: PICK_PARTS
     ctypedef struct PickShape:
         Py_ssize_t groups, size, across, taps, plane, pitch
     ctypedef struct Picks:
         pass
+    bint pick_fits(...) noexcept
     bint pick_table(...) noexcept
     void pick(...) noexcept
     void pick_sums(...) noexcept
@@ -28,7 +28,9 @@ cdef extern from "pick.h" nogil:
 cdef enum:
     NARROW = 128            # bytes of a row, up to which whole planes are worth a table
     FEWEST = 64             # planes for which a table of planes is made, and rows for one of rows
-    MOST_LANES = 16
+    DEAR = 4                # copies or sums that an element of a table costs as much as
+    STREAMS = 16            # planes of taps that are read side by side, row by row, where the columns
+    FAR = 1 << 23           # are so many bytes that they come from memory
     BY_ROWS = 1
     WHOLE = 2
 
@@ -47,6 +49,16 @@ cdef inline Py_ssize_t window(
     """Along one axis, the window whose tap reads element `at`, -1 if there is none."""
     cdef Py_ssize_t o = at + p - tap * d
     return o // s if o >= 0 and o % s == 0 and o // s < out else -1
+
+
+cdef Py_ssize_t inside_along(
+    Py_ssize_t out, Py_ssize_t k, Py_ssize_t s, Py_ssize_t d, Py_ssize_t p, Py_ssize_t size,
+) noexcept nogil:
+    """Along one axis, how many taps of all windows read an element."""
+    cdef Py_ssize_t tap, many = 0
+    for tap in range(k):
+        many += max(min(end_inside(tap * d - p, s, size), out) - first_inside(tap * d - p, s), <Py_ssize_t> 0)
+    return many
 
 
 cdef void unfolded(Py_ssize_t *at, const ConvShape *s, bint whole) noexcept nogil:
@@ -91,15 +103,21 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
     """WHOLE or BY_ROWS: how so many planes are gathered by the table `p`, which is then filled in; else 0."""
     cdef PickShape shape
     cdef Py_ssize_t *at
-    cdef Py_ssize_t size
+    cdef Py_ssize_t size, across = inside_along(s.ow, s.kw, s.sw, s.dw, s.pw, s.iw)
+    cdef Py_ssize_t down = inside_along(s.oh, s.kh, s.sh, s.dh, s.ph, s.ih)
+    cdef bint far = planes * s.kh * s.kw * s.oh * s.ow > FAR // <Py_ssize_t> sizeof(real)
     cdef int way = 0
     cdef bint whole
     for whole in (True, False):
         shape = pick_shape(s, fold, whole)
-        size = shape.groups * shape.taps * shape.size
-        if way or shape.groups * shape.size > PICK_PARTS * MOST_LANES or shape.taps > PICK_PARTS:
+        if way or not pick_fits(&shape, across * (down if whole else 1), like):
             continue
         if whole and (gaps or s.iw * <Py_ssize_t> sizeof(real) > NARROW) or (1 if whole else s.oh) * planes < FEWEST:
+            continue
+        if fold and not whole and far and s.sw == 1 and s.kh * s.kw > STREAMS:
+            continue
+        size = shape.groups * shape.taps * shape.size
+        if fold and size * DEAR > across * down * planes:  # few windows leave most of it empty
             continue
         at = <Py_ssize_t *> malloc(size * sizeof(Py_ssize_t))
         if at == NULL:

@@ -12,7 +12,7 @@
  *
  * or, for sums, with zeros in place of what was there before, and added to it: from each of several x, in order of t.
  *
- * Without vectors, or shuffles whose lanes are no constants, `pick_table` says 0. The file includes itself once per
+ * Without vectors, or shuffles whose lanes are no constants, `pick_fits` says 0. The file includes itself once per
  * element type.
  */
 #ifndef FASTCONV_PICK_H
@@ -42,6 +42,7 @@ typedef struct {
 #include "each_float.h"
 #undef EACH_TYPE
 
+#define pick_fits(s, inside, x) _Generic((x), const float *: pick_fits_f32, const double *: pick_fits_f64)(s, inside)
 #define pick_table(p, s, at, x) _Generic((x), const float *: pick_table_f32, const double *: pick_table_f64)(p, s, at)
 #define pick(to, x, p) _Generic((to), float *: pick_f32, double *: pick_f64)(to, x, p)
 #define pick_sums(to, x, n, p) _Generic((to), float *: pick_sums_f32, double *: pick_sums_f64)(to, x, n, p)
@@ -74,19 +75,27 @@ static ptrdiff_t PASTE(pick_parts, SUFFIX)(Picks *p, ptrdiff_t parts, const ptrd
 }
 #endif
 
-/* Fill in the table; 0 if it would be none for this. */
+/* Whether there may be a table of this shape, `inside` of whose elements are not zeros: to be known before any is made. */
+static int PASTE(pick_fits, SUFFIX)(const PickShape *s, ptrdiff_t inside)
+{
+#ifdef PICKS
+    return s->size >= LANES && s->plane >= LANES && inside <= PICK_PARTS * LANES &&
+           s->groups * ((s->size + LANES - 1) / LANES) <= PICK_PARTS;
+#else
+    (void)s, (void)inside;
+    return 0;
+#endif
+}
+
+/* Fill in the table of a shape that fits; 0 if it has too many parts. */
 static int PASTE(pick_table, SUFFIX)(Picks *p, const PickShape *s, const ptrdiff_t *at)
 {
 #ifdef PICKS
     ptrdiff_t parts = 0;
     p->vectors = 0;
-    if (s->size < LANES || s->plane < LANES)
-        return 0;
     for (ptrdiff_t g = 0; g < s->groups; g++)
         for (ptrdiff_t o = 0; o < s->size; o += LANES, p->vectors++) {
             const ptrdiff_t first = o < s->size - LANES ? o : s->size - LANES, before = parts;
-            if (p->vectors == PICK_PARTS)
-                return 0;
             for (ptrdiff_t t = 0; t < s->taps && parts <= PICK_PARTS; t++)
                 parts = PASTE(pick_parts, SUFFIX)(p, parts, at + (g * s->taps + t) * s->size + first, s->plane,
                                                   t * s->pitch);
