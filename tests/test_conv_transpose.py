@@ -174,6 +174,7 @@ def test_small_boxes(case, layout, monkeypatch):
 
 LARGE = (
     Transpose("dcgan", (3, 64, 20, 17), (64, 32, 4, 4), 2, 1),
+    Transpose("dcgan-batch", (16, 128, 10, 9), (128, 24, 4, 4), 2, 1),
     Transpose("unet", (3, 64, 20, 17), (64, 32, 2, 2), 2),
     Transpose("unet-weights", (3, 160, 20, 17), (160, 110, 2, 2), 2),
     Transpose("fsrcnn", (3, 56, 20, 17), (56, 1, 9, 9), 3, 4),
