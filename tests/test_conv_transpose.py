@@ -221,6 +221,13 @@ def test_is_the_transpose_of_convolution(case, dtype):
     assert left == right != 0
 
 
+def test_products_below_the_least_number_have_one_sign_in_every_pixel(dtype, cpu_level):
+    """Kernels no larger than the stride sum pixels of whole vectors, and the few that are left, in two ways."""
+    tiny = np.finfo(dtype).tiny
+    x, w = np.full((1, 64, 1, 17), -tiny, dtype), np.full((64, 8, 1, 2), tiny, dtype)
+    assert len(np.unique(np.signbit(fastconv.conv_transpose2d(x, w, stride=(1, 2))))) == 1
+
+
 def test_arguments_have_the_order_of_torch():
     """groups before dilation, unlike convolution."""
     x, w, b = data.integers((1, 4, 5, 5)), data.integers((4, 3, 3, 3)), data.integers((6,))
