@@ -17,6 +17,8 @@ from fastconv._phase_plan import Gather, plan_phases
 from fastconv._plan import SERIAL_MACS
 from fastconv._threads import get_num_threads
 
+TOGETHER = 16  # pixels, a whole vector or several at every level and of either type
+
 
 def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
     """The transposed convolution `g` of `x` (n, ic, *spatial) with `weight` (ic, oc // groups, *kernel).
@@ -108,19 +110,32 @@ def interleave_boxes(plan, x, weights, bias, result, threads):
 def sum_corners(plan, x, weights, bias, result, threads):
     """Outputs that see little of the input, over what the boxes made of them.
 
-    One output that sees one pixel is a row of a matrix product: such rows of all images become one image.
+    One output that sees one pixel is a row of a matrix product: such rows of all images become images of TOGETHER
+    pixels, however few, since the order of a sum depends on how many pixels an image has.
     """
     n = len(x)
     for part, where in plan.corners:
-        seen, geometry, images = x[part.source], part.geometry, n
+        seen, geometry = x[part.source], part.geometry
         single = part.shape[1:] == seen.shape[2:] == (1, 1, 1)
         if single:
-            pixels, images = empty((1, seen.shape[1], 1, 1, n), 3, plan.dtype, plan.order), 1
-            pixels[0, :, 0, 0, :] = seen[:, :, 0, 0, 0].T
-            seen, geometry = pixels, tuple(ConvGeometry(*geometry)._replace(iw=n, ow=n))
-        corner = empty((images, part.shape[0], *geometry[6:9]), 3, plan.dtype, plan.order)
+            seen = together(seen, plan)
+            geometry = tuple(ConvGeometry(*geometry)._replace(iw=TOGETHER, ow=TOGETHER))
+        corner = empty((len(seen), part.shape[0], *geometry[6:9]), 3, plan.dtype, plan.order)
         part.run(geometry, seen, weights[part.weight], bias, corner, -INF, INF, threads)
-        result[where] = corner[0, :, 0, 0, :].T[:, :, None, None, None] if single else corner
+        if single:
+            corner = corner.transpose(0, 4, 1, 2, 3).reshape(-1, part.shape[0], 1, 1, 1)[:n]
+        result[where] = corner
+
+
+def together(seen, plan):
+    """Images of one pixel as images of TOGETHER pixels, the last one's with zeros after them."""
+    n, channels = seen.shape[:2]
+    pixels = empty((-(-n // TOGETHER), channels, 1, 1, TOGETHER), 3, plan.dtype, plan.order)
+    pixels[-1] = 0
+    for image, first in enumerate(range(0, n, TOGETHER)):
+        some = seen[first : first + TOGETHER, :, 0, 0, 0]
+        pixels[image, :, 0, 0, : len(some)] = some.T
+    return pixels
 
 
 def buffer(flat, n, part, order):

@@ -174,6 +174,7 @@ def test_small_boxes(case, layout, monkeypatch):
 
 LARGE = (
     Transpose("dcgan", (3, 64, 20, 17), (64, 32, 4, 4), 2, 1),
+    Transpose("dcgan-batch", (16, 128, 10, 9), (128, 24, 4, 4), 2, 1),
     Transpose("unet", (3, 64, 20, 17), (64, 32, 2, 2), 2),
     Transpose("unet-weights", (3, 160, 20, 17), (160, 110, 2, 2), 2),
     Transpose("fsrcnn", (3, 56, 20, 17), (56, 1, 9, 9), 3, 4),
@@ -218,6 +219,13 @@ def test_is_the_transpose_of_convolution(case, dtype):
     assert forward.shape == b.shape
     left, right = np.vdot(forward.astype(np.float64), b), np.vdot(a, transposed.astype(np.float64))
     assert left == right != 0
+
+
+def test_products_below_the_least_number_have_one_sign_in_every_pixel(dtype, cpu_level):
+    """Kernels no larger than the stride sum pixels of whole vectors, and the few that are left, in two ways."""
+    tiny = np.finfo(dtype).tiny
+    x, w = np.full((1, 64, 1, 17), -tiny, dtype), np.full((64, 8, 1, 2), tiny, dtype)
+    assert len(np.unique(np.signbit(fastconv.conv_transpose2d(x, w, stride=(1, 2))))) == 1
 
 
 def test_arguments_have_the_order_of_torch():

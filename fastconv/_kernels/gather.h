@@ -176,12 +176,21 @@ static ALWAYS_INLINE void pair(const ptrdiff_t nv, const ptrdiff_t head, const p
 
 #define PAIR(nv, lines, most) \
     pair(nv, head, steps, lines, x, weights, bias, out + r * g->ldo + o, r * g->pitch + o / 2, most)
+/* The last vector of a row ends with it, but begins with the first phase as all do. */
 #define EACH_PAIR(lines) \
     for (ptrdiff_t r = 0, o; r < rows; r++) { \
         for (o = 0; o + GATHER_VECTORS * LANES <= n; o += GATHER_VECTORS * LANES) \
             PAIR(GATHER_VECTORS, lines, LANES); \
-        for (; o < n; o += LANES) \
-            PAIR(1, lines, n - o < LANES ? n - o : LANES); \
+        for (; o + LANES <= n; o += LANES) \
+            PAIR(1, lines, LANES); \
+        if (o < n && n > LANES) { \
+            o = n - LANES + n % 2; \
+            if (n % 2) \
+                PAIR(1, lines, LANES - 1); \
+            else \
+                PAIR(1, lines, LANES); \
+        } else if (o < n) \
+            PAIR(1, lines, n - o); \
     }
 
 /* All rows of two phases with `steps` taps each, of which the first is tap 0 of the first step for `head` of them. */
@@ -196,7 +205,9 @@ static ALWAYS_INLINE void pairs(const ptrdiff_t head, const ptrdiff_t steps, con
             const vec even = taps[0] - (vec){0}, odd = taps[head == 2 ? 1 : -1] - (vec){0};
             weights[line * steps + q] = SHUFFLE(even, odd, ZIP_LOW);
         }
-    if (lines == 2)
+    if (lines == 1)
+        EACH_PAIR(1)
+    else if (lines == 2)
         EACH_PAIR(2)
     else
         EACH_PAIR(lines)

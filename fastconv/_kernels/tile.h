@@ -195,7 +195,8 @@ static ALWAYS_INLINE void run(
         k0 = k1;
     }
 #ifdef WOVEN
-    EACH_VECTOR acc[i][j] += finish->row_bias ? ((const ELEMENT *)finish->row_bias)[i] : 0;
+    if (finish->row_bias) /* adding 0 would lose the sign of -0 */
+        EACH_VECTOR acc[i][j] += ((const ELEMENT *)finish->row_bias)[i];
     UNROLL for (ptrdiff_t i = 0; i < rows; i += ways)
         UNROLL for (ptrdiff_t j = 0; j < nv; j++) {
             vec some[WEAVE_MOST];
