@@ -33,9 +33,10 @@ cdef enum:
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
     SORTING = 128           # products of a sum that repay sorting pixels
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
-    WRITING = 16            # products in whose time a sum is turned
-    COPYING = 16            # output channels for which columns are staged and copied in the time of their products
-    STAGING = 4             # the same if they are not copied
+    WRITING = 24            # products in whose time a sum is turned
+    COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
+    GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
+    STAGING = 4             # and if columns are not copied
     WIDEST = 32             # output channels of a tile
     WAYS = 8                # of a set of an L1 cache: lines of so many channels fit
     SET_ELEMENTS = 512      # from one element to the next in the same set, of the larger type
@@ -76,16 +77,18 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogi
     """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning."""
     cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
-    cdef Py_ssize_t copying = STAGING if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size) else COPYING
+    cdef Py_ssize_t copying = GATHERING if s.sw > 2 else COPYING, writing = WRITING
+    cdef double cost
+    if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size):
+        copying = STAGING
     if s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0:
-        copying = 0
+        copying = writing = 0
         if pixels > SMALL:
             return False
-    return (
-        most_pixels(s, size) > 0 < depth
-        and (<double> pixels * (depth + WRITING) + turning * depth) * ceil_div(channels, lanes)
-        <= <double> (channels + copying) * depth * ceil_div(pixels, lanes)
-    )
+    cost = (<double> pixels * (depth + writing) + turning * depth) * ceil_div(channels, lanes)
+    if channels <= lanes:               # a tile of one vector waits for its sums, and for what it loads
+        cost *= 1.5
+    return most_pixels(s, size) > 0 < depth and cost <= <double> (channels + copying) * depth * ceil_div(pixels, lanes)
 
 
 cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:

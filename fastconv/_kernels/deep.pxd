@@ -24,7 +24,7 @@ cdef enum:
     FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
     FEW_LEAST = 48
     TREE = 18       # products that take as long as adding up the lanes of a sum,
-    SHORT_TREE = 40 # and where vectors have less than 64 bytes, whose tile is smaller
+    SHORT_TREE = 40  # and where vectors have less than 64 bytes, whose tile is smaller
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
     WIDE = 96       # patches whose sums are kept until they are written
     ROWS = 16       # channels of them
