@@ -131,8 +131,8 @@ def prepare(
     -----
     Worth it where weights are many beside the outputs: Winograd's transform of 512x512 kernels of 3x3 takes as long as
     the rest of a convolution of 7x7 maps. The kept weights take four times the memory of 3x3 ones, and about as much as
-    the weights themselves for other kernels on larger maps of channels-last memory; on small maps and on channels-first
-    memory those are used as they are.
+    the weights themselves where lanes are output channels: on channels-last memory, and for most strided and dilated
+    layers. Others are used as they are, as are those of deep sums on small maps.
 
     Examples
     --------

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ("features", "direct", "direct_last", "patches")
+KEPT = ("features", "direct", "direct_last", "phases")
 ONCE = ("features", "_door")  # compiled for every CPU alike
-LEVELLED = ("direct", "direct_last", "patches")
+LEVELLED = ("direct", "direct_last", "phases")
 SHARED = "_cyutility"  # Cython's own code, once for all kernels
 NEEDED = ("setuptools", "Cython", "build")
 IGNORED = (

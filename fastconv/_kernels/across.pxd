@@ -31,7 +31,7 @@ cdef enum:
     WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGED_BYTES = 524288   # of the stage of a block, at most
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
-    SORTING = 128           # products of a sum that repay sorting pixels
+    SORTING = 160           # products of a sum that repay sorting pixels; fewer are added up in one order everywhere
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
     WRITING = 24            # products in whose time a sum is turned
     COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
@@ -145,10 +145,9 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
         t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
     t.panel = round_up(t.block * round_up(t.part if t.kc < t.depth else 1, tile_width(size)), LINE)
     t.ordered = 0
-    if taps <= CHUNK:
+    if taps <= CHUNK and t.depth >= SORTING and t.kc == t.channels * taps and not sees_no_padding(&t.s):
         t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
-        if t.depth >= SORTING and t.kc == t.channels * taps and not sees_no_padding(&t.s):
-            t.ordered = round_up(t.block * tile_width(size), LINE)
+        t.ordered = round_up(t.block * tile_width(size), LINE)
 
 
 cdef inline void multiply_tiles(
