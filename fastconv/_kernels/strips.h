@@ -77,6 +77,13 @@ static ptrdiff_t strip_bytes(const Strips *s, ptrdiff_t size)
 
 #elif !defined(BYTES)
 
+/* The rows under a row of outputs. */
+typedef struct {
+    const ELEMENT *in[3];
+    ELEMENT *out, by; /* the divisor, but for the factor of the column */
+    int far;          /* they come from afar */
+} NAMED(rows_of);
+
 #define BYTES 16
 #include "strips.h"
 #undef BYTES
@@ -123,6 +130,7 @@ typedef BITS mask __attribute__((vector_size(BYTES)));
 #define SEEN(seen, v) ((void)(seen))
 #endif
 #define SEE(v) SEEN(seen, v)
+#define ITSELF(i) (i)
 #define FROM_BEFORE(i) (COUNT - 1 + (i)) /* the last of a, then b but for its last */
 
 #define both WIDE(both)
@@ -139,11 +147,7 @@ static ALWAYS_INLINE vec both(vec a, vec b, int kind)
     return larger;
 }
 
-#define rows_of WIDE(rows_of)
-typedef struct {
-    const ELEMENT *in[3];
-    ELEMENT *out, by; /* the divisor, but for the factor of the column */
-} rows_of;
+#define rows_of NAMED(rows_of)
 
 /* Outputs j on of a row. */
 #define put WIDE(put)
@@ -161,8 +165,18 @@ static ALWAYS_INLINE void put(const Strips *s, const rows_of *r, ptrdiff_t j, ve
 static ALWAYS_INLINE rows_of row_at(const Strips *s, ELEMENT *out, ptrdiff_t y, int kind)
 {
     const int divided = kind == STRIP_MEAN || kind == STRIP_SCALED;
-    return (rows_of){{0}, out + y * s->ow, divided ? ((const ELEMENT *)s->down)[y] : 0};
+    const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
+    return (rows_of){{0}, out + y * s->ow, divided ? ((const ELEMENT *)s->down)[y] : 0, far};
 }
+
+#ifdef HALF
+/* A function of vectors of half the width, and what it has seen. */
+#define NARROWER(function, ...) do { \
+        GLUE(NAMED(strip_vec), HALF) less = {0}; \
+        GLUE(NAMED(function), HALF)(__VA_ARGS__, &less); \
+        SEE(__builtin_shufflevector(less, less, LIST(ITSELF, 0))); \
+    } while (0)
+#endif
 
 #define BOTH(a, b) both(a, b, kind)
 #include "sweep.h"
@@ -227,6 +241,7 @@ static NEVER_INLINE void WIDE(strips)(const Strips *s, const ELEMENT *x, ELEMENT
 #undef SEE
 #undef SEEN
 #undef FROM_BEFORE
+#undef ITSELF
 #undef vec
 #undef mask
 #undef both
@@ -238,6 +253,8 @@ static NEVER_INLINE void WIDE(strips)(const Strips *s, const ELEMENT *x, ELEMENT
 #undef put
 #undef shifted
 #undef halved
+#undef halved_from
+#undef NARROWER
 #undef walk
 #undef columns
 #undef rows

@@ -36,6 +36,10 @@ static ALWAYS_INLINE vec beside(const Strips *s, const rows_of *r, ptrdiff_t c, 
 
 #define BELOW(c) below(r, c, kernel, stride, kind, seen)
 #define BESIDE(c) beside(s, r, c, stride, kind, seen)
+#define FETCH() do { /* two rows, one after the other */ \
+        if (r->far) \
+            fetch_ahead((const char *)r->in[kernel - 2] + STRIP_AHEAD + 4 * j * ELEMENT_BYTES, 4 * BYTES); \
+    } while (0)
 
 /* A row of outputs at stride 1. */
 #define shifted WIDE(shifted)
@@ -61,37 +65,47 @@ static ALWAYS_INLINE void shifted(const Strips *s, const rows_of *r, int kind, v
     }
 }
 
-/* A row of outputs at stride 2. */
-#define halved WIDE(halved)
-static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, int kind, vec *seen)
+/* Outputs j on of a row at stride 2, vector by vector; what is left goes to a vector of half the width if it fits that. */
+#define halved_from WIDE(strip_halved)
+static ALWAYS_INLINE void halved_from(const Strips *s, const rows_of *r, ptrdiff_t j, int kernel, int kind, vec *seen)
 {
     enum { stride = 2 };
-    const ptrdiff_t ow = s->ow, pw = s->pw; /* a vector of outputs and one of twice as many columns fit the rows */
-    const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
-    const char *ahead = (const char *)r->in[kernel - 2] + STRIP_AHEAD;
-    ptrdiff_t j = 0;
-#define FETCH() if (far) fetch_ahead(ahead + 4 * j * ELEMENT_BYTES, 4 * BYTES) /* two rows, one after the other */
-    if (pw) {
-        vec before = BESIDE(-1);
-        for (; j + COUNT <= ow && 2 * (j + COUNT) <= s->iw; j += COUNT) {
-            FETCH();
-            const vec a = BELOW(2 * j), b = BELOW(2 * j + COUNT), odds = SHUFFLE(a, b, ODD);
-            put(s, r, j, BOTH(BOTH(SHUFFLE(before, odds, FROM_BEFORE), SHUFFLE(a, b, EVEN)), odds), kind);
-            before = odds;
+    for (const ptrdiff_t ow = s->ow; j < ow; j += COUNT) {
+#ifdef HALF
+        if (2 * (ow - j) <= COUNT) {
+            NARROWER(strip_halved, s, r, j, kernel, kind);
+            return;
         }
-    }
-    for (; j < ow; j += COUNT) {
+#endif
         if (j + COUNT > ow)
             j = ow - COUNT;
         FETCH();
-        const ptrdiff_t c = 2 * j - pw;
+        const ptrdiff_t c = 2 * j - s->pw;
         const vec a = BELOW(c), b = BELOW(c + COUNT), evens = SHUFFLE(a, b, EVEN);
         vec all = BOTH(evens, SHUFFLE(a, b, ODD));
         if (kernel == 3)
             all = BOTH(all, SHUFFLE(evens, BESIDE(c + 2 * COUNT), LATER));
         put(s, r, j, all, kind);
     }
-#undef FETCH
 }
+
+/* A row of outputs at stride 2; a vector of them and one of twice as many columns fit the rows. */
+#define halved WIDE(halved)
+static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, int kind, vec *seen)
+{
+    enum { stride = 2 };
+    ptrdiff_t j = 0;
+    if (s->pw) {
+        vec before = BESIDE(-1);
+        for (; j + COUNT <= s->ow && 2 * (j + COUNT) <= s->iw; j += COUNT) {
+            FETCH();
+            const vec a = BELOW(2 * j), b = BELOW(2 * j + COUNT), odds = SHUFFLE(a, b, ODD);
+            put(s, r, j, BOTH(BOTH(SHUFFLE(before, odds, FROM_BEFORE), SHUFFLE(a, b, EVEN)), odds), kind);
+            before = odds;
+        }
+    }
+    halved_from(s, r, j, kernel, kind, seen);
+}
+#undef FETCH
 #undef BELOW
 #undef BESIDE

@@ -40,11 +40,7 @@ static ALWAYS_INLINE void columns(const Strips *s, const ELEMENT *x, ELEMENT *ou
     while (j < s->ow) {
 #ifdef HALF
         if (2 * (s->ow - j) <= COUNT) {
-            vec more = {0};
-            GLUE(NAMED(strip_vec), HALF) less = {0};
-            GLUE(NAMED(strip_columns), HALF)(s, x, out, j, y0, y1, kind, &less);
-            memcpy(&more, &less, sizeof less);
-            SEE(more);
+            NARROWER(strip_columns, s, x, out, j, y0, y1, kind);
             return;
         }
 #endif
