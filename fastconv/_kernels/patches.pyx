@@ -217,6 +217,11 @@ cdef void fold_rows(
         pick_sums(image + y * s.iw, rows, many, p)
 
 
+cdef void fold_whole(const real *columns, real *image, const Picks *p) noexcept nogil:
+    """The plane of one channel."""
+    pick_sums(image, &columns, 1, p)
+
+
 def fold(tuple geometry, input, output, int rank, real like, int threads):
     """Columns (n, c * kh * kw, oh * ow) into images (n, c, h, w), or both without n: every element.
 
@@ -227,19 +232,19 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
     cdef operand images = five(output, rank)
     cdef Py_ssize_t item, planes = images.shape[0] * images.shape[1], many
     cdef const real *source = <const real *> first_of(input)
-    cdef const real **rows
+    cdef const real **rows = NULL
     cdef real *to = <real *> images.data
     cdef int way
     read_shape(&s, geometry)
     many = s.kh * s.kw * s.oh * s.ow
     way = table(&p, &s, source, planes, True, False)
-    rows = <const real **> malloc(s.kh * threads * sizeof(real *))
-    if rows == NULL:
-        raise MemoryError(f"{s.kh * threads * sizeof(real *)} bytes for rows")
+    if way == BY_ROWS:
+        rows = <const real **> malloc(s.kh * threads * sizeof(real *))
+        if rows == NULL:
+            raise MemoryError(f"{s.kh * threads * sizeof(real *)} bytes for rows")
     for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
         if way == WHOLE:
-            rows[threadid() * s.kh] = source + item * many
-            pick_sums(to + item * s.ih * s.iw, rows + threadid() * s.kh, 1, &p)
+            fold_whole(source + item * many, to + item * s.ih * s.iw, &p)
         elif way == BY_ROWS:
             fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p, rows + threadid() * s.kh)
         else:
