@@ -1,6 +1,6 @@
 /* The largest or the sum of the elements of windows, side by side: the same place of each of many rows.
  *
- *     to[p * n + j] = (+) over r, k of  x[from + p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
+ *     to[p * ldt + j] = (+) over r, k of  x[from + p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
  *
  * so that a window is `rows` x `taps` rows of n elements: pixels of as many channels, or rows of an image one below the
  * other. FOLDED vectors go over a whole window side by side in registers. A sum of more than CHUNK elements is the sum of
@@ -23,19 +23,37 @@
 
 #define FOLDED 4
 enum { FOLD_LARGEST, FOLD_CAREFUL, FOLD_SUM };
-enum { FOLD_PLAIN, FOLD_DIVIDED, FOLD_SCALED }; /* what becomes of a sum: divided by `by`, or times it, which is exact */
+enum { FOLD_PLAIN, FOLD_DIVIDED, FOLD_SCALED };
+
+typedef struct {
+    double by; /* what becomes of a sum: nothing, divided by this, or times this, which is exact */
+    int kind;
+} FoldEnd;
+
+/* For sums over `by`. */
+static inline FoldEnd fold_end(double by)
+{
+    uint64_t bits;
+    memcpy(&bits, &by, sizeof bits);
+    if (by == 1)
+        return (FoldEnd){1, FOLD_PLAIN};
+    return bits << 12 ? (FoldEnd){by, FOLD_DIVIDED} : (FoldEnd){1 / by, FOLD_SCALED}; /* a power of two */
+}
 
 typedef struct {
     ptrdiff_t rows, row; /* rows of a window, and the elements from one to the next; */
     ptrdiff_t taps, tap; /* its elements in a row, and those from one to the next */
+    ptrdiff_t ldt;       /* from what one window comes to, to the next */
 } Fold;
 
 typedef struct {
     ptrdiff_t from, taps;  /* where its first window starts, and the elements of each window in a row */
     ptrdiff_t count, next; /* windows, and the elements from one to the next */
-    double by;
-    int end;
+    FoldEnd end;
 } FoldRun;
+
+/* Where vector i of `width` side by side starts; the last one may overlap the one before, to end where the rows do. */
+#define SIDE(i) ((i) + 1 < width ? (i) * LANES : last)
 
 /* The two halves of a window. */
 static ALWAYS_INLINE ptrdiff_t halves(const Fold *f, Fold *first, Fold *second)
@@ -101,20 +119,17 @@ static ALWAYS_INLINE int NAMED(fold_lost)(vec seen)
 }
 #endif
 
-/* Where vector i of `width` side by side starts; the last one may overlap the one before, to end where the rows do. */
-#define BESIDE(i) ((i) + 1 < width ? (i) * LANES : last)
-
 /* all[i], of `width` vectors side by side, over a window. What may be NaN is added to seen[i]. */
 static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
                                            vec *all, vec *seen)
 {
     vec v[FOLDED];
     UNROLL for (int i = 0; i < width; i++)
-        v[i] = *(const vec *)(x + BESIDE(i));
+        v[i] = *(const vec *)(x + SIDE(i));
     for (ptrdiff_t r = 0; r < f->rows; r++)
         for (ptrdiff_t k = r == 0; k < f->taps; k++)
             UNROLL for (int i = 0; i < width; i++) {
-                vec next = *(const vec *)(x + r * f->row + k * f->tap + BESIDE(i));
+                vec next = *(const vec *)(x + r * f->row + k * f->tap + SIDE(i));
 #ifdef FLOATING
                 if (kind == FOLD_LARGEST) {
                     LOADED_ONCE(next);
@@ -127,7 +142,7 @@ static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int 
         all[i] = v[i];
 #ifdef FLOATING
         if (kind == FOLD_LARGEST)
-            seen[i] += *(const vec *)(x + BESIDE(i));
+            seen[i] += *(const vec *)(x + SIDE(i));
 #endif
     }
 }
@@ -155,9 +170,12 @@ static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int
 static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
                                            vec *all, vec *seen)
 {
-    if (kind == FOLD_SUM && f->rows * f->taps > CHUNK)
-        NAMED(fold_halves)(x, f, width, last, all);
-    else
+    if (kind == FOLD_SUM && f->rows * f->taps > CHUNK) {
+        vec sums[FOLDED]; /* not `all`: what others may point to does not stay in registers */
+        NAMED(fold_halves)(x, f, width, last, sums);
+        UNROLL for (int i = 0; i < width; i++)
+            all[i] = sums[i];
+    } else
         NAMED(fold_some)(x, f, width, last, kind, all, seen);
 }
 
@@ -176,16 +194,35 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
     return all;
 }
 
+static int NAMED(fold_windows)(ELEMENT *, const ELEMENT *, const Fold *, const FoldRun *, int, ptrdiff_t, int);
+
+/* The same for n < LANES elements of each row, next to each other in one row after the other: LANES rows are a wide one,
+ * and what becomes of it is taken apart. */
+static NEVER_INLINE void NAMED(fold_narrow)(ELEMENT *to, const ELEMENT *x, const Fold *f, ptrdiff_t n, int maximum)
+{
+    const ptrdiff_t wide = f->taps / LANES, left = f->taps % LANES;
+    const Fold all = {f->rows, f->row, wide, LANES * n, 0}, apart = {1, 0, LANES, n, 0};
+    const Fold rest = {f->rows, f->row, left, n, 0};
+    const FoldRun once = {0, wide, 1, 0, {1, FOLD_PLAIN}};
+    ELEMENT row[LANES * LANES];
+    NAMED(fold_windows)(row, x, &all, &once, 1, LANES * n, maximum);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        to[j] = NAMED(fold_one)(row + j, &apart, maximum);
+        if (left)
+            to[j] = NAMED(fold_two)(to[j], NAMED(fold_one)(x + wide * LANES * n + j, &rest, maximum), maximum);
+    }
+}
+
 #define PART(vectors) do { \
         const int width = vectors; \
         const ptrdiff_t end = n - LANES - j, last = end < (width - 1) * LANES ? end : (width - 1) * LANES; \
         NAMED(fold_part)(x + j, f, width, last, kind, all, seen); \
         UNROLL for (int i = 0; i < width; i++) { \
-            if (kind == FOLD_SUM && run->end == FOLD_DIVIDED) \
+            if (kind == FOLD_SUM && run->end.kind == FOLD_DIVIDED) \
                 all[i] /= by; \
-            if (kind == FOLD_SUM && run->end == FOLD_SCALED) \
+            if (kind == FOLD_SUM && run->end.kind == FOLD_SCALED) \
                 all[i] *= by; \
-            *(vec *)(to + j + BESIDE(i)) = all[i]; \
+            *(vec *)(to + j + SIDE(i)) = all[i]; \
         } \
     } while (0)
 
@@ -193,9 +230,9 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
 static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
                                           int kind, vec *seen)
 {
-    const ELEMENT by = (ELEMENT)run->by;
+    const ELEMENT by = (ELEMENT)run->end.by;
     vec all[FOLDED];
-    for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += n) {
+    for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
         ptrdiff_t j = 0;
         for (; n >= LANES && n - j > 3 * LANES; j += 4 * LANES)
             PART(4);
@@ -205,25 +242,26 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
             PART(2);
         else if (n >= LANES && n - j > 0)
             PART(1);
+        const int narrow = n < LANES && f->tap == n && f->taps >= LANES;
+        if (narrow)
+            NAMED(fold_narrow)(to, x, f, n, kind != FOLD_SUM);
         for (; n < LANES && j < n; j++) {
-            const ELEMENT one = NAMED(fold_one)(x + j, f, kind != FOLD_SUM);
-            to[j] = run->end == FOLD_DIVIDED ? one / by : run->end == FOLD_SCALED ? one * by : one;
+            const ELEMENT one = narrow ? to[j] : NAMED(fold_one)(x + j, f, kind != FOLD_SUM);
+            to[j] = run->end.kind == FOLD_DIVIDED ? one / by : run->end.kind == FOLD_SCALED ? one * by : one;
         }
     }
 }
 #undef PART
-#undef BESIDE
 
 /* `many` runs of windows, one after the other in `to`. Says whether a NaN may have been lost. */
 static ALWAYS_INLINE int NAMED(fold_runs)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *runs, int many,
                                           ptrdiff_t n, int kind)
 {
-    Fold one = *f;
     vec seen[FOLDED] = {{0}};
     for (int i = 0; i < many; i++) {
-        one.taps = runs[i].taps;
+        const Fold one = {f->rows, f->row, runs[i].taps, f->tap, f->ldt};
         NAMED(fold_run)(to, x + runs[i].from, &one, runs + i, n, kind, seen);
-        to += runs[i].count * n;
+        to += runs[i].count * f->ldt;
     }
 #ifdef FLOATING
     if (kind == FOLD_LARGEST)
@@ -232,19 +270,22 @@ static ALWAYS_INLINE int NAMED(fold_runs)(ELEMENT *to, const ELEMENT *x, const F
     return 0;
 }
 
-static void NAMED(fold_windows)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *runs, int many,
-                                ptrdiff_t n, int maximum)
+/* The same; what may have been lost is there. Says whether there may be NaN, if these are maxima. */
+static int NAMED(fold_windows)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *runs, int many, ptrdiff_t n,
+                               int maximum)
 {
     if (!maximum)
-        NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_SUM);
-    else if (NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_LARGEST))
-        NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_CAREFUL);
+        return NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_SUM);
+    if (!NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_LARGEST))
+        return n < LANES; /* single elements never lose one */
+    NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_CAREFUL);
+    return 1;
 }
 
 /* The largest or the sum of one short row. */
 static void NAMED(fold_row)(ELEMENT *to, const ELEMENT *x, ptrdiff_t n, int maximum)
 {
-    const Fold f = {1, 0, n, 1};
+    const Fold f = {1, 0, n, 1, 1};
     *to = NAMED(fold_one)(x, &f, maximum);
 }
 #undef vec

@@ -7,11 +7,12 @@ Every output is computed whole by one thread, in an order that depends on the ge
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.pool_rows cimport Work, divide, some_rows
-from fastconv._kernels.rows cimport Along, span, span_lanes, spans
+from fastconv._kernels.pool_rows cimport some_rows
+from fastconv._kernels.pool_work cimport Work, divide
+from fastconv._kernels.rows cimport Along, Split, can_split, span, span_lanes, spans, split_table
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
@@ -62,26 +63,61 @@ cdef int whole_planes(
     return 0
 
 
-cdef char *lay_out(const PoolShape *s, Work *w, Py_ssize_t own, number blank, int threads) except NULL:
-    """Where windows lie, the divisors along a row, and `own` elements for each thread, blank where `w` has padding."""
-    cdef Py_ssize_t size = s.ow * sizeof(Along) + (s.ow + own * threads) * <Py_ssize_t> sizeof(number), r, j
-    cdef Along *along = <Along *> malloc(size)
-    cdef number *counts = <number *> (along + s.ow)
-    cdef number *scratch = counts + s.ow
-    if along == NULL:
-        raise MemoryError(f"pooling needs {size} bytes of scratch")
+cdef struct Tables:
+    void *counts                       # divisors' factors along the row, unless all are alike
+    void *scratch
+    void *memory
+
+
+cdef void lay_steps(Split *table, Py_ssize_t *taps, const PoolShape *s, Work *w, Py_ssize_t size) noexcept nogil:
+    """Where the taps of windows lie in a row, or among its slots, and the table by which vectors of them are picked."""
+    cdef Py_ssize_t step = s.dw * w.pixel, k
+    for k in range(s.kw):
+        taps[k] = k * step
+        if w.slot:
+            taps[k] = k * w.slot if s.kw <= s.sw else k * s.dw % s.sw * w.slot + k * s.dw // s.sw * w.pixel
+    if can_split(w.pixel * size, s.sw):
+        split_table(table, w.pixel * size, s.sw)
+    w.steps.taps, w.steps.split = taps, table
+
+
+cdef void lay_windows(Along *where, const PoolShape *s, Work *w) noexcept nogil:
+    """Where windows lie along a row."""
+    cdef Py_ssize_t j
     for j in range(s.ow):
-        along[j].start, along[j].taps = start_along(s, j), taps_along(s, j)
-        along[j].after = s.iw - along[j].start - along[j].taps
-    w.where = along
-    if not s.maximum:
-        counts_along(counts, s)
-    for r in range(threads):
-        for j in range(s.pw * w.pixel if w.width else 0):
-            scratch[r * own + j] = blank
-        for j in range((s.pw + s.iw) * w.pixel, w.width * w.pixel):
-            scratch[r * own + j] = blank
-    return <char *> along
+        where[j].start, where[j].taps = start_along(s, j), taps_along(s, j)
+        where[j].after = s.iw - where[j].start - where[j].taps
+    w.where = where
+
+
+cdef void lay_counts(number *counts, const PoolShape *s, const Work *w) noexcept nogil:
+    """The divisor's factor of each window, or of each of its elements for a step along."""
+    cdef Py_ssize_t j, i, pixel = w.pixel if w.block else 1
+    counts_along(counts, s)
+    for j in range(s.ow - 1, -1 if pixel > 1 else s.ow - 1, -1):       # from behind, since pixels grow in place
+        for i in range(pixel):
+            counts[j * pixel + i] = counts[j]
+
+
+cdef Tables lay_out(const PoolShape *s, Work *w, Py_ssize_t own, const number *like, int threads) except *:
+    """What all rows share, and `own` elements of scratch for each thread."""
+    cdef Tables m
+    cdef bint each = not s.maximum and not (w.block and w.count)
+    cdef Py_ssize_t counts = s.ow * (w.pixel if w.block else 1) + MOST_LANES if each else 0
+    cdef Py_ssize_t tables = sizeof(Split) + s.kw * sizeof(Py_ssize_t) if w.block else s.ow * sizeof(Along)
+    cdef Py_ssize_t size = tables + (counts + own * threads) * <Py_ssize_t> sizeof(number)
+    m.memory = calloc(size, 1)
+    if m.memory == NULL:
+        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    m.counts = <char *> m.memory + tables
+    m.scratch = <number *> m.counts + counts
+    if w.block:
+        lay_steps(<Split *> m.memory, <Py_ssize_t *> (<Split *> m.memory + 1), s, w, sizeof(number))
+    else:
+        lay_windows(<Along *> m.memory, s, w)
+    if each:
+        lay_counts(<number *> m.counts, s, w)
+    return m
 
 
 cdef int in_rows(
@@ -91,23 +127,23 @@ cdef int in_rows(
     cdef Work w = divide(s, t.channels, sizeof(number), last)
     cdef Py_ssize_t slabs = n * s.od * (1 if last else t.channels), r
     cdef Py_ssize_t parts = parts_of(slabs, s.oh, threads)
-    cdef char *memory = lay_out(s, &w, w.size, blank, threads)
-    cdef number *counts = <number *> (memory + s.ow * sizeof(Along))
-    cdef number *scratch = counts + s.ow
+    cdef Tables m = lay_out(s, &w, w.size, x, threads)
+    cdef const number *counts = <const number *> m.counts
+    cdef number *scratch = <number *> m.scratch
     with nogil:
         if threads == 1:
             for r in range(slabs):
-                some_rows(x, out, r, 1, t, s[0], &w, scratch, counts, last)
+                some_rows(x, out, r, 1, t, s[0], &w, scratch, blank, counts, last)
         else:
             for r in prange(slabs * parts, num_threads=threads, schedule="static"):
-                some_rows(x, out, r, parts, t, s[0], &w, scratch + threadid() * w.size, counts, last)
-    free(memory)
+                some_rows(x, out, r, parts, t, s[0], &w, scratch + threadid() * w.size, blank, counts, last)
+    free(m.memory)
     return 0
 
 
 cdef void one_block(
     const number *x, number *out, Py_ssize_t item, const Strides *t, const PoolShape *s, const Blocks *b,
-    const Strides *dense, const Work *w, number *scratch, const number *counts,
+    const Strides *dense, const Work *w, number *scratch, number blank, const number *counts,
 ) noexcept nogil:
     """Block `item` of all, counted over the images."""
     cdef Py_ssize_t image = item // b.count, c = item % b.count * b.channels, z
@@ -116,7 +152,7 @@ cdef void one_block(
     cdef number *result = source + b.source * b.channels
     turn_in(b, channels, x + image * t.n + c * t.c, t, s, source)
     for z in range(s.od):
-        some_rows(<const number *> source, result, z, 1, dense, s[0], w, scratch, counts, True)
+        some_rows(<const number *> source, result, z, 1, dense, s[0], w, scratch, blank, counts, True)
     out += (image * t.channels + c) * b.result
     turn_block(sizeof(number), b.result, channels, result, b.channels, out, b.result)
 
@@ -129,18 +165,26 @@ cdef int in_blocks(
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
     cdef Py_ssize_t own = w.size + (b.source + b.result) * b.channels, item
-    cdef char *memory = lay_out(s, &w, own, blank, threads)
-    cdef number *counts = <number *> (memory + s.ow * sizeof(Along))
-    cdef number *scratch = counts + s.ow
+    cdef Tables m = lay_out(s, &w, own, x, threads)
+    cdef const number *counts = <const number *> m.counts
+    cdef number *scratch = <number *> m.scratch
     with nogil:
         if threads == 1:
             for item in range(n * b.count):
-                one_block(x, out, item, t, s, b, &dense, &w, scratch, counts)
+                one_block(x, out, item, t, s, b, &dense, &w, scratch, blank, counts)
         else:
             for item in prange(n * b.count, num_threads=threads, schedule="static"):
-                one_block(x, out, item, t, s, b, &dense, &w, scratch + threadid() * own, counts)
-    free(memory)
+                one_block(x, out, item, t, s, b, &dense, &w, scratch + threadid() * own, blank, counts)
+    free(m.memory)
     return 0
+
+
+cdef bint side_by_side(PoolShape *s, Strides *t, Py_ssize_t many, Py_ssize_t step) noexcept nogil:
+    """Let `many` images of one row, `step` elements from each other, be the rows of one; False if they have more."""
+    if s.id * s.ih * s.kd * s.kh * s.od * s.oh > 1:
+        return False
+    s.ih, s.oh, s.sh, t.h = many, many, 1, step
+    return True
 
 
 def first(tuple geometry, input, output, int rank, number blank, int threads):
@@ -166,6 +210,8 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
         if b.channels:
             in_blocks(xs, to, x.shape[0], &t, &s, &b, blank, threads)
         else:
+            if side_by_side(&s, &t, t.channels, t.c):
+                t.channels = 1
             in_rows(xs, to, x.shape[0], &t, &s, blank, threads, False)
 
 
@@ -178,4 +224,5 @@ def last(tuple geometry, input, output, int rank, number blank, int threads):
     cdef operand x = five(input, rank), out = five(output, rank)
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
-    in_rows(<const number *> x.data, <number *> out.data, x.shape[0], &t, &s, blank, threads, True)
+    cdef Py_ssize_t n = 1 if side_by_side(&s, &t, x.shape[0], t.n) else x.shape[0]
+    in_rows(<const number *> x.data, <number *> out.data, n, &t, &s, blank, threads, True)

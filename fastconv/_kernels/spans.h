@@ -66,8 +66,8 @@ typedef struct {
 /* The vectors of `whole` * FOLDED of them to one; halves are added up where they are many. */
 static NEVER_INLINE void NAMED(span_long)(vec *all, const ELEMENT *x, ptrdiff_t whole, int maximum)
 {
-    const Fold f = {1, 0, whole, FOLDED * COUNT};
-    const FoldRun once = {0, whole, 1, 0, 1, FOLD_PLAIN};
+    const Fold f = {1, 0, whole, FOLDED * COUNT, FOLDED * COUNT};
+    const FoldRun once = {0, whole, 1, 0, {1, FOLD_PLAIN}};
     const int kind = maximum ? FOLD_CAREFUL : FOLD_SUM;
     vec side[FOLDED];
     NAMED(fold_windows)((ELEMENT *)side, x, &f, &once, 1, FOLDED * COUNT, maximum);

@@ -117,10 +117,20 @@ cdef inline double divisor_of(const PoolShape *s, Place at) noexcept nogil:
                      * counted(at.y, s.ih, s.kh, s.dh, s.ph, s.qh, s.count_pad))
 
 
+cdef inline Py_ssize_t count_of_all(const PoolShape *s) noexcept nogil:
+    """The divisor's factor along the row, if it is the same for all outputs, else 0."""
+    cdef Py_ssize_t end = (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1 - s.pw
+    if s.divisor:
+        return 1
+    if s.adaptive or end > s.iw + (s.qw if s.count_pad else 0) or s.pw > 0 and not s.count_pad:
+        return 0
+    return s.kw
+
+
 cdef inline void counts_along(number *counts, const PoolShape *s) noexcept nogil:
     """The divisor's factor along the row, for each output."""
-    cdef Py_ssize_t o
+    cdef Py_ssize_t all = count_of_all(s), o
     for o in range(s.ow):
-        counts[o] = 1
-        if not s.divisor:
-            counts[o] = <number> counted(start_along(s, o), s.iw, taps_along(s, o), s.dw, s.pw, s.qw, s.count_pad)
+        counts[o] = <number> all
+    for o in range(0 if all else s.ow):
+        counts[o] = <number> counted(start_along(s, o), s.iw, taps_along(s, o), s.dw, s.pw, s.qw, s.count_pad)

@@ -1,0 +1,274 @@
+/* The step along a row of windows, over the row v that their rows have come to, with its padding.
+ *
+ *     to[j] = (+) over k of  v[taps[k] + at[j]],     0 <= j < n, with `by` as `end` says, or over across[j] * by
+ *
+ * where at[j] is j, or whole pixels are picked at a stride. Which lanes of v a vector of such pixels holds repeats after
+ * a few vectors, so that a table of one period serves rows of any length, and all taps:
+ *
+ *     v         aA bB cC dD|eE fF gG hH|  pixels of two elements, at a stride of 3; a part is some lanes of a vector
+ *     part 0    aA dD .. ..               lanes of v + 0
+ *     part 1    aA dD gG ..               lanes of that and of v + 8
+ *
+ * Elements have no meaning in it: it is of units of 4 bytes, so one serves all types of as many or more bytes. Several
+ * rows are taken at a time, which wait for each other's instructions as little as for the stores that made v.
+ *
+ * `v` and `across` are scratch: what lies up to a vector behind their ends is read, but of no account. The file
+ * includes itself once per element type.
+ */
+#ifndef FASTCONV_ALONG_H
+#define FASTCONV_ALONG_H
+
+#include "fold.h"
+
+#if VECTOR_BYTES >= 32 && !defined(__clang__)
+#define SPLITS
+#endif
+#define SPLIT_LANES (VECTOR_BYTES ? VECTOR_BYTES / 4 : 1)
+#define SPLIT_FAR 8                                       /* strides of more take as many instructions as lanes */
+#define SPLIT_PARTS ((SPLIT_FAR + 1) * (SPLIT_LANES - 1) + 1) /* of pixels shorter than a vector */
+
+typedef struct {
+    ptrdiff_t vectors;              /* of a period; without any, pixels lie next to each other */
+    ptrdiff_t advance;              /* the units of v that it covers */
+    int parts[SPLIT_LANES + 1];     /* the first part of each vector, and where the last one ends */
+    ptrdiff_t base[SPLIT_PARTS];    /* the first unit of v that a part reads */
+    int32_t lanes[SPLIT_PARTS][SPLIT_LANES];
+} Split;
+
+/* Whether there are tables for pixels of so many bytes at this stride. */
+static int can_split(ptrdiff_t pixel, ptrdiff_t stride)
+{
+#ifdef SPLITS
+    return stride > 1 && stride <= SPLIT_FAR && pixel % 4 == 0 && pixel < VECTOR_BYTES;
+#else
+    (void)pixel, (void)stride;
+    return 0;
+#endif
+}
+
+/* The parts of a vector whose lanes are units at[..], which ascend, from number `parts` on; returns where they end. */
+static int split_parts(Split *s, int parts, const ptrdiff_t *at)
+{
+    for (int i = 0, next; i < SPLIT_LANES; i = next, parts++) {
+        for (next = i; next < SPLIT_LANES && at[next] < at[i] + SPLIT_LANES; next++)
+            ;
+        s->base[parts] = at[i];
+        for (int lane = 0; lane < SPLIT_LANES; lane++)
+            s->lanes[parts][lane] = (int32_t)(lane < i || lane >= next ? lane : SPLIT_LANES + at[lane] - at[i]);
+    }
+    return parts;
+}
+
+static void split_table(Split *s, ptrdiff_t pixel, ptrdiff_t stride)
+{
+    const ptrdiff_t units = pixel / 4;
+    int parts = 0;
+    s->vectors = 0;
+    do {
+        ptrdiff_t at[SPLIT_LANES];
+        for (ptrdiff_t i = 0, e = s->vectors * SPLIT_LANES; i < SPLIT_LANES; i++, e++)
+            at[i] = e / units * stride * units + e % units;
+        s->parts[s->vectors++] = parts;
+        parts = split_parts(s, parts, at);
+    } while (s->vectors * SPLIT_LANES % units);
+    s->parts[s->vectors] = parts;
+    s->advance = s->vectors * SPLIT_LANES * stride;
+}
+
+typedef struct {
+    const ptrdiff_t *taps; /* of a window, from its first element of v */
+    ptrdiff_t count;       /* of them */
+    ptrdiff_t n, ldv, ldt; /* elements of a row of results; from row to row of v and of results */
+    const Split *split;
+    const FoldEnd *ends;   /* of each row of results */
+} Steps;
+
+#define EACH_TYPE "along.h"
+#include "each_type.h"
+#undef EACH_TYPE
+
+/* A `careful` maximum of numbers among which there may be NaN. */
+#define along(to, v, rows, s, across, maximum, careful) BY_TYPE(along, to)(to, v, rows, s, across, maximum, careful)
+
+#elif defined(ELEMENT)
+
+#define vec NAMED(fold_vec)
+#define LANES (VECTOR_BYTES ? VECTOR_BYTES / ELEMENT_BYTES : 1)
+
+static ALWAYS_INLINE vec NAMED(along_end)(vec all, FoldEnd end, const ELEMENT *across, int kind)
+{
+    const ELEMENT by = (ELEMENT)end.by;
+    if (kind == FOLD_SUM && across)
+        all /= *(const vec *)across * by;
+    else if (kind == FOLD_SUM && end.kind == FOLD_DIVIDED)
+        all /= by;
+    else if (kind == FOLD_SUM && end.kind == FOLD_SCALED)
+        all *= by;
+    return all;
+}
+
+/* all[i], of `width` vectors side by side, the last of them at `last`, over v[taps[k]]. */
+static ALWAYS_INLINE void NAMED(along_some)(const ELEMENT *v, const ptrdiff_t *taps, ptrdiff_t count, int width,
+                                            ptrdiff_t last, int kind, vec *all)
+{
+    UNROLL for (int i = 0; i < width; i++)
+        all[i] = *(const vec *)(v + taps[0] + SIDE(i));
+    for (ptrdiff_t k = 1; k < count; k++)
+        UNROLL for (int i = 0; i < width; i++)
+            all[i] = NAMED(fold_both)(all[i], *(const vec *)(v + taps[k] + SIDE(i)), kind);
+}
+
+/* One vector of a long sum, which is the sum of its halves. */
+static NEVER_INLINE vec NAMED(along_halves)(const ELEMENT *v, const ptrdiff_t *taps, ptrdiff_t count)
+{
+    vec all;
+    if (count > CHUNK)
+        return NAMED(along_halves)(v, taps, count / 2) + NAMED(along_halves)(v, taps + count / 2, count - count / 2);
+    NAMED(along_some)(v, taps, count, 1, 0, FOLD_SUM, &all);
+    return all;
+}
+
+#define PART(vectors) do { \
+        const int width = vectors; \
+        const ptrdiff_t left = n - LANES - j, last = left < (width - 1) * LANES ? left : (width - 1) * LANES; \
+        if (kind != FOLD_SUM || s->count <= CHUNK) \
+            NAMED(along_some)(v + j, s->taps, s->count, width, last, kind, all); \
+        else \
+            UNROLL for (int i = 0; i < width; i++) \
+                all[i] = NAMED(along_halves)(v + j + SIDE(i), s->taps, s->count); \
+        UNROLL for (int i = 0; i < width; i++) \
+            *(vec *)(to + j + SIDE(i)) = NAMED(along_end)(all[i], end, across ? across + j + SIDE(i) : NULL, kind); \
+    } while (0)
+
+/* One row whose windows lie side by side, of a vector or more. */
+static ALWAYS_INLINE void NAMED(along_row)(ELEMENT *to, const ELEMENT *v, const Steps *s, ptrdiff_t n, FoldEnd end,
+                                           const ELEMENT *across, int kind)
+{
+    vec all[FOLDED];
+    ptrdiff_t j = 0;
+    for (; n - j > 3 * LANES; j += 4 * LANES)
+        PART(4);
+    if (n - j > 2 * LANES)
+        PART(3);
+    else if (n - j > LANES)
+        PART(2);
+    else if (n - j > 0)
+        PART(1);
+}
+#undef PART
+
+/* The first n < LANES elements of a vector. */
+static ALWAYS_INLINE void NAMED(along_few)(ELEMENT *to, vec all, ptrdiff_t n)
+{
+    ELEMENT few[LANES], *from = few;
+    *(vec *)few = all;
+    UNROLL for (int bit = LANES / 2; bit > 0; bit /= 2)
+        if (n & bit) {
+            memcpy(to, from, bit * sizeof *to);
+            to += bit, from += bit;
+        }
+}
+
+#ifdef SPLITS
+static ALWAYS_INLINE vec NAMED(along_pick)(const ELEMENT *v, const ptrdiff_t *base, const mask_f32 *lanes, int parts)
+{
+    vec_f32 all = {0};
+    UNROLL for (int p = 0; p < parts; p++)
+        all = __builtin_shuffle(all, *(const vec_f32 *)((const float *)v + base[p]), lanes[p]);
+    return (vec)all;
+}
+
+static ALWAYS_INLINE vec NAMED(along_picked)(const ELEMENT *v, const ptrdiff_t *taps, ptrdiff_t count,
+                                             const ptrdiff_t *base, const mask_f32 *lanes, int parts, int kind)
+{
+    vec all = NAMED(along_pick)(v + taps[0], base, lanes, parts);
+    for (ptrdiff_t k = 1; k < count; k++)
+        all = NAMED(fold_both)(all, NAMED(along_pick)(v + taps[k], base, lanes, parts), kind);
+    return all;
+}
+
+static NEVER_INLINE vec NAMED(along_picked_halves)(const ELEMENT *v, const ptrdiff_t *taps, ptrdiff_t count,
+                                                   const ptrdiff_t *base, const mask_f32 *lanes, int parts)
+{
+    if (count <= CHUNK)
+        return NAMED(along_picked)(v, taps, count, base, lanes, parts, FOLD_SUM);
+    return NAMED(along_picked_halves)(v, taps, count / 2, base, lanes, parts) +
+           NAMED(along_picked_halves)(v, taps + count / 2, count - count / 2, base, lanes, parts);
+}
+
+/* One vector of each row, or the first `n` elements, that `parts` from number p on are picked for. */
+static ALWAYS_INLINE void NAMED(along_vector)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s, ptrdiff_t n,
+                                              int p, int parts, const ELEMENT *across, int kind)
+{
+    const Split *split = s->split;
+    const ptrdiff_t *taps = s->taps, count = s->count, *base = split->base + p;
+    mask_f32 lanes[SPLIT_FAR + 1];
+    UNROLL for (int i = 0; i < parts; i++)
+        memcpy(lanes + i, split->lanes[p + i], sizeof *lanes);
+    for (ptrdiff_t r = 0; r < rows; r++, v += s->ldv, to += s->ldt) {
+        const vec all = kind == FOLD_SUM && count > CHUNK
+                            ? NAMED(along_picked_halves)(v, taps, count, base, lanes, parts)
+                            : NAMED(along_picked)(v, taps, count, base, lanes, parts, kind);
+        const vec ended = NAMED(along_end)(all, s->ends[r], across, kind);
+        if (n >= LANES)
+            *(vec *)to = ended;
+        else
+            NAMED(along_few)(to, ended, n);
+    }
+}
+
+static ALWAYS_INLINE void NAMED(along_vectors)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s,
+                                               const ELEMENT *across, int kind)
+{
+    const Split *split = s->split;
+    for (ptrdiff_t j = 0; j < s->n; v += split->advance * 4 / ELEMENT_BYTES)
+        for (ptrdiff_t i = 0; i < split->vectors && j < s->n; i++, j += LANES) {
+            const int p = split->parts[i], parts = split->parts[i + 1] - p;
+            const ELEMENT *factors = across ? across + j : NULL;
+#define VECTOR(parts) NAMED(along_vector)(to + j, v, rows, s, s->n - j, p, parts, factors, kind)
+            if (parts == 2)
+                VECTOR(2);
+            else if (parts == 3)
+                VECTOR(3);
+            else if (parts == 4)
+                VECTOR(4);
+            else
+                VECTOR(parts);
+#undef VECTOR
+        }
+}
+#endif
+
+static ALWAYS_INLINE void NAMED(along_rows)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s,
+                                            const ELEMENT *across, int kind)
+{
+#ifdef SPLITS
+    if (s->split->vectors) {
+        NAMED(along_vectors)(to, v, rows, s, across, kind);
+        return;
+    }
+#endif
+    for (ptrdiff_t r = 0; r < rows; r++, to += s->ldt, v += s->ldv) {
+        vec few;
+        if (s->n >= LANES) {
+            NAMED(along_row)(to, v, s, s->n, s->ends[r], across, kind);
+            continue;
+        }
+        NAMED(along_row)((ELEMENT *)&few, v, s, LANES, s->ends[r], across, kind);
+        NAMED(along_few)(to, few, s->n);
+    }
+}
+
+static void NAMED(along)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s, const ELEMENT *across,
+                         int maximum, int careful)
+{
+    if (careful && maximum)
+        NAMED(along_rows)(to, v, rows, s, NULL, FOLD_CAREFUL);
+    else if (maximum)
+        NAMED(along_rows)(to, v, rows, s, NULL, FOLD_LARGEST);
+    else
+        NAMED(along_rows)(to, v, rows, s, across, FOLD_SUM);
+}
+#undef vec
+#undef LANES
+#endif

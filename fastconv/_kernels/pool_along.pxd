@@ -1,0 +1,102 @@
+"""Rows of outputs by a step along each of the rows that the rows of their windows come to: see `pool_rows.pxd`."""
+
+from fastconv._kernels.pool_work cimport ROWS, Work
+from fastconv._kernels.rows cimport Fold, FoldEnd, FoldRun, Steps, along, fold_end, fold_windows
+from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, start_along
+
+
+cdef inline bint block_down(
+    number *v, const number *x, Py_ssize_t z, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t end,
+    const Strides *t, PoolShape *s, const Work *w, FoldEnd *ends,
+) noexcept nogil:
+    """Columns `start` to `end` of what the rows of windows come to, for `rows` rows of outputs from o on, inside the
+    image many in a call; and what becomes of their sums. Says whether there may be NaN among them."""
+    cdef Fold f
+    cdef FoldRun runs[ROWS]
+    cdef FoldRun run
+    cdef FoldEnd over
+    cdef Place at
+    cdef Py_ssize_t r = 0, i
+    cdef double by
+    cdef int many = 0
+    while r < rows:
+        at = place(s, z, o + r)
+        run.from_, run.taps, run.count = (at.y + at.j0 * s.dh) * t.h, at.j1 - at.j0, 1
+        run.next, run.end = s.sh * t.h, fold_end(1)
+        if run.taps == s.kh:
+            run.count = min((s.ih - 1 - (s.kh - 1) * s.dh + s.ph) // s.sh, o + rows - 1) - (o + r) + 1
+        by = 1 if s.maximum else divisor_of(s, at)
+        over = fold_end(by * w.count)
+        if w.count == 0:                                   # the other factor follows
+            over.by = by
+        for i in range(r, r + run.count):
+            ends[i] = over
+        runs[many] = run
+        r += run.count
+        many += 1
+    f.rows, f.row, f.tap, f.ldt = at.i1 - at.i0, s.dd * t.d, s.dh * t.h, w.pitch
+    x += (at.z + at.i0 * s.dd) * t.d
+    if t.w == w.pixel:
+        return fold_windows(v, x + start * t.w, &f, <const FoldRun *> runs, many, (end - start) * w.pixel, s.maximum)
+    for i in range(start, end):
+        fold_windows(v + (i - start) * w.pixel, x + i * t.w, &f, <const FoldRun *> runs, many, w.pixel, s.maximum)
+    return True
+
+
+cdef inline void slot_row(number *to, const number *v, const PoolShape *s, const Work *w, Py_ssize_t n) noexcept nogil:
+    """What n outputs see of every slot: pixels of one residue modulo sw, or those of a tap if that is fewer."""
+    cdef Py_ssize_t j, k
+    if s.kw > s.sw:
+        n += (s.kw - 1) * s.dw // s.sw
+    for _ in range(min(s.kw, s.sw)):
+        if w.pixel == 1 and s.sw == 2:                     # which compilers make shuffles of
+            for j in range(n):
+                to[j] = v[2 * j]
+        else:
+            for j in range(n):
+                for k in range(w.pixel):
+                    to[j * w.pixel + k] = v[j * s.sw * w.pixel + k]
+        to += w.slot
+        v += (s.dw if s.kw <= s.sw else 1) * w.pixel
+
+
+cdef inline void block_along(
+    const number *x, number *to, Py_ssize_t z, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t n,
+    const Strides *t, PoolShape *s, const Work *w, number *v, number blank, const number *counts,
+) noexcept nogil:
+    """Outputs j to j + n of `rows` rows from o on, by a step along: each step for all rows, since no vector can be
+    loaded before those that it overlaps have left for the cache."""
+    cdef Steps steps = w.steps
+    cdef FoldEnd ends[ROWS]
+    cdef Py_ssize_t u = start_along(s, j), last = u + (n - 1) * s.sw + (s.kw - 1) * s.dw + 1, r, i
+    cdef Py_ssize_t start = max(u, <Py_ssize_t> 0), end = min(last, s.iw)
+    cdef bint careful = block_down(v + (start - u) * w.pixel, x, z, o, rows, start, end, t, s, w, ends)
+    for r in range(rows if start > u or last > end else 0):
+        for i in range((start - u) * w.pixel):
+            v[r * w.pitch + i] = blank
+        for i in range((end - u) * w.pixel, (last - u) * w.pixel):
+            v[r * w.pitch + i] = blank
+    for r in range(rows if w.slot else 0):
+        slot_row(v + r * w.pitch + w.width, <const number *> (v + r * w.pitch), s, w, n)
+    steps.n, steps.ends = n * w.pixel, ends
+    along(
+        to + j * w.pixel, <const number *> (v + w.width if w.slot else v), rows, &steps,
+        counts + j * w.pixel if not s.maximum and w.count == 0 else NULL, s.maximum, careful,
+    )
+
+
+cdef inline void rows_along(
+    const number *x, number *to, Py_ssize_t z, Py_ssize_t o0, Py_ssize_t o1, const Strides *t, PoolShape *s,
+    const Work *w, number *v, number blank, const number *counts,
+) noexcept nogil:
+    """Rows o0 to o1 of depth `z` of the outputs by steps along."""
+    cdef Py_ssize_t o = o0, j
+    while o < o1:
+        j = 0
+        while j < s.ow:
+            block_along(
+                x, to + (o - o0) * w.steps.ldt, z, o, min(w.rows, o1 - o), j, min(w.block, s.ow - j), t, s, w, v, blank,
+                counts,
+            )
+            j += w.block
+        o += w.rows
