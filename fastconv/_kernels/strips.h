@@ -35,7 +35,7 @@
 #define STRIP_FAR 32768
 #define STRIP_AHEAD 8192
 
-enum { STRIP_LARGEST, STRIP_CAREFUL, STRIP_MEAN, STRIP_SCALED }; /* scaled: times 1 / divisor, which is exact */
+enum { STRIP_LARGEST, STRIP_CAREFUL, STRIP_MEAN, STRIP_SCALED }; /* scaled: times 1 / divisor of a row, which is exact */
 
 typedef struct {
     ptrdiff_t ih, iw, ldx, oh, ow, ph, pw; /* ldx from row to row of the input; the output is dense */
@@ -43,7 +43,7 @@ typedef struct {
     ptrdiff_t bytes;    /* of a vector */
     const void *blank;  /* a row of padding and an element before it */
     const void *down;   /* divisors, or their inverses for STRIP_SCALED: the factor of each row, */
-    const void *across; /* and the factor of each column; unused for maxima */
+    const void *across; /* and the factor of each column, or NULL if it is 1; both unused for maxima */
 } Strips;
 
 /* The widest vectors for this geometry, whose other fields are filled in; 0 if it has another way to go. */
@@ -153,10 +153,12 @@ static ALWAYS_INLINE vec both(vec a, vec b, int kind)
 #define put WIDE(put)
 static ALWAYS_INLINE void put(const Strips *s, const rows_of *r, ptrdiff_t j, vec all, int kind)
 {
-    if (kind == STRIP_MEAN)
+    if (kind == STRIP_MEAN && s->across)
         all /= *(const vec *)((const ELEMENT *)s->across + j) * r->by;
+    else if (kind == STRIP_MEAN)
+        all /= r->by;
     if (kind == STRIP_SCALED)
-        all *= *(const vec *)((const ELEMENT *)s->across + j) * r->by;
+        all *= r->by;
     *(vec *)(r->out + j) = all;
 }
 

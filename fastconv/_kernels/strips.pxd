@@ -4,7 +4,7 @@ from cython.parallel cimport prange
 from libc.math cimport fabs, frexp
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.window cimport Place, PoolShape, Strides, counts_along, divisor_of, number, place
+from fastconv._kernels.window cimport Place, PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
 
 
 cdef extern from "strips.h" nogil:
@@ -45,24 +45,25 @@ cdef inline bint is_power_of_two(double x) noexcept nogil:
 
 
 cdef inline void fill(Strips *f, number *scratch, PoolShape *s, number blank) noexcept nogil:
-    """Lay out the blank and the divisors in `scratch`. Inverses stand for divisors if all of them are exact."""
+    """Lay out the blank and the divisors in `scratch`, or their inverses if a row has one only and all are exact."""
     cdef number *across = scratch
     cdef number *down = across + f.ow
     cdef number *blanks = down + f.oh
-    cdef Py_ssize_t j
-    cdef bint scaled = True
+    cdef Py_ssize_t count = count_of_all(s), j
+    cdef bint scaled = count > 0
     for j in range(f.iw + 1):
         blanks[j] = blank
-    f.blank, f.down, f.across, f.kind = blanks, down, across, STRIP_LARGEST
+    f.blank, f.down, f.kind = blanks, down, STRIP_LARGEST
     if number is float or number is double:
         if not s.maximum:
-            counts_along(across, s)
+            if count == 0:
+                counts_along(across, s)
+                f.across = across
             for j in range(f.oh):
-                down[j] = <number> divisor_of(s, place(s, 0, j))
-            for j in range(f.ow + f.oh):
-                scaled = scaled and is_power_of_two(across[j])
-            for j in range(f.ow + f.oh if scaled else 0):
-                across[j] = 1 / across[j]
+                down[j] = <number> (divisor_of(s, place(s, 0, j)) * max(count, <Py_ssize_t> 1))
+                scaled = scaled and is_power_of_two(down[j])
+            for j in range(f.oh if scaled else 0):
+                down[j] = 1 / down[j]
             f.kind = STRIP_SCALED if scaled else STRIP_MEAN
 
 
