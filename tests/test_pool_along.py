@@ -32,7 +32,7 @@ ALONG = (
 over_windows = pytest.mark.parametrize("along", ALONG, ids=str)
 over_layouts = pytest.mark.parametrize("layout", ["contiguous", "channels_last", "channels_of_many"])
 WIDTHS = (11, 15, 16, 17, 24, 33, 40, 63, 70, 130)
-CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17)
+CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 100)  # and rows that the first cache does not hold
 
 
 def windows(x, kernel, stride, dilation, padding, blank):

@@ -23,18 +23,21 @@ cdef struct Work:
 cdef enum:
     ROWS = 32                          # of a step along, at most
     BLOCK = 1 << 14                    # bytes of v, of which blocks have about as many
+    ROW = 3 << 12                      # bytes of a row, of which those of a window fit the first cache or nearly so
 
 
 cdef inline Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint last) noexcept nogil:
     """The scratch of one thread, for elements of `size` bytes."""
     cdef Work w
     cdef Py_ssize_t height = s.kd * s.kh, reach = (s.kw - 1) * s.dw, lanes = max(VECTOR_BYTES // size, <Py_ssize_t> 1)
+    cdef bint dear
     w.where = NULL
     w.pixel, w.count = channels if last else 1, count_of_all(s)
     w.block, w.rows, w.slot, w.lanes = 0, 1, 0, 0
-    # in the registers of one window a step costs half
+    # what is in the registers of one window costs half, except beside rows that stay in the first cache
+    dear = s.sw > 1 or s.iw * w.pixel * size > ROW
     w.apart = not last or s.kd > 1 or not s.adaptive and (
-        w.pixel < lanes or 2 * (s.iw * (height + 1) + s.ow * s.kw) < s.ow * height * s.kw)
+        w.pixel < lanes or (1 + dear) * (s.iw * (height + 1) + s.ow * s.kw) < s.ow * height * s.kw)
     w.width = s.iw * w.pixel if w.apart else 0
     if w.apart and not s.adaptive and (s.sw == 1 or w.pixel < lanes):
         w.block = min(s.ow, max(max(BLOCK // size // w.pixel, 2 * reach) // s.sw, <Py_ssize_t> 1))
