@@ -2,8 +2,8 @@
  *
  *     to[j] = (+) over k of  v[taps[k] + at[j]],     0 <= j < n, with `by` as `end` says, or over across[j] * by
  *
- * where at[j] is j, or whole pixels are picked at a stride. Which lanes of v a vector of such pixels holds repeats after
- * a few vectors, so that a table of one period serves rows of any length, and all taps:
+ * where at[j] is j, or whole pixels are picked at a stride. Which lanes of v a vector of such pixels holds repeats
+ * after a few vectors, so that a table of one period serves rows of any length, and all taps:
  *
  *     v         aA bB cC dD|eE fF gG hH|  pixels of two elements, at a stride of 3; a part is some lanes of a vector
  *     part 0    aA dD .. ..               lanes of v + 0
@@ -197,8 +197,8 @@ static NEVER_INLINE vec NAMED(along_picked_halves)(const ELEMENT *v, const ptrdi
 }
 
 /* One vector of each row, or the first `n` elements, that `parts` from number p on are picked for. */
-static ALWAYS_INLINE void NAMED(along_vector)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s, ptrdiff_t n,
-                                              int p, int parts, const ELEMENT *across, int kind)
+static ALWAYS_INLINE void NAMED(along_vector)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s,
+                                              ptrdiff_t n, int p, int parts, const ELEMENT *across, int kind)
 {
     const Split *split = s->split;
     const ptrdiff_t *taps = s->taps, count = s->count, *base = split->base + p;

@@ -196,7 +196,7 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
 
 static int NAMED(fold_windows)(ELEMENT *, const ELEMENT *, const Fold *, const FoldRun *, int, ptrdiff_t, int);
 
-/* The same for n < LANES elements of each row, next to each other in one row after the other: LANES rows are a wide one,
+/* The same for n < LANES elements of each row, which lie next to each other, as the rows do: LANES rows are a wide one,
  * and what becomes of it is taken apart. */
 static NEVER_INLINE void NAMED(fold_narrow)(ELEMENT *to, const ELEMENT *x, const Fold *f, ptrdiff_t n, int maximum)
 {

@@ -35,7 +35,7 @@
 #define STRIP_FAR 32768
 #define STRIP_AHEAD 8192
 
-enum { STRIP_LARGEST, STRIP_CAREFUL, STRIP_MEAN, STRIP_SCALED }; /* scaled: times 1 / divisor of a row, which is exact */
+enum { STRIP_LARGEST, STRIP_CAREFUL, STRIP_MEAN, STRIP_SCALED }; /* scaled: times a row's 1 / divisor, which is exact */
 
 typedef struct {
     ptrdiff_t ih, iw, ldx, oh, ow, ph, pw; /* ldx from row to row of the input; the output is dense */

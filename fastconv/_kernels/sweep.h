@@ -65,7 +65,7 @@ static ALWAYS_INLINE void shifted(const Strips *s, const rows_of *r, int kind, v
     }
 }
 
-/* Outputs j on of a row at stride 2, vector by vector; what is left goes to a vector of half the width if it fits that. */
+/* Outputs j on of a row at stride 2, vector by vector; what is left goes to a vector of half the width if that fits. */
 #define halved_from WIDE(strip_halved)
 static ALWAYS_INLINE void halved_from(const Strips *s, const rows_of *r, ptrdiff_t j, int kernel, int kind, vec *seen)
 {

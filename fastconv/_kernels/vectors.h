@@ -1,5 +1,5 @@
-/* The larger of two elements or of the lanes of two vectors, for every type of pooling, and what other headers name their
- * functions by. Choices are made on the bits, so that each is one blend.
+/* The larger of two elements or of the lanes of two vectors, for every type of pooling, and what other headers name
+ * their functions by. Choices are made on the bits, so that each is one blend.
  *
  * Where the place of the largest is wanted, `keep_largest` takes one row at a time, element by element. Plain C, no
  * instruction sets; the file includes itself once per element type.
