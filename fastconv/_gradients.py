@@ -27,8 +27,8 @@ from fastconv._arrays import (
     names_memory_errors,
     readable,
 )
+from fastconv._depthwise import sees_near_rows
 from fastconv._geometry import check_rank, conv_geometry
-from fastconv._methods import sees_near_rows
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._sizes import frozen, integer, sequence

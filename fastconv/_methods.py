@@ -7,7 +7,7 @@ A method says of a geometry why it cannot compute it (`rejects`), and why it is 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastconv import _fft, _winograd
+from fastconv import _depthwise, _fft, _winograd
 from fastconv._geometry import ConvGeometry
 
 
@@ -47,41 +47,12 @@ def _stages_little(g):
     return (g.ic // g.groups) * g.kd * rows * row <= STAGE
 
 
-SMALL = 14  # output columns up to which lanes are filled by channels instead: asv_bench/peers.py --family depthwise
-SMALL_STRIDED = 12  # and from which on 3x3 rows are read in place instead, a quarter of whose pixels are outputs
-PLANE = 512  # input pixels of a plane up to which `planes.pyx` stays in the L1 cache
-TABLE = 2048  # pixels of the padded plane, each with an entry in its table
-CHAIN = 64  # taps that it may add one after the other: the CHUNK of `simd.h`
-
-
-def _small_planes(g):
-    """Whether the planes of a depthwise layer are small enough to be turned, and enough of them to fill vectors."""
-    flat = g.id == g.kd == g.od == 1
-    small = g.ow <= SMALL and g.ih * g.iw <= PLANE and g.kh * g.kw <= CHAIN
-    padded = ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw + 1)
-    return g.groups == g.ic == g.oc >= 8 and flat and small and padded <= TABLE
-
-
-LEAST_ROW = 9  # outputs of a row, so that a vector reaches no further than the next row does
-
-
-def sees_near_rows(g):
-    """Whether a depthwise layer has 3x3 taps that see their neighbours, and at most one column beside the image."""
-    depthwise = g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
-    near = g.kh == g.kw == 3 and g.dh == g.dw == 1 and g.sh == g.sw <= 2
-    return depthwise and near and g.pw <= 1 and (g.ow - 1) * g.sw + 2 - g.pw <= g.iw and g.ow >= LEAST_ROW
-
-
 def _direct_kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
     if g.last:
         return "depthwise_last" if g.groups == g.ic else "direct_last"
-    near = sees_near_rows(g)
-    if _small_planes(g) and not (near and g.sw == 2 and g.ow >= SMALL_STRIDED):
-        return "planes"
-    if near:
-        return "near_rows"
-    return "filter" if _shares_rows(g) and _stages_little(g) else "direct"
+    rows = "filter" if _shares_rows(g) and _stages_little(g) else "direct"
+    return _depthwise.kernel(g) or rows
 
 
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2

@@ -21,8 +21,9 @@ import numpy as np
 
 from fastconv import _cpu, _winograd
 from fastconv._arrays import FIRST, LAST, compute_dtype
+from fastconv._depthwise import CHAIN
 from fastconv._geometry import ConvGeometry
-from fastconv._methods import CHAIN, DIRECT, FEW_OUTPUTS, choose, wants_channels_first
+from fastconv._methods import DIRECT, FEW_OUTPUTS, choose, wants_channels_first
 from fastconv._phase_rows import table
 from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
 from fastconv._transpose_geometry import are_disjoint, axis_phases, boxes, classes, leaves_gaps

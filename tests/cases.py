@@ -123,6 +123,31 @@ CONV2D = (
     Conv("rows-5x5-of-40", (1, 1, 15, 40), (2, 1, 5, 5), padding=2, activation="relu6"),
     Conv("rows-5x5-stride-2-of-24", (1, 1, 31, 47), (1, 1, 5, 5), stride=2, padding=2),
     Conv("rows-9x9-of-24", (1, 1, 9, 24), (1, 1, 9, 9), padding=4),
+    # taps of rows read in place: heights, columns of taps, parts of a plane, rests of rows, far and uneven padding
+    *(
+        Conv(f"near-taps-{h}x{w}-of-{ow}", (2, 3, 23, ow), (3, 1, h, w), groups=3, padding=(h // 2, w // 2))
+        for h, w, ow in ((5, 5, 16), (7, 7, 29), (3, 7, 40), (7, 2, 57), (5, 1, 12))
+    ),
+    Conv("near-taps-parts", (1, 2, 131, 17), (2, 1, 5, 5), groups=2, padding=((4, 1), (0, 6)), activation="relu6"),
+    Conv("near-taps-inside", (1, 2, 12, 40), (2, 1, 7, 7), groups=2, bias=False),
+    *(
+        Conv(f"near-taps-{k}x{k}-stride-2-of-{w}", (2, 2, 31, w), (2, 1, k, k), groups=2, padding=k // 2, stride=2)
+        for k, w in ((5, 23), (7, 32), (5, 47), (7, 69))
+    ),
+    Conv("near-taps-3x4-stride-2", (1, 2, 9, 40), (2, 1, 3, 4), groups=2, padding=((2, 5), (3, 6)), stride=2),
+    Conv("near-taps-dilation-2", (1, 2, 67, 25), (2, 1, 3, 3), groups=2, padding=2, dilation=2, activation="relu"),
+    Conv("near-taps-dilation-7-3", (1, 2, 22, 33), (2, 1, 3, 5), groups=2, padding=(7, 6), dilation=(7, 3)),
+    Conv("near-taps-of-1024", (1, 1, 9, 1024), (1, 1, 5, 5), padding=2),
+    # larger planes turned: a chunk of pixels at a time, taps in phases
+    Conv("planes-of-26", (1, 9, 27, 26), (9, 1, 5, 5), groups=9, padding=2),
+    Conv("planes-of-18-stride-2", (2, 8, 35, 36), (8, 1, 7, 7), groups=8, padding=3, stride=2, activation="relu6"),
+    Conv("planes-in-phases", (1, 17, 13, 14), (17, 1, 3, 3), groups=17, padding=2, dilation=2),
+    Conv("planes-in-phases-stride-2", (1, 8, 25, 28), (8, 1, 3, 3), groups=8, padding=3, dilation=3, stride=2),
+    # dilated rows that share loads by phases, of two channels a group, and channels-last, by a segment of the row
+    Conv("rows-in-phases", (1, 4, 37, 21), (2, 2, 3, 3), groups=2, padding=3, dilation=3),
+    Conv("rows-in-phases-stride-2", (1, 2, 50, 45), (1, 2, 5, 3), padding=4, dilation=4, stride=2),
+    Conv("dilated-channels-of-70", (1, 16, 5, 71), (16, 1, 3, 5), groups=16, padding=4, dilation=2),
+    Conv("dilated-channels-stride-3", (1, 16, 11, 70), (32, 1, 3, 3), groups=16, padding=1, dilation=2, stride=3),
     # rows: tiles of seven and eight that end early, split rows, rows in blocks, rows shorter than a vector
     Conv("rows-3x3", (1, 2, 29, 30), (2, 1, 3, 3), groups=2, padding=2),
     Conv("rows-3x3-stride-2", (1, 2, 18, 67), (2, 1, 3, 3), groups=2, stride=2, padding=((1, 0), (0, 2))),

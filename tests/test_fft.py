@@ -110,6 +110,25 @@ def test_threads_and_batches(layout, dtype):
         data.assert_identical(other, results[0])
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 90, 100), (2, 2, 90, 100), (1, 1, 30_000), (1, 1, 20, 30, 40)], ids=str)
+def test_threads_share_the_transforms_of_few_kernels(shape, dtype, cpu_level):
+    """The zeros, columns and rows of one kernel's transform are split where there are more threads than transforms."""
+    rank = len(shape) - 2
+    taps = {1: (1, shape[1], 301), 2: (1, shape[1], 21, 17), 3: (1, shape[1], 7, 9, 8)}[rank]
+    x, w = data.normal(shape, dtype), data.normal(taps, dtype, "weight")
+    convolve = getattr(fastconv, f"conv{rank}d")
+    results = []
+    for threads in (1, 3, 8):
+        with fastconv.num_threads(threads):
+            results += [convolve(x, w, method="fft"), fastconv.prepare(w, method="fft")(x)]
+    for other in results[1:]:
+        data.assert_identical(other, results[0])
+    wide, sizes = (tuple(f(a).astype(np.float64) for a in (x, w)) for f in (np.positive, np.abs))
+    exact, size = (convolve(*operands, method="direct") for operands in (wide, sizes))
+    if dtype == "float32":
+        assert_within(results[0], exact, size, "fft", rank)
+
+
 def test_kernels_or_units_first(dtype):
     """One image has fewer units than there are kernels, which are then used up one by one; of twelve, units are."""
     x, w = data.normal((12, 3, 20, 20), dtype), data.normal((9, 3, 7, 7), dtype, "weight")

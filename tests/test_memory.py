@@ -52,6 +52,23 @@ def test_nothing_beside_the_input_is_read(stride, columns, dtype, cpu_level):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize(
+    ("kernel", "padding", "stride", "dilation", "columns"),
+    [(5, 2, 1, 1, 33), (7, 3, 1, 1, 12), (7, 6, 1, 1, 20), (7, 3, 2, 1, 24), (7, 6, 2, 1, 29), (5, 6, 1, 3, 28)],
+)
+def test_nothing_beside_rows_of_larger_kernels_is_read(kernel, padding, stride, dilation, columns, dtype, cpu_level):
+    """The same for columns of taps, six of them beside the image; rows that overlap begin near the first one, too."""
+    shape, size = (2, 7, 16, columns), np.dtype(dtype).itemsize
+    w = data.integers((7, 1, kernel, kernel), dtype, "weight")
+    sizes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 7}
+    for end in ("first", "last"):
+        window = alone_in_memory(data.integers((columns + 21,), dtype), end)
+        window = np.lib.stride_tricks.as_strided(window, shape, (0, size, size, size))
+        for x in (alone_in_memory(data.integers(shape, dtype), end), window):
+            data.assert_identical(fastconv.conv2d(x, w, **sizes), reference.conv(x, w, **sizes))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @pytest.mark.parametrize(("oc", "kernel"), [(1, (2, 2)), (4, (2, 2)), (5, (1, 2)), (7, (2, 3)), (3, (4, 4))])
 def test_nothing_beside_the_operands_of_a_transposed_layer_is_read(oc, kernel, dtype, cpu_level):
     """The last pixels take lanes along the weights of a channel, whose last vector once reached beyond all of them."""

@@ -7,7 +7,8 @@ of pointers, one to each pixel that a kernel row reads (`depthwise_last.h` does 
 pointer to zeros, so that a padded tap is a product with zero as anywhere else (0 * inf is NaN).
 
     columns read by one kernel row of `ow` outputs          table, for each kernel row
-    pl | 0 1 2 ...                      iw-1 | pr           [0 0 x0 x1 x2 ... 0]     by column, or where that is longer
+    pl | 0 1 2 ...                      iw-1 | pr           [0 0 x0 x1 x2 ... 0]            by column
+                                                            [0 x0 x2 ...][0 x1 x3 ... 0]    dilated, by phase
                                                             [tap 0 of each output][tap 1 of each output]...
 
 Weights are repacked once per call as (m, vectors of channels, bias and taps, lanes). The m kernels of a channel read
@@ -25,7 +26,8 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
-from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, strip, strip_pixels
+from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, plan_row, strip, strip_pixels
+from fastconv._kernels.dilated cimport in_phase, phases_of
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
@@ -40,7 +42,9 @@ cdef struct Task:
     ConvShape s
     Py_ssize_t n, m                                 # images, kernels a channel
     Py_ssize_t xn, xd, xh, xw                       # strides of the input, in elements
+    Py_ssize_t phases                               # of outputs, whose taps fall on common columns
     Py_ssize_t lines, length, stride                # the table of a kernel row: `lines` runs of `length` columns
+    Py_ssize_t apart                                # columns from the first one of a line to that of the next
     Py_ssize_t segments, segment                    # of a row of outputs, and their pixels
     Py_ssize_t merge                                # pixels that make one of the strip's; 0: read where they lie
     Py_ssize_t vectors                              # of channels
@@ -59,22 +63,27 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
 
     t.strip.rows = s.kd * s.kh
     t.strip.kw = s.kw
-    if (s.kw - 1) * s.dw + 1 <= (s.kw - 1) * t.segment:         # by column: the taps of neighbours overlap
+    t.phases = phases_of(s.sw, s.dw, t.segment) if merge == 1 else 1
+    t.length = plan_row(&t.strip, s, t.phases, t.segment)
+    if t.phases > 1:
+        t.lines = t.phases
+        t.apart, t.stride = s.sw, s.dw
+    elif (s.kw - 1) * s.dw + 1 <= (s.kw - 1) * t.segment:       # by column: the taps of neighbours overlap
         t.lines = 1
-        t.length = (t.segment - 1) * s.sw + (s.kw - 1) * s.dw + 1
-        t.stride = 1
-        t.strip.tap_step = s.dw
-        t.strip.pixel_step = merge * s.sw
+        t.apart, t.stride = 0, 1
     else:
         t.lines = s.kw
         t.length = t.segment
-        t.stride = s.sw
+        t.apart, t.stride = s.dw, s.sw
         t.strip.tap_step = t.segment
-        t.strip.pixel_step = merge
+        t.strip.pixel_step = 1
+        t.strip.shared = 0
+    if merge > 1:
+        t.strip.pixel_step *= merge
+        t.strip.shared = 0
     t.strip.row_step = t.lines * t.length
-    t.strip.shared = s.sw if s.dw == 1 and s.sw <= 2 and s.kw in (3, 5, 7) and merge == 1 else 0
     t.strip.channels = merge * s.ic
-    t.strip.out_step = merge * s.oc
+    t.strip.out_step = merge * t.phases * s.oc
     t.strip.spread = t.m
     t.vectors = ceil_div(t.strip.channels, lanes)
 
@@ -143,7 +152,7 @@ cdef void fill(
             if 0 <= iz < t.s.id and 0 <= iy < t.s.ih:
                 row = x + iz * t.xd + iy * t.xh
             for j in range(t.lines):
-                point(t, table, row, blank, o * t.s.sw + j * t.s.dw - t.s.pw)
+                point(t, table, row, blank, o * t.s.sw + j * t.apart - t.s.pw)
                 if t.merge:
                     copy(t, table, copies)
                     copies += t.length * t.s.ic
@@ -158,16 +167,21 @@ cdef void segment(
     cdef Py_ssize_t merge = max(t.merge, 1), most = strip_pixels(&t.strip)
     cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * lanes_of(sizeof(real))   # repacked weights
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
-    cdef Py_ssize_t pixels = min(t.segment, t.s.ow - o), whole = pixels // merge, p = 0, px, q
-    cdef Py_ssize_t plane = row // t.s.oh
+    cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, whole, p, px, q
     fill(t, x + plane // t.s.od * t.xn, table, blank, copies, plane % t.s.od, row % t.s.oh, o)
     out += (row * t.s.ow + o) * t.s.oc
-    while p * merge < pixels:
-        px = ceil_div(whole - p, ceil_div(whole - p, most)) if p < whole else 1
-        for q in range(t.m):
-            strip(sizeof(real), px, &t.strip, <const void *const *> (table + p * t.strip.pixel_step), w + q * kernel,
-                  out + p * t.strip.out_step + q, t.vectors, min(merge, pixels - p * merge) * t.s.ic)
-        p += px
+    for phase in range(t.phases):
+        pixels = in_phase(min(t.segment, t.s.ow - o), t.phases, phase)
+        whole = pixels // merge
+        p = 0
+        while p * merge < pixels:
+            px = ceil_div(whole - p, ceil_div(whole - p, most)) if p < whole else 1
+            for q in range(t.m):
+                strip(sizeof(real), px, &t.strip,
+                      <const void *const *> (table + phase * t.length + p * t.strip.pixel_step), w + q * kernel,
+                      out + phase * t.s.oc + p * t.strip.out_step + q, t.vectors,
+                      min(merge, pixels - p * merge) * t.s.ic)
+            p += px
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):

@@ -6,7 +6,8 @@
 A matrix product needs many output channels to repay the packing of patches. Here vectors run along a row of one output
 plane instead, and several rows of output share each loaded row of input (see `filter.h`). The input rows that a block
 of output needs are staged in a scratch that stays in a core's L1 (see `staged_rows.pxd`), with zeros for padding, so
-that there are no border cases, and split by the phase of the stride, so that every tap reads with unit stride.
+that there are no border cases, and split by the phase of the stride, so that every tap reads with unit stride. Under
+dilated taps output rows share loads with those of their phase (`dilated.pxd`), so each phase is a block of its own.
 
 Channels-first memory. Work is split over images, groups and blocks of output.
 """
@@ -15,23 +16,26 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.dilated cimport LEAST_SHARED, in_phase, phases_of
 from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
 from fastconv._kernels.scratch cimport LINE, aligned, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
 
 cdef enum:
     STAGE_BYTES = 12288     # staged rows of one block: a part of a 32 KiB L1 that input and output do not push out
     WIDEST = 2048           # output columns of one block
+    MOST_PHASES = 4         # whose rows, eight of each, stay in L1
 
 
 cdef struct Task:
     ConvShape s
     Py_ssize_t n, icg, ocg
     Py_ssize_t xn, xc, xd, xh           # strides of the input, in elements
-    Py_ssize_t rows                     # of output in a block
+    Py_ssize_t rows, phases             # of output in a block, and the phases among them
     Py_ssize_t high, wide               # blocks along a plane's rows and columns
     StagedRows stage
     filter_shape shape
@@ -39,14 +43,14 @@ cdef struct Task:
 
 cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
     """Blocks of as many rows as fit the stage, then of fewer if threads would go without work."""
-    cdef Py_ssize_t span = (t.s.kh - 1) * t.s.dh + 1, budget, items
+    cdef Py_ssize_t span = (t.s.kh - 1) * t.s.dh + 1, tall = FILTER_ROWS * t.phases, budget, items
     budget = STAGE_BYTES // <Py_ssize_t> size // (t.shape.pitch * max(t.shape.planes, 1))
-    t.rows = clip((budget - span) // t.s.sh + 1, min(FILTER_ROWS, t.s.oh), t.s.oh)
+    t.rows = clip((budget - span) // t.s.sh + 1, min(tall, t.s.oh), t.s.oh)
     items = t.n * t.s.groups * t.s.od * t.wide
     t.high = ceil_div(t.s.oh, t.rows)
     if threads > 1 and items * t.high < 4 * threads:
-        t.high = min(ceil_div(4 * threads, items), ceil_div(t.s.oh, FILTER_ROWS))
-    t.rows = min(ceil_div(ceil_div(t.s.oh, t.high), FILTER_ROWS) * FILTER_ROWS, t.s.oh)
+        t.high = min(ceil_div(4 * threads, items), ceil_div(t.s.oh, tall))
+    t.rows = min(ceil_div(ceil_div(t.s.oh, t.high), tall) * tall, t.s.oh)
     t.high = ceil_div(t.s.oh, t.rows)
     t.stage.staged = (t.rows - 1) * t.s.sh + span
     t.stage.moving = t.high > 1 or t.s.od * t.s.kd > 1
@@ -60,15 +64,18 @@ cdef void block(
 ) noexcept nogil:
     """One block of rows and columns at depth z of every output channel of a group, where image, w, bias, out start."""
     cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow
-    cdef Py_ssize_t c, a, iz, o
+    cdef Py_ssize_t c, a, iz, o, phase
     for c in range(t.icg):
         for a in range(t.s.kd):
             iz = z * t.s.sd + a * t.s.dd - t.s.pd
             stage_rows(&t.stage, &t.s, image + c * t.xc + iz * t.xd if 0 <= iz < t.s.id else <const real *> NULL, t.xh,
                        y0, x0, stage + (c * t.s.kd + a) * t.shape.plane)
     for o in range(t.ocg):
-        filter_block(sizeof(real), &t.shape, stage, w + o * depth, 0 if bias == NULL else bias[o],
-                     out + (o * t.s.od + z) * plane + y0 * t.s.ow + x0, min(t.rows, t.s.oh - y0), cols)
+        for phase in range(t.phases):
+            filter_block(sizeof(real), &t.shape, stage + phase * t.s.sh * t.stage.pitch, w + o * depth,
+                         0 if bias == NULL else bias[o],
+                         out + (o * t.s.od + z) * plane + (y0 + phase) * t.s.ow + x0,
+                         in_phase(min(t.rows, t.s.oh - y0), t.phases, phase), cols)
 
 
 cdef inline Py_ssize_t left_edge(const Task *t, Py_ssize_t i, Py_ssize_t line) noexcept nogil:
@@ -119,7 +126,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.planes = t.icg * t.s.kd
     t.shape.kh = t.s.kh
     t.shape.kw = t.s.kw
-    t.shape.out_pitch = t.s.ow
+    # rows shorter than a vector are overwritten by the next one where they are too long
+    t.phases = phases_of(t.s.sh, t.s.dh, min(t.s.oh, MOST_PHASES * LEAST_SHARED)) if t.s.ow >= lanes_of(size) else 1
+    t.shape.out_pitch = t.phases * t.s.ow
     t.wide = ceil_div(t.s.ow, WIDEST)
     t.stage.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
     table = <Py_ssize_t *> malloc(3 * t.s.kw * sizeof(Py_ssize_t))
@@ -131,13 +140,16 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     split_phases(&t.stage, &t.s, table + 2 * t.s.kw, LINE // size)
     t.shape.pitch = t.stage.pitch
     plan_blocks(&t, size, threads)
-    t.shape.step = t.s.sh * t.shape.pitch
-    t.shape.reach = t.s.dh * t.shape.pitch
+    t.shape.step = t.phases * t.s.sh * t.stage.pitch
+    t.shape.reach = t.s.dh * t.stage.pitch
+    if t.phases > 1:
+        t.shape.pitch = t.shape.reach
     if t.s.kh == 1 and t.s.sw == 1:         # taps along the row, evenly spaced, run in the innermost loop too
         t.shape.kh = t.s.kw
         t.shape.kw = 1
         t.shape.reach = t.s.dw
-    stage_bytes = round_up((t.shape.planes * t.stage.staged + FILTER_ROWS * t.s.sh) * t.shape.pitch * size, LINE)
+    stage_bytes = round_up((t.shape.planes * t.stage.staged + FILTER_ROWS * t.phases * t.s.sh) * t.stage.pitch * size,
+                           LINE)
     scratch = <char *> malloc(stage_bytes * threads + LINE)
     if scratch == NULL:
         free(table)

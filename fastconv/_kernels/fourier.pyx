@@ -29,26 +29,51 @@ from libc.stdlib cimport free
 from fastconv._kernels.blocks cimport Task
 from fastconv._kernels.fourier_plan cimport RESIDENT_BYTES, Sizes, whole_lines, read_arrays, read_sizes, read_task
 from fastconv._kernels.operand cimport first_of, five, operand
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport aligned, allocate
 from fastconv._kernels.shape cimport at, real
-from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_kernel, transform_run
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.spectra cimport (
+    choose_scales,
+    clear_row,
+    forward_columns,
+    forward_rows,
+    keep_sums,
+    kernel_columns,
+    multiply_run,
+    stage_kernel,
+    transform_kernel,
+    transform_run,
+)
+
+
+cdef inline const real *channels_of(const Task *t, const real *x, Py_ssize_t group) noexcept nogil:
+    """The input of a group, counted over (image, group)."""
+    return x + group // t.groups * t.xn + group % t.groups * t.icg * t.xc
+
+
+cdef inline real *outputs_of(const Task *t, real *out, Py_ssize_t group) noexcept nogil:
+    return out + group // t.groups * t.on + group % t.groups * t.ocg * t.oc
+
+
+cdef inline const real *weights_of(const Task *t, const real *weight, Py_ssize_t g) noexcept nogil:
+    return weight + g * t.ocg * t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
 
 
 cdef void one_run(const Task *t, const Sizes *s, const real *x, const real *spectra, const real *bias, real *out,
                   Py_ssize_t item, real *scratch) noexcept nogil:
     """A run of units, counted over (image, group, run), with all kernels."""
-    cdef Py_ssize_t group = item // s.runs, image = group // t.groups, g = group % t.groups, c, q
+    cdef Py_ssize_t group = item // s.runs, g = group % t.groups, c, q
     cdef Py_ssize_t first = item % s.runs * s.run, count = min(s.run, t.units - first)
     cdef real *rows = scratch + 2 * s.run * t.d * t.plane
     cdef real *to = scratch + s.run * s.work
     cdef real *levels = to + s.run * s.unit
-    x += image * t.xn + g * t.icg * t.xc
-    out += image * t.on + g * t.ocg * t.oc
     for c in range(t.channels):
-        transform_run(t, x, c, first, count, scratch, rows, to, levels)
+        transform_run(t, channels_of(t, x, group), c, first, count, scratch, rows, to, levels)
     for q in range(t.kernels):
         multiply_run(t, <const real *> to, <const real *> levels, first, count,
-                     spectra + (g * t.kernels + q) * s.kernel, q, at(bias, g * t.ocg), out, scratch, rows)
+                     spectra + (g * t.kernels + q) * s.kernel, q, at(bias, g * t.ocg), outputs_of(t, out, group),
+                     scratch, rows)
 
 
 cdef void one_channel(const Task *t, const Sizes *s, const real *x, real *spectra, real *levels, Py_ssize_t item,
@@ -56,9 +81,8 @@ cdef void one_channel(const Task *t, const Sizes *s, const real *x, real *spectr
     """A channel of a run, counted over (image, group, run, channel)."""
     cdef Py_ssize_t c = item % t.channels, run = item // t.channels, group = run // s.runs
     cdef Py_ssize_t first = run % s.runs * s.run, unit = group * t.units + first
-    transform_run(t, x + group // t.groups * t.xn + group % t.groups * t.icg * t.xc, c, first,
-                  min(s.run, t.units - first), scratch, scratch + 2 * s.run * t.d * t.plane, spectra + unit * s.unit,
-                  levels + unit * 2 * t.channels)
+    transform_run(t, channels_of(t, x, group), c, first, min(s.run, t.units - first), scratch,
+                  scratch + 2 * s.run * t.d * t.plane, spectra + unit * s.unit, levels + unit * 2 * t.channels)
 
 
 cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const real *levels, const real *weight,
@@ -71,7 +95,7 @@ cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const rea
     if spectra != NULL:
         w = spectra + item * s.kernel
     else:
-        weight += g * t.ocg * t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
+        weight = weights_of(t, weight, g)
         choose_scales(t, weight, q, own + s.unit)
         for c in range(t.channels):
             transform_kernel(t, weight, q, c, <const real *> own + s.unit, scratch, rows, own)
@@ -80,26 +104,47 @@ cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const rea
             first = run * s.run
             unit = (image * t.groups + g) * t.units + first
             multiply_run(t, units + unit * s.unit, levels + unit * 2 * t.channels, first, min(s.run, t.units - first),
-                         w, q, at(bias, g * t.ocg), out + image * t.on + g * t.ocg * t.oc, scratch, rows)
+                         w, q, at(bias, g * t.ocg), outputs_of(t, out, image * t.groups + g), scratch, rows)
 
 
 cdef void transform_kernels(const Task *t, const Sizes *s, const real *weight, real *spectra, real *scratch,
                             int threads) noexcept nogil:
-    cdef Py_ssize_t item, group = t.ocg * t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
-    for item in prange(t.groups * t.kernels, num_threads=threads, schedule="static"):
-        choose_scales(t, weight + item // t.kernels * group, item % t.kernels, spectra + item * s.kernel + s.unit)
-    for item in prange(t.groups * t.kernels * t.channels, num_threads=threads, schedule="dynamic"):
-        one_transform(t, s, weight + item // t.channels // t.kernels * group, item, spectra,
-                      scratch + threadid() * s.each)
+    cdef Py_ssize_t item, kernels = t.groups * t.kernels
+    for item in prange(kernels, num_threads=threads, schedule="static"):
+        choose_scales(t, weights_of(t, weight, item // t.kernels), item % t.kernels, spectra + item * s.kernel + s.unit)
+    if kernels * t.channels < threads:
+        for item in range(kernels * t.channels):
+            share_transform(t, s, weight, item, spectra, scratch, threads)
+        return
+    for item in prange(kernels * t.channels, num_threads=threads, schedule="dynamic"):
+        one_transform(t, s, weight, item, spectra, scratch + threadid() * s.each)
 
 
 cdef void one_transform(const Task *t, const Sizes *s, const real *weight, Py_ssize_t item, real *spectra,
                         real *scratch) noexcept nogil:
-    """A channel of a kernel, counted over (group, kernel, channel), of the group that starts at `weight`."""
+    """A channel of a kernel, counted over (group, kernel, channel)."""
     cdef Py_ssize_t kernel = item // t.channels
     cdef real *to = spectra + kernel * s.kernel
-    transform_kernel(t, weight, kernel % t.kernels, item % t.channels, <const real *> to + s.unit, scratch,
-                     scratch + 2 * t.d * t.plane, to)
+    transform_kernel(t, weights_of(t, weight, kernel // t.kernels), kernel % t.kernels, item % t.channels,
+                     <const real *> to + s.unit, scratch, scratch + 2 * t.d * t.plane, to)
+
+
+cdef void share_transform(const Task *t, const Sizes *s, const real *weight, Py_ssize_t item, real *spectra,
+                          real *scratch, int threads) noexcept nogil:
+    """The same by all threads, where transforms are fewer than they: zeros, columns, then rows."""
+    cdef Py_ssize_t kernel = item // t.channels, c = item % t.channels, lanes = lanes_of(sizeof(real)), i
+    cdef Py_ssize_t columns = kernel_columns(t)
+    cdef const real *scales = spectra + kernel * s.kernel + s.unit
+    cdef real *to = spectra + kernel * s.kernel + 2 * c * lanes
+    cdef double[2] sums
+    for i in prange(t.d * t.h, num_threads=threads, schedule="static"):
+        clear_row(t, scratch, i)
+    stage_kernel(t, weights_of(t, weight, kernel // t.kernels), kernel % t.kernels, c, scales, scratch, sums)
+    for i in prange(ceil_div(columns, lanes), num_threads=threads, schedule="static"):
+        forward_columns(t, scratch, i * lanes, min(lanes, columns - i * lanes))
+    for i in prange(t.d * t.h // lanes, num_threads=threads, schedule="static"):
+        forward_rows(t, scratch, i, scratch + threadid() * s.each + 2 * t.d * t.plane, to, 2 * t.channels, True)
+    keep_sums(sums, to)
 
 
 def transform(tuple plan, weight, real[:] spectra, int threads):

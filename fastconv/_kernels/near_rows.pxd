@@ -1,4 +1,4 @@
-"""Rows of input that 3x3 taps at stride 1 or 2 read where they lie, by pointers: see `near_rows.pyx`."""
+"""Rows of input that depthwise taps at stride 1 or 2 read where they lie, by pointers: see `near_rows.pyx`."""
 
 from libc.stdlib cimport malloc
 
@@ -12,7 +12,8 @@ cdef struct NearRows:
     Py_ssize_t n
     Py_ssize_t xn, xc, xh                   # strides of the input, in elements
     Py_ssize_t line                         # elements of a row with its surroundings
-    const void *lowest                      # the first row in memory, which has nothing before it
+    const void *lowest                      # the first row in memory; rows up to `early` begin so near it that
+    const void *early                       # nothing stands before them
     const void *highest                     # the last one; rows from `late` on end so near it that nothing follows
     const void *late
     char *memory                            # of zeros, the first row and the last one, a LINE around each may be read
@@ -42,10 +43,11 @@ cdef inline bint find_ends(NearRows *t, const real *x) noexcept nogil:
         else:
             high += reach[i]
     zeros(rows, 3 * t.line)
-    copy_run(rows + t.line + before, low, t.s.iw, 1)
-    near = min(before - 1, high - low)          # rows that overlap it, as those of a sliding window do
+    near = min(before - 1, high - low)          # rows that overlap one, as those of a sliding window do
+    copy_run(rows + t.line + before, low, t.s.iw + near, 1)
     copy_run(rows + 2 * t.line + before - near, high - near, t.s.iw + near, 1)
-    t.lowest, t.highest, t.late, t.blank, t.memory = low, high, high - near, rows + before, <char *> rows
+    t.lowest, t.early, t.late, t.highest = low, low + near, high - near, high
+    t.blank, t.memory = rows + before, <char *> rows
     return True
 
 
@@ -62,13 +64,13 @@ cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssiz
     for r in range(hi, rows):
         table[r] = blank
     if lo == hi or (
-        min(table[lo], table[hi - 1]) + t.s.pw > <const real *> t.lowest
+        min(table[lo], table[hi - 1]) + t.s.pw > <const real *> t.early
         and max(table[lo], table[hi - 1]) + t.s.pw < <const real *> t.late
     ):
         return
     for r in range(lo, hi):
         row = table[r] + t.s.pw
-        if row == <const real *> t.lowest:
-            table[r] = blank + t.line
-        elif row >= <const real *> t.late:
+        if row >= <const real *> t.late:
             table[r] = blank + 2 * t.line + (row - <const real *> t.highest)
+        elif row <= <const real *> t.early:
+            table[r] = blank + t.line + (row - <const real *> t.lowest)

@@ -1,30 +1,39 @@
-"""Depthwise convolution by 3x3 kernels at stride 1 or 2, channels first: rows are read where they lie.
+"""Depthwise convolution by kernels 3, 5 or 7 high at stride 1 or 2, channels first: rows are read where they lie.
 
-    out[c, y, o] = bias[c] + sum over i, j of  weight[c, i, j] * padded[c, y * stride + i, o * stride + j]
+    out[c, y, o] = bias[c] + sum over i, j of  weight[c, i, j] * padded[c, y * stride + i * dh, o * stride + j * dw]
 
-Staging rows, as `filter.pyx` does for any kernel, takes as long as the sums of nine taps. With padding of one column at
-most, what a row's first tap and its last one see beside the image is a neighbour in memory, which is read and masked;
-rows above and below the image are pointers to zeros:
+Staging rows, as `filter.pyx` does for any kernel, takes as long as the sums of nine taps, and an eighth of the time of
+49. With padding of a few columns what a row's first tap and its last one see beside the image is a neighbour in memory,
+which is read and masked; rows above and below the image are pointers to zeros:
 
-    table    0 -> zeros            Only the first row in memory, and the last, have no neighbour that may be read. They
+    table    0 -> zeros            Only the first rows in memory, and the last, have no neighbour that may be read. They
              1 -> row 0 - pw       are copied between zeros, and pointed to there.
              2 -> row 1 - pw
 
-`near_rows.h` does the sums. Work is split over planes and parts of them; each output is one sum in the order of its
-taps.
+`near_rows.h` does the sums of 3x3, `near_taps.h` those of other kernels; outputs under dilated taps go phase by phase
+(`dilated.pxd`). Work is split over planes and parts of them; each output is one sum whose order is the same everywhere.
 """
 
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
 from libc.stdlib cimport free
 
+from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.shape cimport read_shape, real
+from fastconv._kernels.shape cimport ConvShape, read_shape, real
+
+cdef extern from "near_taps.h" nogil:
+    enum: NEAR_ROWS
+    ctypedef struct taps_shape:
+        Py_ssize_t kh, kw, stride, dilation, pad, width, cols, out_pitch, reach
+        int clamp
+        double lo, hi
+    void taps_band(size_t size, const taps_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
+                   double bias, void *out)
 
 cdef extern from "near_rows.h" nogil:
-    enum: NEAR_ROWS
     ctypedef struct near_shape:
         Py_ssize_t stride, cols, ahead
         int before, after
@@ -36,33 +45,47 @@ cdef extern from "near_rows.h" nogil:
 cdef enum:
     # bytes of a band's rows up to which the next band's are asked for: wider ones push out those still to be read
     AHEAD = 15000
-    BANDS = 8                                           # of a part of a plane
-    TABLE = 2 * (BANDS * NEAR_ROWS + NEAR_ROWS) + 3     # rows of input under its bands, the last one of full height
+    PART = 8 * NEAR_ROWS                                # rows of output with one table of pointers
+    MOST_PHASES = 8
+    # rows of input under a part, its last band of full height: taps of 7 rows, 8 apart, or neighbours at stride 2
+    TABLE = PART + (NEAR_ROWS + 6) * MOST_PHASES
 
 
 cdef struct Task:
     NearRows x
-    Py_ssize_t bands, parts                 # bands of a plane, and parts of it
+    Py_ssize_t parts, phases                # parts of a plane, phases of rows under dilated taps
+    Py_ssize_t under                        # rows of input under NEAR_ROWS rows of output of one phase
+    bint in_registers                       # all weights at once
     near_shape shape
+    taps_shape taps
 
 
 cdef void part(const Task *t, const real *x, const real *w, real bias, real *out, Py_ssize_t index) noexcept nogil:
     """Bands of one plane, where x, w and out start."""
     cdef const real *table[TABLE]
-    cdef Py_ssize_t first = index * t.bands // t.parts, end = (index + 1) * t.bands // t.parts, band, y, rows
-    cdef Py_ssize_t top = first * t.x.s.oh // t.bands, low = end * t.x.s.oh // t.bands
-    point(&t.x, x, top * t.x.s.sh - t.x.s.ph, (low - top + NEAR_ROWS) * t.x.s.sh + 3, table)
-    for band in range(first, end):
-        y = band * t.x.s.oh // t.bands
-        rows = (band + 1) * t.x.s.oh // t.bands - y
-        near_band(sizeof(real), &t.shape, rows, <const void *const *> (table + (y - top) * t.x.s.sh), w, bias,
-                  out + y * t.x.s.ow)
+    cdef Py_ssize_t top = index * t.x.s.oh // t.parts, low = (index + 1) * t.x.s.oh // t.parts
+    cdef Py_ssize_t phase, rows, bands, band, first, count, y
+    point(&t.x, x, top * t.x.s.sh - t.x.s.ph, (low - top) * t.x.s.sh + t.under, table)
+    out += top * t.x.s.ow
+    for phase in range(t.phases):
+        rows = in_phase(low - top, t.phases, phase)
+        bands = ceil_div(rows, NEAR_ROWS)
+        for band in range(bands):
+            first = band * rows // bands
+            count = (band + 1) * rows // bands - first
+            y = phase + first * t.phases
+            if t.in_registers:
+                near_band(sizeof(real), &t.shape, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
+                          out + y * t.x.s.ow)
+            else:
+                taps_band(sizeof(real), &t.taps, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
+                          out + y * t.x.s.ow)
 
 
 cdef void one_item(const Task *t, const real *x, const real *w, const real *bias, real *out,
                    Py_ssize_t item) noexcept nogil:
     cdef Py_ssize_t plane = item // t.parts, c = plane % t.x.s.ic
-    part(t, x + plane // t.x.s.ic * t.x.xn + c * t.x.xc, w + c * 9, 0 if bias == NULL else bias[c],
+    part(t, x + plane // t.x.s.ic * t.x.xn + c * t.x.xc, w + c * t.x.s.kh * t.x.s.kw, 0 if bias == NULL else bias[c],
          out + plane * t.x.s.oh * t.x.s.ow, item % t.parts)
 
 
@@ -76,11 +99,38 @@ cdef void run(const Task *t, const real *x, const real *w, const real *bias, rea
         one_item(t, x, w, bias, out, item)
 
 
+cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:
+    """Whether taps are 3x3, and of each row at most the first one and the last beside the image."""
+    return s.kh == s.kw == 3 and s.dh == s.dw == 1 and s.pw <= 1 and (s.ow - 1) * s.sw + 2 - s.pw <= s.iw
+
+
+cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nogil:
+    t.shape.stride = t.x.s.sw
+    t.shape.cols = t.x.s.ow
+    t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
+    if not 0 < t.shape.ahead * size <= AHEAD:
+        t.shape.ahead = 0
+    t.shape.before = t.x.s.pw > 0
+    t.shape.after = after(&t.x.s)
+    t.shape.clamp = lo > -INFINITY or hi < INFINITY
+    t.shape.lo, t.shape.hi = lo, hi
+
+
+cdef void plan_taps(Task *t, double lo, double hi) noexcept nogil:
+    cdef ConvShape *s = &t.x.s
+    t.under = (NEAR_ROWS - 1) * t.phases * s.sh + (s.kh - 1) * s.dh + 1
+    t.taps.kh, t.taps.kw = s.kh, s.kw
+    t.taps.stride, t.taps.dilation, t.taps.reach = s.sw, s.dw, s.dh
+    t.taps.pad, t.taps.width, t.taps.cols = s.pw, s.iw, s.ow
+    t.taps.out_pitch = t.phases * s.ow
+    t.taps.clamp = lo > -INFINITY or hi < INFINITY
+    t.taps.lo, t.taps.hi = lo, hi
+
+
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve each channel by itself.
 
-    geometry : ConvGeometry of channels-first memory with groups == ic == oc, id == kd == od == 1, kh == kw == 3,
-        dh == dw == 1, sh == sw <= 2, at most one column of padding at either side, and rows of 9 outputs or more
+    geometry : ConvGeometry of channels-first memory for which `_depthwise.sees_near_rows` or `sees_near_taps` is true
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
@@ -93,17 +143,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     read_shape(&t.x.s, geometry)
     t.x.n = x.shape[0]
     t.x.xn, t.x.xc, t.x.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
-    t.shape.stride = t.x.s.sw
-    t.shape.cols = t.x.s.ow
-    t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
-    if not 0 < t.shape.ahead * size <= AHEAD:
-        t.shape.ahead = 0
-    t.shape.before = t.x.s.pw > 0
-    t.shape.after = after(&t.x.s)
-    t.shape.clamp = lo > -INFINITY or hi < INFINITY
-    t.shape.lo, t.shape.hi = lo, hi
-    t.bands = ceil_div(t.x.s.oh, NEAR_ROWS)
-    t.parts = ceil_div(t.bands, BANDS)
+    t.phases = t.x.s.dh
+    t.parts = ceil_div(t.x.s.oh, PART)
+    t.in_registers = sees_neighbours(&t.x.s)
+    plan_near(&t, size, lo, hi)
+    plan_taps(&t, lo, hi)
     if not find_ends(&t.x, xs):
         raise MemoryError(f"near_rows: no memory for three rows of {t.x.line * size} bytes")
     with nogil:

@@ -9,6 +9,9 @@ channels are turned in registers (`turn.h`), summed as channels-last pixels are 
     channel 1  A B C ...    ->     pixel 1  b B ..          The table of pointers to pixels, padding included, is the
     ...                            pixel 2  c C ..          same for all channels and images, and made once a call.
 
+Larger planes are turned a chunk at a time, just before rows of output read them, and results as they come. Under
+dilated taps a row of outputs goes phase by phase (`dilated.pxd`).
+
 Work is split over images and blocks of channels; each output is one sum in the order of its taps.
 """
 
@@ -16,21 +19,28 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdlib cimport free
 
-from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
+from fastconv._kernels.depthwise_last cimport depthwise_strip, plan_row, strip, strip_pixels
+from fastconv._kernels.dilated cimport in_phase, phases_of
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, copy_run, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.turn cimport turn_block
+
+cdef enum:
+    RESIDENT = 512      # pixels of a plane that stay in L1
+    CHUNK = 64          # of a larger one that are turned just before they are read
+    SQUARE = 8          # pixels of the squares that are turned
 
 
 cdef struct Task:
     ConvShape s
     Py_ssize_t n, blocks, lanes             # images, blocks of channels, channels of a block
     Py_ssize_t xn, xc, xh                   # strides of the input, in elements
-    Py_ssize_t width                        # entries of a row of the table
-    Py_ssize_t pixels                       # of an output row at a time
+    Py_ssize_t phases, length, width        # lines of a row of the table, entries of each and of all of them
+    Py_ssize_t pixels                       # of a phase of an output row at a time
+    Py_ssize_t chunk                        # pixels that are turned at a time, at least
     Py_ssize_t weights, source, result      # elements of a thread's scratch: bias and weights, input, output pixels
     Py_ssize_t own                          # and of all of it
     depthwise_strip strip
@@ -41,17 +51,18 @@ cdef void plan(Task *t, size_t size) noexcept nogil:
     cdef ConvShape *s = &t.s
     t.lanes = lanes_of(size)
     t.blocks = ceil_div(s.ic, t.lanes)
-    t.width = (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1
+    t.phases = phases_of(s.sw, s.dw, s.ow)
+    t.length = plan_row(&t.strip, s, t.phases, s.ow)
+    t.width = t.phases * t.length
     t.strip.rows = s.kh
     t.strip.row_step = s.dh * t.width
     t.strip.kw = s.kw
-    t.strip.tap_step = s.dw
-    t.strip.pixel_step = s.sw
-    t.strip.shared = s.sw if s.dw == 1 and s.sw <= 2 and s.kw in (3, 5, 7) else 0
     t.strip.channels = t.lanes
-    t.strip.out_step = t.lanes
+    t.strip.out_step = t.phases * t.lanes
     t.strip.spread = 1
-    t.pixels = ceil_div(s.ow, ceil_div(s.ow, strip_pixels(&t.strip)))
+    t.pixels = ceil_div(s.ow, t.phases)
+    t.pixels = ceil_div(t.pixels, ceil_div(t.pixels, strip_pixels(&t.strip)))
+    t.chunk = CHUNK if s.ih * s.iw > RESIDENT else s.ih * s.iw
     t.weights = (s.kh * s.kw + 1) * t.lanes
     t.source = s.ih * s.iw * t.lanes
     t.result = s.oh * s.ow * t.lanes
@@ -63,34 +74,63 @@ cdef void point(const Task *t, const real *source, const real **table) noexcept 
     for r in range((t.s.oh - 1) * t.s.sh + (t.s.kh - 1) * t.s.dh + 1):
         for e in range(t.width):
             y = r - t.s.ph
-            x = e - t.s.pw
+            x = e - t.s.pw if t.phases == 1 else e // t.length * t.s.sw + e % t.length * t.s.dw - t.s.pw
             table[r * t.width + e] = source + t.source
             if 0 <= y < t.s.ih and 0 <= x < t.s.iw:
                 table[r * t.width + e] = source + (y * t.s.iw + x) * t.lanes
 
 
+cdef Py_ssize_t turn_in(const Task *t, const real *x, real *source, Py_ssize_t turned, Py_ssize_t rows,
+                        Py_ssize_t channels) noexcept nogil:
+    """Turn pixels of the first rows, of which `turned` are turned already; how many are then."""
+    cdef Py_ssize_t inside = t.s.ih * t.s.iw, end = rows * t.s.iw, y
+    if t.xh == t.s.iw:
+        end = min(round_up(end, t.chunk), inside) if inside - end >= SQUARE else inside
+        if end > turned:
+            turn_block(sizeof(real), channels, end - turned, x + turned, t.xc, source + turned * t.lanes, t.lanes)
+    else:
+        for y in range(turned // t.s.iw, rows):
+            turn_block(sizeof(real), channels, t.s.iw, x + y * t.xh, t.xc, source + y * t.s.iw * t.lanes, t.lanes)
+    return max(end, turned)
+
+
+cdef inline void one_row(const Task *t, const real **table, const real *w, real *to) noexcept nogil:
+    """A row of output pixels, whose taps' pixels `table` begins with."""
+    cdef Py_ssize_t phase, left, entries = t.pixels * t.strip.pixel_step, elements = t.pixels * t.strip.out_step
+    cdef const real **entry
+    cdef real *pixel
+    for phase in range(t.phases):
+        left = in_phase(t.s.ow, t.phases, phase)
+        entry = table + phase * t.length
+        pixel = to + phase * t.lanes
+        while left > 0:
+            strip(sizeof(real), min(t.pixels, left), &t.strip, <const void *const *> entry, w, pixel, 1, t.lanes)
+            left -= t.pixels
+            entry += entries
+            pixel += elements
+
+
 cdef void block(const Task *t, const real *x, const real *w, const real *bias, real *out, const real **table,
                 real *scratch, Py_ssize_t channels) noexcept nogil:
     """`channels` planes, at most a block, where x, w, bias and out start."""
-    cdef Py_ssize_t taps = t.s.kh * t.s.kw, inside = t.s.ih * t.s.iw, plane = t.s.oh * t.s.ow, y, o
+    cdef Py_ssize_t taps = t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, inside = t.s.ih * t.s.iw
+    cdef Py_ssize_t y, seen, turned = 0, summed = 0, ready, done = 0
     cdef real *source = scratch + t.weights
     cdef real *result = source + t.source + t.lanes
     if bias != NULL:
         copy_run(scratch, bias, channels, 1)
     turn_block(sizeof(real), channels, taps, w, taps, scratch + t.lanes, t.lanes)
-    if t.xh == t.s.iw:
-        turn_block(sizeof(real), channels, inside, x, t.xc, source, t.lanes)
-    else:
-        for y in range(t.s.ih):
-            turn_block(sizeof(real), channels, t.s.iw, x + y * t.xh, t.xc, source + y * t.s.iw * t.lanes, t.lanes)
     for y in range(t.s.oh):
-        o = 0
-        while o < t.s.ow:
-            strip(sizeof(real), min(t.pixels, t.s.ow - o), &t.strip,
-                  <const void *const *> (table + y * t.s.sh * t.width + o * t.s.sw), scratch,
-                  result + (y * t.s.ow + o) * t.lanes, 1, t.lanes)
-            o += t.pixels
-    turn_block(sizeof(real), plane, channels, result, t.lanes, out, plane)
+        if turned < inside:
+            seen = clip(y * t.s.sh - t.s.ph + (t.s.kh - 1) * t.s.dh + 1, 0, t.s.ih)
+            turned = turn_in(t, x, source, turned, seen, channels)
+        one_row(t, table, scratch, result + summed * t.lanes)
+        table += t.s.sh * t.width
+        summed += t.s.ow
+        if summed - done >= t.chunk or summed == plane:
+            ready = plane if summed == plane else summed // SQUARE * SQUARE
+            turn_block(sizeof(real), ready - done, channels, result + done * t.lanes, t.lanes, out + done, plane)
+            done = ready
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):

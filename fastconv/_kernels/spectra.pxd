@@ -36,37 +36,55 @@ cdef enum:
     LARGEST = 100   # exponent of a scale, so that it and its inverse, divided by any block's points, are float32
 
 
-cdef inline void twist(const Task *t, real *re, real *im, bint back) noexcept nogil:
-    """What stands between the columns and the rows of a line."""
+cdef inline void twist(const Task *t, real *re, real *im, Py_ssize_t first, Py_ssize_t count,
+                       bint back) noexcept nogil:
+    """What stands between the columns and the rows of a line, at `count` rows from number `first` on."""
     cdef Py_ssize_t h
     if t.twist != NULL:
+        for h in range(count):
+            spectrum_twist(sizeof(real), t.w, re + h * t.ld, im + h * t.ld,
+                           <const real *> t.twist + (first + h) * t.w, t.points, back)
+
+
+cdef inline void forward_columns(const Task *t, real *re, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Transform some columns of a unit along all axes but rows."""
+    cdef Py_ssize_t d, h
+    cdef real *im
+    re += first
+    im = re + t.d * t.plane
+    if t.d > 1:
         for h in range(t.h):
-            spectrum_twist(sizeof(real), t.w, re + h * t.ld, im + h * t.ld, <const real *> t.twist + h * t.w, t.points,
-                           back)
+            fourier_forward(sizeof(real), &t.transform[0], re + h * t.ld, im + h * t.ld, t.plane, count)
+    for d in range(t.d):
+        fourier_forward(sizeof(real), &t.transform[1], re + d * t.plane, im + d * t.plane, t.ld, count)
+
+
+cdef inline void forward_rows(const Task *t, real *re, Py_ssize_t index, real *rows, real *to, Py_ssize_t apart,
+                              bint conjugate) noexcept nogil:
+    """Transform a vector of rows, of the columns of a unit, to places `apart` vectors apart."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), each = 2 * lanes, high = t.h // lanes, h = index % high * lanes
+    cdef real *im
+    cdef bint at_once = apart == 2 and not conjugate
+    re += index // high * t.plane + h * t.ld
+    im = re + t.d * t.plane
+    to += index * t.w * apart * lanes
+    twist(t, re, im, h, lanes, False)
+    if at_once:
+        rows = to
+    turn_block(sizeof(real), lanes, t.w, re, t.ld, rows, each)
+    turn_block(sizeof(real), lanes, t.w, im, t.ld, rows + lanes, each)
+    fourier_forward(sizeof(real), &t.transform[2], rows, rows + lanes, each, lanes)
+    if not at_once:
+        spectrum_spread(sizeof(real), t.w, rows, to, apart, conjugate)
 
 
 cdef inline void forward(const Task *t, real *re, Py_ssize_t columns, real *rows, real *to, Py_ssize_t apart,
                          bint conjugate) noexcept nogil:
-    """Transform a unit, of whose rows all elements from `columns` on are zero, to places `apart` vectors apart."""
-    cdef Py_ssize_t d, h, i, lanes = lanes_of(sizeof(real)), each = 2 * lanes
-    cdef real *im = re + t.d * t.plane
-    cdef bint at_once = apart == 2 and not conjugate
-    if t.d > 1:
-        for h in range(t.h):
-            fourier_forward(sizeof(real), &t.transform[0], re + h * t.ld, im + h * t.ld, t.plane, columns)
-    for d in range(t.d):
-        fourier_forward(sizeof(real), &t.transform[1], re + d * t.plane, im + d * t.plane, t.ld, columns)
-        twist(t, re + d * t.plane, im + d * t.plane, False)
-        for i in range(t.h // lanes):
-            h = d * t.plane + i * lanes * t.ld
-            if at_once:
-                rows = to
-            turn_block(sizeof(real), lanes, t.w, re + h, t.ld, rows, each)
-            turn_block(sizeof(real), lanes, t.w, im + h, t.ld, rows + lanes, each)
-            fourier_forward(sizeof(real), &t.transform[2], rows, rows + lanes, each, lanes)
-            if not at_once:
-                spectrum_spread(sizeof(real), t.w, rows, to, apart, conjugate)
-            to += t.w * apart * lanes
+    """Transform a unit, of whose rows all elements from `columns` on are zero."""
+    cdef Py_ssize_t i
+    forward_columns(t, re, 0, columns)
+    for i in range(t.d * t.h // lanes_of(sizeof(real))):
+        forward_rows(t, re, i, rows, to, apart, conjugate)
 
 
 cdef inline void backward(const Task *t, const real *x, const real *w, Py_ssize_t count, real *blocks,
@@ -88,7 +106,7 @@ cdef inline void backward(const Task *t, const real *x, const real *w, Py_ssize_
                 turn_block(sizeof(real), t.w, lanes, rows + h + lanes, each, re + size, t.ld)
         for r in range(count):
             re = blocks + 2 * r * size + d * t.plane
-            twist(t, re, re + size, True)
+            twist(t, re, re + size, 0, t.h, True)
             fourier_backward(sizeof(real), &t.transform[1], re, re + size, t.ld, columns)
     if t.d > 1:
         for r in range(count):
@@ -135,26 +153,50 @@ cdef inline void choose_scales(const Task *t, const real *w, Py_ssize_t q, real 
             scales[b] = <real> ldexp(1, max(min(exponent, LARGEST), -LARGEST))
 
 
-cdef inline void transform_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, const real *scales,
-                                  real *block, real *rows, real *to) noexcept nogil:
-    """Channel `c` of kernel `q` of the group that starts at `w`: its conjugate, divided by the points of a block."""
+cdef inline Py_ssize_t kernel_columns(const Task *t) noexcept nogil:
+    """Of a block, those that may hold taps."""
+    return t.w if t.line else t.axis[2].span
+
+
+cdef inline void clear_row(const Task *t, real *block, Py_ssize_t row) noexcept nogil:
+    """Zeros in a row of a unit, counted over (d, h)."""
+    block += row // t.h * t.plane + row % t.h * t.ld
+    zeros(block, t.w)
+    zeros(block + t.d * t.plane, t.w)
+
+
+cdef inline void stage_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, const real *scales, real *block,
+                              double *sums) noexcept nogil:
+    """Channel `c` of kernel `q` of the group that starts at `w`, divided by the points of a block; sums of its taps."""
     cdef Py_ssize_t taps = t.axis[0].taps * t.axis[1].taps * t.axis[2].taps, size = t.d * t.plane
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), o = 2 * q if t.two_outputs else q, d, h, b
-    cdef double[2] total, scale
+    cdef Py_ssize_t o = 2 * q if t.two_outputs else q, b
+    cdef double[2] scale
     for b in range(2):
         scale[b] = 1.0 / t.points / (scales[b] if scales[b] else 1)
-        total[b] = 0
-        for d in range(t.d):
-            for h in range(t.h):
-                zeros(block + b * size + d * t.plane + h * t.ld, t.w)
+        sums[b] = 0
     w += (o * t.icg + c // t.phases) * taps
-    total[0] = stage_weight(t, w, c % t.phases, scale[0], block)
+    sums[0] = stage_weight(t, w, c % t.phases, scale[0], block)
     if t.two_outputs and o + 1 < t.ocg:
-        total[1] = -stage_weight(t, w + t.icg * taps, c % t.phases, -scale[1], block + size)
-    to += 2 * c * lanes
-    forward(t, block, t.w if t.line else t.axis[2].span, rows, to, 2 * t.channels, True)
-    to[0] = <real> total[0]         # exact: they put back the level
-    to[lanes] = <real> total[1]
+        sums[1] = -stage_weight(t, w + t.icg * taps, c % t.phases, -scale[1], block + size)
+
+
+cdef inline void keep_sums(const double *sums, real *to) noexcept nogil:
+    """Exact sums of taps put back the level; `to` is where a channel's spectrum starts."""
+    to[0] = <real> sums[0]
+    to[lanes_of(sizeof(real))] = <real> sums[1]
+
+
+cdef inline void transform_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, const real *scales,
+                                  real *block, real *rows, real *to) noexcept nogil:
+    """The conjugate of a staged kernel's spectrum."""
+    cdef double[2] sums
+    cdef Py_ssize_t row
+    to += 2 * c * lanes_of(sizeof(real))
+    for row in range(t.d * t.h):
+        clear_row(t, block, row)
+    stage_kernel(t, w, q, c, scales, block, sums)
+    forward(t, block, kernel_columns(t), rows, to, 2 * t.channels, True)
+    keep_sums(sums, to)
 
 
 cdef inline void multiply_run(

@@ -1,0 +1,213 @@
+/* Bands of output rows under kernels 3, 5 or 7 high, from rows of input where they lie: one column of taps after another.
+ *
+ *   out[q][o] = bias + sum over j, i of  w[i][j] * row[q * stride + i][o * stride + j * dilation]
+ *
+ * As `near_rows.h` does for 3x3, each row is loaded once a column of taps and serves every q that sees it; the weights of
+ * all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles within
+ * lanes, and sums put in order as they are stored.
+ *
+ *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero: each
+ *     -2 -1 |0 1 2 3 ...           vector is masked by where its columns lie.
+ *
+ * Rows are pointers to column 0 - pad. Each output adds its taps in the same order whatever the band. The last vector of
+ * a row moves back to end with the row. Rows shorter than a vector are stored densely. To be included after
+ * `near_rows.h`; the file includes itself once per element type.
+ */
+#ifndef FASTCONV_NEAR_TAPS_H
+#define FASTCONV_NEAR_TAPS_H
+
+#include "near_rows.h"
+
+#define MOST_HIGH 7
+
+typedef struct {
+    ptrdiff_t kh, kw, stride, dilation;
+    ptrdiff_t pad, width;       /* columns before the image, and of the image */
+    ptrdiff_t cols, out_pitch;  /* of output, and from one row to the next */
+    ptrdiff_t reach;            /* entries of the table from one row of taps to the next */
+    int clamp;
+    double lo, hi;
+} taps_shape;
+
+#define EACH_TYPE "near_taps.h"
+#include "each_half.h"
+#include "each_float.h"
+#undef EACH_TYPE
+
+/* `rows` <= NEAR_ROWS rows of output; table holds the rows of input under NEAR_ROWS of them. */
+static inline void taps_band(size_t size, const taps_shape *s, ptrdiff_t rows, const void *const *table, const void *w,
+                             double bias, void *out)
+{
+    const void *row[2 * NEAR_ROWS + MOST_HIGH - 2];
+    const ptrdiff_t count = (NEAR_ROWS - 1) * s->stride + s->kh;
+    for (ptrdiff_t r = 0; r < count; r++)
+        row[r] = table[r * s->reach];
+    if (size == sizeof(float))
+        taps_band_f32(s, rows, (const float *const *)row, w, (float)bias, out);
+    else
+        taps_band_f64(s, rows, (const double *const *)row, w, bias, out);
+}
+
+#elif defined(ELEMENT)
+
+#define LANES ((ptrdiff_t)(sizeof(vec) / sizeof(ELEMENT)))
+#define vec PASTE(vec, SUFFIX)
+#define mask PASTE(mask, SUFFIX)
+#define run PASTE(taps_run, SUFFIX)
+#define band PASTE(taps_columns, SUFFIX)
+#define half_band PASTE(taps_columns, HALF_SUFFIX)
+#include "parity.h"
+
+/* The columns of a vector's lanes at column 0. */
+static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
+{
+    BITS lanes[sizeof(vec) / sizeof(ELEMENT)];
+    mask result;
+    for (ptrdiff_t o = 0; o < LANES; o++)
+        lanes[LANE_OF(o, stride)] = (BITS)(o * stride);
+    memcpy(&result, lanes, sizeof result);
+    return result;
+}
+
+/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings. A macro over constants: only then
+ * do the accumulators, which must never have an address, unroll into registers. */
+#define ADD_TAPS(n) do { \
+        vec k[2][MOST_HIGH]; \
+        mask inside[2][2]; \
+        UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
+            UNROLL for (ptrdiff_t i = 0; i < kh; i++) \
+                k[t][i] = w[i * kw + j + t] - (vec){0}; \
+            UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
+                const mask column = lanes + (BITS)(at[x] * stride + j * dilation + t - s->pad); \
+                inside[t][x] = (column >= 0) & (column < (BITS)s->width); \
+            } \
+        } \
+        UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + kh; r++) { \
+            const ELEMENT *from = row[r] + j * dilation; \
+            vec v[2][2]; \
+            UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
+                if (stride == 2) \
+                    BY_PARITY(v[0][x], v[1][x], from + at[x] * 2); \
+                else \
+                    v[0][x] = *(const vec *)(from + at[x]); \
+                UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
+                    v[t][x] = (vec)((mask)v[t][x] & inside[t][x]); \
+                    LOADED_ONCE(v[t][x]); \
+                } \
+            } \
+            UNROLL for (ptrdiff_t t = 0; t < (n); t++) \
+                UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
+                    UNROLL for (ptrdiff_t x = 0; x < nv; x++) \
+                        if (r >= q * stride && r < q * stride + kh) \
+                            acc[q][x] += k[t][r - q * stride] * v[t][x]; \
+            KEEP_ORDER(); \
+        } \
+    } while (0)
+
+/* `nv` vectors of columns from o on, of which none begins after `last`. All but the first four are constants. */
+static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out,
+                              const ELEMENT bias, const ptrdiff_t rows, const ptrdiff_t o, const ptrdiff_t last,
+                              const ptrdiff_t nr, const ptrdiff_t nv, const ptrdiff_t kh, const ptrdiff_t stride)
+{
+    const ptrdiff_t kw = s->kw, dilation = stride == 2 ? 1 : s->dilation;
+    const ptrdiff_t at[2] = {o < last ? o : last, o + LANES < last ? o + LANES : last};
+    const mask lanes = PASTE(taps_lanes, SUFFIX)(stride);
+    vec acc[NEAR_ROWS][2];
+    UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+        UNROLL for (ptrdiff_t x = 0; x < nv; x++)
+            acc[q][x] = bias - (vec){0};
+    ptrdiff_t j = 0;
+    for (; j + stride <= kw; j += stride)
+        ADD_TAPS(stride);
+    if (j < kw)
+        ADD_TAPS(1);
+    if (s->clamp) {
+        const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
+        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+            UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
+                const vec v = SELECT(vec, mask, acc[q][x] < lo, lo, acc[q][x]);
+                acc[q][x] = SELECT(vec, mask, v > hi, hi, v);
+            }
+    }
+    UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+        UNROLL for (ptrdiff_t x = 0; x < nv; x++)
+            acc[q][x] = IN_ORDER(acc[q][x], stride);
+    if (s->cols < LANES) {
+        ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
+        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+            *(vec *)(sums + q * LANES) = acc[q][0];
+        PASTE(store_short, SUFFIX)(out, sums, rows, s->cols);
+        return;
+    }
+    UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+        if (q < rows)
+            UNROLL for (ptrdiff_t x = 0; x < nv; x++)
+                *(vec *)(out + q * s->out_pitch + at[x]) = acc[q][x];
+}
+#undef ADD_TAPS
+
+#define ARGUMENTS const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out, ELEMENT bias, \
+    ptrdiff_t rows, ptrdiff_t o, ptrdiff_t end
+/* Columns o to `end` of `rows` rows, by `wide` vectors at a time while there are as many. */
+#define BAND(nr, kh, stride, wide) \
+static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(ARGUMENTS) \
+{ \
+    const ptrdiff_t last = end < LANES ? 0 : end - LANES; \
+    for (; (wide) > 1 && o + LANES < end; o += 2 * LANES) \
+        run(s, row, w, out, bias, rows, o, last, nr, wide, kh, stride); \
+    for (; o < end; o += LANES) \
+        run(s, row, w, out, bias, rows, o, last, nr, 1, kh, stride); \
+}
+#if VECTOR_BYTES == 64 && !defined(HALVES)
+#define WIDE 2
+#else
+#define WIDE 1
+#endif
+#define BANDS(nr, kh) BAND(nr, kh, 1, WIDE) BAND(nr, kh, 2, 1)
+#define HEIGHTS(kh) BANDS(8, kh) BANDS(7, kh) BANDS(4, kh)
+HEIGHTS(3)
+HEIGHTS(5)
+HEIGHTS(7)
+#undef HEIGHTS
+#undef BANDS
+#undef BAND
+#undef WIDE
+
+static inline void band(ARGUMENTS)
+{
+#define RUN(nr, kh, stride) PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(s, row, w, out, bias, rows, o, end)
+#define STRIDES(nr, kh) (s->stride == 1 ? RUN(nr, kh, 1) : RUN(nr, kh, 2))
+#define HEIGHTS(kh) (rows > 7 ? STRIDES(8, kh) : rows > 4 ? STRIDES(7, kh) : STRIDES(4, kh))
+    if (s->kh == 3)
+        HEIGHTS(3);
+    else if (s->kh == 5)
+        HEIGHTS(5);
+    else
+        HEIGHTS(7);
+#undef HEIGHTS
+#undef STRIDES
+#undef RUN
+}
+#undef ARGUMENTS
+
+#ifndef HALVES
+static inline void PASTE(taps_band, SUFFIX)(const taps_shape *s, ptrdiff_t rows, const ELEMENT *const *row,
+                                            const ELEMENT *w, ELEMENT bias, ELEMENT *out)
+{
+#if VECTOR_BYTES == 64
+    const ptrdiff_t rest = s->cols > LANES && s->cols % LANES <= LANES / 2 ? s->cols % LANES : 0;
+    band(s, row, w, out, bias, rows, 0, s->cols - rest);
+    if (rest > 0)
+        half_band(s, row, w, out, bias, rows, s->cols - rest, s->cols);
+#else
+    band(s, row, w, out, bias, rows, 0, s->cols);
+#endif
+}
+#endif
+#undef half_band
+#undef band
+#undef run
+#undef mask
+#undef vec
+#undef LANES
+#endif
