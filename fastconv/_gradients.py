@@ -36,12 +36,15 @@ from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 
 FEW_CHANNELS = 4  # a vector of them would be half empty
-TILES = {1: 1, 3: 4, 5: 2}  # outputs of a tile along an axis of so many taps, in minimal filtering
+# Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
+# channels of a group that repay the transforms; five taps at stride 1 are one piece.
+TILES = {1: (3, 4, 6, 8), 2: (3, 4, 9, 32)}
+FIVE = (5, 2, 6, 8)
 # Errors average out over tiles: simulated, a rectified input with positive slopes reaches 11 eps of the sum of
 # magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196.
 LEAST_TILES = 32
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
-LEAST_CHANNELS = 16  # a vector, so that few lanes are empty
+LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
 
 
@@ -101,13 +104,21 @@ def few_products(g, images):
 
     g : the forward ConvGeometry; `images` the size of the batch, 1 without one
     """
-    for _, _, taps, stride, dilation, _ in g.axes[1:]:
-        if taps not in TILES or stride > 1 or dilation > 1 < taps:
+    tiles = products = images * g.od
+    least = 1
+    for _, outputs, taps, stride, dilation, _ in g.axes[1:]:
+        if taps == 1:
+            tiles, products = tiles * outputs, products * outputs
+        elif dilation == 1 and stride in TILES:
+            piece, tile, points, channels = FIVE if (taps, stride) == (5, 1) else TILES[stride]
+            tiles *= -(-outputs // tile)
+            products *= -(-outputs // tile) * points * -(-taps // piece)
+            least = max(least, channels)
+        else:
             return False
-    tiles = images * g.od * -(-g.oh // TILES[g.kh]) * -(-g.ow // TILES[g.kw])
-    products = tiles * prod(TILES[taps] + taps - 1 for taps in (g.kh, g.kw))
+    enough = min(g.oc, g.ic) >= max(LEAST_CHANNELS, least * g.groups)
     gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= LEAST_GAIN * products
-    return gains and tiles >= LEAST_TILES and min(g.oc, g.ic) // g.groups >= LEAST_CHANNELS
+    return gains and enough and tiles >= LEAST_TILES
 
 
 class WeightPlan(NamedTuple):

@@ -98,6 +98,8 @@ class PhasesPlan(NamedTuple):
     boxes: tuple
     corners: tuple
     taps: tuple  # of each convolution, of each of its phases ((start, step, count), ...) per axis
+    weights: tuple  # of each convolution, the shape of its weights
+    packed: dict  # (weight, layout) -> (Part, elements), of weights that serve several boxes
     gaps: bool  # some outputs have no product
     step: int  # along w between the outputs of one phase
     images: int  # to be computed at once
@@ -233,7 +235,8 @@ def plan_phases(function, g, dtype, order):
     if kernel:
         geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
         run = _cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]]
-        return PhasesPlan(dtype, order, Gather(run, geometry), (), (), (), gaps, 0, 0, 0, geometry.macs, None, None)
+        way = Gather(run, geometry)
+        return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None)
     planner = Planner(g, dtype, order)
     if any(wants_channels_first(c) for c in planner.convolutions(planner.ways())):
         return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input
@@ -252,9 +255,12 @@ def plan_phases(function, g, dtype, order):
         largest = max((sum(part.elements for part in box.parts if part) for box in found), default=0)
         images = max(room // max(largest * dtype.itemsize, 1), 1)
     macs = whole.plan.macs if whole else sum(part.convolution.macs for box in found for part in box.parts if part)
+    shapes = tuple((len(some) * g.oc, g.ic // g.groups, *(count for _, _, count in some[0])) for some in taps)
+    parts = [p for box in found for p in box.parts if p and p.packing] if len(found) > 1 else ()
+    packed = {(p.weight, p.packing.layout): (p, p.packing.size(p.geometry, dtype.type(0))) for p in parts}
     return PhasesPlan(
-        dtype, order, whole, tuple(found), tuple(corners), tuple(taps), gaps, g.stride[2], images, largest, macs,
-        kernels.turn[kind], kernels.interleave[kind],
+        dtype, order, whole, tuple(found), tuple(corners), tuple(taps), shapes, packed, gaps, g.stride[2],
+        images, largest, macs, kernels.turn[kind], kernels.interleave[kind],
     )  # fmt: skip
 
 

@@ -40,29 +40,46 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
         if isinstance(plan.whole, Gather):
             plan.whole.run(tuple(plan.whole.geometry), x5, w5, b, result5, plan.dtype.type(0), threads)
             return finish(result, out, dtype)
-        turned = turned_weights(plan, g, w5, threads)
+        scratch = Scratch(plan, len(x5))
+        turned = turned_weights(plan, g, w5, scratch, threads)
         if plan.whole:
             run, source = plan.whole
             run.run(run.geometry, x5[(..., *source)], turned[0], b, result5, *run.clamp, threads)
         else:
-            interleave_boxes(plan, x5, turned, b, result5, threads)
+            interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
             sum_corners(plan, x5, turned, b, result5, threads)
     return finish(result, out, dtype)
 
 
-def turned_weights(plan, g, weight, threads):
+class Scratch:
+    """The memory of a call, in one piece.
+
+    malloc returns what is free at the end of its memory to the system once that exceeds twice the largest piece.
+    Several pieces did in each call, so that pages were new again in the next.
+    """
+
+    def __init__(self, plan, n):
+        self.results = min(n, plan.images) * plan.largest
+        weights = sum(map(prod, plan.weights)) + sum(size for _, size in plan.packed.values())
+        self.left = np.empty(weights + self.results, plan.dtype)
+
+    def take(self, size):
+        taken, self.left = self.left[:size], self.left[size:]
+        return taken
+
+
+def turned_weights(plan, g, weight, scratch, threads):
     """For each of `plan.taps` the weights (oc * phases, ic // groups, *taps): (ic, oc // groups, *kernel) turned.
 
     The output channels count (oc, phase), or channels-last (phase, oc).
     """
-    shapes = [(len(taps) * g.oc, g.ic // g.groups, *(count for _, _, count in taps[0])) for taps in plan.taps]
-    sizes = [prod(shape) for shape in shapes]
-    turned = np.empty(sum(sizes), plan.dtype)
+    sizes = [prod(shape) for shape in plan.weights]
+    turned = scratch.take(sum(sizes))
     if turned.size:
         together = tuple(chain.from_iterable([len(taps)] * len(taps) for taps in plan.taps))
         plan.turn(weight, turned, g.groups, tuple(chain.from_iterable(plan.taps)), together, plan.order, threads)
     ends = accumulate(sizes)
-    return [turned[end - size : end].reshape(shape) for end, size, shape in zip(ends, sizes, shapes, strict=True)]
+    return [turned[end - n : end].reshape(shape) for end, n, shape in zip(ends, sizes, plan.weights, strict=True)]
 
 
 def repeated(bias, phases, order):
@@ -72,23 +89,21 @@ def repeated(bias, phases, order):
     return np.repeat(bias, phases) if order == FIRST else np.tile(bias, phases)
 
 
-def packed_weights(plan, weights, threads):
+def packed_weights(plan, weights, scratch, threads):
     """Packed for each part of which there are more, by (weights, layout): those that serve several boxes."""
-    parts, packed = [part for box in plan.boxes for part in box.parts if part and part.packing], {}
-    for part in parts if len(plan.boxes) > 1 else ():
-        key = part.weight, part.packing.layout
-        if key not in packed:
-            packed[key] = np.empty(part.packing.size(part.geometry, plan.dtype.type(0)), plan.dtype)
-            part.packing.pack(part.geometry, weights[part.weight], packed[key], threads)
+    packed = {}
+    for key, (part, size) in plan.packed.items():
+        packed[key] = scratch.take(size)
+        part.packing.pack(part.geometry, weights[part.weight], packed[key], threads)
     return packed
 
 
-def interleave_boxes(plan, x, weights, bias, result, threads):
+def interleave_boxes(plan, x, weights, bias, result, scratch, threads):
     """Box after box, a few images at a time: each part into its buffer, then all of them into the result."""
     n, order = x.shape[0], plan.order
-    packed = packed_weights(plan, weights, threads)
+    packed = packed_weights(plan, weights, scratch, threads)
     biases = {part.phases: repeated(bias, part.phases, order) for box in plan.boxes for part in box.parts if part}
-    scratch = np.empty(min(n, plan.images) * plan.largest, plan.dtype)
+    results = scratch.take(scratch.results)
     for first in range(0, n, plan.images):
         count = min(plan.images, n - first)
         images = x if count == n else x[first : first + count]
@@ -101,10 +116,10 @@ def interleave_boxes(plan, x, weights, bias, result, threads):
                     ready = (packed[part.weight, part.packing.layout],) if part.packing and packed else ()
                     part.run(
                         part.geometry, images[part.source], weights[part.weight], biases[part.phases],
-                        buffer(scratch[start:end], count, part, order), -INF, INF, threads, *ready,
+                        buffer(results[start:end], count, part, order), -INF, INF, threads, *ready,
                     )  # fmt: skip
             if kinds:
-                plan.interleave(table, kinds, plan.step, scratch, where, order, threads)
+                plan.interleave(table, kinds, plan.step, results, where, order, threads)
 
 
 def sum_corners(plan, x, weights, bias, result, threads):

@@ -21,3 +21,22 @@ def of(kind, case, what=""):
 
 def inner(a, b):
     return float(np.vdot(a.astype(np.float64), b.astype(np.float64)))
+
+
+def taps_one_by_one(x, g, weight, stride=1, padding=0, dilation=1, groups=1):
+    """The weight gradient in a wider type, a matrix product for each tap."""
+    rank = x.ndim - 2
+    stride, padding, dilation = ((s,) * rank if isinstance(s, int) else s for s in (stride, padding, dilation))
+    wide = np.longdouble if x.dtype == np.float64 else np.float64
+    x = np.pad(x.astype(wide), ((0, 0), (0, 0), *((p, p) for p in padding)))
+    g = g.astype(wide).reshape(g.shape[0], groups, weight[0] // groups, *g.shape[2:])
+    result = np.empty(weight, wide)
+    for tap in np.ndindex(*weight[2:]):
+        axes = zip(tap, g.shape[3:], stride, dilation, strict=True)
+        seen = x[(..., *(slice(t * d, t * d + (o - 1) * s + 1, s) for t, o, s, d in axes))]
+        seen = seen.reshape(g.shape[0], groups, weight[1], *g.shape[3:])
+        pixels = tuple(range(3, g.ndim))
+        for i in range(groups):
+            part = np.tensordot(g[:, i], seen[:, i], ((0, *(p - 1 for p in pixels)),) * 2)
+            result[(slice(i * part.shape[0], (i + 1) * part.shape[0]), slice(None), *tap)] = part
+    return result

@@ -110,7 +110,7 @@ def weight_grad(
     t.shape.stride, t.shape.cols = t.x.s.sw, t.x.s.ow
     t.shape.before, t.shape.after = t.x.s.pw > 0, after(&t.x.s)
     t.rows = clip(TERMS // ceil_div(t.x.s.ow, lanes) // 8 * 8, 1, t.x.s.oh)
-    t.channels = min(PART, ceil_div(t.x.s.oc, threads))
+    t.channels = ceil_div(t.x.s.oc, round_up(ceil_div(t.x.s.oc, PART), threads))    # as many parts for each thread
     t.sums = round_up(t.channels * TAPS * lanes * size, LINE)
     t.table = t.sums + round_up(t.channels * TAPS * sizeof(long double), LINE)
     t.own = t.table + round_up(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *), LINE)

@@ -11,7 +11,7 @@ from fastconv._kernels.turn cimport turn_block
 cdef enum:
     FAN = 32                # sums a level takes before it is passed on
     LEVELS = 4              # FAN chains, FAN^2, FAN^3 and all of them: 2^21 pixels until the last one is in use
-    SUM_BYTES = 262144      # of a part of dw: with the copies an L2
+    SUM_BYTES = 262144      # of a part of dw: with the copies an L2; twice as many where only grad_output is copied
     MOST_CHANNELS = 256     # of the output in a part
     LAST_CHANNELS = 256     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
@@ -47,7 +47,7 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size) noexcept nogil:
         t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, tile_width(size)) if t.last else tile_width(size)
         return
     t.oc_part = even(t.ocg, MOST_CHANNELS, tile_width(size) // 2)
-    most = max(SUM_BYTES // (size * t.oc_part * t.taps), 1)
+    most = max(SUM_BYTES * (1 + t.in_place) // (size * t.oc_part * t.taps), 1)
     t.ic_part = even(t.icg, most, min(most, 8))
 
 
@@ -79,7 +79,7 @@ cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
 
 cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Smaller parts where threads would have none, and what follows from their size."""
-    cdef Py_ssize_t others, all_blocks, level, shares
+    cdef Py_ssize_t others, all_blocks, level, shares, vector = tile_width(size) // 2
     t.oc_parts = 1 if t.alone else ceil_div(t.ocg, t.oc_part)
     others = t.oc_parts * t.planes * t.groups
     t.ic_parts = ceil_div(t.icg, t.ic_part)
@@ -89,7 +89,9 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
         t.oc_parts = shares
         others = shares * t.planes * t.groups
     t.ic_parts = min(ceil_div(round_up(t.ic_parts * others, threads), others), t.icg)
-    t.ic_part = round_up(ceil_div(t.icg, t.ic_parts), tile_width(size) // 2 if t.alone else 1)
+    t.ic_part = round_up(ceil_div(t.icg, t.ic_parts), vector if t.alone else 1)
+    while t.alone and t.ic_part > vector and ceil_div(t.icg, t.ic_part) * others % threads:
+        t.ic_part -= vector             # three parts are no even shares of two threads
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     t.x_size = 0 if t.in_place else round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
     t.g_size = t.images * t.rows * t.width * tile_width(size)

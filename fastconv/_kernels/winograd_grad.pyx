@@ -1,4 +1,4 @@
-"""Gradient of the weights of a convolution of stride 1 by minimal filtering: fewer products over the same pixels.
+"""Gradient of the weights of a convolution by minimal filtering: fewer products over the same pixels.
 
 A tile of grad_output slides over the input under it as a kernel over an image: its few positions are the taps.
 
@@ -9,164 +9,166 @@ The transform back is linear, so tiles are summed before it: for each point a ma
     U[point][tile][oc]     grad_output             M[point][oc][c] += U[point]^T . V[point]
     V[point][tile][c]      input                   dw = A^T M A,  once for FAN blocks of tiles
 
-A part of dw, so many channels of both that M stays in L2, goes through all tiles, TILES at a time. Work is split over
-elements of dw only, so the order of every sum is the same for any number of threads. Transforms: `winograd_points.h`.
+Other kernels are pieces of three taps along each axis, each at its own distance; what exceeds the kernel is left out.
+A part of dw, so many channels of both that M stays in L2, goes through all tiles, a block of them at a time. Work is
+split over elements of dw, and where that gives few parts, over SHARES of the tiles, whatever the number of threads, so
+that the order of every sum is the same for all of them. Transforms: `grad_points.h`.
 Lavin & Gray 2015, arXiv:1509.09308.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
+from fastconv._kernels.grad_tiles cimport (
+    GRAD_MOST_TAPS,
+    Side,
+    grad_back,
+    grad_points,
+    grad_reads,
+    grad_sum,
+    grad_sums,
+    grad_taps,
+    grad_tile,
+    rule_for,
+    run_of,
+    strip_of,
+    transform_run,
+)
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
-from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport even
-from fastconv._kernels.winograd cimport (
-    F25,
-    F34,
-    F43,
-    F52,
-    ONE,
-    RUN,
-    Run,
-    Task,
-    odd_lines,
-    run_at,
-    winograd_output,
-    winograd_points,
-    winograd_taps,
-    winograd_weight,
-)
-from fastconv._kernels.winograd_transforms cimport transform_input
+from fastconv._kernels.winograd cimport odd_lines
 
 cdef enum:
-    TILES = 48              # of a block
+    TILES = 48              # of a block at most: a chain of products
+    BLOCK_POINTS = 1728     # of all tiles of a block
     FEW_TILES = 256         # up to which errors average out less, and chains of products are short
     SHORT_CHAIN = 16
     FAN = 24                # blocks until M is transformed back
-    SUM_BYTES = 16384       # of M for one point
-    CHANNELS = 64           # of the input in a part
-    MOST_TAPS = 25
-    PIXELS = 16             # of a tile of grad_output
+    SUM_BYTES = 589824      # of M
+    CHANNELS = 64           # of the input in a part whose M is no smaller than that
+    SHARES = 4              # of the tiles,
+    SHARED = 16             # where there are so many blocks
 
 
-cdef struct Grad:
-    Task x                                       # how the input is transformed; its channels are those of a part
-    int rule_h, rule_w                           # of the gradient
-    Py_ssize_t icg, ocg, planes, taps            # taps of a plane of the kernel
-    Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
+cdef struct Task:
+    ConvShape s
+    bint last
+    Side x, g
+    Py_ssize_t n, icg, ocg
+    Py_ssize_t whole, taps                       # of the kernel, of a piece
+    Py_ssize_t high, wide, pieces                # pieces along h, along w, and all of them
+    Py_ssize_t together, group_parts             # groups of a part: several only where those are whole
+    Py_ssize_t ic_part, ic_parts, oc_part, oc_parts     # channels of each of them
+    Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
+    Py_ssize_t block, blocks, share, shares      # tiles of a block; blocks of a share
     Py_ssize_t chain
-    Py_ssize_t u_point, m_point                  # from one point to the next, in elements: odd numbers of cache lines
+    Py_ssize_t m_row, m_point                    # from an output channel to the next, from a sum to the next: odd lines
     Py_ssize_t u_size, v_size, m_size, sums      # elements of U, V and M; of the sums of what M was transformed to
 
 
-cdef inline int rule_for(Py_ssize_t taps) noexcept nogil:
-    return ONE if taps == 1 else (F34 if taps == 3 else F52)
+cdef void plan_side(Task *t, Side *side, bint slopes, Py_ssize_t size) noexcept nogil:
+    cdef ConvShape *s = &t.s
+    side.slopes, side.last = slopes, t.last
+    side.rule_h, side.rule_w = rule_for(s.kh, s.sh), rule_for(s.kw, s.sw)
+    side.step_h, side.step_w = grad_tile(side.rule_h), grad_tile(side.rule_w)
+    if slopes:
+        side.high, side.wide, side.top, side.left = s.oh, s.ow, 0, 0
+        side.reads_h, side.reads_w = side.step_h, side.step_w
+    else:
+        side.high, side.wide, side.top, side.left = s.ih, s.iw, s.ph, s.pw
+        side.reads_h, side.reads_w = grad_reads(side.rule_h), grad_reads(side.rule_w)
+        side.step_h *= s.sh
+        side.step_w *= s.sw
+    side.tile = round_up(t.together * (t.oc_part if slopes else t.ic_part), lanes_of(size))
+    side.point = odd_lines(t.block * side.tile, size)
 
 
-cdef inline int input_rule(int rule) noexcept nogil:
-    return ONE if rule == ONE else (F43 if rule == F34 else F25)
+cdef void plan_tiles(Task *t, int rule_h, int rule_w) noexcept nogil:
+    """Blocks of tiles and shares of blocks, all of which follow from the shapes alone."""
+    t.th = ceil_div(t.s.oh, grad_tile(rule_h))
+    t.tw = ceil_div(t.s.ow, grad_tile(rule_w))
+    t.tiles = t.n * t.s.od * t.th * t.tw
+    t.blocks = ceil_div(t.tiles, min(TILES, BLOCK_POINTS // (grad_points(rule_h) * grad_points(rule_w))))
+    t.shares = SHARES if t.blocks >= SHARED and t.oc_parts * t.ic_parts * t.pieces * t.group_parts < SHARES else 1
+    t.share = ceil_div(t.blocks, t.shares)
+    t.block = ceil_div(t.tiles, t.share * t.shares)
+    t.blocks = ceil_div(t.tiles, t.block)
+    t.chain = SHORT_CHAIN if t.tiles <= FEW_TILES else t.block
 
 
-cdef void plan_tiles(Grad *p, Py_ssize_t size) noexcept nogil:
-    cdef Task *t = &p.x
-    p.rule_h = rule_for(t.s.kh)
-    p.rule_w = rule_for(t.s.kw)
-    t.rule_h = input_rule(p.rule_h)
-    t.rule_w = input_rule(p.rule_w)
-    t.mh = winograd_taps(p.rule_h)
-    t.mw = winograd_taps(p.rule_w)
-    t.nh = winograd_points(p.rule_h)
-    t.nw = winograd_points(p.rule_w)
-    t.th = ceil_div(t.s.oh, t.mh)
-    t.tw = ceil_div(t.s.ow, t.mw)
-    t.tiles = t.right = t.corner = t.n * t.s.od * t.th * t.tw
-    t.edge_h = t.edge_w = t.inner = 0       # all tiles are alike
-    t.blocks = ceil_div(t.tiles, TILES)
-    t.block = ceil_div(t.tiles, t.blocks)
-    t.strip = (t.mw * RUN + t.nw) * t.nh * lanes_of(size)
-    p.chain = SHORT_CHAIN if t.tiles <= FEW_TILES else t.block
-    p.planes = t.s.kd
-    p.taps = t.s.kh * t.s.kw
-    t.s.kd = 1              # one plane of the kernel is one part
+cdef void plan_parts(Task *t, Py_ssize_t sums, Py_ssize_t size) noexcept nogil:
+    """Channels of a part so that M stays in L2; several groups where they have few."""
+    cdef Py_ssize_t room = SUM_BYTES // (sums * size), most = CHANNELS
+    while 4 * most * most <= room:
+        most *= 2
+    t.ic_part = even(t.icg, most, lanes_of(size))
+    t.ic_parts = ceil_div(t.icg, t.ic_part)
+    t.oc_parts = ceil_div(t.ocg, max(room // t.ic_part, 1))
+    t.together = max(CHANNELS // max(t.icg, t.ocg), 1)
+    t.group_parts = ceil_div(t.s.groups, t.together)
 
 
-cdef void plan_parts(Grad *p, Py_ssize_t size, int threads) noexcept nogil:
-    """Channels of a part so that M stays in L2 and every thread has as many parts."""
-    cdef Task *t = &p.x
-    cdef Py_ssize_t unit = lanes_of(size), parts, points = t.nh * t.nw
-    p.icg = t.s.ic // t.s.groups
-    p.ocg = t.s.oc // t.s.groups
-    p.ic_part = even(p.icg, CHANNELS, unit)
-    p.ic_parts = ceil_div(p.icg, p.ic_part)
-    parts = ceil_div(p.ocg, SUM_BYTES // (size * p.ic_part))
-    parts = ceil_div(round_up(parts * p.ic_parts * p.planes * t.s.groups, threads), p.ic_parts * p.planes * t.s.groups)
-    p.oc_part = round_up(ceil_div(p.ocg, parts), unit)
-    p.oc_parts = ceil_div(p.ocg, p.oc_part)
-    t.depth = t.kc = p.ic_part
-    t.v_point = odd_lines(t.block * p.ic_part, size)
-    p.u_point = odd_lines(t.block * p.oc_part, size)
-    p.m_point = odd_lines(p.oc_part * p.ic_part, size)
-    p.v_size = points * t.v_point
-    p.u_size = points * p.u_point
-    p.m_size = points * p.m_point
-    p.sums = p.oc_part * round_up(p.ic_part, tile_width(size)) * p.taps if t.blocks > FAN else 0
+cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Tiles first, then smaller parts if threads would get fewer than others."""
+    cdef int rule_h = rule_for(t.s.kh, t.s.sh), rule_w = rule_for(t.s.kw, t.s.sw)
+    cdef Py_ssize_t sums = grad_sums(rule_h) * grad_sums(rule_w), others
+    t.icg, t.ocg = t.s.ic // t.s.groups, t.s.oc // t.s.groups
+    t.high, t.wide = ceil_div(t.s.kh, grad_taps(rule_h)), ceil_div(t.s.kw, grad_taps(rule_w))
+    t.whole, t.pieces = t.s.kd * t.s.kh * t.s.kw, t.s.kd * t.high * t.wide
+    t.taps = grad_taps(rule_h) * grad_taps(rule_w)
+    plan_parts(t, sums, size)
+    plan_tiles(t, rule_h, rule_w)
+    t.together = ceil_div(t.s.groups, round_up(t.group_parts, threads))
+    t.group_parts = ceil_div(t.s.groups, t.together)
+    others = t.ic_parts * t.pieces * t.group_parts * t.shares
+    t.oc_part = round_up(ceil_div(t.ocg, ceil_div(round_up(t.oc_parts * others, threads), others)), lanes_of(size))
+    t.oc_parts = ceil_div(t.ocg, t.oc_part)
+    if t.together > 1:
+        t.ic_part, t.oc_part = t.icg, t.ocg
+    plan_side(t, &t.x, False, size)
+    plan_side(t, &t.g, True, size)
+    t.m_row = round_up(t.ic_part, lanes_of(size))
+    t.m_point = odd_lines(t.together * t.oc_part * t.m_row, size)
+    t.u_size = grad_points(rule_h) * grad_points(rule_w) * t.g.point
+    t.v_size = grad_points(rule_h) * grad_points(rule_w) * t.x.point
+    t.m_size = sums * t.m_point
+    t.sums = t.together * t.oc_part * t.m_row * t.taps if t.share > FAN else 0
 
 
-cdef void gather(
-    const Grad *p, const real *gout, Py_ssize_t y, Py_ssize_t x, Py_ssize_t count, real *taps,
+cdef void transform(
+    const Task *t, const Side *side, const real *x, Py_ssize_t b, Py_ssize_t depth, Py_ssize_t channels, real *to,
+    real *strips,
 ) noexcept nogil:
-    """taps[pixel of the tile][lane] = `count` channels of grad_output, from the tile's corner (y, x) of a plane on."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), rows = min(p.x.mh, p.x.s.oh - y), cols = min(p.x.mw, p.x.s.ow - x)
-    cdef Py_ssize_t i, j, pixels = p.x.s.od * p.x.s.oh * p.x.s.ow
-    cdef const real *row
-    if rows * cols < p.x.mh * p.x.mw or count < vector:
-        memset(taps, 0, p.x.mh * p.x.mw * vector * sizeof(real))
-    for i in range(rows):
-        if p.x.last:
-            row = gout + ((y + i) * p.x.s.ow + x) * p.x.s.oc
-            for j in range(cols):
-                memcpy(taps + (i * p.x.mw + j) * vector, row + j * p.x.s.oc, count * sizeof(real))
-        else:
-            turn_block(sizeof(real), count, cols, gout + (y + i) * p.x.s.ow + x, pixels, taps + i * p.x.mw * vector,
-                       vector)
-
-
-cdef void transform_gout(
-    const Grad *p, const real *gout, Py_ssize_t b, Py_ssize_t channels, real *u,
-) noexcept nogil:
-    """Block `b` of U; gout starts at the first of the channels."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), plane = p.x.s.oh * p.x.s.ow, pixels = p.x.s.od * plane
-    cdef Py_ssize_t first = b * p.x.block, end = min(first + p.x.block, p.x.tiles), i = first
-    cdef Py_ssize_t j, c, x
-    cdef const real *source
-    cdef real taps[PIXELS * 16]
-    cdef inline Run r
+    """Block `b` of V or U; x starts at the first of the channels."""
+    cdef Py_ssize_t i = b * t.block, first = i, end = min(i + t.block, t.tiles), row, deep, z, count
     while i < end:
-        r = run_at(&p.x, i, end)
-        source = gout + (r.image * pixels * p.x.s.oc + r.z * plane * (p.x.s.oc if p.x.last else 1))
-        for j in range(ceil_div(channels, vector)):
-            c = j * vector
-            for x in range(r.tx, r.tx + r.count):
-                gather(p, source + c * (1 if p.x.last else pixels), r.ty * p.x.mh, x * p.x.mw,
-                       min(vector, channels - c), taps)
-                winograd_weight(sizeof(real), p.rule_h, p.rule_w, 1, taps, u + (i - first + x - r.tx) * p.oc_part + c,
-                                p.u_point)
-        i += r.count
+        row = i // t.tw
+        deep = row // t.th
+        count = min(min(t.tw - (i - row * t.tw), end - i), run_of(side))
+        z = deep % t.s.od
+        if not side.slopes:
+            z = z * t.s.sd + depth * t.s.dd - t.s.pd
+        transform_run(side, x + deep // t.s.od * side.n + z * side.d, channels, side.slopes or 0 <= z < t.s.id,
+                      row - deep * t.th, i - row * t.tw, count, to + (i - first) * side.tile, strips)
+        i += count
 
 
 cdef void multiply(
-    const Grad *p, const real *u, const real *v, real *m, Py_ssize_t tiles, Py_ssize_t outs, Py_ssize_t channels,
+    const Task *t, const real *u, const real *v, real *m, Py_ssize_t tiles, Py_ssize_t outs, Py_ssize_t channels,
 ) noexcept nogil:
-    """M += U^T . V for each point, `chain` tiles at a time."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(outs, OUTER_ROWS)
-    cdef Py_ssize_t _point, k, i, j, r, piece
-    for _point in range(p.x.nh * p.x.nw):
+    """M += U^T . V of one group for each point, `chain` tiles at a time."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(outs, OUTER_ROWS), point, k, i, j, r, piece
+    cdef Py_ssize_t cols = grad_points(t.x.rule_w)
+    cdef real *to
+    for point in range(grad_points(t.x.rule_h) * cols):
+        to = m + (grad_sum(point // cols) * grad_sums(t.x.rule_w) + grad_sum(point % cols)) * t.m_point
         k = 0
         while k < tiles:
             j = 0
@@ -174,74 +176,79 @@ cdef void multiply(
                 i = 0
                 for piece in range(pieces):
                     r = ceil_div(outs - i, pieces - piece)
-                    outer(sizeof(real), r, channels - j, 1, min(p.chain, tiles - k), u + k * p.oc_part + i, p.oc_part,
-                          0, v + k * p.ic_part + j, p.ic_part, 0, m + i * p.ic_part + j, p.ic_part)
+                    outer(sizeof(real), r, channels - j, 1, min(t.chain, tiles - k), u + k * t.g.tile + i, t.g.tile, 0,
+                          v + k * t.x.tile + j, t.x.tile, 0, to + i * t.m_row + j, t.m_row)
                     i += r
                 j += width
-            k += p.chain
-        u += p.u_point
-        v += p.x.v_point
-        m += p.m_point
+            k += t.chain
+        u += t.g.point
+        v += t.x.point
 
 
 cdef void fold(
-    const Grad *p, const real *m, Py_ssize_t outs, Py_ssize_t channels, long double *sums, real *dw, bint done,
+    const Task *t, const real *m, Py_ssize_t outs, Py_ssize_t channels, long double *sums, real *dw, Py_ssize_t high,
+    Py_ssize_t wide, bint done,
 ) noexcept nogil:
-    """Transform M back: into dw if it is `done` and no sums are kept, else add to the sums, and then into dw."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), whole = p.planes * p.taps, o, c, count, i
+    """Transform M back: into high x wide taps of dw if it is `done`, by way of sums if any are kept."""
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), row = grad_taps(t.x.rule_w) * vector, o, c, i
     cdef long double *some = sums
-    cdef real strip[MOST_TAPS * 32]
-    cdef real zeros[32]
-    memset(zeros, 0, sizeof(zeros))
-    memset(strip, 0, sizeof(strip))
+    cdef real strip[GRAD_MOST_TAPS * GRAD_MOST_TAPS * 16]
     for o in range(outs):
         c = 0
         while c < channels:
-            count = min(width, channels - c)
-            winograd_output(sizeof(real), p.rule_h, p.rule_w, ceil_div(count, lanes_of(sizeof(real))),
-                            m + o * p.ic_part + c, p.m_point, zeros, 0, 0, 0, strip, p.x.s.kw * width, width)
-            if p.sums:
-                for i in range(p.taps * width):
+            grad_back(sizeof(real), t.x.rule_h, t.x.rule_w, m + o * t.m_row + c, t.m_point, strip, row, vector)
+            if t.sums:
+                for i in range(t.taps * vector):
                     some[i] += strip[i]
                 if done:
-                    for i in range(p.taps * width):
+                    for i in range(t.taps * vector):
                         strip[i] = <real> some[i]
-                some += p.taps * width
-            if done:
-                turn_block(sizeof(real), p.taps, count, strip, width, dw + (o * p.icg + c) * whole, whole)
-            c += width
+                some += t.taps * vector
+            for i in range(high if done else 0):
+                turn_block(sizeof(real), wide, min(vector, channels - c), strip + i * row, vector,
+                           dw + (o * t.icg + c) * t.whole + i * t.s.kw, t.whole)
+            c += vector
 
 
 cdef void one_part(
-    const Grad *p, const real *x, const real *gout, real *dw, Py_ssize_t item, char *scratch, Py_ssize_t sums_bytes,
+    const Task *t, const real *x, const real *gout, real *dw, Py_ssize_t item, char *scratch, Py_ssize_t sums_bytes,
 ) noexcept nogil:
-    """One plane of the kernel for some channels of a group, into dw."""
-    cdef Py_ssize_t plane = item % p.planes, ic = item // p.planes % p.ic_parts
-    cdef Py_ssize_t oc = item // (p.planes * p.ic_parts) % p.oc_parts, g = item // (p.planes * p.ic_parts * p.oc_parts)
-    cdef Py_ssize_t c0 = ic * p.ic_part, channels = min(p.ic_part, p.icg - c0)
-    cdef Py_ssize_t o0 = oc * p.oc_part, outs = min(p.oc_part, p.ocg - o0)
-    cdef Py_ssize_t padded = round_up(channels, lanes_of(sizeof(real))), b, tiles
+    """One piece of the kernel for some channels of some groups and a share of the tiles, into a dw of that share."""
+    cdef Py_ssize_t share = item % t.shares, piece = item // t.shares % t.pieces, part = item // (t.shares * t.pieces)
+    cdef Py_ssize_t j0 = piece % t.wide * grad_taps(t.x.rule_w), i0 = piece // t.wide % t.high * grad_taps(t.x.rule_h)
+    cdef Py_ssize_t depth = piece // (t.wide * t.high)
+    cdef Py_ssize_t c0 = part % t.ic_parts * t.ic_part, channels = min(t.ic_part, t.icg - c0)
+    cdef Py_ssize_t o0 = part // t.ic_parts % t.oc_parts * t.oc_part, outs = min(t.oc_part, t.ocg - o0)
+    cdef Py_ssize_t g = part // (t.ic_parts * t.oc_parts) * t.together, groups = min(t.together, t.s.groups - g)
+    cdef Py_ssize_t first = share * t.share, end = min(first + t.share, t.blocks), b, i
     cdef long double *sums = <long double *> scratch
     cdef real *u = <real *> (scratch + sums_bytes)
-    cdef real *v = u + p.u_size
-    cdef real *m = v + p.v_size
-    cdef Task t = p.x
-    t.icg = channels
-    t.s.pd -= plane * t.s.dd
-    x += (g * p.icg + c0) * t.xc
-    o0 += g * p.ocg
-    gout += o0 * (1 if t.last else t.s.od * t.s.oh * t.s.ow)
-    dw += (o0 * p.icg + c0) * p.planes * p.taps + plane * p.taps
+    cdef real *v = u + t.u_size
+    cdef real *m = v + t.v_size
+    cdef Side side = t.x
+    x += (g * t.icg + c0) * t.x.c
+    o0 += g * t.ocg
+    dw += (share * t.s.oc * t.icg + o0 * t.icg + c0) * t.whole + (depth * t.s.kh + i0) * t.s.kw + j0
+    side.top -= i0
+    side.left -= j0
     memset(scratch, 0, sums_bytes)
-    for b in range(t.blocks):
-        if b % FAN == 0:
-            memset(m, 0, p.m_size * sizeof(real))
-        tiles = min(t.block, t.tiles - b * t.block)
-        transform_input(&t, x, 0, b, 0, padded, v, m + p.m_size)
-        transform_gout(p, gout, b, outs, u)
-        multiply(p, <const real *> u, <const real *> v, m, tiles, outs, padded)
-        if b % FAN == FAN - 1 or b == t.blocks - 1:
-            fold(p, <const real *> m, outs, channels, sums, dw, b == t.blocks - 1)
+    for b in range(first, end):
+        if (b - first) % FAN == 0:
+            memset(m, 0, t.m_size * sizeof(real))
+        transform(t, &side, x, b, depth, groups * channels, v, m + t.m_size)
+        transform(t, &t.g, gout + o0 * t.g.c, b, depth, groups * outs, u, m + t.m_size)
+        for i in range(groups):
+            multiply(t, <const real *> u + i * outs, <const real *> v + i * channels, m + i * outs * t.m_row,
+                     min(t.block, t.tiles - b * t.block), outs, channels)
+        if (b - first) % FAN == FAN - 1 or b == end - 1:
+            fold(t, <const real *> m, groups * outs, channels, sums, dw, min(t.s.kh - i0, grad_taps(side.rule_h)),
+                 min(t.s.kw - j0, grad_taps(side.rule_w)), b == end - 1)
+
+
+cdef void add_shares(const Task *t, const real *parts, real *dw) noexcept nogil:
+    cdef Py_ssize_t n = t.s.oc * t.icg * t.whole, i
+    for i in range(n):
+        dw[i] = (parts[i] + parts[n + i]) + (parts[2 * n + i] + parts[3 * n + i])
 
 
 def weight_grad(
@@ -251,28 +258,35 @@ def weight_grad(
     real[:, :, :, :, ::1] dw,
     int threads,
 ):
-    """Weight gradient of a convolution of stride 1, undilated, of 1, 3 or 5 taps along h and w.
+    """Weight gradient of a convolution that along h and w has one tap or is undilated and of stride 1 or 2.
 
     Arguments as of `weight_grad.weight_grad`.
     """
-    cdef Grad p
-    cdef Py_ssize_t size = sizeof(real), bytes_each, sums_bytes, item
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), each, sums_bytes, shared, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
+    cdef real *parts = to
     cdef char *memory
     cdef char *scratch
-    read_shape(&p.x.s, geometry)
-    p.x.last = geometry[LAYOUT]
-    p.x.n = x.shape[0]
-    read_strides(&p.x.xn, x.shape, x.strides, size, p.x.last)
-    plan_tiles(&p, size)
-    plan_parts(&p, size, threads)
-    sums_bytes = round_up(p.sums * sizeof(long double), LINE)
-    bytes_each = sums_bytes + round_up((p.u_size + p.v_size + p.m_size + 2 * p.x.strip) * size, LINE)
-    memory = allocate("winograd_grad", bytes_each * threads)
+    read_shape(&t.s, geometry)
+    t.last = geometry[LAYOUT]
+    t.n = x.shape[0]
+    plan(&t, size, threads)
+    read_strides(&t.x.n, x.shape, x.strides, size, t.last)
+    read_strides(&t.g.n, gout.shape, gout.strides, size, t.last)
+    sums_bytes = round_up(t.sums * sizeof(long double), LINE)
+    each = sums_bytes + round_up((t.u_size + t.v_size + t.m_size + 2 * max(strip_of(&t.x, size), strip_of(&t.g, size)))
+                                 * size, LINE)
+    shared = round_up(t.shares * dw.size * size, LINE) if t.shares > 1 else 0
+    memory = allocate("winograd_grad", shared + each * threads)
     scratch = aligned(memory)
-    for item in prange(p.x.s.groups * p.planes * p.oc_parts * p.ic_parts, num_threads=threads, nogil=True,
+    if shared:
+        parts = <real *> scratch
+    for item in prange(t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, num_threads=threads, nogil=True,
                        schedule="dynamic"):
-        one_part(&p, xs, gs, to, item, scratch + threadid() * bytes_each, sums_bytes)
+        one_part(&t, xs, gs, parts, item, scratch + shared + threadid() * each, sums_bytes)
+    if shared:
+        add_shares(&t, <const real *> parts, to)
     free(memory)

@@ -1,0 +1,140 @@
+"""Gradients of weights by each of their kernels: minimal filtering, blocks of pixels, depthwise rows."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _cpu, _gradients, grad
+from tests import data
+from tests.grad_checks import over_layouts, taps_one_by_one
+from tests.layouts import LAYOUTS
+from tests.tolerance import assert_within
+
+# Enough channels and tiles for minimal filtering: ragged tiles and channels, groups, planes, more blocks than are
+# summed at once, and taps along one axis only.
+FILTERED = {
+    "3x3": ((5, 18, 11, 13), (21, 18, 3, 3), {"padding": 1}),
+    "3x3-full-groups": ((3, 32, 14, 9), (34, 16, 3, 3), {"padding": 2, "groups": 2}),
+    "5x5": ((3, 16, 16, 17), (70, 16, 5, 5), {"padding": (2, 1)}),
+    "1x3-dilated-alone": ((1, 17, 40, 17), (16, 17, 1, 3), {"dilation": (3, 1)}),
+    "5x3": ((2, 16, 17, 19), (16, 16, 5, 3), {}),
+    "k3": ((3, 70, 90), (18, 70, 3), {"padding": 1}),
+    "3x3x3-stride-2": ((1, 16, 5, 15, 16), (17, 16, 3, 3, 3), {"padding": 1, "stride": (2, 1, 1)}),
+    "many-tiles": ((8, 16, 58, 56), (16, 16, 3, 3), {"padding": 1}),
+    "stride-2": ((2, 33, 64, 63), (35, 33, 3, 3), {"padding": 1, "stride": 2}),
+    "stride-2-many-tiles": ((6, 32, 127, 128), (32, 32, 3, 3), {"stride": 2}),
+    "stride-2-1": ((2, 34, 56, 31), (32, 34, 3, 3), {"padding": (1, 0), "stride": (2, 1)}),
+    "3x1-stride-1-3": ((2, 32, 40, 61), (16, 32, 3, 1), {"padding": (1, 0), "stride": (1, 3)}),
+    "groups-of-10": ((3, 50, 19, 18), (45, 10, 3, 3), {"padding": 1, "groups": 5}),
+    "k5-groups-of-8": ((2, 88, 120), (88, 8, 5), {"padding": 2, "groups": 11}),
+    "7x4": ((2, 17, 21, 22), (18, 17, 7, 4), {"padding": (3, 2)}),
+    "k9": ((3, 20, 90), (18, 20, 9), {"padding": 4}),
+}
+
+
+@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
+@pytest.mark.parametrize("name", FILTERED)
+@over_layouts
+def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, monkeypatch):
+    """Within 8 eps of the direct sums in a wider type; and filtered indeed, which the last bits show."""
+    shape, weight, sizes = FILTERED[name]
+    rank = len(shape) - 2
+    weight_grad, conv = getattr(grad, f"conv{rank}d_weight"), fastconv.conv_output_shape
+    x, g = make(shape, dtype), make(conv(shape, weight, **sizes), dtype, "flowing")
+    laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
+    result = weight_grad(laid[0], weight, laid[1], **sizes)
+    exact, size = (taps_one_by_one(*pair, weight, **sizes) for pair in ((x, g), (abs(x), abs(g))))
+    assert_within(result, exact, size, "auto")
+    monkeypatch.setattr(_gradients, "LEAST_GAIN", math.inf)
+    _cpu._forget()
+    direct = weight_grad(laid[0], weight, laid[1], **sizes)
+    _cpu._forget()
+    assert_within(direct, exact, size, "direct")
+    assert not np.array_equal(direct, result)
+
+
+SUMMED = {
+    "patches": ((2, 33, 40, 41), (35, 33, 3, 4), {"padding": 1, "stride": 2}),
+    "pixels": ((3, 80, 12, 13), (300, 80, 1, 1), {}),
+    "depthwise": ((2, 70, 23, 25), (70, 1, 3, 5), {"padding": 2, "groups": 70}),
+    "depthwise-rows": ((3, 7, 85, 70), (7, 1, 3, 3), {"padding": 1, "groups": 7}),
+    "groups": ((2, 24, 19, 18), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
+    "rows": ((2, 3, 50, 47), (2, 3, 5, 5), {"padding": 2}),
+}
+
+
+@pytest.mark.parametrize("name", [*FILTERED, *SUMMED])
+@over_layouts
+def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
+    """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
+    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
+    shape, weight, sizes = (FILTERED | SUMMED)[name]
+    weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
+    x, g = data.normal(shape, dtype), data.normal(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
+    laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
+    with fastconv.num_threads(1):
+        one = weight_grad(laid[0], weight, laid[1], **sizes)
+    assert_within(one, *(taps_one_by_one(*p, weight, **sizes) for p in ((x, g), (abs(x), abs(g)))), "auto")
+    for threads in (2, 3, 7):
+        with fastconv.num_threads(threads):
+            assert weight_grad(laid[0], weight, laid[1], **sizes).tobytes() == one.tobytes()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, {"stride": (2, 3), "padding": (2, 0)}, {"dilation": (9, 600), "padding": (9, 600)}],
+    ids=["plain", "strided", "dilated"],
+)
+@over_layouts
+def test_conv_weight_of_blocks(sizes, layout, dtype, cpu_level, sums_directly):
+    """More pixels in a row than a block has, more blocks than a level of sums takes, taps further apart than a block is
+    wide: on small integers exact."""
+    shape, weight = (2, 5, 61, 1100), (7, 5, 3, 3)
+    x = data.integers(shape, dtype)
+    g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing", limit=4)
+    result = grad.conv2d_weight(LAYOUTS[layout](x, 1), weight, LAYOUTS[layout](g, 1), **sizes)
+    data.assert_identical(result, taps_one_by_one(x, g, weight, **sizes).astype(dtype))
+
+
+# Depthwise rows read in place: more than are taken at once, and more chains of sums than are added up at once; and
+# those that are not: strides that differ, taps apart, planes of padding alone, rows shorter than a vector.
+ROWS = {
+    "plain": ((2, 3, 41, 150), {"padding": 1}),
+    "stride-2": ((2, 3, 75, 91), {"padding": 1, "stride": 2}),
+    "stride-2-3": ((3, 2, 31, 70), {"padding": (0, 2), "stride": (2, 3)}),
+    "dilation": ((2, 4, 9, 40), {"padding": (1, 5), "dilation": (1, 5), "stride": (1, 2)}),
+    "far-padding": ((1, 2, 3, 4), {"padding": 30}),
+    "narrow": ((3, 5, 14, 12), {"padding": 1}),
+    "one-row": ((2, 3, 3, 40), {}),
+    "stride-2-padding-above": ((1, 66, 9, 33), {"padding": (4, 0), "stride": 2}),
+    "many-chains": ((9, 2, 130, 131), {"padding": 1}),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_conv_weight_of_depthwise_rows(name, dtype, cpu_level):
+    """On small integers exact, and an infinite pixel reaches the taps that see it and no others."""
+    shape, sizes = ROWS[name]
+    weight, sizes = (shape[1], 1, 3, 3), sizes | {"groups": shape[1]}
+    x = data.integers(shape, dtype)
+    g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
+    result = grad.conv2d_weight(x, weight, g, **sizes)
+    data.assert_identical(result, taps_one_by_one(x, g, weight, **sizes).astype(dtype))
+    for y, o in ((0, 0), (-1, -1), (shape[2] // 2, shape[3] // 2)):
+        x[-1, -1, y, o] = np.inf
+    g = abs(g) + 1
+    with np.errstate(invalid="ignore"):
+        expected = taps_one_by_one(x, g, weight, **sizes).astype(dtype)
+    data.assert_identical(grad.conv2d_weight(x, weight, g, **sizes), expected)
+
+
+def test_conv_weight_of_pixels_far_apart(dtype):
+    """Padding and dilation of millions reach a few pixels only, and no scratch grows with them."""
+    x, g = data.integers((1, 5, 3, 3), dtype), data.integers((1, 6, 3, 3), dtype, "flowing")
+    far = 10**7
+    result = grad.conv2d_weight(x, (6, 5, 3, 3), g, padding=far, dilation=far)
+    expected = np.zeros((6, 5, 3, 3), dtype)
+    expected[:, :, 1, 1] = np.einsum("noyx,ncyx->oc", g, x)
+    data.assert_identical(result, expected)
