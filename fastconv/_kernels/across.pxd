@@ -11,12 +11,12 @@ until they are complete, and are turned then.
 """
 
 from fastconv._kernels.pack cimport ceil_div, clip
-from fastconv._kernels.product cimport LINE, Task, divide, round_up, split_channels
+from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, channels_collide, divide, round_up, split_channels
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_finish, tile_some, tile_taps, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile_finish, tile_some, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "copy.h" nogil:
@@ -25,7 +25,6 @@ cdef extern from "copy.h" nogil:
 
 cdef enum:
     KC = 256                # products of a block of K, about
-    SMALL = 128             # pixels up to which threads share the channels, and 1x1 layers gain
     LEAST = 32              # pixels of a block
     MOST = 1024             # and about as many at most, rows of whose sums stay in cache until they are turned
     WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
@@ -33,13 +32,12 @@ cdef enum:
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
     SORTING = 160           # products of a sum that repay sorting pixels; fewer are added up in one order everywhere
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
-    WRITING = 24            # products in whose time a sum is turned
+    WRITING = 24            # products in whose time a sum is turned,
+    WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
     COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
     GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
     STAGING = 4             # and if columns are not copied
     WIDEST = 32             # output channels of a tile
-    WAYS = 8                # of a set of an L1 cache: lines of so many channels fit
-    SET_ELEMENTS = 512      # from one element to the next in the same set, of the larger type
 
 
 cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
@@ -82,9 +80,7 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogi
     if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size):
         copying = STAGING
     if s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0:
-        copying = writing = 0
-        if pixels > SMALL:
-            return False
+        copying, writing = 0, WRITING_ALONE
     cost = (<double> pixels * (depth + writing) + turning * depth) * ceil_div(channels, lanes)
     if channels <= lanes:               # a tile of one vector waits for its sums, and for what it loads
         cost *= 1.5
@@ -99,10 +95,10 @@ cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
 
 
 cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nogil:
-    """Split the work: few pixels by channels, since each block of them meets all weights."""
+    """Split the work: few pixels, or those that need no stage, by channels: each block of them meets all weights."""
     cdef Py_ssize_t most = most_pixels(&t.s, size), width = tile_width(size)
     cdef Py_ssize_t unit = t.s.ow if t.s.ow <= most else TILE_ROWS
-    cdef bint small = t.pixels <= SMALL
+    cdef bint small = t.flat or t.pixels <= SMALL_MAP
     t.channels = channels_of(&t.s)
     t.kc = t.channels * (t.depth // t.icg)
     t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + CHUNK), 1))        # whole channels, but of many taps
@@ -128,7 +124,7 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
     cdef Py_ssize_t dc = t.xc, dd = t.xd, dh = t.xh
     t.row, t.spot = table + stage_table(&t.s), table + stage_table(&t.s) + t.channels * taps
     t.staged = 0
-    if not sees_no_padding(&t.s) or t.icg > WAYS and t.xc % SET_ELEMENTS == 0:
+    if not sees_no_padding(&t.s) or channels_collide(t):
         t.fine = t.s
         t.fine.sd = t.fine.sh = t.fine.sw = 1
         planes, rows = min(ceil_div(t.block, plane), t.s.od), min(ceil_div(t.block, t.s.ow), t.s.oh)
@@ -152,16 +148,19 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
 
 cdef inline void multiply_tiles(
     Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *spot, const Py_ssize_t *tap,
-    const real *b, const Py_ssize_t *weight, real *sums, const tile_finish *finish,
+    const real *b, const Py_ssize_t *weight, const real *later, Py_ssize_t ld, real *sums, const tile_finish *finish,
 ) noexcept nogil:
     """sums[pixel][channel] (+)= x[spot[pixel] + tap[k]] * b[k][channel] for the channels of a tile at most.
 
     weight : where each k is in b, or NULL if all are there
+    later : rows of weights, `ld` apart, that are turned next, to be fetched; or NULL
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
     cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
     for n in range(tiles):
         r = shorter + (n < longer)
+        if later != NULL and n < width:
+            fetch_to_l2(later + n * ld, kc * sizeof(real))
         if weight == NULL:
             tile_taps(sizeof(real), r, channels, kc, x, spot + i, tap, b, width, sums + i * width, width, finish)
         else:
@@ -171,12 +170,12 @@ cdef inline void multiply_tiles(
 
 cdef inline void multiply_kinds(
     const Task *t, const Sights *sights, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *tap,
-    const real *b, real *sums, tile_finish finish,
+    const real *b, const real *later, real *sums, tile_finish finish,
 ) noexcept nogil:
     """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first, some
     cdef bint finite
-    multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, sums, &finish)
+    multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
     if finish.clamp:                    # the sum, if not what was done to it
         finite = all_finite(b, kc, channels, width)
     else:
@@ -184,14 +183,14 @@ cdef inline void multiply_kinds(
     if not finite:
         first = sights.start[1]
         multiply_tiles(sights.start[sights.kinds] - first, channels, kc, x, sights.spot + first, tap, b, NULL,
-                       sums + first * width, &finish)
+                       NULL, 0, sums + first * width, &finish)
         return
     for kind in range(1, sights.kinds):
         first, some = sights.start[kind], sights.start[kind + 1] - sights.start[kind]
         finish.chain = max(chain // plane * sights.seen[kind], <Py_ssize_t> 1)
         multiply_tiles(some, channels, kc // plane * sights.seen[kind], x, sights.spot + first,
-                       sights.tap + kind * sights.most, b, sights.weight + kind * sights.most, sums + first * width,
-                       &finish)
+                       sights.tap + kind * sights.most, b, sights.weight + kind * sights.most, NULL, 0,
+                       sums + first * width, &finish)
 
 
 cdef inline void write_sums(
@@ -229,6 +228,7 @@ cdef inline void multiply_block(
     cdef real *ordered = sums + t.panel
     cdef real *turned = ordered + t.ordered
     cdef const real *b = turned
+    cdef const real *later = NULL
     cdef const Py_ssize_t *tap = t.row + k0 - c0 * (t.depth // t.icg)
     cdef tile_finish finish = t.finish
     cdef real start[WIDEST]
@@ -242,12 +242,13 @@ cdef inline void multiply_block(
             finish.col_bias = start
         if packed == NULL:
             turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
+            later = w + (o + width) * t.depth + k0 if o + width < o1 else NULL
         else:
             b = packed + o * t.depth + k0 * width
         if sights.kinds > 1:
-            multiply_kinds(t, sights, some, k1 - k0, x, tap, b, sums, finish)
+            multiply_kinds(t, sights, some, k1 - k0, x, tap, b, later, sums, finish)
         else:
-            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, tap, b, NULL, sums, &finish)
+            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
         if k1 == t.depth:
             write_sums(t, sights, pixels, some, <const real *> sums, ordered, out + o * t.pixels)
         if t.kc < t.depth:

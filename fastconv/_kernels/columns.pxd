@@ -6,7 +6,7 @@ those of 1x1 kernels from the image, where whole tiles of few channels are read 
 
 from fastconv._kernels.across cimport rows_are_vectors
 from fastconv._kernels.pack cimport ceil_div, pack_columns
-from fastconv._kernels.product cimport LINE, Task, round_up
+from fastconv._kernels.product cimport LINE, Task, channels_collide, round_up
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
@@ -18,17 +18,12 @@ cdef extern from "copy.h" nogil:
 
 cdef enum:
     IN_PLACE = 512           # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
-    WAYS = 8                 # of a set of an L1 cache: lines of so many rows fit
-    SET_ELEMENTS = 512       # from one element to the next in the same set, of the larger type
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel.
-
-    Not where channels are a power of two apart: of all of them a set of the cache then holds eight.
-    """
-    return t.flat and not t.deep and t.ocg * size <= IN_PLACE and (t.icg <= WAYS or t.xc % SET_ELEMENTS != 0)
+    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel."""
+    return t.flat and not t.deep and t.ocg * size <= IN_PLACE and not channels_collide(t)
 
 
 cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:

@@ -9,17 +9,17 @@ which a lane adds up CHUNK products at most; an order that depends on neither pi
 
 from libc.string cimport memcpy, memset
 
+from fastconv._kernels.columns cimport fill_panel
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
-from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.product cimport LINE, Task, plan_blocks, round_up, split_channels
-from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.pack cimport ceil_div, pack_rows
+from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, plan_blocks, round_up, split_channels
+from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     # measured: asv_bench/peers.py --family 1x1, dense, and 1x1 layers on maps of 1 to 16 x 16, 2026-11-28
-    SMALL = 128     # pixels, beyond which nothing is gained
     LEAST = 160     # products of a sum
     FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
     FEW_LEAST = 48
@@ -41,22 +41,19 @@ cdef inline Py_ssize_t deep_block(
     cdef Py_ssize_t lanes = lanes_of(size), units = ceil_div(depth, unit)
     cdef Py_ssize_t most = min(<Py_ssize_t> DEEP, CHUNK * lanes) // unit
     cdef Py_ssize_t tree = TREE if lanes * size == 64 else SHORT_TREE
-    if lanes == 1 or most == 0 or pixels > SMALL or pixels * (depth + tree) > instead * depth:
+    if lanes == 1 or most == 0 or pixels > SMALL_MAP or pixels * (depth + tree) > instead * depth:
         return 0
     if depth < (FEW_LEAST if pixels <= FEW else LEAST):
         return 0
     return ceil_div(units, ceil_div(units, most)) * unit
 
 
-cdef inline bint plan_deep(Task *t, Py_ssize_t size, Py_ssize_t block, int threads) noexcept nogil:
-    """Whether there is a `deep_block`; if so, plan it: threads share output channels."""
-    t.deep = block
-    t.patch = (ceil_div(block * size, LINE) | 1) * LINE // size     # an odd number of lines: they fall into all sets
-    t.patches = t.pixels * t.patch if block else 0
-    if block:
-        plan_blocks(t, size, t.pixels, False, tile_width(size), 1)
-        split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
-    return block > 0
+cdef inline void plan_deep(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Plan for the `deep_block` that t.deep is: threads share output channels."""
+    t.patch = (ceil_div(t.deep * size, LINE) | 1) * LINE // size    # an odd number of lines: they fall into all sets
+    t.patches = t.pixels * t.patch
+    plan_blocks(t, size, t.pixels, False, tile_width(size), 1)
+    split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
 
 
 cdef inline void fill_rest(Py_ssize_t rows, Py_ssize_t kc, const real *x, Py_ssize_t ld, real *rest) noexcept nogil:
@@ -117,3 +114,60 @@ cdef inline void multiply_deep(
             o += r
         patches += some * ldp
         p += some
+
+
+cdef inline void turn_columns(
+    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage, real *patches,
+) noexcept nogil:
+    """patches[pixel][k - k0] for k0 <= k < k1, of all pixels of a channels-first image."""
+    cdef Py_ssize_t k = k0, some
+    cdef real *panel = stage + t.staged
+    if t.flat:
+        turn_block(sizeof(real), k1 - k0, t.pixels, x + k0 * t.xc, t.xc, patches, t.patch)
+        return
+    while k < k1:
+        some = min(t.kc, k1 - k)
+        fill_panel(t, x, k, k + some, 0, t.pixels, stage, panel)
+        turn_block(sizeof(real), some, t.pixels, <const real *> panel, t.leading, patches + k - k0, t.patch)
+        k += some
+
+
+cdef inline void turn_pixels(
+    const Task *t, const real *x, Py_ssize_t c0, Py_ssize_t c1, real *patches,
+) noexcept nogil:
+    """The same of a channels-last image, all k of [c0, c1); behind them is room for one pixel's (tap, c)."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, p
+    cdef real *patch = patches + t.pixels * t.patch
+    cdef ConvShape some = t.s
+    some.ic, some.groups = c1 - c0, 1
+    for p in range(t.pixels):
+        if taps == 1:
+            patch = patches
+        pack_rows(&some, x + c0, t.xd, t.xh, t.xw, 0, taps * some.ic, p, p + 1, patch, 0)
+        if taps > 1:
+            turn_block(sizeof(real), taps, some.ic, <const real *> patch, some.ic, patches, taps)
+        patches += t.patch
+
+
+cdef inline void small_map(
+    bint last, const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
+    Py_ssize_t channels,
+) noexcept nogil:
+    """All pixels of some output channels of one group: x starts at the group, w, bias and out at the channels.
+
+    last : x and out have channels last
+    """
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1
+    cdef real *patches = scratch + t.staged + t.panel
+    cdef tile_finish finish = t.finish
+    while k0 < t.depth:
+        k1 = min(k0 + t.deep, t.depth)
+        if last:
+            turn_pixels(t, x, k0 // taps, k1 // taps, patches)
+        else:
+            turn_columns(t, x, k0, k1, scratch, patches)
+        finish.accumulate = k0 > 0
+        finish.clamp = t.finish.clamp and k1 == t.depth
+        multiply_deep(last, channels, t.pixels, k1 - k0, w + k0, t.depth, <const real *> patches, t.patch, bias, out,
+                      t.s.oc if last else t.pixels, finish)
+        k0 = k1

@@ -14,7 +14,7 @@ from fastconv._kernels.across cimport (
     across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
 from fastconv._kernels.columns cimport fill_panel, plan_columns, read_in_place
-from fastconv._kernels.deep cimport deep_block, multiply_deep, plan_deep
+from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
@@ -24,19 +24,26 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
-from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
     TURNED = 64              # products of a patch, or those of one channel, that are turned at a time
 
 
-cdef inline Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """The `deep_block` instead of whole vectors of pixels, of which a few at the end take but half a vector."""
+cdef struct Lanes:
+    Py_ssize_t deep     # K block of a product with lanes along K, or 0
+    bint across         # lanes are output channels; else they are pixels
+
+
+cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """What lanes run along; whole vectors of pixels take half a one for a few at the end."""
+    cdef Lanes choice
     cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, instead = round_up(pixels, lanes)
     if narrow_columns(size, pixels):
         instead = pixels - pixels % lanes + lanes // 2
-    return deep_block(pixels, instead, s.ic // s.groups * s.kd * s.kh * s.kw, lanes, size)
+    choice.deep = deep_block(pixels, instead, s.ic // s.groups * s.kd * s.kh * s.kw, lanes, size)
+    choice.across = choice.deep == 0 and wastes_lanes(s, size)
+    return choice
 
 
 cdef void multiply_stage(
@@ -67,7 +74,8 @@ cdef void block(
 ) noexcept nogil:
     """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
     cdef Py_ssize_t width = tile_width(sizeof(real))
-    cdef Py_ssize_t step = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
+    cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
+    cdef Py_ssize_t step = round_up(ceil_div(o1 - o0, ceil_div(o1 - o0, most)), TILE_ROWS)
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
@@ -103,37 +111,6 @@ cdef void block(
             return
 
 
-cdef void turn_patches(const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage,
-                       real *patches) noexcept nogil:
-    """patches[pixel][k - k0] for k0 <= k < k1, of all pixels."""
-    cdef Py_ssize_t k = k0, some
-    cdef real *panel = stage + t.staged
-    if t.flat:
-        turn_block(sizeof(real), k1 - k0, t.pixels, x + k0 * t.xc, t.xc, patches, t.patch)
-        return
-    while k < k1:
-        some = min(t.kc, k1 - k)
-        fill_panel(t, x, k, k + some, 0, t.pixels, stage, panel)
-        turn_block(sizeof(real), some, t.pixels, <const real *> panel, t.leading, patches + k - k0, t.patch)
-        k += some
-
-
-cdef void small_map(const Task *t, const real *x, const real *w, const real *bias, real *out, real *stage,
-                    Py_ssize_t channels) noexcept nogil:
-    """All pixels of some output channels of one group: x starts at the group, w, bias and out at the channels."""
-    cdef Py_ssize_t k0 = 0, k1
-    cdef real *patches = stage + t.staged + t.panel
-    cdef tile_finish finish = t.finish
-    while k0 < t.depth:
-        k1 = min(k0 + t.deep, t.depth)
-        turn_patches(t, x, k0, k1, stage, patches)
-        finish.accumulate = k0 > 0
-        finish.clamp = t.finish.clamp and k1 == t.depth
-        multiply_deep(False, channels, t.pixels, k1 - k0, w + k0, t.depth, <const real *> patches, t.patch, bias, out,
-                      t.pixels, finish)
-        k0 = k1
-
-
 cdef void run(const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out,
               real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, whose parallel region alone takes 0.3 us."""
@@ -153,7 +130,7 @@ cdef void one_item(const Task *t, Item item, const real *x, const real *w, const
     w += first * t.depth
     out += (item.image * t.s.oc + first) * t.pixels
     if t.deep:
-        small_map(t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0 * t.pixels, scratch,
+        small_map(False, t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0 * t.pixels, scratch,
                   item.o1 - item.o0)
     elif t.across:
         packed = at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth)
@@ -162,15 +139,11 @@ cdef void one_item(const Task *t, Item item, const real *x, const real *w, const
         block(t, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
-cdef bint turns_weights(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    return wastes_lanes(s, size) and not deep_for(s, size)
-
-
 def packed_layout(tuple geometry):
     """Weights are packed where lanes are channels alone, and then depend on nothing but the weights."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return () if turns_weights(&s, sizeof(float)) or turns_weights(&s, sizeof(double)) else None
+    return () if lanes_for(&s, sizeof(float)).across or lanes_for(&s, sizeof(double)).across else None
 
 
 def packed_size(tuple geometry, real like):
@@ -206,6 +179,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
+    cdef Lanes lanes
     cdef Py_ssize_t size = sizeof(real), taps, each, table, shared = 0
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
@@ -213,11 +187,13 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *scratch
     cdef real *first
     begin(&t, geometry, &x, lo, hi, False)
-    t.across, t.deep, t.patches = turns_weights(&t.s, size), 0, 0
+    lanes = lanes_for(&t.s, size)
+    t.deep, t.across, t.patches = lanes.deep, lanes.across, 0
     if t.across:
         plan_across(&t, size, threads)
         table = across_table(&t)
-    elif plan_deep(&t, size, deep_for(&t.s, size), threads):
+    elif t.deep:
+        plan_deep(&t, size, threads)
         taps = t.s.kd * t.s.kh * t.s.kw
         t.kc = max(TURNED // taps, 1) * taps
         table = stage_table(&t.s)

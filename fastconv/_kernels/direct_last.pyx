@@ -10,32 +10,26 @@ the depth instead, and weights as they are (`deep.pxd`).
 from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 
-from fastconv._kernels.deep cimport deep_block, multiply_deep, plan_deep
+from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, pack_rows
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items, round_up,
-    turn_weights, turned_size
+    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items,
+    lines_apart, round_up, turn_weights, turned_size
 )
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport (
     StageLast, fill_taps, find_pixels, most_pixels, sees_no_padding, size_stage, stage_patches, stage_pixels
 )
-from fastconv._kernels.tile cimport TILE_ROWS, fetch_ahead, tile_finish, tile_taps, tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     MOST_PIXELS = 4096      # of a block, each with an item in a table
-    WAYS = 8                # of a set of an L1 cache
-    SETS = 4096             # bytes from one line to the next in the same set
     TURNING = 8             # pixels whose products take as long as turning a weight
-
-
-cdef inline Py_ssize_t lines_apart(Py_ssize_t bytes) noexcept nogil:
-    """How many lines an L1 cache holds that lie so far apart."""
-    return WAYS * max(SETS // max(bytes & -bytes, 1), 1)
 
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -74,11 +68,14 @@ cdef const real *seen(const Task *t, const StageLast *stage, const real *x, Py_s
 
 cdef void multiply_taps(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
-    bint ahead, const real *b, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+    bint ahead, Py_ssize_t lda, const real *b, Py_ssize_t b_tile, const real *later, Py_ssize_t ld, real *c,
+    Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
     """C += A . B as `multiply` of `product.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
 
-    ahead : elements of a row of A are neighbours, and are asked for before their turn; so is C where sums are short
+    ahead : elements of a row of A are neighbours, and asked for before their turn if many; else C is, if sums are short
+    lda : what rows of neighbours are apart, needing no tables, or 0
+    later : rows of weights, `ld` apart, that are turned next, to be fetched; or NULL
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
@@ -89,15 +86,21 @@ cdef void multiply_taps(
         i = 0
         for n in range(tiles):
             r = shorter + (n < longer)
-            for m in range(r if ahead and j0 == 0 and n + 1 < tiles else 0):
+            for m in range(r if ahead and kc > SHORT and j0 == 0 and n + 1 < tiles else 0):
                 fetch_ahead(a + pixel[i + r + m], kc * sizeof(real))
-            for m in range(r if kc <= SHORT and n + 1 < tiles else 0):
+            if later != NULL and n < width:
+                fetch_to_l2(later + n * ld, kc * sizeof(real))
+            for m in range(r if not ahead and kc <= SHORT and n + 1 < tiles else 0):
                 fetch_ahead(c + (i + r + m) * ldc + j0, min(stripe, cols - j0) * sizeof(real))
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 j = j0 + m * width
                 finish.col_bias = at(bias, j)
-                tile_taps(sizeof(real), r, min(width, cols - j), kc, a, pixel + i, tap, b + m * b_tile, width,
-                          c + i * ldc + j, ldc, &finish)
+                if lda and cols - j >= lanes_of(sizeof(real)):
+                    tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, width,
+                         c + i * ldc + j, ldc, &finish)
+                else:
+                    tile_taps(sizeof(real), r, min(width, cols - j), kc, a, pixel + i, tap, b + m * b_tile, width,
+                              c + i * ldc + j, ldc, &finish)
             i += r
         j0 += stripe
         b += stripe // width * b_tile
@@ -105,7 +108,8 @@ cdef void multiply_taps(
 
 cdef void multiply_turned(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
-    bint ahead, const real *w, Py_ssize_t depth, real *turned, real *c, Py_ssize_t ldc, tile_finish finish,
+    bint ahead, Py_ssize_t lda, const real *w, Py_ssize_t depth, real *turned, real *c, Py_ssize_t ldc,
+    tile_finish finish,
 ) noexcept nogil:
     """The same with weights as they are, (cols, depth), of which one tile after the other is turned to `turned`."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), n, j, some
@@ -115,7 +119,8 @@ cdef void multiply_turned(
         some = min(width, cols - j)
         turn_block(sizeof(real), some, kc, w + j * depth, depth, turned, width)
         finish.col_bias = at(bias, j)
-        multiply_taps(rows, some, kc, a, pixel, tap, ahead, <const real *> turned, 0, c + j, ldc, finish)
+        multiply_taps(rows, some, kc, a, pixel, tap, ahead and n == 0, lda, <const real *> turned, 0,
+                      w + (j + width) * depth if j + width < cols else NULL, depth, c + j, ldc, finish)
 
 
 cdef void block(
@@ -127,6 +132,7 @@ cdef void block(
     w is (oc, K) if it is to be turned, else it was.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1, c0 = 0, c1
+    cdef Py_ssize_t lda = stage.pixel if t.flat else 0
     cdef real *turned = staged + t.staged
     cdef real *c = out + p0 * t.s.oc + o0
     cdef Py_ssize_t *pixel = <Py_ssize_t *> (turned + t.turned)
@@ -144,47 +150,17 @@ cdef void block(
             finish.accumulate = k0 > 0
             finish.clamp = t.finish.clamp and k1 == t.depth
             if t.turned:
-                multiply_turned(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, w + o0 * t.depth + k0, t.depth,
-                                turned, c, t.s.oc, finish)
+                multiply_turned(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, lda, w + o0 * t.depth + k0,
+                                t.depth, turned, c, t.s.oc, finish)
             else:
-                multiply_taps(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, w + o0 * t.depth + k0 * width,
-                              t.depth * width, c, t.s.oc, finish)
+                multiply_taps(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, lda, w + o0 * t.depth + k0 * width,
+                              t.depth * width, NULL, 0, c, t.s.oc, finish)
             k0 = k1
             if k0 >= c1 * taps:
                 break
         c0 = c1
         if c0 >= t.icg:
             return
-
-
-cdef void turn_patches(const Task *t, const real *x, Py_ssize_t c0, Py_ssize_t c1, real *patches) noexcept nogil:
-    """patches[pixel][(c, tap)] of the channels c0 <= c < c1; behind them is room for one pixel's (tap, c)."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, p
-    cdef real *patch = patches + t.pixels * t.patch
-    cdef ConvShape some = t.s
-    some.ic, some.groups = c1 - c0, 1
-    for p in range(t.pixels):
-        if taps == 1:
-            patch = patches
-        pack_rows(&some, x + c0, t.xd, t.xh, t.xw, 0, taps * some.ic, p, p + 1, patch, 0)
-        if taps > 1:
-            turn_block(sizeof(real), taps, some.ic, <const real *> patch, some.ic, patches, taps)
-        patches += t.patch
-
-
-cdef void small_map(const Task *t, const real *x, const real *w, const real *bias, real *out, real *patches,
-                    Py_ssize_t channels) noexcept nogil:
-    """All pixels of some output channels of one group: x starts at the group, w, bias and out at the channels."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1
-    cdef tile_finish finish = t.finish
-    while k0 < t.depth:
-        k1 = min(k0 + t.deep, t.depth)
-        finish.accumulate = k0 > 0
-        finish.clamp = t.finish.clamp and k1 == t.depth
-        turn_patches(t, x, k0 // taps, k1 // taps, patches)
-        multiply_deep(True, channels, t.pixels, k1 - k0, w + k0, t.depth, <const real *> patches, t.patch, bias, out,
-                      t.s.oc, finish)
-        k0 = k1
 
 
 cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
@@ -213,7 +189,8 @@ cdef void one_item(const Task *t, const StageLast *stage, Item item, const real 
     out += item.image * t.pixels * t.s.oc + first
     w += (first if t.deep or t.turned else item.group * round_up(t.ocg, tile_width(sizeof(real)))) * t.depth
     if t.deep:
-        small_map(t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0, scratch, item.o1 - item.o0)
+        small_map(True, t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0, scratch,
+                  item.o1 - item.o0)
     else:
         block(t, stage, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
 
@@ -257,7 +234,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *taps
     cdef char *memory
     begin(&t, geometry, &x, lo, hi, True)
-    if plan_deep(&t, size, deep_for(&t.s, size), threads):
+    t.deep, t.panel = deep_for(&t.s, size), 0
+    if t.deep:
+        plan_deep(&t, size, threads)
         stage.channels = stage.size = 0
     else:
         plan(&t, &stage, size, threads)

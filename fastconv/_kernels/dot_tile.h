@@ -22,12 +22,6 @@
 #define DOT_COLS 6
 #define DOT_SLOTS 8
 
-#ifdef __GNUC__
-#define FETCH_TO_L2(p) __builtin_prefetch(p, 0, 2)
-#else
-#define FETCH_TO_L2(p) ((void)0)
-#endif
-
 #define EACH_TYPE "dot_tile.h"
 #include "each_float.h"
 #undef EACH_TYPE

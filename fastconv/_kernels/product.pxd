@@ -26,6 +26,9 @@ cdef enum:
     STAGED_STRIPE = 65536    # the same of a stage, lines of which serve several taps
     SHORT = 128              # products of a sum so short that writing C counts: at least
     SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
+    SMALL_MAP = 128          # pixels up to which layers gain from lanes along channels or the depth: peers.py, 1x1
+    WAYS = 8                 # lines of a set of an L1 cache,
+    SETS = 4096              # and bytes from one line to the next in the same set
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
 
 
@@ -53,6 +56,16 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
+
+
+cdef inline Py_ssize_t lines_apart(Py_ssize_t bytes) noexcept nogil:
+    """How many lines an L1 cache holds that lie so far apart."""
+    return WAYS * max(SETS // max(bytes & -bytes, 1), 1)
+
+
+cdef inline bint channels_collide(const Task *t) noexcept nogil:
+    """Whether more channels of a pixel than a set of an L1 cache has lines meet in a few sets."""
+    return t.icg > WAYS and t.xc % (SETS // <Py_ssize_t> sizeof(double)) == 0
 
 
 cdef inline bint patch_is_pixel(const Task *t) noexcept nogil:

@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "keep.h"
 #include "simd.h"
 
 #define TILE_ROWS 6
@@ -168,8 +169,10 @@ static ALWAYS_INLINE void run(
     /* columns of the last vector: it ends where they do and overlaps the one before it, if there is one */
     const ptrdiff_t last = nv > 1 ? cols - LANES : 0;
     vec acc[TILE_ROWS][TILE_VECTORS];
-    ELEMENT total[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)];
+    ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t ldt = nv * LANES;
+    if (VECTOR_BYTES < 64) /* sixteen registers hold no totals, but gcc 12 tries and spills acc before the end */
+        IN_MEMORY(total);
     for (ptrdiff_t k0 = 0;;) {
         const ptrdiff_t k1 = kc - k0 > finish->chain ? k0 + finish->chain : kc;
         EACH_VECTOR acc[i][j] = (vec){0};

@@ -9,6 +9,7 @@ cdef extern from "tile.h" nogil:
         const void *row_bias
         const void *col_bias
     void fetch_ahead(const void *p, Py_ssize_t bytes)
+    void fetch_to_l2(const void *p, Py_ssize_t bytes)
     Py_ssize_t tile_width(size_t size)
     void tile(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
               const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)

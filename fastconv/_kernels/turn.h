@@ -95,16 +95,19 @@ static inline void turn_eight(const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, p
 
 /* Squares of n that cover at least n rows and columns; those at the far edges overlap their neighbours. Of the two
  * operands the one whose rows lie farther apart is walked along its rows: a cache line of it is then used up at once,
- * also where its rows are pages apart and fall into one set of the cache. */
+ * also where its rows are pages apart and fall into one set of the cache. So many bytes of each row at a time: what the
+ * other operand has of them stays in L1 until its lines are used up, too. */
+#define TURN_BYTES 512
 #define TURN_ALL(n, square) \
     const int down = ldf < ldt; \
-    const ptrdiff_t outer = down ? cols : rows, inner = down ? rows : cols; \
-    for (ptrdiff_t p = 0; p < outer; p += n) \
-        for (ptrdiff_t q = 0; q < inner; q += n) { \
-            const ptrdiff_t o = p + n <= outer ? p : outer - n, e = q + n <= inner ? q : inner - n; \
-            const ptrdiff_t i = down ? e : o, j = down ? o : e; \
-            square(from + i * ldf + j, ldf, to + j * ldt + i, ldt); \
-        }
+    const ptrdiff_t outer = down ? cols : rows, inner = down ? rows : cols, some = TURN_BYTES / sizeof(ELEMENT); \
+    for (ptrdiff_t q0 = 0; q0 < inner; q0 += some) \
+        for (ptrdiff_t p = 0; p < outer; p += n) \
+            for (ptrdiff_t q = q0; q < q0 + some && q < inner; q += n) { \
+                const ptrdiff_t o = p + n <= outer ? p : outer - n, e = q + n <= inner ? q : inner - n; \
+                const ptrdiff_t i = down ? e : o, j = down ? o : e; \
+                square(from + i * ldf + j, ldf, to + j * ldt + i, ldt); \
+            }
 
 static void TURN_PASTE(turn, SUFFIX)(
     ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
@@ -126,6 +129,7 @@ static void TURN_PASTE(turn, SUFFIX)(
             to[j * ldt + i] = from[i * ldf + j];
 }
 #undef TURN_ALL
+#undef TURN_BYTES
 #undef TURN_EIGHTS
 #undef turn_four
 #undef vec4
