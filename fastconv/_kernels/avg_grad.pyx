@@ -3,8 +3,9 @@
     dx[z, y, x] = sum of g[o] / divisor[o] over the outputs o whose windows touch (z, y, x)
 
 gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of
-the input into one row v, then along v; `spread.h` has both. Here are the tables that they follow, made once a call:
-which outputs touch what along each axis, and shares in place of divisors. A thread takes rows of the input in turn.
+the input into one row v, then along v; `spread.h` has both, `spread_pairs.h` the common windows in registers. Here are
+the tables that they follow, made once: which outputs touch what along each axis, and shares in place of divisors.
+A thread takes rows of the input in turn.
 """
 
 from cython cimport floating
@@ -12,6 +13,9 @@ from cython.parallel cimport prange
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.spread_tables cimport (
+    MOST_LANES, SPREAD_ROWS, Tables, laid, pairs_least, spread_plan, spread_rows,
+)
 from fastconv._kernels.window cimport Place, PoolShape, counts_along, divisor_of, pool_shape
 
 cdef extern from "simd.h" nogil:
@@ -20,39 +24,9 @@ cdef extern from "simd.h" nogil:
 cdef extern from "mix.h" nogil:
     void mix_rows(...) noexcept
 
-cdef extern from "spread.h" nogil:
-    enum: SPREAD_ROWS
-    ctypedef struct spread_plan:
-        Py_ssize_t pieces, terms, joint
-        const Py_ssize_t *at
-        const Py_ssize_t *base
-        const void *pick
-        Py_ssize_t iw, oh, ow
-        const Py_ssize_t *begin
-        const Py_ssize_t *end
-        Py_ssize_t plane, direct, pitch, before, stride, kw, pw, equal
-        const void *by
-        const void *along
-    Py_ssize_t spread_rows(...) noexcept
-
 cdef enum:
     MOST_TERMS = 9                     # of a plane that is one row of vectors
-    MOST_LANES = 16                    # of a vector
     TABLE = 16384                      # bytes of such a plane's table: half of an L1 cache
-
-
-cdef struct Tables:
-    # of the outputs that touch each element along d, h and w the first and the one past the last
-    Py_ssize_t *d0
-    Py_ssize_t *d1
-    Py_ssize_t *h0
-    Py_ssize_t *h1
-    Py_ssize_t *w0
-    Py_ssize_t *w1
-    spread_plan p
-    Py_ssize_t most_h, most_w          # outputs that touch an element
-    Py_ssize_t step                    # elements of a pixel
-    Py_ssize_t size                    # elements of one thread's scratch
 
 
 cdef inline Py_ssize_t most(Py_ssize_t out, Py_ssize_t k, Py_ssize_t s) noexcept nogil:
@@ -88,72 +62,6 @@ cdef bint shares(floating *by, floating *along, PoolShape *s) noexcept nogil:
         along[o] = 1 / along[o]
         equal = equal and along[o] == along[0]
     return equal
-
-
-cdef inline void lane(floating *to, Py_ssize_t value) noexcept nogil:
-    """`value` as an integer as wide as an element."""
-    cdef int narrow = <int> value
-    cdef long long wide = value
-    if floating is float:
-        memcpy(to, &narrow, sizeof(narrow))
-    else:
-        memcpy(to, &wide, sizeof(wide))
-
-
-cdef inline Py_ssize_t term(
-    const Tables *t, Py_ssize_t y, Py_ssize_t x, Py_ssize_t below, Py_ssize_t right, bint plane,
-) noexcept nogil:
-    """The output that touches (y, x), so many below and right of the first that does; -1 if that one does not."""
-    cdef Py_ssize_t b = t.h0[y] + below if plane else 0, o = t.w0[x] + right
-    return b * t.p.ow + o if o < t.w1[x] and (not plane or b < t.h1[y]) else -1
-
-
-cdef bint lay(
-    Py_ssize_t *at, Py_ssize_t *base, floating *pick, const Tables *t, Py_ssize_t size,
-    Py_ssize_t outputs, Py_ssize_t terms, Py_ssize_t lanes, bint joint,
-) noexcept nogil:
-    """The vectors of the `size` elements of a row or a plane, of so many outputs, and the terms of each.
-
-    False if a vector takes a term, or with `joint` any terms, from outputs that are no vector.
-    """
-    cdef Py_ssize_t ys[MOST_LANES]
-    cdef Py_ssize_t xs[MOST_LANES]
-    cdef Py_ssize_t j, k, i, o, low = 0, own, first = 0
-    cdef bint plane = size > t.p.iw
-    for j in range((size + lanes - 1) // lanes):
-        at[j] = first = max(<Py_ssize_t> 0, min(j * lanes, size - lanes))
-        own = min(lanes, size - first)
-        for i in range(own):
-            ys[i], xs[i] = (first + i) // t.p.iw, (first + i) % t.p.iw
-        for k in range(terms):
-            if k == 0 or not joint:
-                low = outputs
-            for i in range(own):
-                o = term(t, ys[i], xs[i], k // t.most_w, k % t.most_w, plane)
-                low = min(low, o) if o >= 0 else low
-            base[k] = max(<Py_ssize_t> 0, min(low, outputs - lanes))
-        for k in range(terms):
-            low = base[terms - 1] if joint else base[k]
-            base[k] = low
-            for i in range(own):
-                o = term(t, ys[i], xs[i], k // t.most_w, k % t.most_w, plane)
-                if o - low >= lanes:
-                    return False
-                lane(pick + i, o - low if o >= 0 else -1)
-            pick += lanes
-        base += terms
-    return True
-
-
-cdef bint laid(
-    Tables *t, floating *pick, Py_ssize_t size, Py_ssize_t outputs, Py_ssize_t terms, Py_ssize_t lanes,
-) noexcept nogil:
-    """The table of vectors, jointly if that can be; False if it cannot be at all."""
-    cdef Py_ssize_t *at = <Py_ssize_t *> t.p.at
-    cdef Py_ssize_t *base = <Py_ssize_t *> t.p.base
-    t.p.pieces, t.p.terms = (size + lanes - 1) // lanes, terms
-    t.p.joint = lay(at, base, pick, t, size, outputs, terms, lanes, True)
-    return t.p.joint or lay(at, base, pick, t, size, outputs, terms, lanes, False)
 
 
 cdef void rows_first(
@@ -211,12 +119,26 @@ cdef void rows_last(
             )
 
 
+cdef void one_share(
+    const floating *g, floating *dx, floating *scratch, Py_ssize_t planes, Py_ssize_t step, const PoolShape *s,
+    const Tables *t, Py_ssize_t i, Py_ssize_t threads,
+) noexcept nogil:
+    """What thread i of `threads` computes."""
+    cdef Py_ssize_t rows = planes * s.id * s.ih
+    if t.p.plane:
+        planes_first(g, dx, &t.p, planes * i // threads, planes * (i + 1) // threads, planes)
+    elif step == 1:
+        rows_first(g, dx, scratch, s, t, rows * i // threads, rows * (i + 1) // threads, planes)
+    else:
+        rows_last(g, dx, scratch, s, t, rows * i // threads, rows * (i + 1) // threads)
+
+
 cdef int run(
     const floating *g, floating *dx, Py_ssize_t planes, Py_ssize_t step, PoolShape *s, int threads,
 ) except -1:
     """`planes` of one channel and step 1, or images and step their channels."""
     cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw, outputs = s.oh * s.ow, numbers, elements
-    cdef Py_ssize_t rows = planes * s.id * s.ih, table, i, j
+    cdef Py_ssize_t table, i, j
     cdef bint flat
     cdef Tables t
     cdef Py_ssize_t *index
@@ -230,6 +152,8 @@ cdef int run(
     t.step, t.size = step, s.ow * step
     t.p.iw, t.p.oh, t.p.ow, t.p.stride, t.p.kw, t.p.pw = s.iw, s.oh, s.ow, s.sw, s.kw, s.pw
     t.p.direct = most(s.od, s.kd, s.sd) == 1 and t.most_h <= 2 and t.most_w <= 2
+    t.p.pairs = t.p.direct and s.sw == 2 and (s.kw == 2 or s.kw == 3) and s.pw <= 1
+    t.p.pairs = t.p.pairs and s.ow >= pairs_least(sizeof(floating))
     t.p.before = s.kw - 1 if s.sw == 1 and not t.p.direct else 0
     t.p.pitch = t.p.before + max(s.ow, s.iw + s.pw) + lanes
     flat = step == 1 and s.id * s.od == 1 and s.iw < lanes <= size and t.most_h * t.most_w <= MOST_TERMS
@@ -264,21 +188,17 @@ cdef int run(
                 for j in range(s.ow):
                     all_shares[i * s.ow + j] = by[i] * along[j]
             flat = laid(&t, pick, size, outputs, t.most_h * t.most_w, lanes)
-        if not flat and step == 1:
+        if not (flat or t.p.pairs) and step == 1:
             laid(&t, pick, s.iw, s.ow, t.most_w, lanes)
         t.p.plane = flat
         if flat:
-            t.p.iw, t.p.ow, t.p.direct = size, outputs, True
+            t.p.iw, t.p.ow, t.p.direct, t.p.pairs = size, outputs, True, False
             t.p.along, by[0] = all_shares, 1  # the shares are whole
-        for i in prange(threads, num_threads=threads, schedule="static"):
-            if flat:
-                planes_first(g, dx, &t.p, planes * i // threads, planes * (i + 1) // threads, planes)
-            elif step == 1:
-                rows_first(
-                    g, dx, scratch + i * t.size, s, &t, rows * i // threads, rows * (i + 1) // threads, planes,
-                )
-            else:
-                rows_last(g, dx, scratch + i * t.size, s, &t, rows * i // threads, rows * (i + 1) // threads)
+        if threads == 1:                   # an empty parallel region takes 300 ns
+            one_share(g, dx, scratch, planes, step, s, &t, 0, 1)
+        else:
+            for i in prange(threads, num_threads=threads, schedule="static"):
+                one_share(g, dx, scratch + i * t.size, planes, step, s, &t, i, threads)
     free(index)
     return 0
 

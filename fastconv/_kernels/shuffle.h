@@ -2,6 +2,7 @@
  *
  *     SHUFFLE(a, b, EVEN)      a0 a2 ... b0 b2 ...        SHUFFLE(a, b, LATER)     a1 a2 ... b0
  *     SHUFFLE(a, b, ODD)       a1 a3 ... b1 b3 ...        SHUFFLE(a, b, EARLIER)   b0 a0 a1 ...
+ *     SHUFFLE(a, b, ZIP_LOW)   a0 b0 a1 b1 ...            SHUFFLE(a, b, ZIP_HIGH)  the same of the upper halves
  *
  * Only where SHUFFLES is defined: GCC from 12 on, and Clang.
  */
@@ -42,6 +43,8 @@
 #define ODD(i) (2 * (i) + 1)
 #define LATER(i) ((i) + 1)
 #define EARLIER(i) ((i) ? (i) - 1 : COUNT)
+#define ZIP_LOW(i) ((i) / 2 + (i) % 2 * COUNT)
+#define ZIP_HIGH(i) (ZIP_LOW(i) + COUNT / 2)
 
 /* Within lanes of 16 bytes, on which shuffles are cheapest, even and odd elements come out in another order: */
 #define IN_LANE (16 / ELEMENT_BYTES)

@@ -27,11 +27,14 @@ typedef struct {
     const ptrdiff_t *begin, *end; /* of each row of the input: the rows of outputs that touch it */
     ptrdiff_t plane;              /* 1: a row of the input is a plane in whole, and its outputs one row */
     ptrdiff_t direct;             /* 1: two rows of outputs at most touch a row, and are read where they lie */
+    ptrdiff_t pairs;              /* 1: so they are, and windows are those of `spread_pairs.h` */
     ptrdiff_t pitch, before;      /* of v: from one row to the next; the zeros before it */
     ptrdiff_t stride, kw, pw;
     ptrdiff_t equal;              /* 1: all shares are by[0] * along[0] */
     const void *by, *along;       /* what a share is of a row's outputs, and of a column's */
 } spread_plan;
+
+#include "spread_pairs.h"
 
 #define EACH_TYPE "spread.h"
 #include "each_float.h"
@@ -54,7 +57,9 @@ typedef BITS bits;
 /* The lanes of v that `lanes` names, zero where that is negative. */
 static ALWAYS_INLINE vec picked(vec v, const bits lanes)
 {
-#if VECTOR_BYTES && !defined(__clang__)
+#if VECTOR_BYTES >= 64 && !defined(__clang__) /* of two vectors in one instruction; -1 is the last lane of the second */
+    return __builtin_shuffle(v, (vec){0}, lanes);
+#elif VECTOR_BYTES && !defined(__clang__)
     return (vec)((bits)__builtin_shuffle(v, lanes) & (lanes >= 0));
 #elif VECTOR_BYTES
     vec result;
@@ -233,6 +238,10 @@ static ALWAYS_INLINE ptrdiff_t some_rows(ELEMENT *to, const ELEMENT *end, const 
 {
     const ELEMENT *by = p->by, *all = p->along;
     ptrdiff_t z = y, n;
+    if (p->pairs) {
+        PASTE(spread_pairs, SUFFIX)(to, end, p, g + a0 * p->oh * p->ow, by + a0 * p->oh, y, last);
+        return last;
+    }
     if (p->direct) {
         const ptrdiff_t from = a0 * p->oh;
         every_row(to, end, p, g + from * p->ow, g_end, p->equal ? NULL : by + from, by[0] * all[0], NULL, y, last,

@@ -86,7 +86,7 @@ typedef struct {
     const ELEMENT *in[3];
     BITS key[3]; /* the index of the first element */
     ELEMENT *out;
-    int64_t *index, base;
+    int64_t *index;
 } rows_of;
 
 #ifdef FLOATING
@@ -148,13 +148,13 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
             else
                 tap[0] = evens, tap[1] = odds, tap[2] = SHUFFLE(evens, after, LATER);
         }
-        lanes row = {tap[0], c < 0 ? key + edge : key};
+        lanes row = {tap[0], kernel == 3 && c < 0 ? key + edge : key};
         UNROLL for (int k = 1; k < kernel; k++)
             row = larger(row, tap[k], key + k, kind);
         all = i ? larger(all, row.v, row.key, kind) : row;
     }
     *(vec *)(r->out + j) = all.v;
-    *(wide *)(r->index + j) = __builtin_convertvector(all.key + column + (BITS)c, wide) + r->base;
+    *(wide *)(r->index + j) = __builtin_convertvector(all.key + column + (BITS)c, wide);
 }
 
 /* Rows y0 to y1. Says whether a NaN may have been lost. */
@@ -166,11 +166,11 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
     const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
     vec sum = {0}, *seen = &sum;
     for (ptrdiff_t y = y0; y < y1; y++) {
-        rows_of r = {{0}, {0}, out + y * s->ow, index + y * s->ow, base};
+        rows_of r = {{0}, {0}, out + y * s->ow, index + y * s->ow};
         UNROLL for (int i = 0; i < kernel; i++) {
             const ptrdiff_t at = y * stride - s->ph + i, inside = at < 0 ? 0 : at < s->ih ? at : s->ih - 1;
             r.in[i] = x + inside * s->ldx;
-            r.key[i] = (BITS)(inside * s->iw);
+            r.key[i] = (BITS)(base + inside * s->iw);
         }
         for (int i = 0; y == y0 && i < kernel - stride; i++) /* no earlier windows have seen these */
             for (ptrdiff_t c = 0; c < s->iw; c += COUNT)

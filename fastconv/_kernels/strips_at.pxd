@@ -12,9 +12,9 @@ cdef extern from "strips_at.h" nogil:
 
 
 cdef inline Strips strips_at_for(const PoolShape *s, const Strides *t, Py_ssize_t size) noexcept nogil:
-    """As `strips_for`. Indices in a plane are as wide as elements, and two of them at a time are not worth it."""
+    """As `strips_for`. Indices are as wide as elements, and two of them at a time are not worth it."""
     cdef Strips f = strips_for(s, t, size)
-    if size < 4 or f.bytes < 4 * size or size == 4 and <double> s.ih * s.iw > INT32_MAX:
+    if size < 4 or f.bytes < 4 * size or size == 4 and <double> s.id * s.ih * s.iw > INT32_MAX:
         f.bytes = 0
     return f
 

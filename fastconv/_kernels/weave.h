@@ -14,8 +14,6 @@
 
 #define WEAVE_MOST 8 /* rows */
 #define BYTES VECTOR_BYTES
-#define ZIP_LOW(i) ((i) / 2 + (i) % 2 * COUNT)
-#define ZIP_HIGH(i) (ZIP_LOW(i) + COUNT / 2)
 /* position p of the woven row is element p / 3 of row p % 3 */
 #define TWO_OF_THREE(p) ((p) % 3 < 2 ? (p) / 3 + (p) % 3 * COUNT : 0)
 #define AND_THIRD(i, p) ((p) % 3 < 2 ? (i) : COUNT + (p) / 3)
