@@ -47,6 +47,10 @@ def beyond_the_limits():
         if padding < kernel:
             name = f"{kernel}x{kernel} {channels}-32 p{padding} @34"
             yield layers.conv(name, channels, 34, 32, kernel, padding=padding)
+    split = ((3, 2, 1), (7, 2, 1), (11, 4, 1), (3, 1, 2), (7, 1, 1))
+    for (kernel, stride, dilation), channels in product(split, (3, 8, 32)):
+        name = f"{kernel}x{kernel} s{stride} d{dilation} {channels}-32 @64"
+        yield layers.conv(name, channels, 64, 32, kernel, stride=stride, dilation=dilation)
     for kernel, padding in product((3, 5, 9, 31), (0, 0.5, 1)):
         padding = int(padding * (kernel - 1))
         yield layers.conv(f"{kernel}x{kernel} 1-4 p{padding} @64", 1, 64, 4, kernel, padding=padding)
@@ -71,8 +75,8 @@ def lift_limits():
     """Let methods take what they would turn down for its accuracy."""
     from fastconv import _fft, _winograd
 
-    _winograd.RULES = {taps: rule._replace(least_channels=1) for taps, rule in _winograd.RULES.items()}
-    _winograd.LEAST_SHARE = _fft.LEAST_SHARE = 0
+    _winograd.LEAST_PRODUCTS = (1, 1, 1)
+    _winograd.LEAST_SHARE = _winograd.SHARE_OF_FEW = _fft.LEAST_SHARE = 0
 
 
 def main(argv=None):

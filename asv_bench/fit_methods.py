@@ -34,9 +34,15 @@ def grid():
     for kernel, (ic, oc), size in product((3, 7, 16), ((3, 32), (64, 64)), (28, 112, 224)):
         stride = kernel if kernel == 16 else 2
         yield layers.conv(f"{kernel}x{kernel} s{stride} {ic}-{oc} @{size}", ic, size, oc, kernel, stride=stride)
+    split = ((3, 2, 1), (5, 2, 1), (7, 2, 1), (11, 4, 1), (3, 1, 2), (7, 1, 1), (5, 3, 1))
+    for (kernel, stride, dilation), (ic, oc), size in product(
+        split, ((3, 64), (16, 16), (32, 32), (128, 128), (256, 256)), (9, 28, 57, 112)
+    ):
+        name = f"{kernel}x{kernel} s{stride} d{dilation} {ic}-{oc} @{size}"
+        yield layers.conv(name, ic, size, oc, kernel, stride=stride, dilation=dilation)
     for kernel, groups, size in product((3, 7, 31), (64, 4), (14, 56, 112)):
         yield layers.conv(f"{kernel}x{kernel} g{groups} 64-64 @{size}", 64, size, 64, kernel, groups=groups)
-    small = product(((1, 3), (5, 1), 2, 3, 5), ((32, 32), (64, 16), (256, 256)), (3, 5, 10, 20, 40))
+    small = product(((1, 3), (5, 1), (1, 7), 2, 3, 4, 5), ((32, 32), (64, 16), (256, 256)), (3, 5, 10, 20, 40))
     for kernel, (ic, oc), size in small:
         name = f"{kernel} {ic}-{oc} @{size}"
         padding = kernel // 2 if isinstance(kernel, int) else tuple(k // 2 for k in kernel)
@@ -137,14 +143,14 @@ def fit_fft(measured, dtype):
 
 
 def fit_winograd(measured):
-    """WEIGHT_TILES, CORNER and LEAST_GAIN: those with the least regret over the shapes that Winograd takes."""
+    """The constants of what transforms take: those with the least regret over the shapes that Winograd takes."""
     from fastconv import _winograd
 
-    names = ("WEIGHT_TILES", "CORNER", "LEAST_GAIN")
+    names = ("INPUT", "PACKED_INPUT", "OUTPUT", "WEIGHT_TILES", "SPLIT_WEIGHT_TILES", "LEAST_GAIN")
     rows = [(geometry(one, d), spent) for one, d, spent in measured if "winograd" in spent]
     present = tuple(getattr(_winograd, name) for name in names)
     scores = {}
-    for values in (present, *product((1, 1.5, 2, 3, 4), (0, 30, 60, 90), (0.8, 1, 1.2, 1.4, 1.6, 1.8))):
+    for values in (present, *product((12, 16, 20), (30, 40), (8, 12), (2, 3), (4, 6, 8), (1, 1.1, 1.15, 1.2, 1.3))):
         for name, value in zip(names, values, strict=True):
             setattr(_winograd, name, value)
         taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]
@@ -152,7 +158,7 @@ def fit_winograd(measured):
         scores[values] = mean(ratios), max(ratios)
     print(f"{', '.join(names)}: (mean, worst regret) over {len(rows)} shapes; now and the best")
     for values in (present, *sorted(scores, key=scores.get)[:3]):
-        print("    {:g}, {:g}, {:g}: {:.3f}, {:.2f}".format(*values, *scores[values]))
+        print("    {}: {:.3f}, {:.2f}".format(", ".join(map(str, values)), *scores[values]))
 
 
 def main(argv=None):

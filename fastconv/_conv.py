@@ -187,12 +187,13 @@ def conv2d(
 
     "direct" multiplies packed patches in a register tile, or slides along rows where few output channels share one;
     "im2col" builds columns in cache-sized panels for SciPy's BLAS; "winograd" transforms input and weights so that
-    kernels of 2, 3 or 5 at stride 1 take two to four times fewer products; "fft" transforms blocks of the image,
-    for kernels of 5x5 and larger, the more the larger they are. float16 is computed in float32, rounded once.
+    kernels of a few taps take two to four times fewer products, strided, dilated and longer ones as sums of such;
+    "fft" transforms blocks of the image, for kernels of 5x5 and larger, the more the larger they are. float16 is
+    computed in float32, rounded once.
 
     The result is within c * eps * (abs(input) conv abs(weight)) of the exact one, c being 6 for methods that sum
     products as they are and 8 for what "auto" takes besides: on layers of networks and on images, "winograd" measures
-    up to 3.7, "fft" up to 2.3 (6.2 and 6.3 on positive data with positive weights). There an output shares the rounding
+    up to 5.4, "fft" up to 2.3 (5.5 and 6.3 on positive data with positive weights). There an output shares the rounding
     errors of its tile of 4x4 or of its block, and is only as exact as the largest in it; asked for by name, "fft" is
     within 8 eps of the largest in the channel. The bits do not depend on the number of threads nor on how a batch is
     split ("im2col": for one BLAS thread). NaN and infinity follow IEEE 754: an output is NaN only where its window

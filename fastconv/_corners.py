@@ -8,8 +8,9 @@ to its own sum |x w|. In the corners of a padded image that is the sum of few ta
     along one axis a method demands `least`; where two meet, boxes in the corners (#)           #......#
     cover the outputs that see less                                                             ##....##
 
-Volumes padded along three axes have no boxes: their edges would be most of them, and kernels that extend along three
-axes are small enough for `least` squared (asv_bench/accuracy.py).
+Where errors average out less, boxes along the edges cover what sees too little along one axis. Volumes padded along
+three axes have no boxes: their edges would be most of them, and kernels that extend along three axes are small enough
+for `least` squared (asv_bench/accuracy.py).
 """
 
 from itertools import product
@@ -40,17 +41,19 @@ def least_share(axis):
     return min(share(axis, 0), share(axis, axis[1] - 1))
 
 
-def ends(axis, least):
-    """Ranges of positions at the two ends of an axis whose share is below `least`."""
-    outputs = axis[1]
-    before = next((i for i in range(outputs) if share(axis, i) >= least), outputs)
-    after = next((i for i in range(outputs, before, -1) if share(axis, i - 1) >= least), before)
-    return [slice(*pair) for pair in ((0, before), (after, outputs)) if pair[0] < pair[1]]
+def ends(axis, least, span=None):
+    """The parts of a span (first, end) of an axis: ([those at its ends whose share is below `least`], the rest)."""
+    first, end = span or (0, axis[1])
+    before = next((i for i in range(first, end) if share(axis, i) >= least), end)
+    after = next((i for i in range(end, before, -1) if share(axis, i - 1) >= least), before)
+    return [pair for pair in ((first, before), (after, end)) if pair[0] < pair[1]], (before, after)
 
 
-def too_little(g, least, axes):
+def too_little(g, least, axes, edges=False):
     """Why corners cannot make up for what outputs see too little of, along `axes`; None if they can."""
     shares = [least_share(g.axes[i]) for i in axes]
+    if edges and len(padded_axes(g, axes)) <= 2:
+        return None
     if min(shares) < least:
         return f"padding leaves {min(shares):.0%} of the taps to outputs at the edge, which share the errors of others"
     if prod(shares) < least**2:
@@ -58,14 +61,29 @@ def too_little(g, least, axes):
     return None
 
 
-def corners(g, least, axes):
-    """The corners of a geometry that `too_little` does not object to; of three padded axes, none."""
-    padded = [i for i in axes if least_share(g.axes[i]) < 1]
-    if len(padded) != 2:
+def padded_axes(g, axes):
+    return [i for i in axes if least_share(g.axes[i]) < 1]
+
+
+def corners(g, least, axes, edges=False):
+    """The corners of a geometry that `too_little` does not object to; of three padded axes, none.
+
+    edges : boxes along the edges too, of what sees less than `least` along one axis
+    """
+    padded = padded_axes(g, axes)
+    if len(padded) > 2:
         return ()
-    a, b = (g.axes[i] for i in padded)
-    boxes = product(ends(a, least / least_share(b)), ends(b, least / least_share(a)))
-    return tuple(corner(g, dict(zip(padded, box, strict=True))) for box in boxes)
+    boxes, left = [], {i: (0, g.axes[i][1]) for i in padded}
+    for i in padded if edges else ():
+        outer, inner = ends(g.axes[i], least)
+        boxes += [left | {i: span} for span in outer if all(first < end for first, end in left.values())]
+        left[i] = inner
+    if len(padded) == 2 and all(first < end for first, end in left.values()):
+        a, b = padded
+        least_a, least_b = (min(share(g.axes[i], j) for j in (left[i][0], left[i][1] - 1)) for i in padded)
+        spans = ends(g.axes[a], least / least_b, left[a])[0], ends(g.axes[b], least / least_a, left[b])[0]
+        boxes += [{a: one, b: other} for one, other in product(*spans)]
+    return tuple(corner(g, {i: slice(*span) for i, span in box.items()}) for box in boxes)
 
 
 def corner(g, box):

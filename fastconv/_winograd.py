@@ -2,13 +2,14 @@
 
 `_kernels/winograd.h` has the transforms. A tile of m outputs along an axis of k taps takes m + k - 1 products there
 instead of m * k, and all of its outputs share the rounding errors of the whole tile: an output is only as exact as
-sum |x w| over its own window is large beside that of its neighbours.
+sum |x w| over its own window is large beside that of its neighbours. Strides, dilation and long kernels come down to
+sums of such convolutions by a few taps: `_kernels/winograd_runs.pxd` splits them, in the way that `runs` tells of here.
 """
 
-from math import prod
+from math import lcm, prod
 from typing import NamedTuple
 
-from fastconv import _corners
+from fastconv import _corners, _fft
 
 
 class Rule(NamedTuple):
@@ -16,65 +17,130 @@ class Rule(NamedTuple):
 
     outputs: int  # of a tile
     points: int  # products of a tile
-    least_channels: int  # of a group, so that sums of unlike neighbours come close enough: asv_bench/accuracy.py
 
 
-RULES = {1: Rule(1, 1, 1), 2: Rule(3, 4, 32), 3: Rule(4, 6, 32), 5: Rule(2, 6, 16)}  # by taps
-RULES_OF_FEW = RULES | {3: Rule(2, 4, 16)}  # for fewer channels
+class Runs(NamedTuple):
+    """How an axis is split into convolutions of stride 1: see `_kernels/winograd_runs.pxd`."""
+
+    every: int  # from one output of a tile to the next
+    taps: int  # of the longest run
+    longs: int  # runs of as many
+    shorts: int  # runs of one less
+
+
+LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is one run all the same
+MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
+MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
+RULES = {1: Rule(1, 1), 2: Rule(3, 4), 3: Rule(4, 6), 4: Rule(3, 6), 5: Rule(2, 6)}  # by taps
+RULES_OF_FEW = RULES | {3: Rule(2, 4)}  # for sums over fewer channels
 FEW = 32
+# Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
+# of six points along two
+LEAST_PRODUCTS = 80, 128, 144
 # Of its taps that an output must see beside padding, or is summed directly: asv_bench/accuracy.py. The corners of 5x5
 # kernels padded by two see 9 of 25, and positive data reached 9.4 eps there.
 LEAST_SHARE = 0.37
+# The same for fewer products than these, times the maps of a dilated one, each of which has four corners
+SHARE_OF_FEW, FEW_PRODUCTS = 0.65, 320
 TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
-# Transforming the weights takes as long as the products of so many tiles: asv_bench/fit_methods.py
-WEIGHT_TILES = 1
-CORNER = 90  # products in whose time a corner reads the weights once more: asv_bench/fit_methods.py
-LEAST_GAIN = 1.2  # in multiply-adds, to be worth the transforms: asv_bench/fit_methods.py
-# Times as much where channels are few, which fill vectors of so many, since tiles of two gain little. With 16-16 @28
-# Winograd took 0.6, with 24-24 @56 0.8, with 17-33 @55x61 1.4 times as long as the direct sum (2026-11-25).
-GAIN_OF_FEW = 1.5
-VECTOR = 16
+# What transforms take beside a product, asv_bench/fit_methods.py: of the input for each output channel, dearer where
+# the channels of a group fill no vectors and lanes are those of several parts, and of the output for each sum
+INPUT, PACKED_INPUT, OUTPUT = 16, 40, 8
+WEIGHT_TILES, SPLIT_WEIGHT_TILES = 3, 6  # of the weights, in tiles; of parts of the kernel
+CORNER = 90  # products in whose time a corner reads the weights once more
+LEAST_GAIN = 1.15  # in multiply-adds and what transforms take, to be worth it
+VECTOR, PANEL = 16, 32  # channels that fill one
+
+
+def ceil_div(a, b):
+    return -(-a // b)
+
+
+def runs(axis):
+    """How an axis of `ConvGeometry.axes` is split."""
+    _, _, taps, stride, dilation, _ = axis
+    step = lcm(stride, dilation if taps > 1 else stride)
+    jump = step // dilation if taps > 1 else 1
+    most = ceil_div(taps, jump)
+    cuts = 1 if most == WHOLE else ceil_div(most, LONGEST)
+    longest = ceil_div(most, cuts)
+    phases = (ceil_div(taps - phase, jump) for phase in range(min(jump, taps)))
+    sizes = [(i + 1) * size // cuts - i * size // cuts for size in phases for i in range(cuts)]
+    return Runs(step // stride, longest, sizes.count(longest), sizes.count(longest - 1) if longest > 1 else 0)
+
+
+def depth(g):
+    """Sums over so many channels of parts of the kernel are made at each point."""
+    return g.ic // g.groups * prod(r.longs + r.shorts for r in map(runs, g.axes[1:]))
 
 
 def rules(g):
-    """Minimal filtering by taps."""
-    return RULES_OF_FEW if g.ic // g.groups < FEW else RULES
+    """Minimal filtering along h and w."""
+    table = RULES_OF_FEW if depth(g) * g.kd < FEW else RULES
+    return [table[runs(axis).taps] for axis in g.axes[1:]]
+
+
+def tiled(g):
+    """What tiles share errors along: 0 one axis, 1 two axes, 2 two axes by six points."""
+    return min(1, g.kh - 1, g.kw - 1) + (min(rule.points for rule in rules(g)) > 4)
+
+
+def averages_little(g):
+    """Whether outputs need a larger share of their taps."""
+    h, w = (runs(axis).every for axis in g.axes[1:])
+    return tiled(g) == 2 and g.ic // g.groups * g.kh * g.kw < FEW_PRODUCTS * h * w
+
+
+def shares(g):
+    """The least share of its taps that an output must see, the axes, and whether edges may be summed directly."""
+    few = averages_little(g)
+    return SHARE_OF_FEW if few else LEAST_SHARE, TRANSFORMED, few
 
 
 def rejects(g):
     """Why Winograd cannot compute the geometry within 8 eps of |x| conv |w|; None if it can."""
-    if g.kh not in RULES or g.kw not in RULES or g.kh * g.kw == 1 or g.kd > MOST_DEPTH:
+    h, w = map(runs, g.axes[1:])
+    count_h, count_w = h.longs + h.shorts, w.longs + w.shorts
+    if g.kd > MOST_DEPTH or max(count_h, count_w) > MOST_RUNS or g.kd * count_h * count_w > MOST_PARTS:
         return f"kernels of {g.kd}x{g.kh}x{g.kw} have no transform"
-    for _, _, taps, stride, dilation, _ in g.axes[1:]:
-        if stride > 1:
-            return "strided outputs share no products"
-        if dilation > 1 < taps:
-            return "dilated taps share no products"
-        least = rules(g)[taps].least_channels
-        if g.ic // g.groups < least:
-            return f"groups of fewer than {least} input channels average out too little of the rounding"
-    return _corners.too_little(g, LEAST_SHARE, TRANSFORMED)
+    if max(h.every, w.every) > MOST_EVERY:
+        return f"dilation makes more than {MOST_EVERY} maps of each axis"
+    if h.taps * w.taps == 1:
+        return "taps along h and w share no inputs: there is nothing to transform"
+    least = LEAST_PRODUCTS[tiled(g)]
+    if g.ic // g.groups * g.kh * g.kw < least:
+        return f"sums of fewer than {least} products, over all channels, average out too little of the rounding"
+    return _corners.too_little(g, *shares(g))
 
 
 def tile(g):
-    """Outputs of a tile along d, h and w."""
-    return 1, rules(g)[g.kh].outputs, rules(g)[g.kw].outputs
+    """Outputs along d, h and w of which there are whole tiles."""
+    h, w = (rule.outputs * runs(axis).every for rule, axis in zip(rules(g), g.axes[1:], strict=True))
+    return 1, h, w
 
 
 def points(g):
-    """Products of a tile."""
-    return rules(g)[g.kh].points * rules(g)[g.kw].points
+    """Products of a tile in a plane of d: short runs lack the last point."""
+    split = zip(rules(g), map(runs, g.axes[1:]), strict=True)
+    return prod(r.longs * rule.points + r.shorts * (rule.points - 1) for rule, r in split)
 
 
 def products(g):
     """Of one input channel with one output channel."""
-    return g.kd * points(g) * prod(-(-o // m) for o, m in zip((g.od, g.oh, g.ow), tile(g), strict=True))
+    return g.kd * points(g) * tiles(g)
+
+
+def tiles(g):
+    """How many there are."""
+    every = [1, *(runs(axis).every for axis in g.axes[1:])]
+    sizes = zip((g.od, g.oh, g.ow), tile(g), every, strict=True)
+    return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
 
 
 def corners(g):
     """Outputs to be summed directly afterwards."""
-    return _corners.corners(g, LEAST_SHARE, TRANSFORMED)
+    return _corners.corners(g, *shares(g))
 
 
 def declines(g, corner=None):
@@ -82,15 +148,22 @@ def declines(g, corner=None):
 
     corner : what a corner costs, in products; by default, to sum it directly with all of the weights
     """
-    h, w, channels = rules(g)[g.kh], rules(g)[g.kw], g.ic // g.groups
-    tiles = g.od * -(-g.oh // h.outputs) * -(-g.ow // w.outputs)
-    count = h.points * w.points * (tiles + WEIGHT_TILES)
+    channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
+    packed = sums > channels and channels % VECTOR
+    transforms = (PACKED_INPUT if packed else INPUT) / outputs + OUTPUT / sums
+    weights = (SPLIT_WEIGHT_TILES if sums > channels else WEIGHT_TILES) * ceil_div(outputs, PANEL) * PANEL / outputs
+    count = points(g) * (tiles(g) * (1 + transforms) + weights)
     for c in corners(g):
         count += CORNER + c.geometry.oh * c.geometry.ow * g.kh * g.kw if corner is None else corner
-    gain, least = g.od * g.oh * g.ow * g.kh * g.kw / count, LEAST_GAIN
-    if channels < FEW and 3 in (g.kh, g.kw):
-        gain *= channels / (-(-channels // VECTOR) * VECTOR)
-        least *= GAIN_OF_FEW
-    if gain < least:
-        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x fewer products)"
+    gain = g.od * g.oh * g.ow * g.kh * g.kw / count
+    if gain < LEAST_GAIN:
+        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x less work)"
+    if min(map(is_cut, g.axes[1:])) and _fft.declines(g) is None and _fft.cost(g) < g.macs / gain:
+        return f"Fourier transforms save more of {g.kh}x{g.kw} products"
     return None
+
+
+def is_cut(axis):
+    """Whether an axis has too many taps for one run."""
+    of_axis = runs(axis)
+    return of_axis.longs + of_axis.shorts > min(axis[2], lcm(*axis[3:5]) // axis[4])

@@ -211,6 +211,21 @@ CONV2D = (
     Conv("winograd-3x5", (1, 32, 9, 8), (4, 32, 3, 5), padding=(1, 2)),
     Conv("winograd-5x1", (1, 19, 9, 3), (4, 19, 5, 1), padding=(2, 0)),
     Conv("winograd-1x5", (1, 19, 3, 9), (4, 19, 1, 5), padding=(0, 2)),
+    # Kernels in parts: strides, dilation and long kernels, lanes of one part's channels and of all parts'
+    Conv("winograd-stride-2", (2, 32, 13, 20), (18, 32, 3, 3), stride=2, padding=1, activation="relu"),
+    Conv("winograd-stride-2-ragged", (1, 21, 12, 11), (5, 21, 3, 3), stride=2, padding=((1, 0), (0, 2))),
+    Conv("winograd-stride-2-1", (1, 16, 9, 12), (4, 16, 3, 3), stride=(2, 1), padding=1),
+    Conv("winograd-stride-3", (1, 17, 20, 16), (6, 17, 5, 3), stride=3, padding=1),
+    Conv("winograd-7x7-stride-2", (1, 3, 37, 30), (18, 3, 7, 7), stride=2, padding=3),
+    Conv("winograd-11x11-stride-4", (2, 3, 47, 39), (6, 3, 11, 11), stride=4, padding=2, bias=False),
+    Conv("winograd-stride-2-groups", (1, 66, 11, 10), (4, 33, 3, 3), stride=2, padding=1, groups=2),
+    Conv("winograd-dilation-2", (2, 32, 19, 14), (17, 32, 3, 3), padding=2, dilation=2),
+    Conv("winograd-dilation-3-ragged", (1, 33, 13, 19), (4, 33, 3, 3), padding=(1, 2), dilation=(3, 2)),
+    Conv("winograd-stride-2-dilation-3", (1, 32, 17, 23), (4, 32, 3, 3), stride=2, padding=2, dilation=3),
+    Conv("winograd-1x7", (1, 16, 5, 17), (5, 16, 1, 7), padding=(0, 3)),
+    Conv("winograd-7x1", (1, 19, 17, 5), (5, 19, 7, 1), padding=(3, 0)),
+    Conv("winograd-7x7", (1, 5, 16, 19), (4, 5, 7, 7), padding=3),
+    Conv("winograd-6x9", (1, 16, 16, 19), (4, 16, 6, 9), padding=(2, 4)),
 )
 
 CONV1D = (
@@ -230,6 +245,8 @@ CONV1D = (
     *(Conv(f"width-{w}", (1, 3, w), (7, 3, 3), padding=1, bias=False) for w in (1, 7, 8, 9, 16, 17, 33)),
     Conv("winograd-3", (2, 37, 70), (18, 37, 3), padding=1),
     Conv("winograd-5", (17, 21), (5, 17, 5), padding=2),
+    Conv("winograd-9", (2, 16, 75), (18, 16, 9), padding=4),
+    Conv("winograd-16-stride-8", (1, 6, 150), (4, 6, 16), stride=8, padding=4),
 )
 
 CONV3D = (
@@ -254,4 +271,6 @@ CONV3D = (
     Conv("winograd-3x3x3", (1, 33, 3, 5, 6), (17, 33, 3, 3, 3), padding=1),
     Conv("winograd-strided-depth", (1, 32, 5, 4, 5), (6, 32, 2, 3, 3), stride=(2, 1, 1), dilation=(2, 1, 1), padding=1),
     Conv("winograd-1x5x5", (1, 16, 2, 6, 5), (5, 16, 1, 5, 5), padding=(0, 2, 2)),
+    Conv("winograd-3x3x3-stride-2", (1, 16, 5, 9, 8), (5, 16, 3, 3, 3), stride=2, padding=1),
+    Conv("winograd-3x3x3-dilation-2", (1, 18, 6, 9, 7), (3, 18, 3, 3, 3), padding=2, dilation=2),
 )

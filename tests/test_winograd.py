@@ -115,9 +115,9 @@ def test_non_finite_values_spread_over_their_tiles(value, dtype):
 @pytest.mark.parametrize(
     ("input", "weight", "arguments", "reason"),
     [
-        ((1, 64, 14, 14), (8, 64, 7, 7), {"padding": 3}, "no transform"),
-        ((1, 64, 14, 14), (8, 64, 3, 3), {"padding": 1, "stride": 2}, "strided"),
-        ((1, 64, 14, 14), (8, 64, 3, 3), {"padding": 2, "dilation": 2}, "dilated"),
+        ((1, 64, 40, 40), (8, 64, 33, 33), {}, "no transform"),
+        ((1, 64, 14, 14), (8, 64, 3, 3), {"padding": 1, "stride": 3}, "share"),
+        ((1, 64, 64, 64), (8, 64, 3, 3), {"dilation": 17}, "dilation"),
         ((1, 64, 14, 14), (8, 64, 3, 3), {"padding": 10}, "padding leaves 0%"),
         ((1, 64, 14, 14), (64, 1, 3, 3), {"padding": 1, "groups": 64}, "channels"),
         ((1, 64, 1, 14), (8, 64, 3, 3), {"padding": 1}, "padding"),
@@ -128,6 +128,110 @@ def test_says_why_not(input, weight, arguments, reason):
     with pytest.raises(ValueError, match=rf"conv2d: method='winograd' cannot compute .*{reason}"):
         fastconv.conv2d(np.ones(input, np.float32), np.ones(weight, np.float32), **arguments, method="winograd")
     assert reason in fastconv.explain(input, weight, **arguments).reasons["winograd"]
+
+
+PARTS = {  # input, weight, arguments
+    "stride": ((2, 40, 27, 30), (35, 40, 3, 3), {"stride": 2, "padding": 1}),
+    "few channels": ((2, 3, 45, 38), (35, 3, 7, 7), {"stride": 2, "padding": 3}),
+    "fewer outputs": ((2, 3, 61, 62), (7, 3, 11, 11), {"stride": 4, "padding": 2}),
+    "dilation": ((2, 33, 26, 31), (35, 33, 3, 3), {"dilation": (2, 3), "padding": 2}),
+    "both": ((2, 20, 33, 31), (9, 20, 5, 3), {"dilation": 2, "stride": 3, "padding": 2}),
+    "long": ((2, 16, 23, 35), (35, 16, 7, 9), {"padding": (3, 4)}),
+    "depth": ((2, 17, 6, 13, 12), (5, 17, 3, 3, 3), {"stride": 2, "padding": 1}),
+    "many weights": ((2, 150, 13, 12), (70, 150, 3, 3), {"stride": 2, "padding": 1}),
+}
+over_parts = pytest.mark.parametrize("case", PARTS)
+
+
+def of_parts(case, make, dtype):
+    """The function, its operands and its arguments."""
+    input, weight, arguments = PARTS[case]
+    return getattr(fastconv, f"conv{len(input) - 2}d"), make(input, dtype), make(weight, dtype, "weight"), arguments
+
+
+@over_parts
+@over_layouts
+@pytest.mark.parametrize("make", [data.normal, data.positive])
+def test_kernels_in_parts_are_within_the_bound(case, layout, make, dtype, cpu_level):
+    """Strides, dilation and long kernels, every output written, beside the direct sum in a wider type."""
+    conv, x, w, arguments = of_parts(case, make, dtype)
+    wide = [a.astype(np.float64) for a in (x, w)]
+    exact, scale = (conv(*some, **arguments, method="direct") for some in (wide, [np.abs(a) for a in wide]))
+    out = LAYOUTS[layout](np.full_like(exact, np.nan, dtype), 1)
+    result = conv(LAYOUTS[layout](x, 1), w, **arguments, method="winograd", out=out)
+    assert result is out
+    assert_within(result, exact, scale, "winograd")
+
+
+@pytest.mark.parametrize(("channels", "kernel"), [(16, 3), (32, 4), (21, 3)])
+def test_strided_kernels_of_few_taps_are_exact_on_integers(channels, kernel, dtype, cpu_level):
+    """Two taps of each phase take tiles of three outputs from the points 0, 1, -1 and infinity."""
+    x, w = data.integers((2, channels, 13, 16), dtype), data.integers((7, channels, kernel, kernel), dtype, "weight")
+    exact = fastconv.conv2d(x, w, stride=2, padding=1, method="direct")
+    data.assert_identical(fastconv.conv2d(x, w, stride=2, padding=1, method="winograd"), exact)
+
+
+@over_parts
+@over_layouts
+def test_kernels_in_parts_have_the_same_bits_on_any_threads(case, layout, dtype):
+    conv, x, w, arguments = of_parts(case, data.normal, dtype)
+    x = LAYOUTS[layout](x, 1)
+    results = []
+    for threads in (1, 2, 5):
+        with fastconv.num_threads(threads):
+            results.append(conv(x, w, **arguments, method="winograd"))
+            results.append(fastconv.prepare(w, **arguments, method="winograd")(x))
+    single = np.concatenate([conv(image[None], w, **arguments, method="winograd") for image in x])
+    for other in (*results[1:], single):
+        data.assert_identical(other, results[0])
+
+
+def test_infinity_at_short_runs_touches_its_tiles_alone(dtype, cpu_level):
+    """What lies where a part has no tap is transformed with it, but never multiplied."""
+    x, w = data.normal((1, 16, 40, 40), dtype), data.normal((4, 16, 3, 3), dtype, "weight")
+    clean = fastconv.conv2d(x, w, stride=2, method="winograd")
+    x[0, 3, 20, 20] = np.inf
+    result = fastconv.conv2d(x, w, stride=2, method="winograd")
+    touched = ~np.isfinite(result)
+    assert touched[0, :, 9:11, 9:11].all()
+    touched[0, :, 9:12, 9:12] = False
+    touched[0, :, 6:12, 6:12] = False
+    assert not touched.any()
+    data.assert_identical(result[0, :, 12:, 12:], clean[0, :, 12:, 12:])
+
+
+@pytest.mark.parametrize("kind", ["normal", "rectified"])
+def test_edges_of_few_channels(kind, dtype):
+    """Edges of 7x7 kernels padded by three see 28 of 49 taps: transformed with the others they reached 9.4 eps."""
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        x, w = rng.standard_normal((1, 3, 64, 64)).astype(dtype), rng.standard_normal((64, 3, 7, 7)).astype(dtype)
+        x = np.maximum(x, 0) if kind == "rectified" else x
+        wide = [a.astype(np.float64) for a in (x, w)]
+        exact, scale = (
+            fastconv.conv2d(*some, stride=2, padding=3, method="direct") for some in (wide, map(np.abs, wide))
+        )
+        result = fastconv.conv2d(x, w, stride=2, padding=3, method="winograd")
+        assert_within(result, exact, scale, "winograd")
+        rows, columns = np.s_[..., :1, :], np.s_[..., :1]
+        for edge in (rows, columns):
+            assert_within(result[edge], exact[edge], scale[edge], "direct")
+
+
+@pytest.mark.parametrize(
+    ("input", "weight", "arguments"),
+    [
+        ((1, 3, 224, 224), (64, 3, 7, 7), {"stride": 2, "padding": 3}),
+        ((1, 3, 224, 224), (64, 3, 11, 11), {"stride": 4, "padding": 2}),
+        ((1, 128, 56, 56), (128, 128, 3, 3), {"stride": 2, "padding": 1}),
+        ((1, 192, 17, 17), (192, 192, 1, 7), {"padding": (0, 3)}),
+        ((1, 256, 28, 28), (256, 256, 3, 3), {"padding": 2, "dilation": 2}),
+        ((1, 64, 16000), (64, 64, 9), {"padding": 4}),
+    ],
+    ids=str,
+)
+def test_auto_takes_kernels_in_parts(input, weight, arguments):
+    assert fastconv.choose_method(input, weight, **arguments) == "winograd"
 
 
 def test_small_maps_are_left_to_others():

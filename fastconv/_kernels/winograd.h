@@ -43,18 +43,22 @@ static inline void winograd_down(size_t size, int rule, ptrdiff_t cols, ptrdiff_
     BY_SIZE(winograd_down, rule, cols, lo, hi, (void *)rows, step, to);
 }
 
-/* to[i * nw + j][tile] = B^T of `from[i][m * tile ..]`, i < the points of `rule_h` */
-static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t tiles, const void *from,
-                                   ptrdiff_t cols, void *to, ptrdiff_t point, ptrdiff_t tile)
+/* to[i * nw + j][tile] = B^T of the columns of `from[i]` that the tile sees, i < the points of `rule_h`: those of one
+ * tile lie every * near apart, those of `every` neighbouring tiles `near` */
+static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t tiles, ptrdiff_t every,
+                                   ptrdiff_t near, const void *from, ptrdiff_t cols, void *to, ptrdiff_t point,
+                                   ptrdiff_t tile)
 {
-    BY_SIZE(winograd_across, rule_h, rule_w, tiles, from, cols, to, point, tile);
+    BY_SIZE(winograd_across, rule_h, rule_w, tiles, every, near, from, cols, to, point, tile);
 }
 
-/* to[i * nw + j] = G_h g G_w^T of the taps g, each `vectors` vectors that lie together */
-static inline void winograd_weight(size_t size, int rule_h, int rule_w, ptrdiff_t vectors, const void *taps, void *to,
+/* to[i * nw + j] = G_h g G_w^T of the taps g, each `vectors` vectors that lie together: taps[i * row + j * col] where
+ * i < high and j < wide, zeros where the rule has more */
+static inline void winograd_weight(size_t size, int rule_h, int rule_w, ptrdiff_t vectors, const void *taps,
+                                   ptrdiff_t row, ptrdiff_t col, ptrdiff_t high, ptrdiff_t wide, void *to,
                                    ptrdiff_t point)
 {
-    BY_SIZE(winograd_weight, rule_h, rule_w, vectors, taps, to, point);
+    BY_SIZE(winograd_weight, rule_h, rule_w, vectors, taps, row, col, high, wide, to, point);
 }
 
 /* to[i][j] = A_h^T p A_w of the products p[i * nw + j], plus `bias`, clamped to [lo, hi] if `clamp` */
@@ -100,38 +104,47 @@ static NEVER_INLINE void PASTE(winograd_down, SUFFIX)(
 }
 
 #define across PASTE(across, SUFFIX)
-static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t tiles, const ELEMENT *from,
-                                 ptrdiff_t cols, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
+static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t every,
+                                 ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
+                                 ptrdiff_t tile)
 {
     const ptrdiff_t n = WINOGRAD[rule].points, width = WINOGRAD[rule].width, lines = WINOGRAD[rule_h].points;
-    for (ptrdiff_t i = 0; i < lines; i++)
-        for (ptrdiff_t x = 0; x < tiles; x++) {
+    const ptrdiff_t apart = every * near * LANES;
+    for (ptrdiff_t i = 0; i < lines; i++) {
+        const ELEMENT *first = from + i * cols * LANES;
+        for (ptrdiff_t x = 0, one = 0; x < tiles; x++) {
             vec d[MOST_POINTS], t[MOST_POINTS];
-            EACH(j, n) d[j] = *(const vec *)(from + (i * cols + m * x + j) * LANES);
+            EACH(j, n) d[j] = *(const vec *)(first + j * apart);
             input_points(rule, d, t);
             EACH(j, n) *(vec *)(to + (POINT(rule_h, i) * width + POINT(rule, j)) * point + x * tile) = t[j];
+            first += near * LANES;
+            if (++one == every) {
+                first += (m - 1) * apart;
+                one = 0;
+            }
         }
+    }
 }
 
 static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
-    int rule_h, int rule_w, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
-    ptrdiff_t tile)
+    int rule_h, int rule_w, ptrdiff_t tiles, ptrdiff_t every, ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols,
+    ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
 {
     const ptrdiff_t m = WINOGRAD[rule_w].outputs;
-#define CALL(rule) across(rule_h, rule, m, tiles, from, cols, to, point, tile)
+#define CALL(rule) across(rule_h, rule, m, tiles, every, near, from, cols, to, point, tile)
     WITH_INPUT_RULE(rule_w, CALL)
 #undef CALL
 }
 
 /* columns[i][j] = G of the taps g[.][j] of column j < `cols` */
 #define weight_down PASTE(weight_down, SUFFIX)
-static ALWAYS_INLINE void weight_down(const int rule, const ptrdiff_t cols, const ELEMENT *taps, ptrdiff_t tap,
-                                      vec *columns)
+static ALWAYS_INLINE void weight_down(const int rule, const ptrdiff_t cols, const ELEMENT *taps, ptrdiff_t row,
+                                      ptrdiff_t col, ptrdiff_t high, ptrdiff_t wide, vec *columns)
 {
     const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
     EACH(j, cols) {
         vec g[MOST_POINTS], u[MOST_POINTS];
-        EACH(i, r) g[i] = *(const vec *)(taps + (i * cols + j) * tap);
+        EACH(i, r) g[i] = i < high && j < wide ? *(const vec *)(taps + i * row + j * col) : (vec){0};
         weight_points(rule, g, u);
         EACH(i, n) columns[i * cols + j] = u[i];
     }
@@ -150,18 +163,41 @@ static ALWAYS_INLINE void weight_across(const int rule, const ptrdiff_t lines, c
     }
 }
 
+/* The commonest on their own: all is constant, so columns stay in registers. */
+#define SQUARE(rule, high, wide) \
+    static NEVER_INLINE void PASTE(weight_##rule##high##wide, SUFFIX)( \
+        ptrdiff_t vectors, const ELEMENT *taps, ptrdiff_t row, ptrdiff_t col, ELEMENT *to, ptrdiff_t point) \
+    { \
+        for (ptrdiff_t v = 0; v < vectors; v++, taps += LANES, to += LANES) { \
+            vec columns[MOST_POINTS * MOST_TAPS]; \
+            weight_down(rule, WINOGRAD[rule].taps, taps, row, col, high, wide, columns); \
+            weight_across(rule, WINOGRAD[rule].points, columns, to, point); \
+        } \
+    }
+SQUARE(F43, 3, 3)
+SQUARE(F32, 2, 2)
+SQUARE(F32, 2, 1)
+SQUARE(F32, 1, 2)
+#undef SQUARE
+
 static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
-    int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *taps, ELEMENT *to, ptrdiff_t point)
+    int rule_h, int rule_w, ptrdiff_t vectors, const ELEMENT *taps, ptrdiff_t row, ptrdiff_t col, ptrdiff_t high,
+    ptrdiff_t wide, ELEMENT *to, ptrdiff_t point)
 {
-    const ptrdiff_t tap = vectors * LANES, cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
+#define SQUARE(rule, h, w) \
+    if (rule_h == rule && rule_w == rule && high == h && wide == w) { \
+        PASTE(weight_##rule##h##w, SUFFIX)(vectors, taps, row, col, to, point); \
+        return; \
+    }
+    SQUARE(F43, 3, 3)
+    SQUARE(F32, 2, 2)
+    SQUARE(F32, 2, 1)
+    SQUARE(F32, 1, 2)
+#undef SQUARE
+    const ptrdiff_t cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points;
     for (ptrdiff_t v = 0; v < vectors; v++, taps += LANES, to += LANES) {
         vec columns[MOST_POINTS * MOST_TAPS];
-        if (rule_h == F43 && rule_w == F43) { /* all is constant: columns stay in registers */
-            weight_down(F43, 3, taps, tap, columns);
-            weight_across(F43, 6, columns, to, point);
-            continue;
-        }
-#define CALL(rule) weight_down(rule, cols, taps, tap, columns)
+#define CALL(rule) weight_down(rule, cols, taps, row, col, high, wide, columns)
         WITH_RULE(rule_h, CALL)
 #undef CALL
 #define CALL(rule) weight_across(rule, lines, columns, to, point)

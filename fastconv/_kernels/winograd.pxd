@@ -4,10 +4,10 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F32, F23, F43, F25, F34, F52, EDGE
+    enum: ONE, F32, F23, F43, F25, F34, EDGE
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
@@ -15,10 +15,10 @@ cdef extern from "winograd.h" nogil:
     Py_ssize_t winograd_points(int rule)
     void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
                        const Py_ssize_t *step, void *to)
-    void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t tiles, const void *source, Py_ssize_t cols,
-                         void *to, Py_ssize_t point, Py_ssize_t tile)
-    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *taps, void *to,
-                         Py_ssize_t point)
+    void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t tiles, Py_ssize_t every, Py_ssize_t near,
+                         const void *source, Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
+    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *taps, Py_ssize_t row,
+                         Py_ssize_t col, Py_ssize_t high, Py_ssize_t wide, void *to, Py_ssize_t point)
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
@@ -33,16 +33,18 @@ cdef extern from "winograd_tile.h" nogil:
 cdef enum:
     POINTS = 6
     KC = 128                 # of the sums over k: the weights of a panel, transformed for so many, stay in L2
-    RUN = 16                 # tiles of a row of tiles transformed together: their strip stays in L1
+    RUN = 16                 # tiles of a row transformed together, fewer at strides: their strip stays in L1
     BLOCK_BYTES = 327680     # of V for a block of tiles, with M about an L2
     LEAST_TILES = 18         # of a block, however many channels: what a line of U that is read is used for
     MOST_TILES = 64          # of a block: M is 36 * 32 * 4 * 64 bytes
     PRODUCTS_BYTES = 262144  # the most of M for several blocks, beside the weights of KC
     RESIDENT_BYTES = 16777216   # the most of V for all images
     SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
-    SHORT_CHAIN = 16         # its tile are, and few channels average out too little of their errors
+    SHALLOWEST = 16          # its tile are, and few channels average out too little of their errors
+    SHORTEST_CHAIN = 6
+    SHORT_CHAIN = 16
     LONG_CHAIN = 32
-    FEW = 32                 # channels of a group below which F43 is not exact enough: `fastconv._winograd`
+    FEW = 32                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
 
@@ -52,12 +54,16 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg
     Py_ssize_t xn, xc, xd, xh, xw                # strides of the input, in elements
     int rule_h, rule_w
-    Py_ssize_t mh, mw, nh, nw, rh, rw            # outputs, points and taps of a tile along each axis
+    Py_ssize_t mh, mw, nh, nw                    # outputs and points of a tile along each axis
     Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
     bint edge_h, edge_w                          # whether the last tile along an axis takes EDGE
     Py_ssize_t inner, right, corner              # the first tiles of these parts of all tiles: see `run_at`
-    Py_ssize_t icp, unit, depth                  # channels in whole vectors; kd vectors; kd * icp
-    Py_ssize_t kc, chunks                        # of a sum over the depth that is added to the others; how many
+    Parts parts                                  # of the kernel
+    bint packed                                  # lanes of the input are channels of all parts, else of one
+    Py_ssize_t near                              # from one column to the next that a strip has, in the image
+    Py_ssize_t run                               # tiles of a run at most
+    Py_ssize_t icp, depth                        # channels in whole vectors; sums over all channels and parts
+    Py_ssize_t group, kc, chunks                 # channels of a chunk of the depth; room for it; how many there are
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
     Py_ssize_t block, blocks, panels             # tiles of a block; blocks; panels of a group's output channels
     Py_ssize_t v_point, u_point, m_point         # from one point to the next, in elements: odd numbers of cache lines
@@ -89,23 +95,34 @@ cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noe
         0 0 0 3      points that EDGE lacks: along h parts 1 and 2 have them, along w parts 0 and 1
     """
     cdef inline Run r
+    cdef Py_ssize_t low_rows = t.edge_h * t.parts.h.every, far_cols = t.edge_w * t.parts.w.every
     cdef bint low = tile_index < t.inner or tile_index >= t.corner, far = tile_index >= t.right
-    cdef Py_ssize_t cols = 1 if far else t.tw - t.edge_w, rows = 1 if low else t.th - t.edge_h
+    cdef Py_ssize_t cols = far_cols if far else t.tw - far_cols, rows = low_rows if low else t.th - low_rows
     cdef Py_ssize_t first = (t.corner if low else t.right) if far else (0 if low else t.inner)
     cdef Py_ssize_t row = (tile_index - first) // cols, plane = row // rows
-    r.tx = t.tw - 1 if far else tile_index - first - row * cols
-    r.ty = t.th - 1 if low else row - plane * rows
+    r.tx = tile_index - first - row * cols
+    r.ty = row - plane * rows
+    r.count = min(min(cols - r.tx, end - tile_index), t.run)
     r.image = plane // t.s.od
     r.z = plane - r.image * t.s.od
-    r.count = 1 if far else min(min(cols - r.tx, end - tile_index), <Py_ssize_t> RUN)
+    if far:
+        r.tx += t.tw - far_cols
+    if low:
+        r.ty += t.th - low_rows
     r.rule_h = EDGE if low else t.rule_h
     r.rule_w = EDGE if far else t.rule_w
     return r
 
 
-cdef inline void part_at(const Task *t, Py_ssize_t point, Py_ssize_t *first, Py_ssize_t *end) noexcept nogil:
-    """Which tiles have the point."""
-    cdef Py_ssize_t i = point // t.nw, j = point - i * t.nw
+cdef inline Py_ssize_t first_output(Py_ssize_t tile_index, Py_ssize_t outputs, Py_ssize_t every) noexcept nogil:
+    """Where along an axis a tile starts: classes of outputs take turns."""
+    return tile_index // every * every * outputs + tile_index % every
+
+
+cdef inline void tiles_at(
+    const Task *t, Py_ssize_t i, Py_ssize_t j, Py_ssize_t *first, Py_ssize_t *end,
+) noexcept nogil:
+    """Which tiles have point (i, j)."""
     cdef bint lacks_h = t.edge_h and 3 <= i <= 4, lacks_w = t.edge_w and 3 <= j <= 4
     first[0] = t.inner if lacks_h else 0
     end[0] = t.right if lacks_w else (t.corner if lacks_h else t.tiles)
@@ -114,14 +131,58 @@ cdef inline void part_at(const Task *t, Py_ssize_t point, Py_ssize_t *first, Py_
 cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
     if taps == 3:
         return F23 if small else F43
-    return ONE if taps == 1 else (F32 if taps == 2 else F25)
+    if taps <= 2:
+        return ONE if taps == 1 else F32
+    return F34 if taps == 4 else F25
 
 
 cdef inline void choose_rules(Task *t) noexcept nogil:
-    cdef bint small = (max(t.s.oh * (t.s.kh > 1), t.s.ow * (t.s.kw > 1)) <= SMALL
-                       or t.s.ic // t.s.groups < FEW)
-    t.rule_h = rule_for(t.s.kh, small)
-    t.rule_w = rule_for(t.s.kw, small)
+    cdef Py_ssize_t high, wide
+    cdef bint small
+    split_kernel(&t.parts, &t.s)
+    high = ceil_div(t.s.oh, t.parts.h.every) * (t.s.kh > 1)
+    wide = ceil_div(t.s.ow, t.parts.w.every) * (t.s.kw > 1)
+    small = max(high, wide) <= SMALL or t.s.ic // t.s.groups * t.parts.count < FEW
+    t.rule_h = rule_for(t.parts.h.taps, small)
+    t.rule_w = rule_for(t.parts.w.taps, small)
+
+
+cdef inline void set_rules(Task *t, int rule_h, int rule_w, Py_ssize_t mh, Py_ssize_t mw) noexcept nogil:
+    """Rules and outputs of a tile along both axes, and how many tiles there are, all of them alike."""
+    t.rule_h, t.rule_w = rule_h, rule_w
+    t.mh, t.mw = mh, mw
+    t.nh = winograd_points(rule_h)
+    t.nw = winograd_points(rule_w)
+    t.th = ceil_div(ceil_div(t.s.oh, t.parts.h.every), mh) * t.parts.h.every
+    t.tw = ceil_div(ceil_div(t.s.ow, t.parts.w.every), mw) * t.parts.w.every
+    t.tiles = t.right = t.corner = t.n * t.s.od * t.th * t.tw
+    t.edge_h = t.edge_w = t.inner = 0
+    t.near = t.s.sw if t.packed else 1
+    t.run = max(RUN * t.near // t.parts.w.step, 1) * t.parts.w.every
+    t.strip = strip_columns(t, t.run, t.nw) * (t.nh + t.packed)     # with a row to be turned
+
+
+cdef inline Py_ssize_t strip_columns(const Task *t, Py_ssize_t tiles, Py_ssize_t points) noexcept nogil:
+    """Columns that a run of tiles sees, of all parts or, where they are lanes, of each."""
+    cdef const Axis *w = &t.parts.w
+    cdef Py_ssize_t reach = 0, i
+    for i in range(0 if t.packed else w.runs):
+        reach = max(reach, w.start[i] * t.s.dw)
+    return reach + (((tiles // w.every - 1) * t.mw + points - 1) * w.step + (w.every - 1) * t.s.sw) // t.near + 1
+
+
+cdef inline void cut_edges(Task *t) noexcept nogil:
+    """Let the last tiles along an axis take EDGE where they have one or two outputs."""
+    cdef Py_ssize_t planes = t.n * t.s.od, high, wide
+    high = ceil_div(t.s.oh, t.parts.h.every)
+    wide = ceil_div(t.s.ow, t.parts.w.every)
+    t.edge_h = t.rule_h == F43 and 1 <= high % 4 <= 2
+    t.edge_w = t.rule_w == F43 and 1 <= wide % 4 <= 2
+    high = t.edge_h * t.parts.h.every
+    wide = t.edge_w * t.parts.w.every
+    t.inner = planes * high * (t.tw - wide)
+    t.right = planes * t.th * (t.tw - wide)
+    t.corner = t.tiles - planes * high * wide
 
 
 cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, int threads) noexcept nogil:
@@ -130,39 +191,30 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     `all_at_once` where V of all images is in memory, `packed` where all of U is. Blocks are as many as threads share
     evenly, unless they became too small for that.
     """
-    cdef Py_ssize_t width = winograd_width(size), most, planes, even
+    cdef Py_ssize_t width = winograd_width(size), vector = lanes_of(size), most, even, every
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     choose_rules(t)
-    t.mh = winograd_outputs(t.rule_h)
-    t.mw = winograd_outputs(t.rule_w)
-    t.nh = winograd_points(t.rule_h)
-    t.nw = winograd_points(t.rule_w)
-    t.rh = winograd_taps(t.rule_h)
-    t.rw = winograd_taps(t.rule_w)
-    t.th = ceil_div(t.s.oh, t.mh)
-    t.tw = ceil_div(t.s.ow, t.mw)
-    planes = t.n * t.s.od
-    t.tiles = planes * t.th * t.tw
-    t.edge_h = t.rule_h == F43 and 1 <= t.s.oh % 4 <= 2
-    t.edge_w = t.rule_w == F43 and 1 <= t.s.ow % 4 <= 2
-    t.inner = planes * t.edge_h * (t.tw - t.edge_w)
-    t.right = planes * t.th * (t.tw - t.edge_w)
-    t.corner = t.tiles - planes * t.edge_h * t.edge_w
-    t.icp = round_up(t.icg, lanes_of(size))
-    t.unit = t.s.kd * lanes_of(size)
-    t.depth = t.s.kd * t.icp
-    t.kc = round_up(ceil_div(t.depth, ceil_div(t.depth, KC)), t.unit)
-    t.chunks = ceil_div(t.depth, t.kc)
+    t.packed = t.parts.count > 1 and t.icg % vector > 0
+    set_rules(t, t.rule_h, t.rule_w, winograd_outputs(t.rule_h), winograd_outputs(t.rule_w))
+    cut_edges(t)
+    every = t.parts.w.every
+    t.icp = vector if t.packed else round_up(t.icg, vector)
+    t.depth = t.parts.count * t.icg
+    t.group = t.icg
+    if not t.packed:
+        t.group = round_up(ceil_div(t.icg, ceil_div(t.depth, KC)), vector)
+    t.kc = round_up(t.parts.count * t.group, vector)
+    t.chunks = ceil_div(t.icg, t.group)
     t.panels = ceil_div(t.ocg, width)
-    t.chain = SHORT_CHAIN if t.depth <= SHALLOW else LONG_CHAIN
-    most = BLOCK_BYTES // (t.nh * t.nw * t.depth * size)
+    t.chain = LONG_CHAIN if t.depth > SHALLOW else (SHORT_CHAIN if t.depth > SHALLOWEST else SHORTEST_CHAIN)
+    most = BLOCK_BYTES // (t.nh * t.nw * t.chunks * t.kc * size)
     most = MOST_TILES if all_at_once else clip(most, LEAST_TILES, MOST_TILES)
     t.blocks = ceil_div(t.tiles, most)
     if not all_at_once:
         even = ceil_div(round_up(t.blocks * t.s.groups, threads), t.s.groups)
         t.blocks = max(t.blocks, min(even, t.tiles // LEAST_TILES))
-    t.block = ceil_div(t.tiles, t.blocks)
+    t.block = round_up(ceil_div(t.tiles, t.blocks), every)      # a row's classes of outputs stay together
     t.blocks = ceil_div(t.tiles, t.block)
     t.v_point = odd_lines(t.block * t.chunks * t.kc, size)
     t.m_point = odd_lines(t.block * width, size)
@@ -176,9 +228,9 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
         t.u_chunks = 1
     t.u_point = odd_lines(t.u_chunks * t.kc * width, size)
     t.u_size = t.nh * t.nw * t.u_point
-    t.strip = max((t.mw * RUN + t.nw) * t.nh * lanes_of(size), t.mh * t.mw * RUN * width)
+    t.strip = max(t.strip * vector, t.mh * t.mw * t.run * width)
 
 
 cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:
     """Elements that the weights of a vector of channels take while they are transformed."""
-    return t.unit * t.rh * t.rw * winograd_width(size)
+    return min(t.icg, lanes_of(size)) * t.s.kd * t.s.kh * t.s.kw * winograd_width(size)

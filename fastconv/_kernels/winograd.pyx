@@ -1,10 +1,15 @@
-"""Winograd convolution of stride 1: fewer products between transforms of input, weights and output.
+"""Winograd convolution: fewer products between transforms of input, weights and output.
 
 Tiles of mh x mw outputs, of all images one after the other, are lines of a matrix for each of the nh * nw points:
 
-    V[point][tile][k]      input, k = (channels, tap along d, lane)   the transforms are those of `winograd.h`; their
+    V[point][tile][k]      input, k = (chunk, part, channel)          the transforms are those of `winograd.h`; their
     U[point][k][lane]      weights of a panel of output channels      lanes are channels, whatever the memory order
     M[point][tile][lane] = V[point] . U[point]                      by `winograd_tile.h`
+
+A part is some of the kernel's taps, to which strides, dilation and long kernels come down: see `winograd_runs.pxd`. So
+that each point sums over neighbours, channels are summed a chunk at a time, all parts of each chunk. Where a group's
+channels fill no vectors, lanes of the input are those of all parts instead, without gaps: of 3 channels by 7x7 at
+stride 2, whose four parts have up to 4x4 taps, 12 lanes.
 
 One pass multiplies a block of tiles with a panel of output channels and transforms the products while they are in L2.
 Either the weights are transformed beforehand and each block of input is used up while it is in cache, or, where they
@@ -90,7 +95,7 @@ cdef void one_panel(
         first = i * t.u_chunks
         end = min(first + t.u_chunks, t.chunks)
         if u == NULL:
-            transform_weight(t, w, scratch, m + t.m_size, g, p, first * t.kc, min(end * t.kc, t.depth))
+            transform_weight(t, w, scratch, m + t.m_size, g, p, first, end)
         for b in range(t.blocks):
             multiply_panel(t, v + (g * t.blocks + b) * t.v_size, panel, bias, out, g, b, p, first, end,
                            m + b * t.m_block, m + t.m_size)
@@ -101,7 +106,7 @@ cdef void transform_all_weights(const Task *t, const real *w, real *u, real *scr
     cdef Py_ssize_t item
     for item in prange(t.s.groups * t.panels, num_threads=threads, schedule="dynamic"):
         transform_weight(t, w, u + item * t.u_size, scratch + threadid() * each, item // t.panels, item % t.panels, 0,
-                         t.depth)
+                         t.chunks)
 
 
 cdef void transform_all_input(const Task *t, const real *x, real *v, real *scratch, Py_ssize_t each,
@@ -116,7 +121,7 @@ cdef void transform_all_input(const Task *t, const real *x, real *v, real *scrat
 
 
 def packed_layout(tuple geometry):
-    """What the transformed weights depend on besides the weights: the rules along both axes."""
+    """What the transformed weights depend on besides the weights and how they are split: the rules along both axes."""
     cdef Task t
     read_shape(&t.s, geometry)
     choose_rules(&t)

@@ -12,7 +12,7 @@
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
  *     F25    2  5  6   as F43                                   1.0
  *     EDGE   2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
- *     F34    3  4  6   as F43: gradient of three weights by tiles of four outputs
+ *     F34    3  4  6   as F43; also the gradient of three weights by tiles of four outputs
  *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
  * With a^2 = 1/2 and b^2 = 2 the six-point B^T is, and A^T and G follow from powers of the points over 1, -3/2 and 6,
@@ -59,8 +59,7 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
         case F23: call(F23); break; \
         case F43: call(F43); break; \
         case F25: call(F25); break; \
-        case F34: call(F34); break; \
-        default: call(F52); break; \
+        default: call(F34); break; \
     }
 #define WITH_OUTPUT_RULE(rule, call) \
     if (rule == EDGE) { \

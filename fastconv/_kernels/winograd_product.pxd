@@ -2,7 +2,8 @@
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
-from fastconv._kernels.winograd cimport WINOGRAD_ROWS, Task, part_at, winograd_tile, winograd_width
+from fastconv._kernels.winograd cimport WINOGRAD_ROWS, Task, tiles_at, winograd_tile, winograd_width
+from fastconv._kernels.winograd_runs cimport parts_at
 
 
 cdef inline void multiply(
@@ -10,36 +11,47 @@ cdef inline void multiply(
     Py_ssize_t end,
 ) noexcept nogil:
     """M = V . U for each point, over chunks [first, end) of the depth, with which u starts; M += from the second on."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), rows = min(t.block, t.tiles - b * t.block), lo, hi
-    cdef Py_ssize_t tiles, shorter, longer, i, j, r, point, chunk, kc
-    cdef Py_ssize_t step = t.block * t.kc       # from one chunk of V to the next
+    cdef Py_ssize_t rows = min(t.block, t.tiles - b * t.block), i, j, first_tile, end_tile, first_part, end_part
+    for i in range(t.nh):
+        for j in range(t.nw):
+            tiles_at(t, i, j, &first_tile, &end_tile)
+            first_tile = clip(first_tile - b * t.block, 0, rows)
+            end_tile = clip(end_tile - b * t.block, first_tile, rows)
+            parts_at(&t.parts, i == t.nh - 1, j == t.nw - 1, &first_part, &end_part)
+            if first_tile < end_tile:
+                multiply_point(t, v, u, m, nv, first, end, first_tile, end_tile, first_part, end_part)
+            v += t.v_point
+            u += t.u_point
+            m += t.m_point
+
+
+cdef inline void multiply_point(
+    const Task *t, const real *v, const real *u, real *m, Py_ssize_t nv, Py_ssize_t first, Py_ssize_t end,
+    Py_ssize_t first_tile, Py_ssize_t end_tile, Py_ssize_t first_part, Py_ssize_t end_part,
+) noexcept nogil:
+    """The tiles and parts that the point has."""
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), step = t.block * t.kc     # from one chunk of V to the next
+    cdef Py_ssize_t tiles = ceil_div(end_tile - first_tile, WINOGRAD_ROWS), shorter = (end_tile - first_tile) // tiles
+    cdef Py_ssize_t longer = end_tile - first_tile - shorter * tiles, i, j, r, chunk, group, kc
     cdef const real *left
     cdef const real *right
     cdef const real *next_left
     cdef const real *next_right
-    for point in range(t.nh * t.nw):
-        part_at(t, point, &lo, &hi)
-        lo = clip(lo - b * t.block, 0, rows)
-        hi = clip(hi - b * t.block, lo, rows)
-        if lo == hi:
-            continue
-        tiles = ceil_div(hi - lo, WINOGRAD_ROWS)
-        shorter = (hi - lo) // tiles
-        longer = hi - lo - shorter * tiles
-        for chunk in range(first, end):
-            kc = min(t.kc, t.depth - chunk * t.kc)
-            left = v + point * t.v_point + chunk * step + lo * t.kc
-            right = u + point * t.u_point + (chunk - first) * t.kc * width
-            next_left = left + step
-            next_right = right + t.kc * width
-            if chunk + 1 == end:
-                next_left = v + (point + 1) * t.v_point + first * step
-                next_right = u + (point + 1) * t.u_point
-            i = lo
-            for j in range(tiles):
-                r = shorter + (j < longer)
-                winograd_tile(sizeof(real), r, nv, kc, left, t.kc, right, m + point * t.m_point + i * width, t.chain,
-                              chunk > 0, left + r * t.kc if j + 1 < tiles else next_left,
-                              next_right + j * kc * width // tiles, width * <Py_ssize_t> sizeof(real) // tiles)
-                i += r
-                left += r * t.kc
+    for chunk in range(first, end):
+        group = min(t.group, t.icg - chunk * t.group)
+        kc = (end_part - first_part) * group
+        left = v + chunk * step + first_tile * t.kc + first_part * group
+        right = u + (chunk - first) * t.kc * width + first_part * group * width
+        next_left = left + step
+        next_right = right + t.kc * width
+        if chunk + 1 == end:
+            next_left = v + t.v_point + first * step
+            next_right = u + t.u_point
+        i = first_tile
+        for j in range(tiles):
+            r = shorter + (j < longer)
+            winograd_tile(sizeof(real), r, nv, kc, left, t.kc, right, m + i * width, t.chain, chunk > 0,
+                          left + r * t.kc if j + 1 < tiles else next_left, next_right + j * kc * width // tiles,
+                          width * <Py_ssize_t> sizeof(real) // tiles)
+            i += r
+            left += r * t.kc

@@ -50,7 +50,7 @@ def run(str stage, tuple geometry, tuple blocks, tuple panels, input, weight, re
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
     with nogil:
         for p in range(p0, p1 if which == 0 else p0):
-            transform_weight(&t, ws, &u[p * t.u_size], &scratch[0], 0, p, 0, t.depth)
+            transform_weight(&t, ws, &u[p * t.u_size], &scratch[0], 0, p, 0, t.chunks)
         for b in range(b0, b1 if which == 1 else b0):
             transform_input(&t, xs, 0, b, 0, t.icp, &v[0], &scratch[0])
         for b in range(b0, b1 if which > 1 else b0):

@@ -6,7 +6,7 @@ pixels on the way out. What lies outside the image is read as zeros and never wr
 
 from libc.string cimport memcpy, memset
 
-from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.pack cimport ceil_div, clip, copy_elements
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.turn cimport turn_block
@@ -17,7 +17,9 @@ from fastconv._kernels.winograd cimport (
     Task,
     fetch_near,
     fetch_to_write,
+    first_output,
     run_at,
+    strip_columns,
     winograd_across,
     winograd_down,
     winograd_output,
@@ -26,44 +28,53 @@ from fastconv._kernels.winograd cimport (
     winograd_weight,
     winograd_width,
 )
+from fastconv._kernels.winograd_runs cimport Part
 
 
 cdef inline void transform_weight(
-    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t k0, Py_ssize_t k1,
+    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t first,
+    Py_ssize_t end,
 ) noexcept nogil:
-    """Depth [k0, k1) of panel `p` of group `g` of U, a vector of channels at a time; zeros where there are none."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes_of(sizeof(real)), taps = t.rh * t.rw
-    cdef Py_ssize_t whole = t.icg * t.s.kd * taps, o = p * width, count = min(width, t.ocg - o), i, c, c0, some, a, k
-    cdef Py_ssize_t part = vector * t.s.kd * taps
+    """Chunks [first, end) of panel `p` of group `g` of U, a vector of channels at a time."""
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes_of(sizeof(real)), chunk, c, c0, some, a, i, k
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, whole = t.icg * taps, each = vector * taps, o = p * width
+    cdef Py_ssize_t count = min(width, t.ocg - o), group, row = t.s.kw * width
+    cdef const Part *part
     cdef const real *ahead
     w += (g * t.ocg + o) * whole
-    for i in range((k1 - k0) // t.unit):
-        k = k0 + i * t.unit
-        c0 = k // t.s.kd
-        some = min(vector, t.icg - c0)
-        if count < width or some < vector:
-            memset(turned, 0, t.unit * taps * width * sizeof(real))
-        turn_block(sizeof(real), count, some * t.s.kd * taps, w + c0 * t.s.kd * taps, whole, turned, width)
-        ahead = w + (c0 * t.s.kd * taps + part if c0 + vector < t.icg else width * whole)   # of this panel or the next
-        for c in range(vector):
-            for a in range(c * width // vector, (c + 1) * width // vector):     # pages apart: the hardware does not
-                fetch_near(ahead + a * whole, part * sizeof(real))              # foresee so many rows
-            for a in range(t.s.kd):
-                winograd_weight(
-                    sizeof(real), t.rule_h, t.rule_w, width // vector, turned + (c * t.s.kd + a) * taps * width,
-                    panel + (k - k0 + a * vector + c) * width, t.u_point)
+    if count < width:
+        memset(turned, 0, min(t.icg, vector) * taps * width * sizeof(real))
+    for chunk in range(first, end):
+        group = min(t.group, t.icg - chunk * t.group)
+        for i in range(ceil_div(group, vector)):
+            c0 = chunk * t.group + i * vector
+            some = min(vector, group - i * vector)
+            turn_block(sizeof(real), count, some * taps, w + c0 * taps, whole, turned, width)
+            ahead = w + (c0 * taps + each if c0 + vector < t.icg else width * whole)    # of this panel or the next
+            for c in range(some):
+                for a in range(c * width // vector, (c + 1) * width // vector):     # pages apart: the hardware does
+                    fetch_near(ahead + a * whole, each * sizeof(real))              # not foresee so many rows
+                for a in range(t.parts.count):
+                    part = &t.parts.part[a]
+                    k = (chunk - first) * t.kc + a * group + i * vector + c
+                    winograd_weight(
+                        sizeof(real), t.rule_h, t.rule_w, width // vector,
+                        turned + c * taps * width + (part.plane * t.s.kh + part.h) * row + part.w * width,
+                        t.parts.h.jump * row, t.parts.w.jump * width, part.taps_h, part.taps_w, panel + k * width,
+                        t.u_point)
 
 
 cdef inline void transform_run(
     const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
 ) noexcept nogil:
     """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h)
-    cdef Py_ssize_t cols = t.mw * (r.count - 1) + winograd_points(r.rule_w)
-    cdef Py_ssize_t x0 = r.tx * t.mw - t.s.pw, y0 = r.ty * t.mh - t.s.ph
-    cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols)
-    cdef Py_ssize_t a, c, i, k, col, iz, count
-    cdef bint in_place, inside
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h), every = t.parts.w.every
+    cdef Py_ssize_t cols = strip_columns(t, r.count, winograd_points(r.rule_w)), x0 = r.tx * t.mw * t.s.sw - t.s.pw
+    cdef Py_ssize_t y0 = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh - t.s.ph
+    cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), plane, run, a, i, c, y, col, iz, count
+    cdef Py_ssize_t group, k
+    cdef bint in_place
+    cdef const Part *part
     cdef const real *row
     cdef const real *ahead
     cdef const void *rows[POINTS]
@@ -71,18 +82,20 @@ cdef inline void transform_run(
     cdef real zeros[16]
     memset(zeros, 0, sizeof(zeros))
     x += r.image * t.xn + x0 * t.xw
-    for a in range(t.s.kd):
-        iz = r.z * t.s.sd + a * t.s.dd - t.s.pd
+    for a in range(t.s.kd * t.parts.h.runs):
+        plane = a // t.parts.h.runs
+        run = t.parts.h.start[a - plane * t.parts.h.runs]
+        iz = r.z * t.s.sd + plane * t.s.dd - t.s.pd
         c = c0
         while c < c1:
             count = min(vector, t.icg - c)
             in_place = t.last and count == vector
             for i in range(nh):
-                inside = 0 <= iz < t.s.id and 0 <= y0 + i < t.s.ih and lo < hi
                 rows[i] = zeros
                 step[i] = 0
-                if inside:
-                    row = x + c * t.xc + iz * t.xd + (y0 + i) * t.xh
+                y = y0 + run * t.s.dh + i * t.parts.h.step
+                if 0 <= iz < t.s.id and 0 <= y < t.s.ih and lo < hi:
+                    row = x + c * t.xc + iz * t.xd + y * t.xh
                     if not t.last and i >= nh - t.mh:
                         ahead = row + lo * t.xw
                         ahead += vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc
@@ -102,10 +115,73 @@ cdef inline void transform_run(
                             turn_block(sizeof(real), count, hi - lo, row + lo * t.xw, t.xc,
                                        raw + (i * cols + lo) * vector, vector)
             winograd_down(sizeof(real), r.rule_h, cols, lo, hi, rows, step, strip)
-            k = c * t.s.kd + a * vector
-            winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, strip, cols,
-                            v + k // t.kc * t.block * t.kc + k % t.kc, t.v_point, t.kc)
+            group = min(t.group, t.icg - c // t.group * t.group)
+            for i in range(t.parts.count):
+                part = &t.parts.part[i]
+                if part.plane == plane and part.h == run:
+                    k = c // t.group * t.block * t.kc + i * group + c % t.group
+                    winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, every, t.s.sw,
+                                    strip + part.w * t.s.dw * vector, cols, v + k, t.v_point, t.kc)
             c += vector
+
+
+cdef struct Lane:                   # the pixels that one part of the kernel sees of one channel
+    Py_ssize_t row, lo, hi          # the first row; columns inside the image
+    Py_ssize_t offset               # of the first pixel, inside the image or not
+
+
+cdef inline Lane lane_at(const Task *t, Run r, Py_ssize_t k, Py_ssize_t cols) noexcept nogil:
+    cdef Lane lane
+    cdef const Part *part = &t.parts.part[k // t.icg]
+    cdef Py_ssize_t iz = r.z * t.s.sd + part.plane * t.s.dd - t.s.pd, x0
+    lane.row = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh + part.h * t.s.dh - t.s.ph
+    x0 = r.tx * t.mw * t.s.sw + part.w * t.s.dw - t.s.pw
+    lane.lo = clip(ceil_div(-min(x0, <Py_ssize_t> 0), t.near), 0, cols)
+    lane.hi = clip(ceil_div(max(t.s.iw - x0, <Py_ssize_t> 0), t.near), lane.lo, cols)
+    if not 0 <= iz < t.s.id:
+        lane.lo = lane.hi
+    lane.offset = k % t.icg * t.xc + iz * t.xd + lane.row * t.xh + x0 * t.xw
+    return lane
+
+
+cdef inline void transform_packed_run(
+    const Task *t, const real *x, Run r, real *v, real *strip, real *raw,
+) noexcept nogil:
+    """All of the tiles of one run where lanes are the channels of all parts: rows of lanes, then turned."""
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h), k = 0, i, j, y
+    cdef Py_ssize_t cols = strip_columns(t, r.count, winograd_points(r.rule_w)), near = t.near * t.xw
+    cdef real *row
+    cdef real *turned
+    cdef const void *rows[POINTS]
+    cdef Py_ssize_t step[POINTS]
+    cdef Lane lanes[16]
+    cdef const Lane *lane
+    x += r.image * t.xn
+    while k < t.depth:
+        for j in range(min(vector, t.depth - k)):
+            lanes[j] = lane_at(t, r, k + j, cols)
+        turned = raw + cols * vector
+        memset(raw, 0, cols * vector * sizeof(real))
+        for i in range(nh):
+            for j in range(min(vector, t.depth - k)):
+                lane = &lanes[j]
+                row = raw + j * cols
+                y = lane.row + i * t.parts.h.step
+                if 0 <= y < t.s.ih:
+                    memset(row, 0, lane.lo * sizeof(real))
+                    copy_elements(sizeof(real), row + lane.lo,
+                                  x + lane.offset + i * t.parts.h.step * t.xh + lane.lo * near, lane.hi - lane.lo, near)
+                    memset(row + lane.hi, 0, (cols - lane.hi) * sizeof(real))
+                else:
+                    memset(row, 0, cols * sizeof(real))
+            turn_block(sizeof(real), vector, cols, raw, cols, turned, vector)
+            rows[i] = turned
+            step[i] = vector
+            turned += cols * vector
+        winograd_down(sizeof(real), r.rule_h, cols, 0, cols, rows, step, strip)
+        winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, t.parts.w.every, 1, strip, cols, v + k, t.v_point,
+                        t.kc)
+        k += vector
 
 
 cdef inline void transform_input(
@@ -116,7 +192,10 @@ cdef inline void transform_input(
     cdef inline Run r
     while i < end:
         r = run_at(t, i, end)
-        transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.kc, strips, strips + t.strip)
+        if t.packed:
+            transform_packed_run(t, x + g * t.icg * t.xc, r, v + (i - first) * t.kc, strips, strips + t.strip)
+        else:
+            transform_run(t, x + g * t.icg * t.xc, r, c0, c1, v + (i - first) * t.kc, strips, strips + t.strip)
         i += r.count
 
 
@@ -127,8 +206,8 @@ cdef inline void transform_output(
     """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
     cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes_of(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
-    cdef Py_ssize_t j, y, x, row, pixel, lines, cols, mh, mw
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane
+    cdef Py_ssize_t j, y, x, y0, row, pixel, lines, cols, mh, mw, every = t.parts.w.every
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane, line = t.parts.h.every * t.s.ow
     cdef bint in_place
     cdef real biases[32]
     cdef real *to
@@ -141,9 +220,10 @@ cdef inline void transform_output(
         r = run_at(t, i, end)
         mh = winograd_outputs(r.rule_h)
         mw = winograd_outputs(r.rule_w)
-        lines = min(mh, t.s.oh - r.ty * t.mh)
+        y0 = first_output(r.ty, t.mh, t.parts.h.every)
+        lines = clip(ceil_div(t.s.oh - y0, t.parts.h.every), 0, mh) if y0 < t.s.oh else 0
         cols = min(mw * r.count, t.s.ow - r.tx * t.mw)
-        x = r.z * plane + r.ty * t.mh * t.s.ow + r.tx * t.mw
+        x = r.z * plane + y0 * t.s.ow + r.tx * t.mw
         if t.last:
             target = out + (r.image * pixels + x) * t.s.oc + o
         else:
@@ -152,21 +232,21 @@ cdef inline void transform_output(
         row, pixel = mw * r.count * width, width
         to = strip
         if in_place:
-            row, pixel = t.s.ow * t.s.oc, t.s.oc
+            row, pixel = line * t.s.oc, t.s.oc
             to = target
         elif not t.last:                    # rows of different channels lie pages apart
             for x in range(count):
                 for y in range(lines):
-                    fetch_to_write(target + x * pixels + y * t.s.ow, cols * sizeof(real))
+                    fetch_to_write(target + x * pixels + y * line, cols * sizeof(real))
         for j in range(r.count):
             winograd_output(
                 sizeof(real), r.rule_h, r.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
-                t.clamp, t.lo, t.hi, to + j * mw * pixel, row, pixel)
+                t.clamp, t.lo, t.hi, to + first_output(j, mw, every) * pixel, row, every * pixel)
         if not in_place:
             for y in range(lines):
                 if t.last:
                     for x in range(cols):
-                        memcpy(target + (y * t.s.ow + x) * t.s.oc, strip + y * row + x * width, count * sizeof(real))
+                        memcpy(target + (y * line + x) * t.s.oc, strip + y * row + x * width, count * sizeof(real))
                 else:
-                    turn_block(sizeof(real), cols, count, strip + y * row, width, target + y * t.s.ow, pixels)
+                    turn_block(sizeof(real), cols, count, strip + y * row, width, target + y * line, pixels)
         i += r.count
