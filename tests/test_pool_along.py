@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import fastconv
+import reference
 from tests import data
 from tests.layouts import LAYOUTS
+from tests.test_memory import alone_in_memory
 from tests.tolerance import assert_within
 
 # kernel, stride and dilation along the row: windows that overlap, lie side by side, and leave gaps
@@ -185,3 +187,17 @@ def test_nothing_beside_the_array_is_read(along, end, dtype, cpu_level):
         found = fastconv.max_pool2d(x, (2, kernel), (1, stride), dilation=(1, dilation))
         np.testing.assert_array_equal(found, expected)
     assert protect(base, 3 * page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_rows_shorter_than_a_vector(end, dtype, cpu_level):
+    """Rows of volumes of few channels, which are not turned: went element by element, three times as long as before."""
+    for width in range(1, 17):
+        x = data.integers((1, 2, 5, 6, width), dtype)
+        x[0, 1, 2, 3, width // 2] = np.nan
+        beside = alone_in_memory(x, end)
+        for function in ("max_pool", "avg_pool"):
+            expected = getattr(reference, function)(x, (3, 2, 1), (1, 2, 1), (1, 0, 0))
+            found = getattr(fastconv, f"{function}3d")(beside, (3, 2, 1), (1, 2, 1), (1, 0, 0))
+            np.testing.assert_array_equal(found, expected.astype(dtype))

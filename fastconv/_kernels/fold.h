@@ -194,6 +194,8 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
     return all;
 }
 
+#include "fold_short.h"
+
 static int NAMED(fold_windows)(ELEMENT *, const ELEMENT *, const Fold *, const FoldRun *, int, ptrdiff_t, int);
 
 /* The same for n < LANES elements of each row, which lie next to each other, as the rows do: LANES rows are a wide one,
@@ -231,7 +233,10 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
                                           int kind, vec *seen)
 {
     const ELEMENT by = (ELEMENT)run->end.by;
+    const int narrow = n < LANES && f->tap == n && f->taps >= LANES;
     vec all[FOLDED];
+    if (n < LANES && !narrow && NAMED(fold_short)(to, x, f, run, n, kind != FOLD_SUM))
+        return;
     for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
         ptrdiff_t j = 0;
         for (; n >= LANES && n - j > 3 * LANES; j += 4 * LANES)
@@ -242,7 +247,6 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
             PART(2);
         else if (n >= LANES && n - j > 0)
             PART(1);
-        const int narrow = n < LANES && f->tap == n && f->taps >= LANES;
         if (narrow)
             NAMED(fold_narrow)(to, x, f, n, kind != FOLD_SUM);
         for (; n < LANES && j < n; j++) {
