@@ -43,6 +43,9 @@ FIVE = (5, 2, 6, 8)
 # Errors average out over tiles: simulated, a rectified input with positive slopes reaches 11 eps of the sum of
 # magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196.
 LEAST_TILES = 32
+# Of the outputs that the outermost taps see, which share the errors of others: 5x5 on maps of 3x3 see a ninth there,
+# and rectified inputs reached 200 eps; taps that see nothing got other than zero.
+LEAST_SEEN = 0.4
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
 LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
@@ -99,6 +102,14 @@ def shares_little(g):
     return near and g.oc // g.groups <= FEW_CHANNELS and (not g.last or g.ic // g.groups <= FEW_CHANNELS)
 
 
+def seen(axis):
+    """The least share of an axis of outputs that a tap sees: the first one or the last."""
+    size, outputs, taps, stride, dilation, before = axis
+    places = ([o * stride + tap * dilation - before for o in (0, outputs - 1)] for tap in (0, taps - 1))
+    lost = (max(-(first // stride), 0) + max((last - size) // stride + 1, 0) for first, last in places)
+    return max(1 - max(lost) / outputs, 0)
+
+
 def few_products(g, images):
     """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster.
 
@@ -118,7 +129,7 @@ def few_products(g, images):
             return False
     enough = min(g.oc, g.ic) >= max(LEAST_CHANNELS, least * g.groups)
     gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= LEAST_GAIN * products
-    return gains and enough and tiles >= LEAST_TILES
+    return gains and enough and tiles >= LEAST_TILES and prod(map(seen, g.axes)) >= LEAST_SEEN
 
 
 class WeightPlan(NamedTuple):

@@ -73,6 +73,9 @@ CONV2D = (
     Conv("dilation-2", (1, 2, 8, 9), (3, 2, 3, 3), dilation=2, padding=2),
     Conv("dilation-3-1", (1, 2, 9, 5), (3, 2, 3, 2), dilation=(3, 1)),
     Conv("dilation-2-stride-2", (1, 2, 9, 11), (3, 2, 3, 3), stride=2, dilation=2, padding=1),
+    # phases of a stride that taps do not see in their order: 0 3 6 1 4 and 0 5 4 3
+    Conv("dilation-3-stride-8-of-5", (1, 3, 2, 47), (8, 3, 1, 5), stride=(1, 8), dilation=(1, 3), padding=(0, 1)),
+    Conv("dilation-5-stride-6-of-4", (1, 3, 2, 47), (8, 3, 1, 4), stride=(1, 6), dilation=(1, 5), padding=(0, 2)),
     # padding in every form
     Conv("pairs", (1, 2, 5, 6), (3, 2, 3, 3), padding=((0, 2), (1, 0))),
     Conv("pairs-stride-2", (1, 2, 6, 7), (3, 2, 3, 4), stride=2, padding=((2, 1), (0, 3))),

@@ -55,6 +55,15 @@ def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, 
     assert not np.array_equal(direct, result)
 
 
+@pytest.mark.parametrize(("maps", "kernel"), [(2, 5), (3, 5), (7, 7), (4, 9)])
+def test_conv_weight_of_taps_that_see_little(maps, kernel, dtype, cpu_level):
+    """The errors of taps that see whole maps are not passed on to those that see a corner or nothing of them."""
+    shape, weight, sizes = (32, 16, maps, maps), (16, 16, kernel, kernel), {"padding": kernel // 2}
+    x, g = np.maximum(data.normal(shape, dtype), 0), data.positive(shape, dtype, "flowing")
+    result = grad.conv2d_weight(x, weight, g, **sizes)
+    assert_within(result, *(taps_one_by_one(*p, weight, **sizes) for p in ((x, g), (abs(x), abs(g)))), "auto")
+
+
 SUMMED = {
     "patches": ((2, 33, 40, 41), (35, 33, 3, 4), {"padding": 1, "stride": 2}),
     "pixels": ((3, 80, 12, 13), (300, 80, 1, 1), {}),

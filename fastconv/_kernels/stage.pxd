@@ -115,7 +115,7 @@ cdef inline void stage_phases(
     cdef Py_ssize_t w, r, first, end, left, right, lo = 0, hi = 0
     cdef const real *row
     cdef real *into
-    if t.slots_w >= TURNED and t.phase_w[t.slots_w - 1] == t.slots_w - 1:       # the first phases, in their order
+    if t.slots_w >= TURNED and t.phase_w[1] == 1:                               # the first phases, in their order
         lo = clip(first_inside(-before, s.sw), 0, t.cols)
         hi = clip(end_inside(t.slots_w - 1 - before, s.sw, s.iw), lo, t.cols)
         for r in range(rows):
