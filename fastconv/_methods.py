@@ -47,20 +47,47 @@ def _stages_little(g):
     return (g.ic // g.groups) * g.kd * rows * row <= STAGE
 
 
+FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
+
+# Layers whose lanes run along a group's output channels, rows of pixels sharing what they load (AVX-512, 2026-11-28):
+GROUP_VECTOR = 32  # bytes of such a vector
+GROUP_WIDEST = 128  # bytes of a group's outputs: of 64 channels of float other ways took 0.8 to 1 times as long
+GROUP_INPUTS = range(6, 65)  # with four channels the stage takes half as long as the products
+GROUP_STAGE = 2**17  # bytes of the stage of one row of output
+FEW_PIXELS = 196  # which leave lanes along pixels idle
+LEAST_USED = 0.8  # of the lanes: groups of 12 channels took 1.05 times as long on 28x28 as by lanes along pixels,
+LEAST_USED_OF_FEW = 0.75  # but less time with few pixels and channels-last
+
+
+def _fits_groups(g):
+    """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than in other ways."""
+    inputs, outputs = g.ic // g.groups, g.oc // g.groups
+    if g.groups == 1 or g.kw != 3 or g.dw != 1 or g.sw > 2 or inputs not in GROUP_INPUTS:
+        return False
+    few, lanes = g.od * g.oh * g.ow <= FEW_PIXELS, GROUP_VECTOR // g.itemsize
+    used = outputs / (-(-outputs // lanes) * lanes)
+    staged = g.kd * ((g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + g.kw) * -(-inputs // 8) * 8 * g.itemsize
+    if used < (LEAST_USED_OF_FEW if few or g.last else LEAST_USED) or staged > GROUP_STAGE:
+        return False
+    if g.last:  # the register tile is better where its columns are full, and turning where a vector is not
+        better = outputs % FULL_TILE > 0 or (few and outputs > FULL_TILE)
+        return better and (few or outputs >= lanes) and outputs * g.itemsize <= GROUP_WIDEST
+    return outputs >= 8 and outputs * g.itemsize <= GROUP_WIDEST
+
+
 def _direct_kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
+    if _fits_groups(g):
+        return "grouped"
     if g.last:
         return "depthwise_last" if g.groups == g.ic else "direct_last"
     rows = "filter" if _shares_rows(g) and _stages_little(g) else "direct"
     return _depthwise.kernel(g) or rows
 
 
-FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
-
-
 def wants_channels_first(g):
     """Whether channels-last memory is better copied first: groups of few channels leave the lanes of a vector idle."""
-    return bool(g.last) and 1 < g.groups < g.ic and g.oc // g.groups < FULL_TILE
+    return bool(g.last) and 1 < g.groups < g.ic and g.oc // g.groups < FULL_TILE and not _fits_groups(g)
 
 
 METHODS = (

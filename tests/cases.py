@@ -93,6 +93,8 @@ CONV2D = (
     # groups
     Conv("groups-2", (1, 4, 5, 6), (6, 2, 3, 3), groups=2, padding=1),
     Conv("groups-3-stride-2", (2, 6, 5, 6), (9, 2, 3, 3), groups=3, stride=2),
+    Conv("groups-of-8", (2, 16, 4, 17), (16, 8, 3, 3), groups=2, padding=((1, 0), (2, 1)), activation="relu"),
+    Conv("groups-of-12-stride-2", (1, 24, 9, 8), (24, 12, 3, 3), groups=2, padding=1, stride=2, bias=False),
     Conv("groups-2-1x1", (1, 10, 3, 5), (14, 5, 1, 1), groups=2),
     Conv("depthwise", (1, 9, 6, 7), (9, 1, 3, 3), groups=9, padding=1),
     Conv("depthwise-5x5-stride-2", (1, 5, 9, 8), (5, 1, 5, 5), groups=5, stride=2, padding=2),

@@ -145,6 +145,9 @@ DEPTHWISE = (
     conv("efficientnet dw 5x5 240 @28", 240, 28, 240, 5, groups=240),
     conv("convnext dw 7x7 96 @56", 96, 56, 96, 7, groups=96),
     conv("resnext 3x3 g32 128-128 @56", 128, 56, 128, 3, groups=32),
+    conv("resnext 3x3 g32 256-256 @28", 256, 28, 256, 3, groups=32),
+    conv("resnext 3x3 s2 g32 256-256 @56", 256, 56, 256, 3, stride=2, groups=32),
+    conv("regnet 3x3 g10 240-240 @14", 240, 14, 240, 3, groups=10),
 )
 
 # Dense layers that are none of the above: strides, dilation, kernels that are not square, sizes that divide nothing.

@@ -1,0 +1,196 @@
+/* Rows of output pixels of one group of a grouped convolution, kernels three columns wide, lanes along output channels.
+ *
+ *   staged pixels     p0       p1       p2       p3       p4          Each pixel's channel is broadcast once and meets
+ *   taps            w0 w1 w2 w0 w1 w2 w0 w1 w2 w0 w1 w2 ...           the three taps of a row, which stay in registers:
+ *   outputs              o0       o1       o2       o3                4 pixels take 6 broadcasts for 12 products.
+ *
+ *   out[y][x][lane] = bias[lane] + sum over slab, a, i, c, j of
+ *                     w[slab + c][a][i][j][lane] * staged[slab][a][y * sh + i][x * sw + j][c]
+ *
+ * Pixels of a slab are GROUP_PIXEL channels apart, whatever the group has, so that distances along a row are constants
+ * of the text and need no registers. Vectors have 32 bytes at most, which fit groups of eight: a core that takes two
+ * short products a cycle loses nothing by them. Each output adds up its products in one order, whichever tile it falls
+ * in. The file includes itself once per element type.
+ */
+#ifndef FASTCONV_GROUP_ROWS_H
+#define FASTCONV_GROUP_ROWS_H
+
+#include <string.h>
+
+#include "keep.h"
+#include "simd.h"
+
+#define GROUP_PIXEL 8
+#define GROUP_TAPS 3   /* columns of the kernel */
+#define GROUP_LINES 3  /* the most lines of a tile */
+#if VECTOR_BYTES == 64
+#define GROUP_SUMS 14  /* of a tile: with the taps and a pixel they fit the registers, 32 at AVX-512 and 16 below */
+#else
+#define GROUP_SUMS 10
+#endif
+
+typedef struct {
+    ptrdiff_t channels, slab;        /* of the group; from GROUP_PIXEL channels of the stage to the next */
+    ptrdiff_t kd, kh, depth, reach;  /* taps, and the distances of those along depth and rows */
+    ptrdiff_t step;                  /* from what one line of output sees to the next */
+    ptrdiff_t out_line, out_pixel;   /* from one line and one pixel of output to the next */
+    int clamp;
+    double lo, hi;
+} group_shape;
+
+#define EACH_TYPE "group_rows.h"
+#if VECTOR_BYTES == 64
+#include "each_half.h"
+#define GROUP_OF(name, bits) name##_h##bits
+#else
+#include "each_float.h"
+#define GROUP_OF(name, bits) name##_f##bits
+#endif
+#undef EACH_TYPE
+
+/* elements of `size` bytes that are computed side by side */
+static inline ptrdiff_t group_lanes(size_t size)
+{
+    return VECTOR_BYTES == 64 ? 32 / (ptrdiff_t)size : lanes_of(size);
+}
+
+/* lines x cols outputs of stride sw = 1 or 2; lines * cols <= GROUP_SUMS, lines <= GROUP_LINES. `w` are the weights of
+ * a vector of channels, (K, lanes), `bias` as many elements; all lanes are written. */
+static inline void group_tile(size_t size, ptrdiff_t lines, ptrdiff_t cols, ptrdiff_t sw, const group_shape *s,
+                              const void *staged, const void *w, const void *bias, void *out)
+{
+    if (size == sizeof(float))
+        GROUP_OF(group_tiles, 32)[sw - 1][lines - 1][cols - 1](s, staged, w, bias, out);
+    else
+        GROUP_OF(group_tiles, 64)[sw - 1][lines - 1][cols - 1](s, staged, w, bias, out);
+}
+
+/* n channels of pixels, `step` apart in `source`, in memory of channels last, go to slabs, `slab` apart. */
+static inline void group_copy(size_t size, void *to, ptrdiff_t slab, const void *source, ptrdiff_t step,
+                              ptrdiff_t pixels, ptrdiff_t n)
+{
+    if (size == sizeof(float))
+        GROUP_OF(group_copy, 32)(to, slab, source, step, pixels, n);
+    else
+        GROUP_OF(group_copy, 64)(to, slab, source, step, pixels, n);
+}
+
+#elif defined(ELEMENT)
+
+#define vec PASTE(vec, SUFFIX)
+#define mask PASTE(mask, SUFFIX)
+#define run PASTE(group_run, SUFFIX)
+#define LANES ((ptrdiff_t)(sizeof(vec) / sizeof(ELEMENT)))
+#define EACH_SUM UNROLL for (ptrdiff_t l = 0; l < lines; l++) UNROLL for (ptrdiff_t q = 0; q < cols; q++)
+#define TOTAL (*(vec *)(total + (l * cols + q) * LANES))
+
+/* `lines`, `cols` and `sw` are constants in every caller, so that acc, which never has an address, is in registers. */
+static ALWAYS_INLINE void run(const ptrdiff_t lines, const ptrdiff_t cols, const ptrdiff_t sw, const group_shape *s,
+                              const ELEMENT *staged, const ELEMENT *w, const ELEMENT *bias, ELEMENT *out)
+{
+    vec acc[GROUP_LINES][GROUP_SUMS];
+    ELEMENT memory[GROUP_SUMS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
+    const ptrdiff_t step = s->step, taps = s->kd * s->kh * GROUP_TAPS * LANES;
+    ptrdiff_t chain = 0, chains = 0;
+    IN_MEMORY(total);
+    EACH_SUM {
+        acc[l][q] = (vec){0};
+        fetch_ahead(out + l * s->out_line + q * s->out_pixel, 1);
+    }
+    for (ptrdiff_t c0 = 0; c0 < s->channels; c0 += GROUP_PIXEL, staged += s->slab, w += GROUP_PIXEL * taps) {
+        const ptrdiff_t some = s->channels - c0 < GROUP_PIXEL ? s->channels - c0 : GROUP_PIXEL;
+        for (ptrdiff_t i = 0; i < s->kd * s->kh; i++) {
+            if (chain + some * GROUP_TAPS > CHUNK) {
+                if (chains++)
+                    EACH_SUM TOTAL += acc[l][q];
+                else
+                    EACH_SUM TOTAL = acc[l][q];
+                EACH_SUM acc[l][q] = (vec){0};
+                chain = 0;
+            }
+            chain += some * GROUP_TAPS;
+            const ELEMENT *seen = staged + i / s->kh * s->depth + i % s->kh * s->reach, *end = seen + some;
+            const ELEMENT *tap = w + i * GROUP_TAPS * LANES;
+            for (; seen < end; seen++, tap += taps) {
+                vec k[GROUP_TAPS];
+                UNROLL for (ptrdiff_t j = 0; j < GROUP_TAPS; j++) {
+                    k[j] = *(const vec *)(tap + j * LANES);
+                    LOADED_ONCE(k[j]);
+                }
+                UNROLL for (ptrdiff_t l = 0; l < lines; l++)
+                    _Pragma("GCC unroll 32") for (ptrdiff_t x = 0; x < (cols - 1) * sw + GROUP_TAPS; x++) {
+                        const vec pixel = seen[l * step + x * GROUP_PIXEL] - (vec){0};
+                        UNROLL for (ptrdiff_t j = 0; j < GROUP_TAPS; j++) {
+                            const ptrdiff_t q = (x - j) / sw;
+                            if (x >= j && (x - j) % sw == 0 && q < cols)
+                                acc[l][q] += pixel * k[j];
+                        }
+                        KEEP_ORDER();
+                    }
+            }
+        }
+    }
+    if (chains)
+        EACH_SUM acc[l][q] += TOTAL;
+    EACH_SUM acc[l][q] += *(const vec *)bias;
+    if (s->clamp) {
+        const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
+        EACH_SUM {
+            const vec v = SELECT(vec, mask, acc[l][q] < lo, lo, acc[l][q]);
+            acc[l][q] = SELECT(vec, mask, v > hi, hi, v);
+        }
+    }
+    EACH_SUM *(vec *)(out + l * s->out_line + q * s->out_pixel) = acc[l][q];
+}
+
+#define NAME(sw, lines, cols) PASTE(group_##sw##_##lines##_##cols, SUFFIX)
+#define INSTANCE(sw, lines, cols) \
+    static NEVER_INLINE void NAME(sw, lines, cols)(const group_shape *s, const ELEMENT *staged, const ELEMENT *w, \
+                                                   const ELEMENT *bias, ELEMENT *out) \
+    { \
+        run(lines, cols, sw, s, staged, w, bias, out); \
+    }
+#define NAMED(sw, lines, cols) NAME(sw, lines, cols),
+#if GROUP_SUMS == 14
+#define EACH_3(X, sw, n) X(sw, n, 1) X(sw, n, 2) X(sw, n, 3) X(sw, n, 4)
+#define EACH_2(X, sw, n) EACH_3(X, sw, n) X(sw, n, 5) X(sw, n, 6) X(sw, n, 7)
+#define EACH_1(X, sw, n) EACH_2(X, sw, n) X(sw, n, 8) X(sw, n, 9) X(sw, n, 10) X(sw, n, 11) X(sw, n, 12) X(sw, n, 13) \
+    X(sw, n, 14)
+#else
+#define EACH_3(X, sw, n) X(sw, n, 1) X(sw, n, 2) X(sw, n, 3)
+#define EACH_2(X, sw, n) EACH_3(X, sw, n) X(sw, n, 4) X(sw, n, 5)
+#define EACH_1(X, sw, n) EACH_2(X, sw, n) X(sw, n, 6) X(sw, n, 7) X(sw, n, 8) X(sw, n, 9) X(sw, n, 10)
+#endif
+EACH_1(INSTANCE, 1, 1) EACH_2(INSTANCE, 1, 2) EACH_3(INSTANCE, 1, 3)
+EACH_1(INSTANCE, 2, 1) EACH_2(INSTANCE, 2, 2) EACH_3(INSTANCE, 2, 3)
+static void (*const PASTE(group_tiles, SUFFIX)[2][GROUP_LINES][GROUP_SUMS])(
+    const group_shape *s, const ELEMENT *staged, const ELEMENT *w, const ELEMENT *bias, ELEMENT *out) = {
+    {{EACH_1(NAMED, 1, 1)}, {EACH_2(NAMED, 1, 2)}, {EACH_3(NAMED, 1, 3)}},
+    {{EACH_1(NAMED, 2, 1)}, {EACH_2(NAMED, 2, 2)}, {EACH_3(NAMED, 2, 3)}},
+};
+
+static inline void PASTE(group_copy, SUFFIX)(ELEMENT *restrict to, ptrdiff_t slab, const ELEMENT *restrict source,
+                                             ptrdiff_t step, ptrdiff_t pixels, ptrdiff_t n)
+{
+    for (; pixels > 0; pixels--, source += step, to += GROUP_PIXEL) {
+        ptrdiff_t c = 0;
+        ELEMENT *into = to;
+        for (; c + GROUP_PIXEL <= n; c += GROUP_PIXEL, into += slab)
+            memcpy(into, source + c, GROUP_PIXEL * sizeof(ELEMENT));
+        for (; c < n; c++)
+            *into++ = source[c];
+    }
+}
+#undef EACH_1
+#undef EACH_2
+#undef EACH_3
+#undef NAMED
+#undef INSTANCE
+#undef NAME
+#undef TOTAL
+#undef EACH_SUM
+#undef LANES
+#undef run
+#undef mask
+#undef vec
+#endif

@@ -1,0 +1,206 @@
+"""Grouped convolution of few channels a group, kernels three columns wide at strides 1 and 2, both memory orders.
+
+A group's products are too few to repay panels, and its pixels too few to fill vectors along rows of small maps. Here
+lanes run along the output channels of a group, and rows of pixels share what they load (`group_rows.h`). What a band of
+rows sees of one group is staged, pixel by pixel and with zeros for padding: copied from channels-last memory, of groups
+that share its cache lines together, or turned from channels-first. Weights are turned for each band, a vector of output
+channels at a time, and sums of channels-first memory are turned back from a buffer of the band.
+
+Work is split over images, groups and bands; tiles at the end of a row or a band overlap those before them.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
+from libc.stdlib cimport free
+
+from fastconv._kernels.group_rows cimport (
+    GROUP_LINES, GROUP_PIXEL, GROUP_SUMS, GROUP_TAPS, group_copy, group_lanes, group_shape, group_tile
+)
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
+from fastconv._kernels.pack cimport ceil_div, clip, zeros
+from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
+from fastconv._kernels.tile cimport fetch_to_l2
+from fastconv._kernels.turn cimport turn_block
+
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
+cdef enum:
+    STAGE_BYTES = 131072    # of the rows of a band: in L2, since bands as low as fit L1 turn weights too often
+    ITEMS = 4               # pieces of work for each thread
+    LATENCY = 8             # sums under way at a time
+    MOST_LANES = 16
+
+
+cdef struct Task:
+    ConvShape s
+    bint last
+    Py_ssize_t n, icg, ocg, kernel              # kernel: weights of an output channel
+    Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
+    Py_ssize_t on, oc, op                       # of the output: from one image, channel, pixel to the next
+    Py_ssize_t lines, cols                      # of a tile
+    Py_ssize_t together, sets                   # groups of a piece of work, and pieces that these make
+    Py_ssize_t bands, units                     # of a plane; a band has a number of units, which are `lines` rows
+    Py_ssize_t pitch                            # from one staged row to the next
+    Py_ssize_t staged, turned, sums             # elements of a thread's scratch
+    group_shape shape
+
+
+cdef inline Py_ssize_t band_top(const Task *t, Py_ssize_t band) noexcept nogil:
+    """The first row of a band; the last band has the rows that make no unit, too."""
+    return t.s.oh if band == t.bands else t.units * band // t.bands * t.lines
+
+
+cdef Py_ssize_t best_lines(Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+    """Lines of a tile that take the least time for so many rows: few sums wait for each other, odd ones overlap."""
+    cdef Py_ssize_t lines, best = 1, time, least = -1
+    for lines in range(1, min(min(GROUP_SUMS // cols, GROUP_LINES), rows) + 1):
+        time = ceil_div(rows, lines) * max(lines * cols, LATENCY)
+        if least < 0 or time <= least:
+            best, least = lines, time
+    return best
+
+
+cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Tiles of nearly even columns, of several lines where these are short; bands that fit the stage."""
+    cdef Py_ssize_t slabs = ceil_div(t.icg, GROUP_PIXEL), lanes = group_lanes(size), span = (t.s.kh - 1) * t.s.dh + 1
+    cdef Py_ssize_t items, rows
+    t.together = max(LINE // size // t.icg, 1) if t.last and t.icg % GROUP_PIXEL == 0 else 1
+    t.sets = ceil_div(t.s.groups, t.together)
+    items = t.n * t.sets * t.s.od
+    t.cols = ceil_div(t.s.ow, ceil_div(t.s.ow, GROUP_SUMS))
+    t.lines = best_lines(t.s.oh, t.cols)
+    t.units = t.s.oh // t.lines
+    t.pitch = ((t.s.ow - 1) * t.s.sw + GROUP_TAPS) * GROUP_PIXEL
+    rows = (STAGE_BYTES // size // (t.pitch * slabs * t.s.kd) - span) // t.s.sh + 1
+    t.bands = ceil_div(t.units, max(rows // t.lines, 1))
+    if threads > 1 and items * t.bands < ITEMS * threads:
+        t.bands = min(ceil_div(ITEMS * threads, items), t.units)
+    rows = (ceil_div(t.units, t.bands) + 1) * t.lines
+    t.shape.depth = ((min(rows, t.s.oh) - 1) * t.s.sh + span) * t.pitch
+    t.shape.slab = t.s.kd * t.shape.depth
+    t.shape.reach, t.shape.step = t.s.dh * t.pitch, t.s.sh * t.pitch
+    t.staged = round_up(t.together * slabs * t.shape.slab, LINE)
+    t.turned = round_up(t.kernel * lanes, LINE)
+    t.sums = round_up(min(rows, t.s.oh) * t.s.ow * lanes, LINE)
+
+
+cdef void stage_row(const Task *t, const real *x, Py_ssize_t channels, real *to) noexcept nogil:
+    """A row of some channels of the padded image: that at x, or one of padding if it is NULL."""
+    cdef Py_ssize_t width = t.pitch // GROUP_PIXEL, c = 0
+    cdef Py_ssize_t lo = min(t.s.pw, width) if x != NULL else width, hi = clip(t.s.iw + t.s.pw, lo, width)
+    if t.last and x != NULL:
+        group_copy(sizeof(real), to + lo * GROUP_PIXEL, t.shape.slab, x, t.xw, hi - lo, channels)
+    while c < channels:
+        zeros(to, lo * GROUP_PIXEL)
+        if not t.last and x != NULL:
+            turn_block(sizeof(real), min(channels - c, GROUP_PIXEL), hi - lo, x + c * t.xc, t.xc, to + lo * GROUP_PIXEL,
+                       GROUP_PIXEL)
+        zeros(to + hi * GROUP_PIXEL, (width - hi) * GROUP_PIXEL)
+        to += t.shape.slab
+        c += GROUP_PIXEL
+
+
+cdef void multiply_band(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t rows,
+                        Py_ssize_t channels, Py_ssize_t ahead, real *out, real *turned) noexcept nogil:
+    """The same for a vector of channels or less, where w, bias and out start; each row fetches `ahead` weights."""
+    cdef Py_ssize_t lanes = group_lanes(sizeof(real)), y = 0, x, line
+    cdef group_shape shape = t.shape
+    cdef real[MOST_LANES] start
+    cdef real *sums = turned + t.turned
+    cdef bint direct = t.last and channels == lanes
+    cdef real *to = out if direct else sums
+    for x in range(lanes):
+        start[x] = bias[x] if bias != NULL and x < channels else 0
+    turn_block(sizeof(real), channels, t.kernel, w, t.kernel, turned, lanes)
+    shape.out_pixel = t.op if direct else lanes
+    shape.out_line = t.s.ow * shape.out_pixel
+    while y < rows:
+        line = min(y, rows - t.lines)
+        fetch_to_l2(w + channels * t.kernel + y * ahead, t.lines * ahead * sizeof(real))
+        x = 0
+        while x < t.s.ow:
+            x = min(x, t.s.ow - t.cols)
+            group_tile(sizeof(real), t.lines, t.cols, t.s.sw, &shape,
+                       staged + line * shape.step + x * t.s.sw * GROUP_PIXEL, turned, start,
+                       to + line * shape.out_line + x * shape.out_pixel)
+            x += t.cols
+        y += t.lines
+    if not t.last:
+        turn_block(sizeof(real), rows * t.s.ow, channels, sums, lanes, out, t.oc)
+    elif not direct:
+        copy_rows(sizeof(real), out, t.op, sums, lanes, rows * t.s.ow, channels)
+
+
+cdef void multiply_group(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t first,
+                         Py_ssize_t rows, real *out, real *turned) noexcept nogil:
+    """Rows of output of the channels of a group, of which `first` is the first one, from the stage of these rows.
+
+    The weights that come next are fetched meanwhile.
+    """
+    cdef Py_ssize_t lanes = group_lanes(sizeof(real)), end = first + t.ocg, o = first, some, ahead
+    while o < end:
+        some = min(lanes, end - o)
+        ahead = min(lanes, t.s.oc - o - some) * t.kernel // rows
+        multiply_band(t, staged, w + o * t.kernel, at(bias, o), rows, some, ahead, out + o * t.oc, turned)
+        o += some
+
+
+cdef void one_item(const Task *t, Py_ssize_t item, const real *x, const real *w, const real *bias, real *out,
+                   real *scratch) noexcept nogil:
+    """A band of a plane of output of a set of groups of an image."""
+    cdef Py_ssize_t band = item % t.bands, z = item // t.bands % t.s.od
+    cdef Py_ssize_t first = item // t.bands // t.s.od % t.sets * t.together, image = item // t.bands // t.s.od // t.sets
+    cdef Py_ssize_t top = band_top(t, band), rows = band_top(t, band + 1) - top, a, r, iz, iy, g
+    cdef Py_ssize_t groups = min(t.together, t.s.groups - first)
+    x += image * t.xn + first * t.icg * t.xc
+    for a in range(t.s.kd):
+        iz = z * t.s.sd + a * t.s.dd - t.s.pd
+        for r in range((rows - 1) * t.s.sh + (t.s.kh - 1) * t.s.dh + 1):
+            iy = top * t.s.sh - t.s.ph + r
+            stage_row(t, x + iz * t.xd + iy * t.xh if 0 <= iz < t.s.id and 0 <= iy < t.s.ih else <const real *> NULL,
+                      groups * t.icg, scratch + a * t.shape.depth + r * t.pitch)
+    out += image * t.on + (z * t.s.oh + top) * t.s.ow * t.op
+    for g in range(groups):
+        multiply_group(t, <const real *> scratch + g * ceil_div(t.icg, GROUP_PIXEL) * t.shape.slab, w, bias,
+                       (first + g) * t.ocg, rows, out, scratch + t.staged)
+
+
+cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
+              int threads) noexcept nogil:
+    """All pieces of work; on one thread without OpenMP, as `direct.run`."""
+    cdef Py_ssize_t i, count = t.n * t.sets * t.s.od * t.bands, each = t.staged + t.turned + t.sums
+    if threads == 1:
+        for i in range(count):
+            one_item(t, i, x, w, bias, out, scratch)
+        return
+    for i in prange(count, num_threads=threads, schedule="dynamic"):
+        one_item(t, i, x, w, bias, out, scratch + threadid() * each)
+
+
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
+    """Convolve: as `conv` of `direct.pyx` or, channels last, of `direct_last.pyx`; `_methods.py` says which layers."""
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real)
+    cdef const real *bs = <const real *> first_of(bias)
+    cdef char *memory
+    read_shape(&t.s, geometry)
+    t.last = geometry[LAYOUT]
+    t.n = x.shape[0]
+    t.icg, t.ocg = t.s.ic // t.s.groups, t.s.oc // t.s.groups
+    t.kernel = t.icg * t.s.kd * t.s.kh * t.s.kw
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
+    t.on = t.s.oc * t.s.od * t.s.oh * t.s.ow
+    t.oc = 1 if t.last else t.s.od * t.s.oh * t.s.ow
+    t.op = t.s.oc if t.last else 1
+    t.shape.channels, t.shape.kd, t.shape.kh = t.icg, t.s.kd, t.s.kh
+    t.shape.clamp = lo > -INFINITY or hi < INFINITY
+    t.shape.lo, t.shape.hi = lo, hi
+    plan(&t, size, threads)
+    memory = allocate("grouped", (t.staged + t.turned + t.sums) * size * threads)
+    with nogil:
+        run(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, <real *> aligned(memory), threads)
+    free(memory)

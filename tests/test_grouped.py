@@ -1,0 +1,135 @@
+"""Groups with lanes along their output channels: rests of vectors, lines and tiles that overlap, bands, slabs."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _cpu, _door
+from fastconv._kernels import features
+from fastconv._plan import plan_conv
+from tests import data
+from tests.layouts import DENSE, LAYOUTS
+from tests.test_deep import beside_nan, convolve
+from tests.test_memory import alone_in_memory
+from tests.test_product import exact
+
+# name -> (input, weight, keywords): groups of 6 to 64 input channels, a rest of a vector, several lines of short rows
+LAYERS = {
+    "one tile": ((2, 24, 3, 14), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
+    "tiles overlap": ((1, 16, 5, 31), (16, 8, 3, 3), {"padding": 1, "groups": 2}),
+    "strided tiles overlap": ((1, 24, 8, 45), (24, 8, 3, 3), {"padding": (1, 0), "stride": 2, "groups": 3}),
+    "two lines": ((1, 48, 7, 7), (48, 24, 3, 3), {"padding": 1, "groups": 2}),
+    "three lines": ((1, 24, 7, 5), (16, 12, 3, 3), {"groups": 2}),
+    "strided lines": ((2, 36, 8, 7), (36, 12, 3, 3), {"padding": 1, "stride": 2, "groups": 3}),
+    "four vectors": ((1, 64, 7, 6), (64, 32, 3, 3), {"padding": 1, "stride": 2, "groups": 2}),
+    "one pixel": ((2, 16, 1, 1), (16, 8, 3, 3), {"padding": 1, "groups": 2}),
+    "one column": ((1, 12, 19, 3), (24, 6, 3, 3), {"groups": 2}),
+    "no rows inside": ((1, 16, 2, 3), (16, 8, 3, 3), {"padding": 5, "groups": 2}),
+    "rows of taps": ((1, 16, 12, 9), (24, 8, 5, 3), {"dilation": (2, 1), "stride": (3, 2), "groups": 2}),
+    "one row of taps": ((1, 14, 400), (28, 7, 3), {"padding": 1, "groups": 2}),
+    "bands": ((1, 80, 47, 61), (16, 40, 3, 3), {"padding": 1, "groups": 2}),
+    "bands of lines": ((1, 128, 101, 15), (16, 64, 3, 3), {"stride": (1, 2), "groups": 2}),
+    "volume": ((1, 26, 4, 5, 9), (16, 13, 2, 3, 3), {"padding": 1, "stride": (2, 1, 1), "groups": 2}),
+}
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def layer(request):
+    """Operands of small integers, keywords, and the exact result."""
+    input, weight, keywords = LAYERS[request.param]
+    x, w = data.integers(input, key="input"), data.integers(weight, key="weight")
+    return x, w, keywords, exact(x, w, **keywords)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_take_this_way(name, layout, monkeypatch):
+    """Else the tests below would test another one."""
+    input, weight, keywords = LAYERS[name]
+    x, w = LAYOUTS[layout](data.normal(input, "float32"), len(weight) - 2), data.normal(weight, "float32")
+    kernel, names = _cpu.kernel, []
+    monkeypatch.setattr(_cpu, "kernel", lambda name: names.append(name) or kernel(name))
+    plan_conv.cache_clear()
+    _door.cache_clear()
+    convolve(x, w, **keywords)
+    assert names == ["grouped"]
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_exact_and_nothing_beyond_is_read(layer, layout, threads, dtype, cpu_level):
+    x, w, keywords, expected = layer
+    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+    bias = data.integers(w.shape[:1], dtype)
+    out = np.full_like(x, np.nan, shape=expected.shape)
+    expected = expected + bias.reshape(-1, *(1,) * (w.ndim - 2))
+    with fastconv.num_threads(threads):
+        convolve(x, beside_nan(w.astype(dtype)), beside_nan(bias), **keywords, activation="relu6", out=out)
+    data.assert_identical(out, np.clip(expected, 0, 6).astype(dtype))
+
+
+@pytest.mark.parametrize("layout", DENSE)
+def test_without_bias(layer, layout, dtype, cpu_level):
+    x, w, keywords, expected = layer
+    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+    data.assert_identical(convolve(x, w.astype(dtype), **keywords), expected.astype(dtype))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+def test_reads_stay_inside(layer, dtype, cpu_level):
+    """Where there is no memory beyond the operands, a read there ends the process."""
+    x, w, keywords, expected = layer
+    for end in ("first", "last"):
+        w_alone, x_alone = (alone_in_memory(a.astype(dtype), end) for a in (w, x))
+        x_last = np.moveaxis(alone_in_memory(np.moveaxis(x.astype(dtype), 1, -1).copy(), end), -1, 1)
+        for operand in (x_alone, x_last):
+            data.assert_identical(convolve(operand, w_alone, **keywords), expected.astype(dtype))
+
+
+@pytest.mark.skipif(not features.OPENMP, reason="built without OpenMP: one thread")
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("name", ["tiles overlap", "strided lines", "bands", "bands of lines", "volume"])
+def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
+    """Of threads, of the batch, and with prepared weights."""
+    input, weight, keywords = LAYERS[name]
+    x = LAYOUTS[layout](data.normal((4, *input[1:]), dtype), len(weight) - 2)
+    w = data.normal(weight, dtype, "weight")
+    expected = convolve(x, w, **keywords)
+    prepared = fastconv.prepare(w, **keywords, method="direct")
+    for threads in (1, 2, 3, 5):
+        with fastconv.num_threads(threads):
+            data.assert_identical(convolve(x, w, **keywords), expected)
+            data.assert_identical(prepared(x), expected)
+            data.assert_identical(convolve(x[2:3], w, **keywords), expected[2:3])
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("channel", [0, 11, 12, -1])
+def test_non_finite_values_stay_where_they_touch(channel, value, layout, dtype, cpu_level):
+    x, w = data.integers((1, 24, 7, 9), dtype), data.integers((24, 12, 3, 3), dtype, "weight")
+    expected = exact(x, w, groups=2)
+    x[0, channel, 3, 4] = value
+    result = convolve(LAYOUTS[layout](x, 2), w, groups=2)
+    first = 0 if channel in (0, 11) else 12
+    touched = np.zeros(result.shape, bool)
+    touched[0, first : first + 12, 1:4, 2:5] = True
+    np.testing.assert_array_equal(result[~touched], expected[~touched])
+    assert not np.isfinite(result[touched]).any()
+
+
+@pytest.mark.parametrize("make", [data.normal, data.positive])
+@pytest.mark.parametrize("layout", DENSE)
+def test_within_the_bound(make, layout, dtype, cpu_level):
+    """Nothing cancels in sums of positive products, over chains of 48."""
+    x, w = make((1, 128, 5, 5), dtype), make((16, 64, 3, 3), dtype, "weight")
+    wide = np.longdouble if dtype == "float64" else np.float64
+    result = convolve(LAYOUTS[layout](x, 2), w, padding=1, groups=2)
+    padded = np.pad(x[0].astype(wide), ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2)).transpose(1, 2, 0, 3, 4)
+    windows = windows.reshape(25, 2, 576).transpose(1, 2, 0)
+    rows = w.reshape(2, 8, 576).astype(wide)
+    error = np.abs(result.reshape(2, 8, 25) - rows @ windows)
+    assert (error <= 6 * np.finfo(dtype).eps * (np.abs(rows) @ np.abs(windows))).all()
