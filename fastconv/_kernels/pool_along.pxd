@@ -45,19 +45,23 @@ cdef inline bint block_down(
 
 cdef inline void slot_row(number *to, const number *v, const PoolShape *s, const Work *w, Py_ssize_t n) noexcept nogil:
     """What n outputs see of every slot: pixels of one residue modulo sw, or those of a tap if that is fewer."""
-    cdef Py_ssize_t j, k
+    cdef Py_ssize_t pixel = w.pixel, step = s.sw * pixel, slots = min(s.kw, s.sw), slot = w.slot, j, k
+    cdef Py_ssize_t next = (s.dw if s.kw <= s.sw else 1) * pixel
     if s.kw > s.sw:
         n += (s.kw - 1) * s.dw // s.sw
-    for _ in range(min(s.kw, s.sw)):
-        if w.pixel == 1 and s.sw == 2:                     # which compilers make shuffles of
+    for _ in range(slots):
+        if pixel == 1 and step == 2:                       # which compilers make shuffles of
             for j in range(n):
                 to[j] = v[2 * j]
+        elif pixel == 1:
+            for j in range(n):
+                to[j] = v[j * step]
         else:
             for j in range(n):
-                for k in range(w.pixel):
-                    to[j * w.pixel + k] = v[j * s.sw * w.pixel + k]
-        to += w.slot
-        v += (s.dw if s.kw <= s.sw else 1) * w.pixel
+                for k in range(pixel):
+                    to[j * pixel + k] = v[j * step + k]
+        to += slot
+        v += next
 
 
 cdef inline void block_along(
