@@ -54,7 +54,12 @@ cdef inline void slot_row(number *to, const number *v, const PoolShape *s, const
             for j in range(n):
                 to[j] = v[2 * j]
         elif pixel == 1:
-            for j in range(n):
+            for j in range(0, n - 3, 4):                   # a loop of one takes twice as long at unlucky addresses
+                to[j] = v[j * step]
+                to[j + 1] = v[(j + 1) * step]
+                to[j + 2] = v[(j + 2) * step]
+                to[j + 3] = v[(j + 3) * step]
+            for j in range(n - n % 4, n):
                 to[j] = v[j * step]
         else:
             for j in range(n):
