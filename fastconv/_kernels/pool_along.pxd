@@ -1,8 +1,17 @@
 """Rows of outputs by a step along each of the rows that the rows of their windows come to: see `pool_rows.pxd`."""
 
 from fastconv._kernels.pool_work cimport ROWS, Work
-from fastconv._kernels.rows cimport Fold, FoldEnd, FoldRun, Steps, along, fold_end, fold_windows
+from fastconv._kernels.rows cimport VECTOR_BYTES, Fold, FoldEnd, FoldRun, Steps, along, fold_end, fold_windows
 from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, start_along
+
+
+cdef inline FoldEnd end_at(const PoolShape *s, const Work *w, Place at) noexcept nogil:
+    """What becomes of the sums of the windows at `at`."""
+    cdef double by = 1 if s.maximum else divisor_of(s, at)
+    cdef FoldEnd end = fold_end(by * w.count)
+    if w.count == 0:                                       # the other factor follows
+        end.by = by
+    return end
 
 
 cdef inline bint block_down(
@@ -17,7 +26,6 @@ cdef inline bint block_down(
     cdef FoldEnd over
     cdef Place at
     cdef Py_ssize_t r = 0, i
-    cdef double by
     cdef int many = 0
     while r < rows:
         at = place(s, z, o + r)
@@ -25,10 +33,7 @@ cdef inline bint block_down(
         run.next, run.end = s.sh * t.h, fold_end(1)
         if run.taps == s.kh:
             run.count = min((s.ih - 1 - (s.kh - 1) * s.dh + s.ph) // s.sh, o + rows - 1) - (o + r) + 1
-        by = 1 if s.maximum else divisor_of(s, at)
-        over = fold_end(by * w.count)
-        if w.count == 0:                                   # the other factor follows
-            over.by = by
+        over = end_at(s, w, at)
         for i in range(r, r + run.count):
             ends[i] = over
         runs[many] = run
@@ -69,14 +74,24 @@ cdef inline void slot_row(number *to, const number *v, const PoolShape *s, const
         v += next
 
 
-cdef inline void block_along(
-    const number *x, number *to, Py_ssize_t z, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t n,
-    const Strides *t, PoolShape *s, const Work *w, number *v, number blank, const number *counts,
+cdef inline Py_ssize_t in_place(
+    const Strides *t, const PoolShape *s, const Work *w, Py_ssize_t j, Py_ssize_t lanes,
 ) noexcept nogil:
-    """Outputs j to j + n of `rows` rows from o on, by a step along: each step for all rows, since no vector can be
-    loaded before those that it overlaps have left for the cache."""
-    cdef Steps steps = w.steps
-    cdef FoldEnd ends[ROWS]
+    """How many outputs from j on may be read where they lie: windows of one row, with no padding, and no vector that is
+    read for them ends behind the row."""
+    cdef Py_ssize_t start = start_along(s, j), n
+    cdef Py_ssize_t room = (s.iw - start - (s.kw - 1) * s.dw - 1) * w.pixel - w.beyond
+    if s.kd * s.kh > 1 or t.w != w.pixel or start < 0 or room < 0:
+        return 0
+    n = min(room // (s.sw * w.pixel) + 1, s.ow - j)
+    return n if n * w.pixel >= lanes else 0
+
+
+cdef inline bint fill_block(
+    number *v, const number *x, Py_ssize_t z, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t n,
+    const Strides *t, PoolShape *s, const Work *w, number blank, FoldEnd *ends,
+) noexcept nogil:
+    """What the rows of those windows come to, and the padding beside it. Says whether there may be NaN in it."""
     cdef Py_ssize_t u = start_along(s, j), last = u + (n - 1) * s.sw + (s.kw - 1) * s.dw + 1, r, i
     cdef Py_ssize_t start = max(u, <Py_ssize_t> 0), end = min(last, s.iw)
     cdef bint careful = block_down(v + (start - u) * w.pixel, x, z, o, rows, start, end, t, s, w, ends)
@@ -85,12 +100,36 @@ cdef inline void block_along(
             v[r * w.pitch + i] = blank
         for i in range((end - u) * w.pixel, (last - u) * w.pixel):
             v[r * w.pitch + i] = blank
-    for r in range(rows if w.slot else 0):
-        slot_row(v + r * w.pitch + w.width, <const number *> (v + r * w.pitch), s, w, n)
+    return careful
+
+
+cdef inline void block_along(
+    const number *x, number *to, Py_ssize_t z, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t n, bint placed,
+    const Strides *t, PoolShape *s, const Work *w, number *v, number blank, const number *counts,
+) noexcept nogil:
+    """Outputs j to j + n of `rows` rows from o on, by a step along: each step for all rows, since no vector can be
+    loaded before those that it overlaps have left for the cache. `placed` ones are read from the image."""
+    cdef Steps steps = w.steps
+    cdef FoldEnd ends[ROWS]
+    cdef Place at
+    cdef const number *row = v
+    cdef Py_ssize_t r
+    cdef bint careful = True
+    if placed:
+        at = place(s, z, o)
+        row, steps.ldv = x + at.z * t.d + at.y * t.h + start_along(s, j) * t.w, s.sh * t.h
+        for r in range(rows):
+            ends[r] = end_at(s, w, at)
+    else:
+        careful = fill_block(v, x, z, o, rows, j, n, t, s, w, blank, ends)
+    if w.slot:
+        for r in range(rows):
+            slot_row(v + r * w.pitch + w.width, row + r * steps.ldv, s, w, n)
+        row, steps.ldv = v + w.width, w.pitch
     steps.n, steps.ends = n * w.pixel, ends
     along(
-        to + j * w.pixel, <const number *> (v + w.width if w.slot else v), rows, &steps,
-        counts + j * w.pixel if not s.maximum and w.count == 0 else NULL, s.maximum, careful,
+        to + j * w.pixel, row, rows, &steps, counts + j * w.pixel if not s.maximum and w.count == 0 else NULL,
+        s.maximum, careful,
     )
 
 
@@ -99,13 +138,14 @@ cdef inline void rows_along(
     const Work *w, number *v, number blank, const number *counts,
 ) noexcept nogil:
     """Rows o0 to o1 of depth `z` of the outputs by steps along."""
-    cdef Py_ssize_t o = o0, j
+    cdef Py_ssize_t o = o0, j, n, placed
     while o < o1:
         j = 0
         while j < s.ow:
+            placed = in_place(t, s, w, j, VECTOR_BYTES // <Py_ssize_t> sizeof(number))
+            n = min(w.block, placed if placed else s.ow - j)
             block_along(
-                x, to + (o - o0) * w.steps.ldt, z, o, min(w.rows, o1 - o), j, min(w.block, s.ow - j), t, s, w, v, blank,
-                counts,
+                x, to + (o - o0) * w.steps.ldt, z, o, min(w.rows, o1 - o), j, n, placed > 0, t, s, w, v, blank, counts,
             )
-            j += w.block
+            j += n
         o += w.rows

@@ -12,6 +12,7 @@ cdef struct Work:
     Py_ssize_t block, rows             # a step along: outputs of a row and rows at a time; 0: pixels are folded
     Py_ssize_t width                   # v
     Py_ssize_t slot                    # every sw-th pixel of v; 0: they are read where they lie
+    Py_ssize_t beyond                  # what is read behind the last window, but for rows shorter than a vector
     Py_ssize_t pitch                   # v and its slots: the same of the next row
     Steps steps                        # of a step along
     Py_ssize_t spans                   # where the vectors of spans begin,
@@ -33,7 +34,7 @@ cdef inline Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size
     cdef bint dear
     w.where = NULL
     w.pixel, w.count = channels if last else 1, count_of_all(s)
-    w.block, w.rows, w.slot, w.lanes = 0, 1, 0, 0
+    w.block, w.rows, w.slot, w.lanes, w.beyond = 0, 1, 0, 0, 0
     # what is in the registers of one window costs half, except beside rows that stay in the first cache
     dear = s.sw > 1 or s.iw * w.pixel * size > ROW
     w.apart = not last or s.kd > 1 or not s.adaptive and (
@@ -43,8 +44,10 @@ cdef inline Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size
         w.block = min(s.ow, max(max(BLOCK // size // w.pixel, 2 * reach) // s.sw, <Py_ssize_t> 1))
         w.width = ((w.block - 1) * s.sw + reach + 1) * w.pixel + lanes
         if can_split(w.pixel * size, s.sw):                # up to a vector of pixels more is picked
-            w.width += (lanes // w.pixel + 2) * s.sw * w.pixel
+            w.beyond = (lanes // w.pixel + 2) * s.sw * w.pixel + lanes
+            w.width += w.beyond - lanes
         elif s.sw > 1:
+            w.beyond = s.sw * w.pixel
             w.slot = (w.block + (0 if s.kw <= s.sw else reach // s.sw)) * w.pixel + lanes
     w.pitch = w.width + min(s.kw, s.sw) * w.slot
     if w.block:
