@@ -201,3 +201,29 @@ def test_rows_shorter_than_a_vector(end, dtype, cpu_level):
             expected = getattr(reference, function)(x, (3, 2, 1), (1, 2, 1), (1, 0, 0))
             found = getattr(fastconv, f"{function}3d")(beside, (3, 2, 1), (1, 2, 1), (1, 0, 0))
             np.testing.assert_array_equal(found, expected.astype(dtype))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@over_windows
+@pytest.mark.parametrize("end", ["first", "last"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_windows_of_one_row_are_read_in_place(along, end, channels, dtype, cpu_level):
+    """Rows were copied first, which took as long as the step itself; what is read in place ends where the row does."""
+    kernel, stride, dilation = along
+    for width in (*WIDTHS, 600):
+        if width <= (kernel - 1) * dilation:
+            continue
+        x = data.integers((2, 5, width, channels), dtype)
+        x[1, 3, width // 2] = np.nan
+        beside = np.moveaxis(alone_in_memory(x, end), -1, 1)
+        x = np.moveaxis(x, -1, 1)
+        for padding in (0, kernel // 2):
+            if padding and dilation > 1:
+                continue
+            steps, beyond = (1, stride), (0, padding)
+            expected = windows(x, (1, kernel), steps, dilation, padding, -np.inf).max((-2, -1))
+            found = fastconv.max_pool2d(beside, (1, kernel), steps, beyond, dilation=(1, dilation))
+            data.assert_identical(found, expected)
+            sums = windows(x, (1, kernel), steps, 1, padding, 0).sum((-2, -1))
+            means = fastconv.avg_pool2d(beside, (1, kernel), steps, beyond)
+            np.testing.assert_array_equal(means, sums / x.dtype.type(kernel))

@@ -143,7 +143,9 @@ cdef inline void rows_along(
         j = 0
         while j < s.ow:
             placed = in_place(t, s, w, j, VECTOR_BYTES // <Py_ssize_t> sizeof(number))
-            n = min(w.block, placed if placed else s.ow - j)
+            n = placed if placed else s.ow - j
+            if w.slot or not placed:
+                n = min(n, w.block)
             block_along(
                 x, to + (o - o0) * w.steps.ldt, z, o, min(w.rows, o1 - o), j, n, placed > 0, t, s, w, v, blank, counts,
             )

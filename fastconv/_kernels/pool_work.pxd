@@ -41,7 +41,9 @@ cdef inline Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size
         w.pixel < lanes or (1 + dear) * (s.iw * (height + 1) + s.ow * s.kw) < s.ow * height * s.kw)
     w.width = s.iw * w.pixel if w.apart else 0
     if w.apart and not s.adaptive and (s.sw == 1 or w.pixel < lanes):
-        w.block = min(s.ow, max(max(BLOCK // size // w.pixel, 2 * reach) // s.sw, <Py_ssize_t> 1))
+        # windows of one row are read in place but for the ends of rows: blocks are of those, so that rows are many
+        w.block = (BLOCK // 8 if height == 1 and (s.sw == 1 or can_split(w.pixel * size, s.sw)) else BLOCK) // size
+        w.block = min(s.ow, max(max(w.block // w.pixel, 2 * reach) // s.sw, <Py_ssize_t> 1))
         w.width = ((w.block - 1) * s.sw + reach + 1) * w.pixel + lanes
         if can_split(w.pixel * size, s.sw):                # up to a vector of pixels more is picked
             w.beyond = (lanes // w.pixel + 2) * s.sw * w.pixel + lanes
