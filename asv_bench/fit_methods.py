@@ -150,7 +150,8 @@ def fit_winograd(measured):
     rows = [(geometry(one, d), spent) for one, d, spent in measured if "winograd" in spent]
     present = tuple(getattr(_winograd, name) for name in names)
     scores = {}
-    for values in (present, *product((12, 16, 20), (30, 40), (8, 12), (2, 3), (4, 6, 8), (1, 1.1, 1.15, 1.2, 1.3))):
+    splits = (6, 6, 14), (6, 6, 20)
+    for values in (present, *product((12, 16, 20), (30, 40), (8, 12), (1, 1.25, 2), splits, (1, 1.05, 1.1, 1.2))):
         for name, value in zip(names, values, strict=True):
             setattr(_winograd, name, value)
         taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]

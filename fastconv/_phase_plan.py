@@ -185,7 +185,8 @@ def phases_of(some):
 
 def method_of(c):
     """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
-    winograd = _winograd.rejects(c) is None and _winograd.declines(c, CORNER) is None
+    corner = CORNER + 4 * _winograd.CORNER_CALL / max(c.ic // c.groups * c.oc, 1)  # a call for each phase, mostly four
+    winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner) is None
     return choose(c, "winograd" if winograd else "auto")[0]
 
 

@@ -42,15 +42,19 @@ LEAST_PRODUCTS = 80, 128, 144
 # that see 3/8, and 5x3 at stride 2 8.5 eps at 2/5.
 LEAST_SHARE = 0.405
 # The same for fewer products than these, times the maps of a dilated one, each of which has four corners
-SHARE_OF_FEW, FEW_PRODUCTS = 0.65, 320
+SHARE_OF_FEW, FEW_PRODUCTS = 0.65, 577
 TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
 # What transforms take beside a product, asv_bench/fit_methods.py: of the input for each output channel, dearer where
 # the channels of a group fill no vectors and lanes are those of several parts, and of the output for each sum
 INPUT, PACKED_INPUT, OUTPUT = 16, 40, 8
-WEIGHT_TILES, SPLIT_WEIGHT_TILES = 3, 6  # of the weights, in tiles; of parts of the kernel
+# Of the weights, in tiles: of a kernel in one part, and of several by `tiled`. One is less than a call with few tiles
+# takes, but batches share it and prepared weights save it: with 3, maps of 4x4 lost 2.5 there and gained 1.4 here.
+WEIGHT_TILES, SPLIT_WEIGHT_TILES = 1.25, (6, 6, 20)
+MANY_TAPS = 49  # of a kernel from which Fourier transforms may save more
 CORNER = 90  # products in whose time a corner reads the weights once more
-LEAST_GAIN = 1.15  # in multiply-adds and what transforms take, to be worth it
+CORNER_CALL = 100_000  # multiply-adds in whose time it is called
+LEAST_GAIN = 1.05  # in multiply-adds and what transforms take, to be worth it
 VECTOR, PANEL = 16, 32  # channels that fill one
 
 
@@ -152,19 +156,15 @@ def declines(g, corner=None):
     channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
     packed = sums > channels and channels % VECTOR
     transforms = (PACKED_INPUT if packed else INPUT) / outputs + OUTPUT / sums
-    weights = (SPLIT_WEIGHT_TILES if sums > channels else WEIGHT_TILES) * ceil_div(outputs, PANEL) * PANEL / outputs
+    weights = SPLIT_WEIGHT_TILES[tiled(g)] if sums > channels else WEIGHT_TILES
+    weights *= ceil_div(outputs, PANEL) * PANEL / outputs
     count = points(g) * (tiles(g) * (1 + transforms) + weights)
     for c in corners(g):
-        count += CORNER + c.geometry.oh * c.geometry.ow * g.kh * g.kw if corner is None else corner
+        alone = CORNER + CORNER_CALL / (channels * g.oc) + c.geometry.oh * c.geometry.ow * g.kh * g.kw
+        count += alone if corner is None else corner
     gain = g.od * g.oh * g.ow * g.kh * g.kw / count
     if gain < LEAST_GAIN:
         return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x less work)"
-    if min(map(is_cut, g.axes[1:])) and _fft.declines(g) is None and _fft.cost(g) < g.macs / gain:
+    if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < g.macs / gain:
         return f"Fourier transforms save more of {g.kh}x{g.kw} products"
     return None
-
-
-def is_cut(axis):
-    """Whether an axis has too many taps for one run."""
-    of_axis = runs(axis)
-    return of_axis.longs + of_axis.shorts > min(axis[2], lcm(*axis[3:5]) // axis[4])

@@ -118,9 +118,9 @@ def test_non_finite_values_spread_over_their_tiles(value, dtype):
         ((1, 64, 40, 40), (8, 64, 33, 33), {}, "no transform"),
         ((1, 64, 14, 14), (8, 64, 3, 3), {"padding": 1, "stride": 3}, "share"),
         ((1, 64, 64, 64), (8, 64, 3, 3), {"dilation": 17}, "dilation"),
-        ((1, 64, 14, 14), (8, 64, 3, 3), {"padding": 10}, "padding leaves 0%"),
+        ((1, 128, 14, 14), (8, 128, 3, 3), {"padding": 10}, "padding leaves 0%"),
         ((1, 64, 14, 14), (64, 1, 3, 3), {"padding": 1, "groups": 64}, "channels"),
-        ((1, 64, 1, 14), (8, 64, 3, 3), {"padding": 1}, "padding"),
+        ((1, 128, 1, 14), (8, 128, 3, 3), {"padding": 1}, "padding"),
     ],
     ids=["kernel", "stride", "dilation", "padding", "channels", "one row"],
 )
@@ -259,7 +259,7 @@ def test_small_maps_are_left_to_others():
 @pytest.mark.parametrize("size", [(9, 14), (30, 45)])
 def test_stages_apart_give_the_whole(kernel, size, dtype, cpu_level):
     """What the benchmarks time stage by stage is what `conv2d` runs, to the last bit; no padding makes corners here."""
-    x, w, padding = operands(kernel, size, channels=(40, 70), dtype=dtype)
+    x, w, padding = operands(kernel, size, channels=(72, 70), dtype=dtype)
     padding = tuple(min(p, 1) for p in padding)
     stages = WinogradStages(x[:1], w, padding)
     stages.whole()

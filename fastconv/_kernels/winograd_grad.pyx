@@ -131,7 +131,7 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.oc_part = round_up(ceil_div(t.ocg, ceil_div(round_up(t.oc_parts * others, threads), others)), lanes_of(size))
     t.oc_parts = ceil_div(t.ocg, t.oc_part)
     if t.together > 1:
-        t.ic_part, t.oc_part = t.icg, t.ocg
+        t.ic_part, t.oc_part, t.ic_parts, t.oc_parts = t.icg, t.ocg, 1, 1
     plan_side(t, &t.x, False, size)
     plan_side(t, &t.g, True, size)
     t.m_row = round_up(t.ic_part, lanes_of(size))
