@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _cpu, _door
+from fastconv import _corners, _cpu, _door
 from fastconv._arrays import FIRST, compute_dtype, empty, five
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, choose, wants_channels_first
@@ -78,7 +78,7 @@ def plan_conv(
     kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
     batch = input_shape[: -rank - 1]
     return ConvPlan(
-        with_corners(kernel.conv[kind], taken.corners(geometry), kind),
+        with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind),
         tuple(geometry),
         dtype,
         geometry.last,

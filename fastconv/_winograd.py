@@ -159,7 +159,7 @@ def declines(g, corner=None):
     weights = SPLIT_WEIGHT_TILES[tiled(g)] if sums > channels else WEIGHT_TILES
     weights *= ceil_div(outputs, PANEL) * PANEL / outputs
     count = points(g) * (tiles(g) * (1 + transforms) + weights)
-    for c in corners(g):
+    for c in _corners.together(g, corners(g)) if corner is None else corners(g):
         alone = CORNER + CORNER_CALL / (channels * g.oc) + c.geometry.oh * c.geometry.ow * g.kh * g.kw
         count += alone if corner is None else corner
     gain = g.od * g.oh * g.ow * g.kh * g.kw / count

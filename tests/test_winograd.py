@@ -264,3 +264,12 @@ def test_stages_apart_give_the_whole(kernel, size, dtype, cpu_level):
     stages = WinogradStages(x[:1], w, padding)
     stages.whole()
     data.assert_identical(stages.out, fastconv.conv2d(x[:1], w, padding=padding, method="winograd"))
+
+
+@over_layouts
+def test_corners_are_summed_directly(layout, dtype, cpu_level):
+    """Of few channels, four in one convolution: on small integers exact, which the tiles' transforms are not."""
+    x, w, padding = operands((3, 3), (9, 12), make=data.integers, dtype=dtype)
+    result = fastconv.conv2d(LAYOUTS[layout](x, 1), w, padding=padding, method="winograd")
+    expected = fastconv.conv2d(x, w, padding=padding, method="direct")
+    data.assert_identical(result[..., ::8, ::11], expected[..., ::8, ::11])

@@ -105,7 +105,7 @@ cdef void stage_row(const Task *t, const real *x, Py_ssize_t channels, real *to)
 
 cdef void multiply_band(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t rows,
                         Py_ssize_t channels, Py_ssize_t ahead, real *out, real *turned) noexcept nogil:
-    """The same for a vector of channels or less, where w, bias and out start; each row fetches `ahead` weights."""
+    """Rows of output of a vector of channels or less, where w, bias and out start; each fetches `ahead` weights."""
     cdef Py_ssize_t lanes = group_lanes(sizeof(real)), y = 0, x, line
     cdef group_shape shape = t.shape
     cdef real[MOST_LANES] start
