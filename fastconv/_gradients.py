@@ -47,9 +47,6 @@ LEAST_TILES = 32
 # and rectified inputs reached 200 eps; taps that see nothing got other than zero.
 LEAST_SEEN = 0.4
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
-# The same for groups of few channels, whose products are a smaller share of the time: 8 to 8 channels by 1x7 on 8x8
-# took twice, 16 to 16 by 1x3 on 20x20 1.5, 8 to 8 by 9x9 on 10x10 1.4 times as long (2026-11-28).
-LEAST_GAIN_OF_GROUPS, FEW_OF_GROUP = 3, 32
 LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
 
@@ -131,8 +128,7 @@ def few_products(g, images):
         else:
             return False
     enough = min(g.oc, g.ic) >= max(LEAST_CHANNELS, least * g.groups)
-    few = g.groups > 1 and min(g.oc, g.ic) < FEW_OF_GROUP * g.groups
-    gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= (LEAST_GAIN_OF_GROUPS if few else LEAST_GAIN) * products
+    gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= LEAST_GAIN * products
     return gains and enough and tiles >= LEAST_TILES and prod(map(seen, g.axes)) >= LEAST_SEEN
 
 
