@@ -47,7 +47,7 @@ LAYERS = {
     "neighbouring pixels, less than a vector": ((1, 5, 30, 31), (37, 5, 1, 1), {}),
     "small map": ((2, 30, 9, 9), (64, 30, 3, 3), {"padding": 1, "stride": 2}),
     "small maps of depth": ((1, 21, 5, 4, 5), (35, 21, 3, 2, 3), {"padding": (1, 0, 1)}),
-    "small map in groups": ((2, 60, 7, 7), (96, 20, 3, 3), {"padding": 1, "groups": 3}),
+    "small map in groups": ((2, 60, 7, 7), (96, 20, 3, 5), {"padding": 1, "groups": 3}),
     **{f"kernel on {w} pixels": ((1, 33, 6, w), (9, 33, 3, 2), {"padding": (1, 0)}) for w in (4, 5, 7, 9)},
 }
 
