@@ -41,9 +41,9 @@ def least_share(axis):
     return min(share(axis, 0), share(axis, axis[1] - 1))
 
 
-def ends(axis, least, span=None):
+def ends(axis, least, span):
     """The parts of a span (first, end) of an axis: ([those at its ends whose share is below `least`], the rest)."""
-    first, end = span or (0, axis[1])
+    first, end = span
     before = next((i for i in range(first, end) if share(axis, i) >= least), end)
     after = next((i for i in range(end, before, -1) if share(axis, i - 1) >= least), before)
     return [pair for pair in ((first, before), (after, end)) if pair[0] < pair[1]], (before, after)
@@ -75,7 +75,7 @@ def corners(g, least, axes, edges=False):
         return ()
     boxes, left = [], {i: (0, g.axes[i][1]) for i in padded}
     for i in padded if edges else ():
-        outer, inner = ends(g.axes[i], least)
+        outer, inner = ends(g.axes[i], least, left[i])
         boxes += [left | {i: span} for span in outer if all(first < end for first, end in left.values())]
         left[i] = inner
     if len(padded) == 2 and all(first < end for first, end in left.values()):

@@ -159,9 +159,12 @@ def declines(g, corner=None):
     weights = SPLIT_WEIGHT_TILES[tiled(g)] if sums > channels else WEIGHT_TILES
     weights *= ceil_div(outputs, PANEL) * PANEL / outputs
     count = points(g) * (tiles(g) * (1 + transforms) + weights)
-    for c in _corners.together(g, corners(g)) if corner is None else corners(g):
-        alone = CORNER + CORNER_CALL / (channels * g.oc) + c.geometry.oh * c.geometry.ow * g.kh * g.kw
-        count += alone if corner is None else corner
+    found = corners(g)
+    if corner is None:
+        for c in _corners.together(g, found):
+            count += CORNER + CORNER_CALL / (channels * g.oc) + c.geometry.oh * c.geometry.ow * g.kh * g.kw
+    else:
+        count += corner * len(found)
     gain = g.od * g.oh * g.ow * g.kh * g.kw / count
     if gain < LEAST_GAIN:
         return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x less work)"

@@ -5,11 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-import fastconv
-from tests import data
+from tests import data, product_checks
 from tests.layouts import DENSE, LAYOUTS
-from tests.test_memory import alone_in_memory
-from tests.test_product import exact
+from tests.product_checks import convolve, exact, on_integers
 
 # name -> (input, weight, keywords): rests of vectors, blocks of the depth, rows and columns of tiles that are not full
 LAYERS = {
@@ -31,67 +29,29 @@ LAYERS = {
 
 @pytest.fixture(scope="module", params=LAYERS)
 def layer(request):
-    """Operands of small integers, keywords, and the exact result."""
-    input, weight, keywords = LAYERS[request.param]
-    x, w = data.integers(input, key="input"), data.integers(weight, key="weight")
-    return x, w, keywords, exact(x, w, **keywords)
-
-
-def convolve(x, w, bias=None, **keywords):
-    return getattr(fastconv, f"conv{w.ndim - 2}d")(x, w, bias, **keywords, method="direct")
-
-
-def beside_nan(array):
-    """A copy between NaN, which would show in every sum that touched one."""
-    memory = np.full(array.size + 128, np.nan, array.dtype)
-    memory[64:-64] = array.reshape(-1)
-    return memory[64:-64].reshape(array.shape)
+    return on_integers(*LAYERS[request.param])
 
 
 @pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_exact_and_nothing_beyond_is_read(layer, layout, threads, dtype, cpu_level):
-    x, w, keywords, expected = layer
-    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
-    bias = data.integers(w.shape[:1], dtype)
-    out = np.full_like(x, np.nan, shape=expected.shape)
-    expected = expected + bias.reshape(-1, *(1,) * (w.ndim - 2))
-    with fastconv.num_threads(threads):
-        convolve(x, beside_nan(w.astype(dtype)), bias, **keywords, activation="relu6", out=out)
-    data.assert_identical(out, np.clip(expected, 0, 6).astype(dtype))
+    product_checks.exact_beside_nan(layer, layout, threads, dtype)
 
 
 @pytest.mark.parametrize("layout", DENSE)
 def test_without_bias(layer, layout, dtype, cpu_level):
-    x, w, keywords, expected = layer
-    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
-    data.assert_identical(convolve(x, beside_nan(w.astype(dtype)), **keywords), expected.astype(dtype))
+    product_checks.exact_without_bias(layer, layout, dtype)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 def test_reads_stay_inside(layer, dtype, cpu_level):
-    """Where there is no memory beyond the operands, a read there ends the process."""
-    x, w, keywords, expected = layer
-    for end in ("first", "last"):
-        w_alone, x_alone = (alone_in_memory(a.astype(dtype), end) for a in (w, x))
-        x_last = np.moveaxis(alone_in_memory(np.moveaxis(x.astype(dtype), 1, -1).copy(), end), -1, 1)
-        for operand in (x_alone, x_last):
-            data.assert_identical(convolve(operand, w_alone, **keywords), expected.astype(dtype))
+    product_checks.reads_stay_inside(layer, dtype)
 
 
 @pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels"])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
-    """Of threads, of the batch, and with prepared weights."""
-    input, weight, keywords = LAYERS[name]
-    x, w = LAYOUTS[layout](data.normal((5, *input[1:]), dtype), 1), data.normal(weight, dtype, "weight")
-    expected = convolve(x, w, **keywords)
-    prepared = fastconv.prepare(w, **keywords, method="direct")
-    for threads in (1, 2, 3):
-        with fastconv.num_threads(threads):
-            data.assert_identical(convolve(x, w, **keywords), expected)
-            data.assert_identical(prepared(x), expected)
-            data.assert_identical(convolve(x[2:3], w, **keywords), expected[2:3])
+    product_checks.same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 
 
 @pytest.mark.parametrize("layout", DENSE)

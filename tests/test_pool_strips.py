@@ -1,7 +1,5 @@
 """The windows that have a way of their own, 3 x 3 and 2 x 2, on maps around the widths of vectors and their halves."""
 
-import ctypes
-import mmap
 import sys
 
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 import fastconv
 from tests import data
+from tests.test_memory import alone_in_memory
 
 WINDOWS = ((3, 1, 1), (3, 1, 0), (3, 2, 1), (3, 2, 0), (2, 2, 0))  # kernel, stride, padding
 over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS)
@@ -72,19 +71,9 @@ def test_the_careful_pass_picks_the_same_zero(kernel, stride, padding, dtype, cp
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_nothing_beside_the_array_is_read(kernel, stride, padding, end, dtype, cpu_level):
     """The array ends where memory ends: an access beyond it would end the process."""
-    page = mmap.PAGESIZE
-    memory = mmap.mmap(-1, 3 * page)
-    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    protect = ctypes.CDLL(None).mprotect
-    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for guard in (0, 2 * page):
-        assert protect(base + guard, page, 0) == 0
     for width in (6, 8, 16, 17, 33, 35):
-        size = 5 * width * np.dtype(dtype).itemsize
-        x = np.frombuffer(memory, dtype, 5 * width, page if end == "first" else 2 * page - size).reshape(1, 5, width)
-        x[:] = data.normal(x.shape, dtype)
+        x = alone_in_memory(data.normal((1, 5, width), dtype), end)
         expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
         np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)
         values, _ = fastconv.max_pool2d(x, kernel, stride, padding, return_indices=True)
         np.testing.assert_array_equal(values, expected)
-    assert protect(base, 3 * page, mmap.PROT_READ | mmap.PROT_WRITE) == 0

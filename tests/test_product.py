@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numpy.lib.stride_tricks import sliding_window_view
 
 import fastconv
 from fastconv._methods import METHODS, choose
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
+from tests.product_checks import exact, on_integers
 
 # name -> (input, weight, keywords); enough output channels that they are products and not filters
 LAYERS = {
@@ -52,27 +52,9 @@ LAYERS = {
 }
 
 
-def exact(x, w, stride=1, padding=0, dilation=1, groups=1):
-    """The convolution by NumPy in float64, from all windows."""
-    if groups > 1:
-        parts = zip(np.split(x, groups, 1), np.split(w, groups), strict=True)
-        return np.concatenate([exact(*part, stride, padding, dilation) for part in parts], 1)
-    rank = w.ndim - 2
-    stride, padding, dilation = (v if isinstance(v, tuple) else (v,) * rank for v in (stride, padding, dilation))
-    axes = tuple(range(2, 2 + rank))
-    padded = np.pad(x.astype(float), ((0, 0), (0, 0), *((p, p) for p in padding)))
-    spans = [d * (k - 1) + 1 for d, k in zip(dilation, w.shape[2:], strict=True)]
-    windows = sliding_window_view(padded, spans, axes)
-    every = (..., *(slice(None, None, step) for step in (*stride, *dilation)))
-    return np.moveaxis(np.tensordot(windows[every], w.astype(float), ([1, *range(-rank, 0)], [1, *axes])), -1, 1)
-
-
 @pytest.fixture(scope="module", params=LAYERS)
 def layer(request):
-    """Operands of small integers, keywords, and the exact result."""
-    input, weight, keywords = LAYERS[request.param]
-    x, w = data.integers(input, key="input"), data.integers(weight, key="weight")
-    return x, w, keywords, exact(x, w, **keywords)
+    return on_integers(*LAYERS[request.param])
 
 
 @pytest.mark.parametrize("layout", DENSE)
