@@ -18,8 +18,8 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("fastconv/_kernels")
 DEBUG = os.environ.get("FASTCONV_DEBUG", "0") not in ("", "0")
-ONCE = ("features",)  # asks what the CPU can do, so it must run on every CPU
-DOOR = "fastconv._door"  # the one module that sees NumPy's C interface; as light at any level
+ONCE = ("features", "heap")  # of no level: one asks what the CPU can do, of the other there must be only one
+NUMPY = ("fastconv._door", "fastconv._memory")  # the modules that see NumPy's C interface; as light at any level
 SHARED = "fastconv._kernels._cyutility"  # Cython's own memoryview code, once for all kernels: half the time to compile
 
 X86_LEVELS = {
@@ -67,7 +67,7 @@ def kernels():
             copy.unlink()  # Cython copies the headers it knows of, and includes of those find older copies beside them
         if level == "baseline":
             modules.append(Extension(SHARED, [f"{SHARED.replace('.', '/')}.c"]))
-            modules.append(Extension(DOOR, [f"{DOOR.replace('.', '/')}.pyx"]))
+            modules += [Extension(name, [f"{name.replace('.', '/')}.pyx"]) for name in NUMPY]
         translated = cythonize(
             modules,
             build_dir=str(folder),
@@ -78,7 +78,9 @@ def kernels():
         )
         for extension in translated:
             extension.extra_compile_args = [*flags]
-            extension.include_dirs = [numpy.get_include() if extension.name == DOOR else str(KERNELS)]
+            extension.include_dirs = [numpy.get_include() if extension.name in NUMPY else str(KERNELS)]
+            if extension.name in NUMPY:
+                extension.define_macros = [("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
             extension.depends += [str(header) for header in KERNELS.glob("*.h")]
         extensions += translated
     return extensions

@@ -8,7 +8,7 @@ from functools import wraps
 
 import numpy as np
 
-from fastconv import _cpu
+from fastconv import _cpu, _memory
 from fastconv._threads import get_num_threads
 
 FIRST, LAST = 0, 1
@@ -126,9 +126,9 @@ def channels_first(x, rank):
 def empty(shape, rank, dtype, order):
     """A new array of this logical shape whose memory has channels last or first."""
     if order == FIRST:
-        return np.empty(shape, dtype)
+        return _memory.empty(shape, dtype)
     split = len(shape) - rank - 1
-    return channels_first(np.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), rank)
+    return channels_first(_memory.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), rank)
 
 
 def turned(x, out):
@@ -194,7 +194,7 @@ def finish(result, out, dtype):
     if out is None:
         if result.dtype == dtype:
             return result
-        out = np.empty_like(result, dtype=dtype)  # order "K" keeps channels-last memory
+        out = _memory.made_by(np.empty_like, result, dtype)  # order "K" keeps channels-last memory
     if out is not result:
         copy(result, out)
     return out
@@ -204,5 +204,6 @@ def pad(x, rank, widths, mode, order):
     """`x` padded along its spatial axes by (before, after) pairs, in the memory order of `order`."""
     others = ((0, 0),) * (x.ndim - rank)
     if order == FIRST:
-        return np.pad(x, others + tuple(widths), mode)
-    return channels_first(np.pad(channels_last(x, rank), (*others[1:], *widths, (0, 0)), mode), rank)
+        return _memory.made_by(np.pad, x, others + tuple(widths), mode)
+    last = _memory.made_by(np.pad, channels_last(x, rank), (*others[1:], *widths, (0, 0)), mode)
+    return channels_first(last, rank)

@@ -16,6 +16,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.string cimport memcmp
 
+from fastconv._memory cimport end, is_large, lend
 from fastconv._threads import get_num_threads
 
 cdef extern from "numpy/arrayobject.h":
@@ -39,6 +40,7 @@ cdef class Result:
     """An array to be made."""
     cdef np.dtype dtype
     cdef np.npy_intp strides[AXES]
+    cdef bint is_large
 
 
 cdef class Call:
@@ -152,6 +154,16 @@ def again(pack, x, w, b, tuple settings):
 
 
 cdef np.ndarray make(Call call, Result like):
+    if not like.is_large:
+        return new(call, like)
+    lent = lend()
+    try:
+        return new(call, like)
+    finally:
+        end(lent)
+
+
+cdef np.ndarray new(Call call, Result like):
     Py_INCREF(like.dtype)
     return PyArray_NewFromDescr(<PyTypeObject *> np.ndarray, like.dtype, call.ndim, call.shape, like.strides, NULL, 0,
                                 NULL)
@@ -180,6 +192,7 @@ cdef Result kind_of(np.ndarray array):
     kind.dtype = array.dtype
     for axis in range(np.PyArray_NDIM(array)):
         kind.strides[axis] = np.PyArray_STRIDE(array, axis)
+    kind.is_large = is_large(np.PyArray_NBYTES(array))
     return kind
 
 

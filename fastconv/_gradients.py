@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _cpu
+from fastconv import _cpu, _memory
 from fastconv._arrays import (
     FIRST,
     array,
@@ -176,7 +176,7 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     order = layout(x, rank)
     sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     plan = plan_weight(function, rank, x.shape, shape, g.shape, sizes, dtype, order)
-    result = np.empty(shape, plan.dtype)
+    result = _memory.empty(shape, plan.dtype)
     if not x.size or not g.size:
         result[...] = 0
     elif result.size:

@@ -4,9 +4,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-import numpy as np
-
-from fastconv import _cpu
+from fastconv import _cpu, _memory
 from fastconv._arrays import (
     FIRST,
     array,
@@ -166,7 +164,7 @@ def columns_of(function, settings, input):
     sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
     plan = plan_patches(function, x.shape, *sizes, dtype)
     g = plan.sizes
-    columns = np.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
+    columns = _memory.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
     if x.size:
         run(plan, settings, input, readable(x, 2, columns.dtype, FIRST), columns, columns, dtype)
     else:
@@ -195,7 +193,7 @@ def images_of(function, settings, input):
             f"{function}: input of shape {x.shape} needs {g.oh} x {g.ow} = {g.oh * g.ow} columns for output_size "
             f"{size}, got {length}"
         )
-    result = np.empty(shape, compute_dtype(dtype))
+    result = _memory.empty(shape, compute_dtype(dtype))
     if result.size:
         x = dense(x, result.dtype)
         run(plan, settings, input, x, result, x, dtype)

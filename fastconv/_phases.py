@@ -11,6 +11,7 @@ from math import prod
 
 import numpy as np
 
+from fastconv import _memory
 from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, readable, target
 from fastconv._geometry import INF, ConvGeometry
 from fastconv._phase_plan import Gather, plan_phases
@@ -52,16 +53,12 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
 
 
 class Scratch:
-    """The memory of a call, in one piece.
-
-    malloc returns what is free at the end of its memory to the system once that exceeds twice the largest piece.
-    Several pieces did in each call, so that pages were new again in the next.
-    """
+    """The memory of a call, in one piece."""
 
     def __init__(self, plan, n):
         self.results = min(n, plan.images) * plan.largest
         weights = sum(map(prod, plan.weights)) + sum(size for _, size in plan.packed.values())
-        self.left = np.empty(weights + self.results, plan.dtype)
+        self.left = _memory.empty((weights + self.results,), plan.dtype)
 
     def take(self, size):
         taken, self.left = self.left[:size], self.left[size:]

@@ -23,14 +23,14 @@ any number of threads.
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, plan_row, strip, strip_pixels
 from fastconv._kernels.dilated cimport in_phase, phases_of
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
@@ -197,7 +197,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *xs = <const real *> x.data
     cdef const real *ws = <const real *> w.data
     cdef const real *bs = <const real *> first_of(bias)
-    cdef char *scratch
     cdef char *packed
     cdef char *own
     read_shape(&t.s, geometry)
@@ -216,8 +215,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     table_bytes = round_up(entries * sizeof(void *), LINE)
     if t.merge:
         copies_bytes = round_up((entries * t.s.ic + lanes) * size, LINE)   # the last pixel is read by whole vectors
-    scratch = allocate("depthwise_last", packed_bytes + blank_bytes + (table_bytes + copies_bytes) * threads)
-    packed = aligned(scratch)
+    packed = borrow("depthwise_last", packed_bytes + blank_bytes + (table_bytes + copies_bytes) * threads)
     own = packed + packed_bytes + blank_bytes
     with nogil:
         zeros(<real *> (packed + packed_bytes), (blank_bytes + (table_bytes + copies_bytes) * threads) // size)
@@ -227,4 +225,4 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), <real *> out.data,
                     <const real **> (own + threadid() * (table_bytes + copies_bytes)),
                     <real *> (own + threadid() * (table_bytes + copies_bytes) + table_bytes), item)
-    free(scratch)
+    give_back(packed)

@@ -8,13 +8,13 @@ products a sum have lanes along the depth (`deep.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.across cimport (
     across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
 from fastconv._kernels.columns cimport fill_panel, plan_columns, read_in_place
 from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
@@ -184,8 +184,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef char *memory
-    cdef char *scratch
-    cdef real *first
+    cdef real *scratch
     begin(&t, geometry, &x, lo, hi, False)
     lanes = lanes_for(&t.s, size)
     t.deep, t.across, t.patches = lanes.deep, lanes.across, 0
@@ -201,7 +200,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
         table = stage_table(&t.s) + t.depth
     table = round_up(table * sizeof(Py_ssize_t), LINE)
-    memory = <char *> malloc(table + LINE)
+    memory = <char *> take(table)
     if memory == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
     t.turned = 0
@@ -214,15 +213,15 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
     each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches
-    scratch = <char *> malloc((shared + each * threads) * size + LINE)
+    scratch = <real *> take((shared + each * threads) * size)
     if scratch == NULL:
-        free(memory)
+        give_back(memory)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
     with nogil:
-        first = <real *> round_up(<Py_ssize_t> scratch, LINE)
         if shared:
-            turn_weights(&t.s, <const real *> w.data, first, threads)
-            us = first
-        run(&t, <const real *> x.data, <const real *> w.data, us, bs, <real *> out.data, first + shared, each, threads)
-    free(scratch)
-    free(memory)
+            turn_weights(&t.s, <const real *> w.data, scratch, threads)
+            us = scratch
+        run(&t, <const real *> x.data, <const real *> w.data, us, bs, <real *> out.data, scratch + shared, each,
+            threads)
+    give_back(scratch)
+    give_back(memory)

@@ -8,9 +8,9 @@ the depth instead, and weights as they are (`deep.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
@@ -232,7 +232,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
     cdef char *taps
-    cdef char *memory
     begin(&t, geometry, &x, lo, hi, True)
     t.deep, t.panel = deep_for(&t.s, size), 0
     if t.deep:
@@ -241,7 +240,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     else:
         plan(&t, &stage, size, threads)
     table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
-    taps = <char *> malloc(table + 1)
+    taps = <char *> take(table)
     if taps == NULL:
         raise MemoryError(f"direct: no memory for {table} bytes of scratch")
     fill_taps(&stage, &t.s, <Py_ssize_t *> taps)
@@ -255,11 +254,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
-    memory = <char *> malloc((shared + each * threads) * size + LINE)
-    if memory == NULL:
-        free(taps)
+    scratch = <real *> take((shared + each * threads) * size)
+    if scratch == NULL:
+        give_back(taps)
         raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
-    scratch = <real *> round_up(<Py_ssize_t> memory, LINE)
     with nogil:
         if t.deep or t.turned:
             us = <const real *> w.data
@@ -267,5 +265,5 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             turn_weights(&t.s, <const real *> w.data, scratch, threads)
             us = scratch
         run(&t, &stage, <const real *> x.data, us, bs, <real *> out.data, scratch + shared, each, threads)
-    free(memory)
-    free(taps)
+    give_back(scratch)
+    give_back(taps)

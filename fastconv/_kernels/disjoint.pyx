@@ -12,14 +12,14 @@ Channels-first memory. Work is split over images, groups, blocks of pixels and l
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free
 
 from fastconv._kernels.disjoint cimport (
     TURNED, WIDEST, Piece, Task, copy_lines, cut, place, place_lines, plan, tile_lines
 )
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
@@ -192,7 +192,6 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), item, each, shared, biases, table
     cdef const real *bs = <const real *> first_of(bias)
-    cdef char *memory
     cdef char *own
     cdef real *turned
     read_shape(&t.s, geometry)
@@ -208,8 +207,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     shared = 0 if t.turned else t.s.groups * t.rows * t.leading * size
     biases = round_up(t.s.groups * t.rows * size, LINE) if bs != NULL else 0
     table = round_up(t.lines * sizeof(Py_ssize_t), LINE)
-    memory = allocate("disjoint", shared + biases + table + each * threads)
-    turned = <real *> aligned(memory)
+    turned = <real *> borrow("disjoint", shared + biases + table + each * threads)
     t.line = <Py_ssize_t *> (<char *> turned + shared + biases)
     own = <char *> t.line + table
     with nogil:
@@ -220,4 +218,4 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         for item in prange(t.n * t.s.groups * t.parts * t.blocks, num_threads=threads, schedule="dynamic"):
             one(&t, <const real *> x.data, <const real *> w.data, <const real *> turned, bs, <real *> out.data, item,
                 <real *> (own + threadid() * each))
-    free(memory)
+    give_back(turned)

@@ -14,13 +14,13 @@ Channels-first memory. Work is split over images, groups and blocks of output.
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.dilated cimport LEAST_SHARED, in_phase, phases_of
 from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, round_up
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
@@ -110,7 +110,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *xs = <const real *> x.data
     cdef const real *ws = <const real *> w.data
     cdef const real *bs = <const real *> first_of(bias)
-    cdef char *scratch
     cdef char *stage
     cdef Py_ssize_t *table
     read_shape(&t.s, geometry)
@@ -131,7 +130,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.out_pitch = t.phases * t.s.ow
     t.wide = ceil_div(t.s.ow, WIDEST)
     t.stage.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
-    table = <Py_ssize_t *> malloc(3 * t.s.kw * sizeof(Py_ssize_t))
+    table = <Py_ssize_t *> take(3 * t.s.kw * sizeof(Py_ssize_t))
     if table == NULL:
         raise MemoryError("filter: no memory for the table of taps")
     t.stage.phase = table
@@ -150,13 +149,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         t.shape.reach = t.s.dw
     stage_bytes = round_up((t.shape.planes * t.stage.staged + FILTER_ROWS * t.phases * t.s.sh) * t.stage.pitch * size,
                            LINE)
-    scratch = <char *> malloc(stage_bytes * threads + LINE)
-    if scratch == NULL:
-        free(table)
+    stage = <char *> take(stage_bytes * threads)
+    if stage == NULL:
+        give_back(table)
         raise MemoryError(f"filter: no memory for {stage_bytes * threads} bytes of staged rows")
-    stage = aligned(scratch)
     with nogil:
         zeros(<real *> stage, stage_bytes // size * threads)
         run(&t, xs, ws, bs, <real *> out.data, stage, stage_bytes, threads)
-    free(scratch)
-    free(table)
+    give_back(stage)
+    give_back(table)

@@ -24,13 +24,13 @@ Processing, 8.7.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free
 
 from fastconv._kernels.blocks cimport Task
 from fastconv._kernels.fourier_plan cimport RESIDENT_BYTES, Sizes, whole_lines, read_arrays, read_sizes, read_task
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport aligned, allocate
+from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spectra cimport (
@@ -156,10 +156,10 @@ def transform(tuple plan, weight, real[:] spectra, int threads):
     read_task(&t, plan, sizeof(real))
     t.n = 0     # no units, so that a run is one
     read_sizes(&t, sizeof(real), False, threads, &s)
-    memory = allocate("fft", s.each * threads * sizeof(real))
+    memory = borrow("fft", s.each * threads * sizeof(real))
     with nogil:
-        transform_kernels(&t, &s, ws, &spectra[0], <real *> aligned(memory), threads)
-    free(memory)
+        transform_kernels(&t, &s, ws, &spectra[0], <real *> memory, threads)
+    give_back(memory)
 
 
 def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi, int threads):
@@ -177,7 +177,6 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     cdef const real *bs = <const real *> first_of(bias)
     cdef real *os = <real *> out.data
     cdef bint by_kernels
-    cdef char *memory
     cdef real *shared
     cdef real *scratch
     read_task(&t, plan, size)
@@ -188,8 +187,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     read_sizes(&t, size, by_kernels, threads, &s)
     levels = whole_lines(units * 2 * t.channels, size) if by_kernels else 0
     held = units * s.unit if by_kernels else (kernels * s.kernel if us == NULL else 0)      # elements of spectra
-    memory = allocate("fft", (levels + held + s.each * threads) * size)
-    shared = <real *> aligned(memory)
+    shared = <real *> borrow("fft", (levels + held + s.each * threads) * size)
     scratch = shared + levels + held
     with nogil:
         if by_kernels:
@@ -204,4 +202,4 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
                 us = shared
             for item in prange(t.n * t.groups * s.runs, num_threads=threads, schedule="dynamic"):
                 one_run(&t, &s, xs, us, bs, os, item, scratch + threadid() * s.each)
-    free(memory)
+    give_back(shared)

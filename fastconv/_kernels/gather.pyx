@@ -11,11 +11,11 @@ Channels-first memory. Work is split over images, groups, depths and bands of ou
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, round_up
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 
 cdef extern from "gather.h" nogil:
@@ -177,7 +177,6 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), item, each, table
     cdef const real *bs = <const real *> first_of(bias)
-    cdef char *scratch
     cdef char *own
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -185,7 +184,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.xn, t.xc, t.xd, t.xh = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size, x.strides[3] // size
     table = t.s.id * (t.s.kd * sizeof(Meeting) + sizeof(Py_ssize_t)) + t.s.ih * (
         t.s.kh * sizeof(Meeting) + sizeof(Py_ssize_t))
-    t.depth = <Meeting *> malloc(table)
+    t.depth = <Meeting *> take(table)
     if t.depth == NULL:
         raise MemoryError(f"gather: no memory for {table} bytes of tables")
     t.height = t.depth + t.s.id * t.s.kd
@@ -196,14 +195,13 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     plan(&t, size, threads)
     table = round_up(2 * t.icg * t.deep * t.s.kh * sizeof(void *), LINE)
     each = table + round_up((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE)
-    scratch = <char *> malloc(each * threads + LINE)
-    if scratch == NULL:
-        free(t.depth)
+    own = <char *> take(each * threads)
+    if own == NULL:
+        give_back(t.depth)
         raise MemoryError(f"gather: no memory for {each * threads} bytes of staged rows")
-    own = aligned(scratch)
     zeros(<real *> own, each * threads // size)
     for item in prange(t.n * t.s.groups * t.s.id * t.high * t.wide, num_threads=threads, nogil=True, schedule="static"):
         one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
             <real *> (own + threadid() * each + table), <const void **> (own + threadid() * each))
-    free(scratch)
-    free(t.depth)
+    give_back(own)
+    give_back(t.depth)

@@ -16,12 +16,12 @@ Work is split over rows of outputs and parts of them.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, round_up
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
@@ -174,13 +174,12 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), item, bytes, blank_bytes, table_bytes
     cdef const real *bs = <const real *> first_of(bias)
     cdef Py_ssize_t *classes
-    cdef char *scratch
     cdef char *blank
     read_shape(&t.s, geometry)
     t.n, t.m, t.vectors = x.shape[0], t.s.ic // t.s.oc, ceil_div(t.s.oc, lanes)
     t.xn, t.xd, t.xh, t.xw = x.strides[0] // size, x.strides[2] // size, x.strides[3] // size, x.strides[4] // size
     bytes = ((t.s.kd + 2) * t.s.sd + (t.s.kh + 2) * t.s.sh + (t.s.kw + 2) * t.s.sw) * sizeof(Py_ssize_t)
-    classes = <Py_ssize_t *> malloc(bytes)
+    classes = <Py_ssize_t *> take(bytes)
     if classes == NULL:
         raise MemoryError(f"gather_last: no memory for {bytes} bytes of tables")
     classify(&t.z, classes, t.s.sd, t.s.kd, t.s.dd, t.s.pd)
@@ -191,11 +190,10 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     blank_bytes = round_up(t.s.oc * size, LINE)
     table_bytes = round_up(t.s.kd * t.s.kh * t.length * sizeof(void *), LINE)
     bytes = t.s.sd * t.s.sh * t.s.sw * t.each * size
-    scratch = <char *> malloc(LINE + blank_bytes + table_bytes * threads + bytes)
-    if scratch == NULL:
-        free(classes)
+    blank = <char *> take(blank_bytes + table_bytes * threads + bytes)
+    if blank == NULL:
+        give_back(classes)
         raise MemoryError(f"gather_last: no memory for {bytes + table_bytes * threads} bytes")
-    blank = aligned(scratch)
     with nogil:
         zeros(<real *> blank, t.s.oc)
         for item in range(t.s.sd * t.s.sh * t.s.sw):
@@ -204,5 +202,5 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
             segment(&t, <const real *> x.data, <real *> (blank + blank_bytes + table_bytes * threads),
                     <const real *> blank, <real *> out.data,
                     <const real **> (blank + blank_bytes + threadid() * table_bytes), item)
-    free(scratch)
-    free(classes)
+    give_back(blank)
+    give_back(classes)

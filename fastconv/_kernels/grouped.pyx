@@ -11,14 +11,14 @@ Work is split over images, groups and bands; tiles at the end of a row or a band
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free
 
 from fastconv._kernels.group_rows cimport (
     GROUP_LINES, GROUP_PIXEL, GROUP_SUMS, GROUP_TAPS, group_copy, group_lanes, group_shape, group_tile
 )
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.tile cimport fetch_to_l2
 from fastconv._kernels.turn cimport turn_block
@@ -200,7 +200,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.clamp = lo > -INFINITY or hi < INFINITY
     t.shape.lo, t.shape.hi = lo, hi
     plan(&t, size, threads)
-    memory = allocate("grouped", (t.staged + t.turned + t.sums) * size * threads)
+    memory = borrow("grouped", (t.staged + t.turned + t.sums) * size * threads)
     with nogil:
-        run(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, <real *> aligned(memory), threads)
-    free(memory)
+        run(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, <real *> memory, threads)
+    give_back(memory)

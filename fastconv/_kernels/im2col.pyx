@@ -8,9 +8,9 @@ Chellapilla, Puri & Simard 2006, hal-00112631.
 """
 
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 
 from fastconv._kernels.blas cimport gemm
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real
@@ -75,7 +75,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef real *os = <real *> out.data
     cdef real *panel
     cdef Epilogue finish = Epilogue(lo > -INFINITY or hi < INFINITY, lo, hi)
-    cdef real *scratch = <real *> malloc((turned + max(depth, 1) * block) * size)
+    cdef real *scratch = <real *> take((turned + max(depth, 1) * block) * size)
     if scratch == NULL:
         raise MemoryError(f"im2col: no memory for {(turned + depth * block) * size} bytes of columns")
     panel = scratch + turned
@@ -94,7 +94,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
                     else:
                         block_first(&s, &finish, xs + image * xn + g * icg * xc, xc, xd, xh, ws + g * ocg * depth,
                                     at(bs, g * ocg), os + (image * s.oc + g * ocg) * pixels, panel, depth, p0, p1)
-    free(scratch)
+    give_back(scratch)
 
 
 cdef void block_first(

@@ -16,9 +16,9 @@ which is read and masked; rows above and below the image are pointers to zeros:
 
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
-from libc.stdlib cimport free
 
 from fastconv._kernels.dilated cimport in_phase
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -152,4 +152,4 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         raise MemoryError(f"near_rows: no memory for three rows of {t.x.line * size} bytes")
     with nogil:
         run(&t, xs, ws, bs, to, threads)
-    free(t.x.memory)
+    give_back(t.x.memory)

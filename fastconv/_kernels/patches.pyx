@@ -8,9 +8,9 @@ Work is split over channels, so no two threads write the same element.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
@@ -119,7 +119,7 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
         size = shape.groups * shape.taps * shape.size
         if fold and size * DEAR > across * down * planes:  # few windows leave most of it empty
             continue
-        at = <Py_ssize_t *> malloc(size * sizeof(Py_ssize_t))
+        at = <Py_ssize_t *> take(size * sizeof(Py_ssize_t))
         if at == NULL:
             raise MemoryError(f"{size * sizeof(Py_ssize_t)} bytes for a table")
         if fold:
@@ -128,7 +128,7 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
             unfolded(at, s, whole)
         if pick_table(p, &shape, at, like):
             way = WHOLE if whole else BY_ROWS
-        free(at)
+        give_back(at)
     return way
 
 
@@ -239,7 +239,7 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
     many = s.kh * s.kw * s.oh * s.ow
     way = table(&p, &s, source, planes, True, False)
     if way == BY_ROWS:
-        rows = <const real **> malloc(s.kh * threads * sizeof(real *))
+        rows = <const real **> take(s.kh * threads * sizeof(real *))
         if rows == NULL:
             raise MemoryError(f"{s.kh * threads * sizeof(real *)} bytes for rows")
     for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
@@ -249,4 +249,4 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
             fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p, rows + threadid() * s.kh)
         else:
             fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
-    free(rows)
+    give_back(rows)

@@ -17,13 +17,13 @@ Work is split over images and blocks of channels; each output is one sum in the 
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free
 
 from fastconv._kernels.depthwise_last cimport depthwise_strip, plan_row, strip, strip_pixels
 from fastconv._kernels.dilated cimport in_phase, phases_of
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.turn cimport turn_block
@@ -146,7 +146,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *ws = <const real *> w.data
     cdef const real *bs = <const real *> first_of(bias)
     cdef real *to = <real *> out.data
-    cdef char *scratch
     cdef char *first
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -159,8 +158,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     entries = ((t.s.oh - 1) * t.s.sh + (t.s.kh - 1) * t.s.dh + 1) * t.width
     t.own = t.weights + t.source + t.lanes + t.result
     own = round_up(t.own * size + entries * <Py_ssize_t> sizeof(void *), LINE)
-    scratch = allocate("planes", own * threads)
-    first = aligned(scratch)
+    first = borrow("planes", own * threads)
     with nogil:
         zeros(<real *> first, own * threads // size)
         for item in range(threads):
@@ -171,4 +169,4 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
                   to + (item // t.blocks * t.s.ic + c) * t.s.oh * t.s.ow,
                   <const real **> (first + threadid() * own + t.own * size), <real *> (first + threadid() * own),
                   min(t.lanes, t.s.ic - c))
-    free(scratch)
+    give_back(first)

@@ -14,9 +14,9 @@ large to be staged, adaptive ones over large planes and few channels go tap by t
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport INT32_MAX, int64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
@@ -185,7 +185,7 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint 
 
 cdef char *lay_out(const Work *w, Py_ssize_t own, number blank, int threads) except NULL:
     """`own` bytes of scratch for each thread, with blanks where `w` has padded rows."""
-    cdef char *scratch = <char *> malloc(own * threads + 1)
+    cdef char *scratch = <char *> take(own * threads)
     cdef Py_ssize_t r, j
     if scratch == NULL:
         raise MemoryError(f"pooling needs {own * threads} bytes of scratch")
@@ -226,7 +226,7 @@ cdef int in_rows(
         else:
             for r in prange(slabs * parts, num_threads=threads, schedule="static"):
                 some_rows(x, out, index, r, parts, t, s[0], &w, scratch + threadid() * w.size, &blank, last)
-    free(scratch)
+    give_back(scratch)
     return 0
 
 
@@ -264,7 +264,7 @@ cdef int in_blocks(
         else:
             for item in prange(n * b.count, num_threads=threads, schedule="static"):
                 one_block(x, out, index, item, t, s, b, &dense, &w, scratch + threadid() * own, &blank)
-    free(scratch)
+    give_back(scratch)
     return 0
 
 

@@ -4,10 +4,10 @@ The limit is what chains of multiply-adds between registers reach, with as many 
 tile works on operands that stay in L1, as those of a convolution do.
 """
 
-from libc.stdlib cimport free
 from libc.string cimport memset
 
-from fastconv._kernels.scratch cimport aligned, allocate
+from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
@@ -50,8 +50,7 @@ def limit(real like, Py_ssize_t rounds):
 def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     """Run `rounds` of the whole tile over `kc` products; return how many operations that were."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), size = TILE_ROWS * (kc + width) + kc * width, _r
-    cdef char *memory = allocate("probe", size * sizeof(real))
-    cdef real *b = <real *> aligned(memory)     # as a panel lies: on a cache line
+    cdef real *b = <real *> borrow("probe", size * sizeof(real))     # as a panel lies: on a cache line
     cdef real *a = b + kc * width
     cdef real *c = a + TILE_ROWS * kc
     cdef tile_finish finish = tile_finish(False, False, CHUNK, 0, 0, NULL, NULL)
@@ -59,5 +58,5 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     with nogil:
         for _r in range(rounds):
             tile(sizeof(real), TILE_ROWS, width, kc, a, kc, b, width, c, width, &finish)
-    free(memory)
+    give_back(b)
     return 2 * TILE_ROWS * width * kc * rounds

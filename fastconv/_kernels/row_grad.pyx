@@ -13,11 +13,11 @@ threads.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, round_up
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
@@ -102,7 +102,6 @@ def weight_grad(
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
-    cdef char *memory
     cdef char *scratch
     read_shape(&t.x.s, geometry)
     t.x.n = x.shape[0]
@@ -115,11 +114,10 @@ def weight_grad(
     t.table = t.sums + round_up(t.channels * TAPS * sizeof(long double), LINE)
     t.own = t.table + round_up(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *), LINE)
     t.last = gs + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
-    memory = <char *> malloc(t.own * threads + LINE + (plane * size + LINE if t.last else 0))
-    if memory == NULL or not find_ends(&t.x, xs):
-        free(memory)
+    scratch = <char *> take(t.own * threads + (plane * size + LINE if t.last else 0))
+    if scratch == NULL or not find_ends(&t.x, xs):
+        give_back(scratch)
         raise MemoryError(f"row_grad: no memory for {t.own * threads} bytes of sums")
-    scratch = aligned(memory)
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)
@@ -127,5 +125,5 @@ def weight_grad(
         c = item * t.channels
         one_part(&t, xs + c * t.x.xc, gs + c * plane, to + c * TAPS, min(t.channels, t.x.s.oc - c),
                  scratch + threadid() * t.own)
-    free(memory)
-    free(t.x.memory)
+    give_back(scratch)
+    give_back(t.x.memory)

@@ -1,7 +1,6 @@
 """Scratch memory in whole cache lines, so that no two threads write to one; sizes are in bytes, lines start on one."""
 
-from libc.stdlib cimport malloc
-
+from fastconv._kernels.heap cimport take
 from fastconv._kernels.pack cimport ceil_div
 
 cdef enum:
@@ -12,14 +11,9 @@ cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogi
     return ceil_div(v, multiple) * multiple
 
 
-cdef inline char *allocate(str kernel, Py_ssize_t bytes) except NULL:
-    """Memory to be freed, with so many bytes from where it is `aligned` on; MemoryError that names the kernel."""
-    cdef char *memory = <char *> malloc(bytes + LINE)
+cdef inline char *borrow(str kernel, Py_ssize_t bytes) except NULL:
+    """So many bytes from a line on, for `give_back`; MemoryError that names the kernel."""
+    cdef char *memory = <char *> take(bytes)
     if memory == NULL:
         raise MemoryError(f"{kernel}: no memory for {bytes} bytes of scratch")
     return memory
-
-
-cdef inline char *aligned(char *memory) noexcept nogil:
-    """The first line in allocated memory."""
-    return <char *> round_up(<Py_ssize_t> memory, LINE)

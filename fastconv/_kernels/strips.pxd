@@ -2,8 +2,8 @@
 
 from cython.parallel cimport prange
 from libc.math cimport fabs, frexp
-from libc.stdlib cimport free, malloc
 
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.window cimport Place, PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
 
 
@@ -92,7 +92,7 @@ cdef inline int in_strips(
     """The common windows, channels-first: see `strips.h`."""
     cdef Py_ssize_t planes = n * t.channels * s.od, r
     cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
-    cdef number *scratch = <number *> malloc(size)
+    cdef number *scratch = <number *> take(size)
     if scratch == NULL:
         raise MemoryError(f"pooling needs {size} bytes of scratch")
     with nogil:
@@ -103,5 +103,5 @@ cdef inline int in_strips(
         else:
             for r in prange(planes * parts, num_threads=threads, schedule="static"):
                 one_part(x, out, r, parts, t, s, f)
-    free(scratch)
+    give_back(scratch)
     return 0

@@ -13,11 +13,11 @@ over elements of dw only, so the order of every sum is the same for any number o
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.scratch cimport LINE, aligned, round_up
+from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
@@ -201,7 +201,6 @@ def weight_grad(
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
     cdef Py_ssize_t *table
-    cdef char *memory
     cdef char *scratch
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -210,7 +209,7 @@ def weight_grad(
     t.taps = t.s.kh * t.s.kw
     read_strides(&t.xn, x.shape, x.strides, size, last)
     read_strides(&t.gn, gout.shape, gout.strides, size, last)
-    table = <Py_ssize_t *> malloc((t.s.kw + t.taps) * sizeof(Py_ssize_t))
+    table = <Py_ssize_t *> take((t.s.kw + t.taps) * sizeof(Py_ssize_t))
     if table == NULL:
         raise MemoryError("tap_grad: no memory for the places of taps")
     t.residue = table
@@ -218,12 +217,11 @@ def weight_grad(
     sort_taps(&t.s, table, table + t.s.kw, &t.residues)
     plan_bands(&t, size, last, threads)
     place_taps(&t, table + t.s.kw)
-    memory = <char *> malloc(t.bytes * threads + LINE)
-    if memory == NULL:
-        free(table)
+    scratch = <char *> take(t.bytes * threads)
+    if scratch == NULL:
+        give_back(table)
         raise MemoryError(f"tap_grad: no memory for {t.bytes * threads} bytes of scratch")
-    scratch = aligned(memory)
     for item in prange(t.blocks * t.chunks * t.parts, num_threads=threads, nogil=True, schedule="dynamic"):
         one_item(&t, xs, gs, to, last, item, scratch + threadid() * t.bytes)
-    free(memory)
-    free(table)
+    give_back(scratch)
+    give_back(table)

@@ -18,12 +18,12 @@ sum is the same for any number of threads.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free
 from libc.string cimport memset
 
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
@@ -245,7 +245,6 @@ def weight_grad(
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
-    cdef char *memory
     cdef real *scratch
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
@@ -261,9 +260,8 @@ def weight_grad(
     plan_blocks(&t, size)
     plan_threads(&t, size, threads)
     each = round_up(t.x_size + t.g_size + t.levels * t.sums, LINE // size)
-    memory = allocate("weight_grad", each * threads * size)
-    scratch = <real *> aligned(memory)
+    scratch = <real *> borrow("weight_grad", each * threads * size)
     for item in prange(t.groups * t.planes * t.ic_parts * t.oc_parts, num_threads=threads, nogil=True,
                        schedule="dynamic"):
         one_part(&t, xs, gs, to, item, scratch + threadid() * each)
-    free(memory)
+    give_back(scratch)

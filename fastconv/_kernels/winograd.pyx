@@ -24,11 +24,11 @@ Lavin & Gray 2015, arXiv:1509.09308.
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free
 
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport (
@@ -147,10 +147,10 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     t.n = 1
     plan(&t, sizeof(real), False, True, 1)
     each = turned_size(&t, sizeof(real))
-    memory = allocate("winograd", each * threads * sizeof(real))
+    memory = borrow("winograd", each * threads * sizeof(real))
     with nogil:
         transform_all_weights(&t, ws, &packed[0], <real *> memory, each, threads)
-    free(memory)
+    give_back(memory)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -167,7 +167,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
-    cdef char *memory
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
@@ -186,8 +185,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
     each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE) // size
     shared = round_up(shared * size, LINE) // size
-    memory = allocate("winograd", (shared + each * threads) * size)
-    scratch = <real *> aligned(memory)
+    scratch = <real *> borrow("winograd", (shared + each * threads) * size)
     with nogil:
         if by_panels:
             transform_all_input(&t, xs, scratch, scratch + shared, each, threads)
@@ -197,4 +195,4 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
                 transform_all_weights(&t, ws, scratch, scratch + shared, each, threads)
                 us = scratch
             run_by_blocks(&t, xs, us, bs, <real *> out.data, scratch + shared, each, parts, threads)
-    free(memory)
+    give_back(scratch)

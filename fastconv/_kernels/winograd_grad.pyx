@@ -17,7 +17,6 @@ Lavin & Gray 2015, arXiv:1509.09308.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from fastconv._kernels.grad_tiles cimport (
@@ -35,9 +34,10 @@ from fastconv._kernels.grad_tiles cimport (
     strip_of,
     transform_run,
 )
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport LINE, aligned, allocate, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
@@ -268,7 +268,6 @@ def weight_grad(
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef real *to = &dw[0, 0, 0, 0, 0]
     cdef real *parts = to
-    cdef char *memory
     cdef char *scratch
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
@@ -280,8 +279,7 @@ def weight_grad(
     each = sums_bytes + round_up((t.u_size + t.v_size + t.m_size + 2 * max(strip_of(&t.x, size), strip_of(&t.g, size)))
                                  * size, LINE)
     shared = round_up(t.shares * dw.size * size, LINE) if t.shares > 1 else 0
-    memory = allocate("winograd_grad", shared + each * threads)
-    scratch = aligned(memory)
+    scratch = borrow("winograd_grad", shared + each * threads)
     if shared:
         parts = <real *> scratch
     for item in prange(t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, num_threads=threads, nogil=True,
@@ -289,4 +287,4 @@ def weight_grad(
         one_part(&t, xs, gs, parts, item, scratch + shared + threadid() * each, sums_bytes)
     if shared:
         add_shares(&t, <const real *> parts, to)
-    free(memory)
+    give_back(scratch)

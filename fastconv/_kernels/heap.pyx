@@ -1,0 +1,285 @@
+"""Memory that is kept between calls: what held a result or scratch of one call serves the next.
+
+Fresh memory is cleared page by page when it is first written, which takes longer than to compute many a layer, and
+`malloc` gives large blocks back to the operating system at once. Here they are kept, in mappings of whole huge pages
+that are cut into blocks and joined again:
+
+    mapping    | line block ... | line block ....... | line block |      a line before each says what it is
+                 in use           free: among `oldest` ... `newest`      neighbours that are free are one block
+
+A request takes the smallest free block that holds it, of equals the newest. Kept are, together with the blocks in use,
+
+    at most a quarter and 32 MiB more than was in use at once, in this period and the one before, and
+    at most `most_kept` beyond what is in use,
+
+so that a process never becomes much larger than its largest need made it, and memory that nobody asks for goes after a
+while. Free huge pages are marked for the operating system to take if it runs short. Less than `least_large` bytes come
+from `malloc`, whose own lists serve these. All of this happens with the GIL, which is the lock.
+"""
+
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+cdef extern from "pages.h":
+    enum: HUGE_PAGE, PAGES
+    void *pages_map(size_t bytes) noexcept
+    void pages_unmap(void *memory, size_t bytes) noexcept
+    void pages_forget(void *begin, void *end) noexcept
+    Py_ssize_t pages_grain() noexcept
+    Py_ssize_t pages_seconds() noexcept
+
+cdef enum:
+    LINE = 64                   # bytes of a cache line, before and at the start of what is handed out
+    SLACK = 1 << 25
+    PERIOD = 10                 # seconds
+
+
+cdef struct Block:              # the line before its memory
+    Block *before               # neighbours in its mapping
+    Block *after
+    Block *older                # among the free
+    Block *newer
+    Py_ssize_t bytes            # with this line; of `malloc` without it
+    void *allocated             # by `malloc`, else NULL
+    bint is_free
+
+cdef Block *oldest = NULL
+cdef Block *newest = NULL
+cdef Py_ssize_t mapped = 0, in_use = 0
+cdef Py_ssize_t most = 0, most_before = 0, since = 0    # in use at once, in this period and the last; its start
+cdef Py_ssize_t most_kept = (<Py_ssize_t> 1 << 30) if PAGES else 0
+cdef Py_ssize_t grain = pages_grain()                   # blocks are cut in multiples of it
+cdef Py_ssize_t least_large = 1 << 15
+cdef bint filled = False
+
+
+cdef bint is_large(Py_ssize_t bytes) noexcept:
+    """Whether so many bytes come from kept memory."""
+    return bytes >= least_large and most_kept > 0
+
+
+cdef void *take(Py_ssize_t bytes) noexcept:
+    """So many bytes from a cache line on, of any content; NULL if there is no such memory."""
+    cdef Block *block
+    if not 0 <= bytes < <Py_ssize_t> 1 << 62:
+        return NULL
+    block = large(bytes) if is_large(bytes) else small(bytes)
+    if block == NULL:
+        return NULL
+    if filled:
+        memset(<char *> block + LINE, 0xFF, bytes)
+    return <char *> block + LINE
+
+
+cdef void give_back(void *memory) noexcept:
+    """What `take` or `resize` returned, or NULL."""
+    cdef Block *block = <Block *> (<char *> memory - LINE)
+    if memory == NULL:
+        return
+    if block.allocated != NULL:
+        free(block.allocated)
+        return
+    in_use_changes(-block.bytes)
+    set_free(block)
+    trim(0)
+
+
+cdef void *resize(void *memory, Py_ssize_t bytes) noexcept:
+    """As `realloc`: the content stays as far as it fits; NULL leaves all as it was."""
+    cdef Block *block = <Block *> (<char *> memory - LINE)
+    cdef Py_ssize_t held
+    cdef void *other
+    if memory == NULL:
+        return take(bytes)
+    held = block.bytes - (0 if block.allocated != NULL else LINE)
+    if held // 2 <= bytes <= held:
+        return memory
+    other = take(bytes)
+    if other != NULL:
+        memcpy(other, memory, min(held, bytes))
+        give_back(memory)
+    return other
+
+
+cdef Block *small(Py_ssize_t bytes) noexcept:
+    cdef char *memory = <char *> malloc(bytes + 2 * LINE)
+    cdef Block *block = <Block *> round_up(<Py_ssize_t> memory, LINE)
+    if memory == NULL:
+        return NULL
+    block.allocated, block.bytes = memory, bytes
+    return block
+
+
+cdef Block *large(Py_ssize_t bytes) noexcept:
+    cdef Py_ssize_t size = round_up(bytes + LINE, grain)
+    cdef Block *block = smallest(size)
+    if block == NULL:
+        block = new(size)
+    if block == NULL:
+        return NULL
+    unlink(block)
+    if block.bytes > size:
+        cut(block, size)
+    block.is_free = False
+    in_use_changes(block.bytes)
+    return block
+
+
+cdef Block *smallest(Py_ssize_t size) noexcept:
+    """The smallest free block of `size` bytes or more, the newest of equals; NULL if there is none."""
+    cdef Block *block = newest
+    cdef Block *best = NULL
+    while block != NULL:
+        if block.bytes >= size and (best == NULL or block.bytes < best.bytes):
+            best = block
+        block = block.older
+    return best
+
+
+cdef Block *new(Py_ssize_t size) noexcept:
+    """A new mapping as a free block, for which other free ones go if need be."""
+    global mapped
+    cdef Py_ssize_t bytes = round_up(size, HUGE_PAGE)
+    cdef Block *block
+    trim(bytes)
+    block = <Block *> pages_map(bytes)
+    if block == NULL:
+        shrink(0)
+        block = <Block *> pages_map(bytes)
+    if block == NULL:
+        return NULL
+    mapped += bytes
+    block.before = block.after = NULL
+    block.bytes, block.allocated = bytes, NULL
+    link(block)
+    return block
+
+
+cdef void in_use_changes(Py_ssize_t by) noexcept:
+    global in_use, most, most_before, since
+    cdef Py_ssize_t now = pages_seconds()
+    if now - since >= PERIOD:
+        most_before, most, since = most, in_use, now
+    in_use += by
+    most = max(most, in_use)
+
+
+cdef void trim(Py_ssize_t more) noexcept:
+    """Unmap what is not to be kept once `more` bytes are mapped and in use."""
+    cdef Py_ssize_t needed = max(most, most_before, in_use + more)
+    shrink(min(needed + needed // 4 + SLACK, in_use + more + most_kept) - more)
+
+
+cdef void shrink(Py_ssize_t target) noexcept:
+    """Unmap free blocks, the oldest first, of the last one only the end, until no more than `target` is mapped."""
+    global mapped
+    cdef Block *block
+    cdef Py_ssize_t rest
+    while mapped > target and oldest != NULL:
+        block = oldest
+        rest = <Py_ssize_t> ((<uintptr_t> block + block.bytes - (mapped - target)) // HUGE_PAGE * HUGE_PAGE
+                             - <uintptr_t> block)
+        if 0 < rest < block.bytes:
+            cut(block, rest)
+            block = block.after
+        unlink(block)
+        if block.before != NULL:
+            block.before.after = NULL
+        if block.after != NULL:
+            block.after.before = NULL
+        mapped -= block.bytes
+        pages_unmap(block, block.bytes)
+
+
+cdef void set_free(Block *block) noexcept:
+    """Join a block with its free neighbours; the huge pages that it filled or completes may be forgotten."""
+    cdef char *begin = <char *> block + LINE
+    cdef char *end = <char *> block + block.bytes
+    cdef bint is_long = block.bytes >= HUGE_PAGE
+    if block.after != NULL and block.after.is_free:
+        end = min(end + HUGE_PAGE, end + block.after.bytes)
+        unlink(block.after)
+        join(block)
+    if block.before != NULL and block.before.is_free:
+        block = block.before
+        begin = max(begin - HUGE_PAGE, <char *> block + LINE)
+        unlink(block)
+        join(block)
+    link(block)
+    if is_long:
+        pages_forget(begin, end)
+
+
+cdef void cut(Block *block, Py_ssize_t bytes) noexcept:
+    """Leave so many bytes of a block; the rest is a free block after it."""
+    cdef Block *rest = <Block *> (<char *> block + bytes)
+    rest.before, rest.after = block, block.after
+    rest.bytes, rest.allocated = block.bytes - bytes, NULL
+    if rest.after != NULL:
+        rest.after.before = rest
+    block.after, block.bytes = rest, bytes
+    link(rest)
+
+
+cdef void join(Block *block) noexcept:
+    """Add the block after this one to it."""
+    block.bytes += block.after.bytes
+    block.after = block.after.after
+    if block.after != NULL:
+        block.after.before = block
+
+
+cdef void link(Block *block) noexcept:
+    """Make a block the newest of the free."""
+    global oldest, newest
+    block.is_free, block.newer, block.older = True, NULL, newest
+    if newest != NULL:
+        newest.newer = block
+    else:
+        oldest = block
+    newest = block
+
+
+cdef void unlink(Block *block) noexcept:
+    global oldest, newest
+    if block.newer != NULL:
+        block.newer.older = block.older
+    else:
+        newest = block.older
+    if block.older != NULL:
+        block.older.newer = block.newer
+    else:
+        oldest = block.newer
+
+
+cdef Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept:
+    return (v + multiple - 1) // multiple * multiple
+
+
+def keep_at_most(Py_ssize_t bytes):
+    """Keep so many bytes beyond what is in use; none for 0, and then large blocks are `malloc`'s too."""
+    global most_kept
+    most_kept = bytes if PAGES else 0
+    trim(0)
+
+
+def release():
+    """Unmap all that is free."""
+    shrink(0)
+
+
+def state():
+    """How many bytes are mapped, and how many of these in use."""
+    return mapped, in_use
+
+
+def check(Py_ssize_t large, bint fill):
+    """For tests: what is large from now on, and whether all that is handed out is filled with ones, NaN in any type.
+
+    Returns what both were. So filled, memory shows who reads what nobody wrote.
+    """
+    global least_large, filled
+    before = least_large, filled
+    least_large, filled = large, fill
+    return before

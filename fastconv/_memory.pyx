@@ -1,0 +1,123 @@
+"""Results in memory that is kept between calls: the blocks of `_kernels/heap.pyx` as NumPy's memory.
+
+NumPy asks the handler in use for an array's data and remembers it in the array, which gives the data back to it from
+wherever it dies (https://numpy.org/neps/nep-0049.html). So such an array owns its data as any other does. The handler
+is in use while a large result is made, in this thread alone, and not where the user has one of their own.
+
+FASTCONV_KEPT_MEMORY says how many MiB may be kept beyond what is in use, 0 for none.
+"""
+
+import os
+
+import numpy as np
+from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport uint8_t
+from libc.string cimport memset, strcpy
+
+from fastconv._kernels cimport heap
+from fastconv._kernels import heap as blocks
+
+cdef extern from "numpy/arrayobject.h":
+    ctypedef struct PyDataMemAllocator:
+        void *ctx
+        void *(*malloc)(void *, size_t) noexcept
+        void *(*calloc)(void *, size_t, size_t) noexcept
+        void *(*realloc)(void *, void *, size_t) noexcept
+        void (*free)(void *, void *, size_t) noexcept
+
+    ctypedef struct PyDataMem_Handler:
+        char name[127]
+        uint8_t version
+        PyDataMemAllocator allocator
+
+    PyObject *PyDataMem_DefaultHandler
+    object PyDataMem_GetHandler()
+    object PyDataMem_SetHandler(object)
+    int _import_array() except -1
+
+_import_array()
+
+DIGITS = 9      # of a number of MiB that are read
+
+
+cdef void *take(void *context, size_t bytes) noexcept:
+    return heap.take(<Py_ssize_t> bytes)
+
+
+cdef void *take_zeros(void *context, size_t many, size_t bytes) noexcept:
+    cdef void *memory
+    if bytes and many > <size_t> -1 // bytes:
+        return NULL
+    memory = heap.take(<Py_ssize_t> (many * bytes))
+    if memory != NULL:
+        memset(memory, 0, many * bytes)
+    return memory
+
+
+cdef void *resize(void *context, void *memory, size_t bytes) noexcept:
+    return heap.resize(memory, <Py_ssize_t> bytes)
+
+
+cdef void give_back(void *context, void *memory, size_t bytes) noexcept:
+    heap.give_back(memory)
+
+
+cdef PyDataMem_Handler handler      # for ever, as the last array may outlive this module
+strcpy(handler.name, "fastconv")
+handler.version = 1
+handler.allocator = PyDataMemAllocator(NULL, take, take_zeros, resize, give_back)
+cdef object capsule = PyCapsule_New(&handler, "mem_handler", NULL)
+
+
+cdef bint is_large(Py_ssize_t bytes) noexcept:
+    """Whether a result of so many bytes is to be in kept memory, which takes NumPy 0.3 us."""
+    return heap.is_large(bytes // 8)
+
+
+cdef object lend():
+    """Let NumPy's arrays be of kept memory until `end` gets what this returns; None where the user's handler stays."""
+    users = PyDataMem_GetHandler()
+    if <PyObject *> users != PyDataMem_DefaultHandler:
+        return None
+    return PyDataMem_SetHandler(capsule)
+
+
+cdef int end(object lent) except -1:
+    if lent is not None:
+        PyDataMem_SetHandler(lent)
+    return 0
+
+
+def made_by(function, *arguments):
+    """What a function of NumPy returns, its arrays in kept memory."""
+    lent = lend()
+    try:
+        return function(*arguments)
+    finally:
+        end(lent)
+
+
+def empty(tuple shape, dtype):
+    """`numpy.empty`, in kept memory where it is large."""
+    cdef double bytes = np.dtype(dtype).itemsize
+    for n in shape:
+        bytes *= n
+    if bytes < 2.0 ** 62 and is_large(<Py_ssize_t> bytes):
+        return made_by(np.empty, shape, dtype)
+    return np.empty(shape, dtype)
+
+
+def _most_kept():
+    text = os.environ.get("FASTCONV_KEPT_MEMORY")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"FASTCONV_KEPT_MEMORY={text!r}: must be a number of MiB, an integer from 0 up")
+    return int(text[:DIGITS]) << 20
+
+
+if _most_kept() is not None:
+    blocks.keep_at_most(_most_kept())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=blocks.release)      # else every block written to after it would be copied
