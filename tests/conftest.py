@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 
 from fastconv import _cpu, _fft, _gradients, _signal_rules, _winograd
+from fastconv._kernels import heap
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
 
@@ -13,6 +14,14 @@ hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=True
 )
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def filled_memory():
+    """Scratch and large results begin as NaN, so that what is read before it is written shows."""
+    before = heap.fill(True)
+    yield
+    heap.fill(before)
 
 
 @pytest.fixture(params=_cpu.available())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks import layers, windows
+from benchmarks import layers, networks, windows
 
 from .task import Task
 
@@ -15,7 +15,7 @@ class Family:
     layers: tuple
     layout: str = "first"
     dtype: str = "float32"
-    without: tuple = ()  # modules of peers that would take minutes
+    without: tuple = ()  # modules of peers that would take minutes, or have no such thing
 
 
 DOUBLE = (
@@ -48,6 +48,7 @@ FAMILIES = {
     "conv3d": Family(("conv",), layers.CONV3D),
     "transposed": Family(("conv_transpose",), layers.TRANSPOSED),
     "gradients": Family(("grad_input", "grad_weight"), layers.GRADIENTS),
+    "networks": Family(("network",), networks.NETWORKS, without=("peer_opencv", "peer_scipy", "peer_ncnn")),
 }
 
 

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from benchmarks import windows
+from benchmarks import networks, windows
 from torch.nn import grad as G
 
 from .task import Contender
@@ -24,6 +24,8 @@ def call(task, memory_format):
     if task.op in windows.OPERATIONS:
         theirs = windows.OPERATIONS[task.op].theirs
         return inference(lambda: theirs(torch, layer, tensors))
+    if task.op == "network":
+        return inference(lambda: networks.run(layer, tensors, conv, pool))
     x, w, g = (tensors.get(name) for name in ("x", "w", "grad"))
     if task.op in ("max_pool", "avg_pool"):
         function = getattr(F, f"{task.op}{rank}d")
@@ -39,6 +41,15 @@ def call(task, memory_format):
         "grad_weight": lambda: getattr(G, f"conv{rank}d_weight")(x, layer.weight, g, **options),
     }
     return inference(calls[task.op])
+
+
+def conv(layer, x, weight, activation):
+    y = F.conv2d(x, weight, None, layer.stride, layer.padding, 1, layer.groups)
+    return y if activation is None else getattr(F, activation)(y, inplace=True)
+
+
+def pool(layer, x):
+    return F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
 
 
 def in_format(tensor, memory_format):

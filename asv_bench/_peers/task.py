@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from benchmarks import oracle, windows
+from benchmarks import networks, oracle, windows
 from benchmarks.common import data, in_layout
 
 EXACT = {
@@ -15,6 +15,7 @@ EXACT = {
     "grad_weight": lambda layer, a: oracle.grad_weight(layer, a["grad"], a["x"]),
     "max_pool": lambda layer, a: oracle.pool(layer, a["x"], "max"),
     "avg_pool": lambda layer, a: oracle.pool(layer, a["x"], "avg"),
+    "network": networks.exact,
 } | {op: operation.exact for op, operation in windows.OPERATIONS.items()}
 POOLS = ("max_pool", "avg_pool")
 WITHOUT_WEIGHTS = (*POOLS, *windows.OPERATIONS)
@@ -58,6 +59,9 @@ class Task:
         """`x` in the task's memory layout, `w` and `grad` where the operation has them."""
         if self.op in windows.OPERATIONS:
             return windows.arrays(self.op, self.layer, self.dtype, self.layout)
+        if self.op == "network":
+            arrays = networks.arrays(self.layer, self.dtype)
+            return arrays | {"x": in_layout(arrays["x"], self.layout)}
         arrays = {"x": in_layout(data(self.layer.input, self.dtype, 1), self.layout)}
         if self.op not in POOLS:
             arrays["w"] = data(self.layer.weight, self.dtype, 2)
@@ -76,7 +80,9 @@ class Task:
 
     @cached_property
     def scale(self):
-        """|x| conv |w|; of a pooling the mean of |x| over the window."""
+        """|x| conv |w|; of a pooling the mean of |x| over the window, of a network the largest result."""
+        if self.op == "network":
+            return np.full(self.exact.shape, np.abs(self.exact).max())
         op = "avg_pool" if self.op in POOLS else self.op
         return EXACT[op](self.layer, {name: np.abs(array) for name, array in self.arrays.items()})
 
@@ -99,12 +105,16 @@ class Task:
         eps of the largest sum.
         """
         result = contender.array(contender.call())
+        if self.op == "network":
+            result = result[self.layer.checked]
         error = oracle.error_in_eps(result, self.exact, self.scale, self.dtype)
         if not contender.ours:
             largest = np.sqrt(np.finfo(self.dtype).eps) * self.scale.max()
             return error, not np.abs(result - self.exact).max() <= largest
         if self.op in windows.OPERATIONS:
             return error, not error <= windows.OPERATIONS[self.op].bound
+        if self.op == "network":
+            return error, not error <= networks.BOUND * len(self.layer.steps)
         if self.op in POOLS:
             return error, not error <= oracle.pool_bound(self.op.removesuffix("_pool"), self.layer.kernel, self.rank)
         return error, not error <= (oracle.AUTO_BOUND if method == "auto" else oracle.DIRECT_BOUND)

@@ -274,12 +274,23 @@ def state():
     return mapped, in_use
 
 
-def check(Py_ssize_t large, bint fill):
-    """For tests: what is large from now on, and whether all that is handed out is filled with ones, NaN in any type.
+# For tests.
 
-    Returns what both were. So filled, memory shows who reads what nobody wrote.
-    """
-    global least_large, filled
-    before = least_large, filled
-    least_large, filled = large, fill
+def large_from(Py_ssize_t bytes):
+    """Keep what has so many bytes or more; returns what that was before."""
+    global least_large
+    before, least_large = least_large, bytes
     return before
+
+
+def fill(bint on):
+    """Fill what is handed out with ones, NaN in any type, which shows who reads what nobody wrote."""
+    global filled
+    before, filled = filled, on
+    return before
+
+
+def pass_period():
+    """Let the next call find that a period is over."""
+    global since
+    since -= PERIOD
