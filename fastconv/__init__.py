@@ -5,6 +5,7 @@ The way through the house, the same for every function; nothing points upward:
     conv2d(input, weight, ...)      _conv.py, _pool.py    fronts: signature, docstring, a few lines of body
       a call like an earlier one    _door.pyx             goes straight to its kernel
       arrays: dtype, layout, out    _arrays.py            the only place that looks at memory order
+        memory of results           _memory.pyx           kept from call to call
       sizes as integers             _sizes.py             and the refusal of what is not
       geometry from shapes          _geometry.py, ...     every shape formula and every error about shapes
       plan, cached                  _plan.py              the first method of the table that accepts and prefers

@@ -8,6 +8,7 @@ FASTCONV_KEPT_MEMORY says how many MiB may be kept beyond what is in use, 0 for 
 """
 
 import os
+import sys
 
 import numpy as np
 from cpython.object cimport PyObject
@@ -103,7 +104,7 @@ def empty(tuple shape, dtype):
     cdef double bytes = np.dtype(dtype).itemsize
     for n in shape:
         bytes *= n
-    if bytes < 2.0 ** 62 and is_large(<Py_ssize_t> bytes):
+    if bytes < 2.0 ** 62 and is_large(<Py_ssize_t> bytes):      # more is an error, NumPy's
         return made_by(np.empty, shape, dtype)
     return np.empty(shape, dtype)
 
@@ -114,7 +115,7 @@ def _most_kept():
         return None
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"FASTCONV_KEPT_MEMORY={text!r}: must be a number of MiB, an integer from 0 up")
-    return int(text[:DIGITS]) << 20
+    return min(int(text[:DIGITS]) << 20, sys.maxsize)
 
 
 if _most_kept() is not None:

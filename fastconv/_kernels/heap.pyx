@@ -31,7 +31,7 @@ cdef extern from "pages.h":
 
 cdef enum:
     LINE = 64                   # bytes of a cache line, before and at the start of what is handed out
-    SLACK = 1 << 25
+    SLACK = 1 << 25             # bytes
     PERIOD = 10                 # seconds
 
 
@@ -44,6 +44,7 @@ cdef struct Block:              # the line before its memory
     void *allocated             # by `malloc`, else NULL
     bint is_free
 
+cdef Py_ssize_t MOST = <Py_ssize_t> (<size_t> -1 >> 3)    # bytes in a block, so that no sum of sizes overflows
 cdef Block *oldest = NULL
 cdef Block *newest = NULL
 cdef Py_ssize_t mapped = 0, in_use = 0
@@ -62,7 +63,7 @@ cdef bint is_large(Py_ssize_t bytes) noexcept:
 cdef void *take(Py_ssize_t bytes) noexcept:
     """So many bytes from a cache line on, of any content; NULL if there is no such memory."""
     cdef Block *block
-    if not 0 <= bytes < <Py_ssize_t> 1 << 62:
+    if not 0 <= bytes <= MOST:
         return NULL
     block = large(bytes) if is_large(bytes) else small(bytes)
     if block == NULL:
@@ -260,7 +261,7 @@ cdef Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept:
 def keep_at_most(Py_ssize_t bytes):
     """Keep so many bytes beyond what is in use; none for 0, and then large blocks are `malloc`'s too."""
     global most_kept
-    most_kept = bytes if PAGES else 0
+    most_kept = min(bytes, MOST) if PAGES else 0
     trim(0)
 
 
