@@ -184,3 +184,9 @@ def test_peers_prints_a_table():
     printed = run("peers.py", "--family", "tiny", "--rounds", "1")
     assert "tiny 3x3 1-16 @28" in printed
     assert "geometric mean" in printed
+
+
+def test_scaling_prints_a_ratio_for_each_layer():
+    printed = run("scaling.py", "--family", "tiny", "--threads", "2", "--rounds", "1")
+    assert printed.count("tiny 3x3 16-32 @14") == 2  # weights transformed in the call, and before
+    assert "geometric mean" in printed

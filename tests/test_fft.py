@@ -129,6 +129,33 @@ def test_threads_share_the_transforms_of_few_kernels(shape, dtype, cpu_level):
         assert_within(results[0], exact, size, "fft", rank)
 
 
+SHARED = {  # input, weight, stride, padding
+    "one unit": ((1, 1, 64, 70), (1, 1, 21, 25), 1, 10),
+    "units beside": ((3, 1, 90, 100), (1, 1, 21, 17), 1, (8, 3)),
+    "two channels, two outputs": ((1, 2, 90, 100), (2, 2, 21, 17), 1, 0),
+    "phases of a stride": ((1, 1, 120, 131), (1, 1, 25, 19), 2, 9),
+    "a line": ((2, 1, 30_000), (1, 1, 301), 1, 150),
+    "a volume": ((1, 1, 20, 30, 40), (1, 1, 7, 9, 8), 1, 2),
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_threads_share_units(case, dtype, cpu_level):
+    """Units that are left where threads have as many each are transformed by all of them, to the same bits."""
+    shape, taps, stride, padding = SHARED[case]
+    x, w, b = data.normal(shape, dtype), data.normal(taps, dtype, "weight"), data.normal(taps[:1], dtype, "bias")
+    convolve = getattr(fastconv, f"conv{len(shape) - 2}d")
+    results = []
+    for threads in (1, 2, 3, 8):
+        with fastconv.num_threads(threads):
+            like = convolve(x, w, b, stride, padding, activation="relu", method="fft")
+            results += [like, np.full_like(like, np.nan)]
+            convolve(x, w, b, stride, padding, activation="relu", method="fft", out=results[-1])
+    for other in results[1:]:
+        data.assert_identical(other, results[0])
+    assert np.count_nonzero(results[0]) > results[0].size // 4
+
+
 def test_kernels_or_units_first(dtype):
     """One image has fewer units than there are kernels, which are then used up one by one; of twelve, units are."""
     x, w = data.normal((12, 3, 20, 20), dtype), data.normal((9, 3, 7, 7), dtype, "weight")

@@ -74,6 +74,17 @@ def test_fold_ways(way, dtype, cpu_level):
     data.assert_identical(fastconv.fold(columns, size[2:], *rest), reference.fold(columns, size[2:], *rest))
 
 
+@over_ways
+def test_threads_fold_alike(way, dtype):
+    """Each thread has places of its own for the rows it sums."""
+    size, *rest = WAYS[way]
+    columns = data.integers(reference.unfold(np.zeros(size), *rest).shape, dtype)
+    expected = reference.fold(columns, size[2:], *rest)
+    for threads in (1, 2, 5):
+        with fastconv.num_threads(threads):
+            data.assert_identical(fastconv.fold(columns, size[2:], *rest), expected)
+
+
 def test_known_calls(dtype):
     """A second call of the same shapes goes straight to the kernel; one in other memory does not."""
     x = data.integers((2, 40, 7, 7), dtype)

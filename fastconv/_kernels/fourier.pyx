@@ -26,7 +26,15 @@ Processing, 8.7.
 from cython.parallel cimport prange, threadid
 
 from fastconv._kernels.blocks cimport Task
-from fastconv._kernels.fourier_plan cimport RESIDENT_BYTES, Sizes, whole_lines, read_arrays, read_sizes, read_task
+from fastconv._kernels.fourier_plan cimport (
+    RESIDENT_BYTES,
+    Sizes,
+    read_arrays,
+    read_sizes,
+    read_task,
+    run_start,
+    whole_lines,
+)
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -34,6 +42,8 @@ from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spectra cimport (
+    backward_columns,
+    backward_rows,
     choose_scales,
     clear_row,
     forward_columns,
@@ -41,7 +51,10 @@ from fastconv._kernels.spectra cimport (
     keep_sums,
     kernel_columns,
     multiply_run,
+    output_columns,
+    put_part,
     stage_kernel,
+    stage_part,
     transform_kernel,
     transform_run,
 )
@@ -60,12 +73,17 @@ cdef inline const real *weights_of(const Task *t, const real *weight, Py_ssize_t
     return weight + g * t.ocg * t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps
 
 
+cdef inline real *rows_of(const Task *t, const Sizes *s, real *scratch) noexcept nogil:
+    """Of a thread's scratch, what rows are turned in: behind the units of a run."""
+    return scratch + 2 * s.run * t.d * t.plane
+
+
 cdef void one_run(const Task *t, const Sizes *s, const real *x, const real *spectra, const real *bias, real *out,
                   Py_ssize_t item, real *scratch) noexcept nogil:
     """A run of units, counted over (image, group, run), with all kernels."""
     cdef Py_ssize_t group = item // s.runs, g = group % t.groups, c, q
-    cdef Py_ssize_t first = item % s.runs * s.run, count = min(s.run, t.units - first)
-    cdef real *rows = scratch + 2 * s.run * t.d * t.plane
+    cdef Py_ssize_t first = run_start(t, s, item % s.runs), count = run_start(t, s, item % s.runs + 1) - first
+    cdef real *rows = rows_of(t, s, scratch)
     cdef real *to = scratch + s.run * s.work
     cdef real *levels = to + s.run * s.unit
     for c in range(t.channels):
@@ -80,16 +98,17 @@ cdef void one_channel(const Task *t, const Sizes *s, const real *x, real *spectr
                       real *scratch) noexcept nogil:
     """A channel of a run, counted over (image, group, run, channel)."""
     cdef Py_ssize_t c = item % t.channels, run = item // t.channels, group = run // s.runs
-    cdef Py_ssize_t first = run % s.runs * s.run, unit = group * t.units + first
-    transform_run(t, channels_of(t, x, group), c, first, min(s.run, t.units - first), scratch,
-                  scratch + 2 * s.run * t.d * t.plane, spectra + unit * s.unit, levels + unit * 2 * t.channels)
+    cdef Py_ssize_t first = run_start(t, s, run % s.runs), count = run_start(t, s, run % s.runs + 1) - first
+    cdef Py_ssize_t unit = group * t.units + first
+    transform_run(t, channels_of(t, x, group), c, first, count, scratch, rows_of(t, s, scratch),
+                  spectra + unit * s.unit, levels + unit * 2 * t.channels)
 
 
 cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const real *levels, const real *weight,
                      const real *spectra, const real *bias, real *out, Py_ssize_t item, real *scratch) noexcept nogil:
     """A kernel, counted over (group, kernel), with all runs; transformed here unless `spectra` are there."""
     cdef Py_ssize_t g = item // t.kernels, q = item % t.kernels, image, run, c, first, unit
-    cdef real *rows = scratch + 2 * s.run * t.d * t.plane
+    cdef real *rows = rows_of(t, s, scratch)
     cdef real *own = scratch + s.run * s.work
     cdef const real *w = own
     if spectra != NULL:
@@ -101,10 +120,11 @@ cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const rea
             transform_kernel(t, weight, q, c, <const real *> own + s.unit, scratch, rows, own)
     for image in range(t.n):
         for run in range(s.runs):
-            first = run * s.run
+            first = run_start(t, s, run)
             unit = (image * t.groups + g) * t.units + first
-            multiply_run(t, units + unit * s.unit, levels + unit * 2 * t.channels, first, min(s.run, t.units - first),
-                         w, q, at(bias, g * t.ocg), outputs_of(t, out, image * t.groups + g), scratch, rows)
+            multiply_run(t, units + unit * s.unit, levels + unit * 2 * t.channels, first,
+                         run_start(t, s, run + 1) - first, w, q, at(bias, g * t.ocg),
+                         outputs_of(t, out, image * t.groups + g), scratch, rows)
 
 
 cdef void transform_kernels(const Task *t, const Sizes *s, const real *weight, real *spectra, real *scratch,
@@ -131,20 +151,54 @@ cdef void one_transform(const Task *t, const Sizes *s, const real *weight, Py_ss
 
 cdef void share_transform(const Task *t, const Sizes *s, const real *weight, Py_ssize_t item, real *spectra,
                           real *scratch, int threads) noexcept nogil:
-    """The same by all threads, where transforms are fewer than they: zeros, columns, then rows."""
-    cdef Py_ssize_t kernel = item // t.channels, c = item % t.channels, lanes = lanes_of(sizeof(real)), i
-    cdef Py_ssize_t columns = kernel_columns(t)
+    """The same by all threads, where transforms are fewer than they."""
+    cdef Py_ssize_t kernel = item // t.channels, c = item % t.channels, i
     cdef const real *scales = spectra + kernel * s.kernel + s.unit
-    cdef real *to = spectra + kernel * s.kernel + 2 * c * lanes
+    cdef real *to = spectra + kernel * s.kernel + 2 * c * lanes_of(sizeof(real))
     cdef double[2] sums
     for i in prange(t.d * t.h, num_threads=threads, schedule="static"):
         clear_row(t, scratch, i)
     stage_kernel(t, weights_of(t, weight, kernel // t.kernels), kernel % t.kernels, c, scales, scratch, sums)
+    share_forward(t, s, scratch, kernel_columns(t), to, 2 * t.channels, True, threads)
+    keep_sums(sums, to)
+
+
+cdef void share_forward(const Task *t, const Sizes *s, real *scratch, Py_ssize_t columns, real *to, Py_ssize_t apart,
+                        bint conjugate, int threads) noexcept nogil:
+    """`forward` of the unit in `scratch` by all threads: columns, then rows."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), i
     for i in prange(ceil_div(columns, lanes), num_threads=threads, schedule="static"):
         forward_columns(t, scratch, i * lanes, min(lanes, columns - i * lanes))
     for i in prange(t.d * t.h // lanes, num_threads=threads, schedule="static"):
-        forward_rows(t, scratch, i, scratch + threadid() * s.each + 2 * t.d * t.plane, to, 2 * t.channels, True)
-    keep_sums(sums, to)
+        forward_rows(t, scratch, i, columns, rows_of(t, s, scratch + threadid() * s.each), to, apart, conjugate)
+
+
+cdef void share_run(const Task *t, const Sizes *s, const real *x, const real *spectra, const real *bias, real *out,
+                    Py_ssize_t item, real *scratch, int threads) noexcept nogil:
+    """`one_run` by all threads: of each unit, parts, columns and rows, and back."""
+    cdef Py_ssize_t group = item // s.runs, first = run_start(t, s, item % s.runs)
+    cdef Py_ssize_t count = run_start(t, s, item % s.runs + 1) - first
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), size = t.d * t.plane, columns = output_columns(t)
+    cdef Py_ssize_t pieces = ceil_div(columns, lanes), c, r, q, i
+    cdef real *to = scratch + s.run * s.work
+    cdef real *levels = to + s.run * s.unit
+    cdef const real *w
+    for c in range(t.channels):
+        for r in range(count):
+            for i in prange(2, num_threads=threads, schedule="static"):
+                stage_part(t, channels_of(t, x, group), c, first + r, i, scratch, levels + 2 * (c * count + r))
+            share_forward(t, s, scratch, t.w, to + 2 * (c * count + r) * lanes, 2 * count * t.channels, False, threads)
+    for q in range(t.kernels):
+        w = spectra + (group % t.groups * t.kernels + q) * s.kernel
+        for i in prange(t.d * t.h // lanes, num_threads=threads, schedule="static"):
+            backward_rows(t, <const real *> to, w, count, i, scratch, rows_of(t, s, scratch + threadid() * s.each))
+        for i in prange(count * pieces, num_threads=threads, schedule="static"):
+            backward_columns(t, scratch + 2 * (i // pieces) * size, i % pieces * lanes,
+                             min(lanes, columns - i % pieces * lanes))
+        for i in prange(2 * count, num_threads=threads, schedule="static"):
+            put_part(t, <const real *> levels + 2 * (i // 2), first + i // 2, count, i % 2, w, q,
+                     at(bias, group % t.groups * t.ocg), outputs_of(t, out, group),
+                     <const real *> scratch + 2 * (i // 2) * size)
 
 
 def transform(tuple plan, weight, real[:] spectra, int threads):
@@ -170,7 +224,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     cdef operand x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Sizes s
-    cdef Py_ssize_t size = sizeof(real), item, units, kernels, levels, held
+    cdef Py_ssize_t size = sizeof(real), item, units, kernels, levels, held, runs, alone
     cdef const real *xs = <const real *> x.data
     cdef const real *ws = <const real *> first_of(weight)
     cdef const real *us = <const real *> first_of(spectra)
@@ -183,7 +237,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     read_arrays(&t, &x, &out, size, lo, hi)
     units = t.n * t.groups * t.units
     kernels = t.groups * t.kernels
-    by_kernels = units <= kernels and units * 2 * t.channels * t.points * size <= RESIDENT_BYTES
+    by_kernels = units <= kernels > 1 and units * 2 * t.channels * t.points * size <= RESIDENT_BYTES
     read_sizes(&t, size, by_kernels, threads, &s)
     levels = whole_lines(units * 2 * t.channels, size) if by_kernels else 0
     held = units * s.unit if by_kernels else (kernels * s.kernel if us == NULL else 0)      # elements of spectra
@@ -200,6 +254,10 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
             if us == NULL:
                 transform_kernels(&t, &s, ws, shared, scratch, threads)
                 us = shared
-            for item in prange(t.n * t.groups * s.runs, num_threads=threads, schedule="dynamic"):
+            runs = t.n * t.groups * s.runs
+            alone = runs if max(t.channels, t.kernels) >= threads else runs // threads * threads
+            for item in prange(alone, num_threads=threads, schedule="dynamic"):
                 one_run(&t, &s, xs, us, bs, os, item, scratch + threadid() * s.each)
+            for item in range(alone, runs):
+                share_run(&t, &s, xs, us, bs, os, item, scratch, threads)
     give_back(shared)

@@ -16,7 +16,7 @@ cdef enum:
 
 cdef struct Sizes:
     Py_ssize_t unit, kernel, work       # elements of the spectra of a unit's channels, of a kernel's; of one transform
-    Py_ssize_t run, runs                # units in a run, and runs in a group of an image
+    Py_ssize_t run, runs                # units in a run at most, and runs in a group of an image
     Py_ssize_t each                     # elements of a thread's scratch
 
 
@@ -78,11 +78,18 @@ cdef inline Py_ssize_t whole_lines(Py_ssize_t elements, Py_ssize_t size) noexcep
 
 
 cdef inline void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int threads, Sizes *s) noexcept nogil:
+    cdef Py_ssize_t groups = max(t.n * t.groups, <Py_ssize_t> 1)
     s.unit = 2 * t.channels * t.points
     s.kernel = s.unit + LINE // size        # with its scales
     s.work = 2 * (t.d * t.plane + t.w * lanes_of(size))
     s.run = max(1, min(L2_BYTES // ((s.work + (0 if by_kernels else s.unit)) * size), SPECTRUM_PAIRS))
-    if not by_kernels:
-        s.run = max(1, min(s.run, t.n * t.groups * t.units // threads))
     s.runs = ceil_div(t.units, s.run)
+    if not by_kernels:                      # as many as threads share evenly
+        s.runs = min(ceil_div(round_up(s.runs * groups, threads), groups), t.units)
+    s.run = ceil_div(t.units, s.runs)
     s.each = whole_lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)
+
+
+cdef inline Py_ssize_t run_start(const Task *t, const Sizes *s, Py_ssize_t run) noexcept nogil:
+    """The first unit of a run: runs differ by one unit at most."""
+    return run * t.units // s.runs

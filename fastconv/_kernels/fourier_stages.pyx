@@ -8,7 +8,7 @@
 from libc.math cimport INFINITY
 
 from fastconv._kernels.blocks cimport Task
-from fastconv._kernels.fourier_plan cimport Sizes, read_arrays, read_sizes, read_task
+from fastconv._kernels.fourier_plan cimport Sizes, read_arrays, read_sizes, read_task, run_start
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_kernel, transform_run
@@ -46,8 +46,8 @@ def run(str stage, tuple plan, input, weight, real[::1] kernels, real[::1] units
             for c in range(t.channels):
                 transform_kernel(&t, ws, q, c, <const real *> to + s.unit, &scratch[0], rows, to)
         for r in range(s.runs if which > 0 else 0):
-            first = r * s.run
-            count = min(s.run, t.units - first)
+            first = run_start(&t, &s, r)
+            count = run_start(&t, &s, r + 1) - first
             for c in range(t.channels if which == 1 else 0):
                 transform_run(&t, <const real *> x.data, c, first, count, &scratch[0], rows,
                               &units[0] + first * s.unit, &levels[0] + first * 2 * t.channels)

@@ -13,6 +13,7 @@ from libc.string cimport memset
 from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 
 cdef extern from "pick.h" nogil:
@@ -230,23 +231,23 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
     cdef ConvShape s
     cdef Picks p
     cdef operand images = five(output, rank)
-    cdef Py_ssize_t item, planes = images.shape[0] * images.shape[1], many
+    cdef Py_ssize_t item, planes = images.shape[0] * images.shape[1], many, own
     cdef const real *source = <const real *> first_of(input)
-    cdef const real **rows = NULL
+    cdef char *rows = NULL
     cdef real *to = <real *> images.data
     cdef int way
     read_shape(&s, geometry)
     many = s.kh * s.kw * s.oh * s.ow
     way = table(&p, &s, source, planes, True, False)
+    own = round_up(s.kh * sizeof(real *), LINE)         # threads that write to one line wait for each other
     if way == BY_ROWS:
-        rows = <const real **> take(s.kh * threads * sizeof(real *))
-        if rows == NULL:
-            raise MemoryError(f"{s.kh * threads * sizeof(real *)} bytes for rows")
+        rows = borrow("fold", own * threads)
     for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
         if way == WHOLE:
             fold_whole(source + item * many, to + item * s.ih * s.iw, &p)
         elif way == BY_ROWS:
-            fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p, rows + threadid() * s.kh)
+            fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p,
+                      <const real **> (rows + threadid() * own))
         else:
             fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
     give_back(rows)

@@ -7,12 +7,14 @@ Every output is computed whole by one thread, in an order that depends on the ge
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_rows cimport some_rows
 from fastconv._kernels.pool_work cimport Work, divide
 from fastconv._kernels.rows cimport Along, Split, can_split, span, span_lanes, spans, split_table
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
@@ -49,9 +51,8 @@ cdef int whole_planes(
     """One value for each plane of one row that fills a vector, channels-first."""
     cdef Py_ssize_t lanes = span_lanes(sizeof(number)), planes = n * t.channels, own = lanes * (lanes + 1), r
     cdef Py_ssize_t groups = (planes + lanes - 1) // lanes
-    cdef number *scratch = <number *> calloc(own * threads, sizeof(number))
-    if scratch == NULL:
-        raise MemoryError("pooling found no memory for some vectors")
+    cdef number *scratch = <number *> borrow("pooling", own * threads * sizeof(number))
+    memset(scratch, 0, own * threads * sizeof(number))
     with nogil:
         if threads == 1:                                   # an empty parallel region takes 300 ns
             for r in range(groups):
@@ -59,7 +60,7 @@ cdef int whole_planes(
         else:
             for r in prange(groups, num_threads=threads, schedule="static"):
                 some_planes(x, out, r * lanes, t, s, planes, scratch + threadid() * own)
-    free(scratch)
+    give_back(scratch)
     return 0
 
 
@@ -100,17 +101,17 @@ cdef void lay_counts(number *counts, const PoolShape *s, const Work *w) noexcept
 
 
 cdef Tables lay_out(const PoolShape *s, Work *w, Py_ssize_t own, const number *like, int threads) except *:
-    """What all rows share, and `own` elements of scratch for each thread."""
+    """What all rows share, and `own` elements of scratch for each thread, whole cache lines that start on one."""
     cdef Tables m
     cdef bint each = not s.maximum and not (w.block and w.count)
     cdef Py_ssize_t counts = s.ow * (w.pixel if w.block else 1) + MOST_LANES if each else 0
     cdef Py_ssize_t tables = sizeof(Split) + s.kw * sizeof(Py_ssize_t) if w.block else s.ow * sizeof(Along)
-    cdef Py_ssize_t size = tables + (counts + own * threads) * <Py_ssize_t> sizeof(number)
-    m.memory = calloc(size, 1)
-    if m.memory == NULL:
-        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    cdef Py_ssize_t shared = round_up(tables + counts * <Py_ssize_t> sizeof(number), LINE)
+    cdef Py_ssize_t size = shared + own * threads * <Py_ssize_t> sizeof(number)
+    m.memory = borrow("pooling", size)
+    memset(m.memory, 0, size)
     m.counts = <char *> m.memory + tables
-    m.scratch = <number *> m.counts + counts
+    m.scratch = <char *> m.memory + shared
     if w.block:
         lay_steps(<Split *> m.memory, <Py_ssize_t *> (<Split *> m.memory + 1), s, w, sizeof(number))
     else:
@@ -137,7 +138,7 @@ cdef int in_rows(
         else:
             for r in prange(slabs * parts, num_threads=threads, schedule="static"):
                 some_rows(x, out, r, parts, t, s[0], &w, scratch + threadid() * w.size, blank, counts, last)
-    free(m.memory)
+    give_back(m.memory)
     return 0
 
 
@@ -164,7 +165,7 @@ cdef int in_blocks(
     """Narrow planes: see `turned.pxd`."""
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
-    cdef Py_ssize_t own = w.size + (b.source + b.result) * b.channels, item
+    cdef Py_ssize_t own = w.size + round_up((b.source + b.result) * b.channels, LINE), item
     cdef Tables m = lay_out(s, &w, own, x, threads)
     cdef const number *counts = <const number *> m.counts
     cdef number *scratch = <number *> m.scratch
@@ -175,7 +176,7 @@ cdef int in_blocks(
         else:
             for item in prange(n * b.count, num_threads=threads, schedule="static"):
                 one_block(x, out, item, t, s, b, &dense, &w, scratch + threadid() * own, blank, counts)
-    free(m.memory)
+    give_back(m.memory)
     return 0
 
 

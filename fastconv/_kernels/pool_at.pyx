@@ -16,8 +16,9 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memcpy
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
@@ -185,10 +186,8 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint 
 
 cdef char *lay_out(const Work *w, Py_ssize_t own, number blank, int threads) except NULL:
     """`own` bytes of scratch for each thread, with blanks where `w` has padded rows."""
-    cdef char *scratch = <char *> take(own * threads)
+    cdef char *scratch = borrow("pooling", own * threads)
     cdef Py_ssize_t r, j
-    if scratch == NULL:
-        raise MemoryError(f"pooling needs {own * threads} bytes of scratch")
     for r in range(threads):
         for j in range(w.rows * w.pitch):
             (<number *> (scratch + r * own + w.rows * 8))[j] = blank
@@ -255,7 +254,7 @@ cdef int in_blocks(
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
     cdef Py_ssize_t size = sizeof(number), item
-    cdef Py_ssize_t own = w.size + b.channels * (b.source * size + b.result * (size + 8))
+    cdef Py_ssize_t own = w.size + round_up(b.channels * (b.source * size + b.result * (size + 8)), LINE)
     cdef char *scratch = lay_out(&w, own, blank, threads)
     with nogil:
         if threads == 1:

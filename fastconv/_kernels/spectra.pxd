@@ -59,9 +59,12 @@ cdef inline void forward_columns(const Task *t, real *re, Py_ssize_t first, Py_s
         fourier_forward(sizeof(real), &t.transform[1], re + d * t.plane, im + d * t.plane, t.ld, count)
 
 
-cdef inline void forward_rows(const Task *t, real *re, Py_ssize_t index, real *rows, real *to, Py_ssize_t apart,
-                              bint conjugate) noexcept nogil:
-    """Transform a vector of rows, of the columns of a unit, to places `apart` vectors apart."""
+cdef inline void forward_rows(const Task *t, real *re, Py_ssize_t index, Py_ssize_t columns, real *rows, real *to,
+                              Py_ssize_t apart, bint conjugate) noexcept nogil:
+    """Transform a vector of rows, of the columns of a unit, to places `apart` vectors apart.
+
+    columns : elements of a row that may not be zero; the others are not read
+    """
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), each = 2 * lanes, high = t.h // lanes, h = index % high * lanes
     cdef real *im
     cdef bint at_once = apart == 2 and not conjugate
@@ -71,8 +74,9 @@ cdef inline void forward_rows(const Task *t, real *re, Py_ssize_t index, real *r
     twist(t, re, im, h, lanes, False)
     if at_once:
         rows = to
-    turn_block(sizeof(real), lanes, t.w, re, t.ld, rows, each)
-    turn_block(sizeof(real), lanes, t.w, im, t.ld, rows + lanes, each)
+    turn_block(sizeof(real), lanes, columns, re, t.ld, rows, each)
+    turn_block(sizeof(real), lanes, columns, im, t.ld, rows + lanes, each)
+    zeros(rows + columns * each, (t.w - columns) * each)
     fourier_forward(sizeof(real), &t.transform[2], rows, rows + lanes, each, lanes)
     if not at_once:
         spectrum_spread(sizeof(real), t.w, rows, to, apart, conjugate)
@@ -84,35 +88,53 @@ cdef inline void forward(const Task *t, real *re, Py_ssize_t columns, real *rows
     cdef Py_ssize_t i
     forward_columns(t, re, 0, columns)
     for i in range(t.d * t.h // lanes_of(sizeof(real))):
-        forward_rows(t, re, i, rows, to, apart, conjugate)
+        forward_rows(t, re, i, columns, rows, to, apart, conjugate)
 
 
-cdef inline void backward(const Task *t, const real *x, const real *w, Py_ssize_t count, real *blocks,
-                          real *rows) noexcept nogil:
-    """Units of output, from the spectra of all channels and of a kernel for each."""
-    cdef Py_ssize_t d, h, i, r, lanes = lanes_of(sizeof(real)), each = 2 * lanes, size = t.d * t.plane
-    cdef Py_ssize_t columns = t.w if t.line else t.axis[2].step
-    cdef real *re
+cdef inline Py_ssize_t output_columns(const Task *t) noexcept nogil:
+    """Of a block, those that hold outputs."""
+    return t.w if t.line else t.axis[2].step
+
+
+cdef inline void backward_rows(const Task *t, const real *x, const real *w, Py_ssize_t count, Py_ssize_t index,
+                               real *blocks, real *rows) noexcept nogil:
+    """A vector of rows of units of output, from the spectra of all channels and of a kernel for each."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), each = 2 * lanes, size = t.d * t.plane, high = t.h // lanes, _r
+    cdef Py_ssize_t h = index % high * lanes, depth = index * t.w * t.channels * each
+    cdef real *re = blocks + index // high * t.plane + h * t.ld
+    spectrum_product(sizeof(real), count, t.channels, t.w, x + depth * count, w + depth, rows, t.w * each)
+    for _r in range(count):
+        fourier_backward(sizeof(real), &t.transform[2], rows, rows + lanes, each, lanes)
+        turn_block(sizeof(real), t.w, lanes, rows, each, re, t.ld)
+        turn_block(sizeof(real), t.w, lanes, rows + lanes, each, re + size, t.ld)
+        twist(t, re, re + size, h, lanes, True)
+        rows += t.w * each
+        re += 2 * size
+
+
+cdef inline void backward_columns(const Task *t, real *re, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Transform some columns of a unit back along all axes but rows."""
+    cdef Py_ssize_t d, h
+    cdef real *im
+    re += first
+    im = re + t.d * t.plane
     for d in range(t.d):
-        for i in range(t.h // lanes):
-            spectrum_product(sizeof(real), count, t.channels, t.w, x, w, rows, t.w * each)
-            x += t.w * t.channels * count * each
-            w += t.w * t.channels * each
-            for r in range(count):
-                re = blocks + 2 * r * size + d * t.plane + i * lanes * t.ld
-                h = r * t.w * each
-                fourier_backward(sizeof(real), &t.transform[2], rows + h, rows + h + lanes, each, lanes)
-                turn_block(sizeof(real), t.w, lanes, rows + h, each, re, t.ld)
-                turn_block(sizeof(real), t.w, lanes, rows + h + lanes, each, re + size, t.ld)
-        for r in range(count):
-            re = blocks + 2 * r * size + d * t.plane
-            twist(t, re, re + size, 0, t.h, True)
-            fourier_backward(sizeof(real), &t.transform[1], re, re + size, t.ld, columns)
+        fourier_backward(sizeof(real), &t.transform[1], re + d * t.plane, im + d * t.plane, t.ld, count)
     if t.d > 1:
-        for r in range(count):
-            re = blocks + 2 * r * size
-            for h in range(t.axis[1].step):
-                fourier_backward(sizeof(real), &t.transform[0], re + h * t.ld, re + size + h * t.ld, t.plane, columns)
+        for h in range(t.axis[1].step):
+            fourier_backward(sizeof(real), &t.transform[0], re + h * t.ld, im + h * t.ld, t.plane, count)
+
+
+cdef inline void stage_part(
+    const Task *t, const real *x, Py_ssize_t c, Py_ssize_t unit, Py_ssize_t b, real *block, real *level,
+) noexcept nogil:
+    """Part `b`, 0 or 1, of channel `c` of a unit of the group of an image that starts at `x`, and its level."""
+    cdef Py_ssize_t number = unit if t.two_outputs else 2 * unit + b, size = t.d * t.plane
+    if number < t.blocks and not (t.two_outputs and b):
+        level[b] = stage(t, x + c // t.phases * t.xc, c % t.phases, number, block + b * size)
+    else:
+        level[b] = 0
+        memset(block + b * size, 0, size * sizeof(real))
 
 
 cdef inline void transform_run(
@@ -120,17 +142,11 @@ cdef inline void transform_run(
     real *levels,
 ) noexcept nogil:
     """Channel `c` of units [first, first + count) of the group of an image that starts at `x`."""
-    cdef Py_ssize_t r, b, number, size = t.d * t.plane, lanes = lanes_of(sizeof(real))
+    cdef Py_ssize_t r, b
     for r in range(count):
         for b in range(2):
-            number = first + r if t.two_outputs else 2 * (first + r) + b
-            if number < t.blocks and not (t.two_outputs and b):
-                levels[2 * (c * count + r) + b] = stage(
-                    t, x + c // t.phases * t.xc, c % t.phases, number, block + b * size)
-            else:
-                levels[2 * (c * count + r) + b] = 0
-                memset(block + b * size, 0, size * sizeof(real))
-        forward(t, block, t.w, rows, to + 2 * (c * count + r) * lanes, 2 * count * t.channels, False)
+            stage_part(t, x, c, first + r, b, block, levels + 2 * (c * count + r))
+        forward(t, block, t.w, rows, to + 2 * (c * count + r) * lanes_of(sizeof(real)), 2 * count * t.channels, False)
 
 
 cdef inline void choose_scales(const Task *t, const real *w, Py_ssize_t q, real *scales) noexcept nogil:
@@ -159,10 +175,10 @@ cdef inline Py_ssize_t kernel_columns(const Task *t) noexcept nogil:
 
 
 cdef inline void clear_row(const Task *t, real *block, Py_ssize_t row) noexcept nogil:
-    """Zeros in a row of a unit, counted over (d, h)."""
+    """Zeros in the columns of a row of a unit that may hold taps, counted over (d, h)."""
     block += row // t.h * t.plane + row % t.h * t.ld
-    zeros(block, t.w)
-    zeros(block + t.d * t.plane, t.w)
+    zeros(block, kernel_columns(t))
+    zeros(block + t.d * t.plane, kernel_columns(t))
 
 
 cdef inline void stage_kernel(const Task *t, const real *w, Py_ssize_t q, Py_ssize_t c, const real *scales, real *block,
@@ -199,29 +215,41 @@ cdef inline void transform_kernel(const Task *t, const real *w, Py_ssize_t q, Py
     keep_sums(sums, to)
 
 
+cdef inline void put_part(
+    const Task *t, const real *levels, Py_ssize_t unit, Py_ssize_t count, Py_ssize_t b, const real *w, Py_ssize_t q,
+    const real *bias, real *out, const real *blocks,
+) noexcept nogil:
+    """Part `b`, 0 or 1, of a unit of output, one of `count`, to the outputs of the group that start at `out`.
+
+    levels, blocks : of the unit
+    """
+    cdef Py_ssize_t c, part, lanes = lanes_of(sizeof(real)), o = 2 * q + b if t.two_outputs else q
+    cdef Py_ssize_t number = unit if t.two_outputs else 2 * unit + b
+    cdef const real *scales = w + 2 * t.channels * t.points
+    cdef const real *level
+    cdef double re, im, chain, lift = 0
+    if o >= t.ocg or number >= t.blocks:
+        return
+    for part in range(ceil_div(t.channels, CHAIN)):
+        chain = 0
+        for c in range(part * CHAIN, min((part + 1) * CHAIN, t.channels)):
+            level = levels + 2 * c * count
+            re, im = w[2 * c * lanes], w[2 * c * lanes + lanes]
+            chain += im * level[0] + re * level[1] if b else re * level[0] - im * level[1]
+        lift += chain
+    store(t, blocks + b * t.d * t.plane, number, scales[b], lift * t.points * scales[b],
+          0 if bias == NULL else bias[o], out + o * t.oc)
+
+
 cdef inline void multiply_run(
     const Task *t, const real *x, const real *levels, Py_ssize_t first, Py_ssize_t count, const real *w, Py_ssize_t q,
     const real *bias, real *out, real *blocks, real *rows,
 ) noexcept nogil:
     """Units [first, first + count) with kernel `q`, to the outputs of the group that start at `out`."""
-    cdef Py_ssize_t c, r, b, o, part, number, size = t.d * t.plane, lanes = lanes_of(sizeof(real))
-    cdef const real *scales = w + 2 * t.channels * t.points
-    cdef const real *level
-    cdef double re, im, chain, lift
-    backward(t, x, w, count, blocks, rows)
+    cdef Py_ssize_t i, r, b, size = t.d * t.plane
+    for i in range(t.d * t.h // lanes_of(sizeof(real))):
+        backward_rows(t, x, w, count, i, blocks, rows)
     for r in range(count):
+        backward_columns(t, blocks + 2 * r * size, 0, output_columns(t))
         for b in range(2):
-            o = 2 * q + b if t.two_outputs else q
-            number = first + r if t.two_outputs else 2 * (first + r) + b
-            if o >= t.ocg or number >= t.blocks:
-                continue
-            lift = 0
-            for part in range(ceil_div(t.channels, CHAIN)):
-                chain = 0
-                for c in range(part * CHAIN, min((part + 1) * CHAIN, t.channels)):
-                    level = levels + 2 * (c * count + r)
-                    re, im = w[2 * c * lanes], w[2 * c * lanes + lanes]
-                    chain += im * level[0] + re * level[1] if b else re * level[0] - im * level[1]
-                lift += chain
-            store(t, <const real *> blocks + (2 * r + b) * size, number, scales[b],
-                  lift * t.points * scales[b], 0 if bias == NULL else bias[o], out + o * t.oc)
+            put_part(t, levels + 2 * r, first + r, count, b, w, q, bias, out, <const real *> blocks + 2 * r * size)
