@@ -1,12 +1,16 @@
 """Places of maxima in the windows that have a way of their own, on maps around the widths of vectors."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import fastconv
 from tests import data
-from tests.test_pool_strips import WIDTHS, over_windows
+from tests.test_memory import alone_in_memory
+from tests.test_pool_strips import WIDTHS, WINDOWS
 
+over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), [*WINDOWS, (2, 1, 0)])
 SIDES = (((0, 2), (1, 0)), ((2, 0), (0, 1)), ((1, 1), (1, 1)))  # padding before and after, along both axes
 
 
@@ -111,3 +115,36 @@ def test_depths(kernel, stride, padding, dtype, cpu_level):
         plane, found = fastconv.max_pool2d(x[:, :, 3 * o], kernel, stride, padding, return_indices=True)
         data.assert_identical(values[:, :, o], plane)
         np.testing.assert_array_equal(places[:, :, o], found + 3 * o * 9 * 40)
+
+
+@over_windows
+@pytest.mark.parametrize("width", [3, 5, 7, 9, 12, 14, 17, 28, 33])
+def test_narrow_rows(kernel, stride, padding, width, dtype, cpu_level):
+    """Rows of outputs that a vector holds and more of: what it writes behind a plane is the next one's, or another
+    thread's, and what it reads there, a NaN too, is of no account."""
+    x = data.generator(width).integers(-3, 9, (3, 11, 9, width)).astype(dtype)
+    x[1, 4, 0] = x[2, 10, 8] = np.nan
+    for threads in (1, 2, 5):
+        with fastconv.num_threads(threads):
+            for view in (x, x[:, :, :kernel], x[:1, :1], x[::-1], x[:, ::2], x[..., :-1], x[:, :, ::2]):
+                if view.shape[-1] >= kernel and view.shape[-2] >= kernel:
+                    assert_first_largest(view, kernel, stride, padding)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@over_windows
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_nothing_beside_the_arrays_is_touched(kernel, stride, padding, end, dtype, cpu_level):
+    """Neither of many planes nor of one, however low."""
+    for width in (6, 8, 9, 14, 17, 28, 33):
+        for shape in ((20, kernel, width), (5, 7, width), (1, 40, width)):
+            x = data.normal(shape, dtype)
+            values, places = assert_first_largest(x, kernel, stride, padding)
+            for threads in (1, 3):
+                out = alone_in_memory(np.full_like(values, np.nan), end)
+                with fastconv.num_threads(threads):
+                    _, found = fastconv.max_pool2d(
+                        alone_in_memory(x, end), kernel, stride, padding, return_indices=True, out=out
+                    )
+                assert_same(out, values)
+                np.testing.assert_array_equal(found, places)

@@ -78,10 +78,10 @@ cdef inline Py_ssize_t in_place(
     const Strides *t, const PoolShape *s, const Work *w, Py_ssize_t j, Py_ssize_t lanes,
 ) noexcept nogil:
     """How many outputs from j on may be read where they lie: windows of one row, with no padding, and no vector that is
-    read for them ends behind the row."""
+    read for them ends behind the row. Not maxima by twos: to look for NaN in every step takes longer than to copy."""
     cdef Py_ssize_t start = start_along(s, j), n
     cdef Py_ssize_t room = (s.iw - start - (s.kw - 1) * s.dw - 1) * w.pixel - w.beyond
-    if s.kd * s.kh > 1 or t.w != w.pixel or start < 0 or room < 0:
+    if s.kd * s.kh > 1 or t.w != w.pixel or start < 0 or room < 0 or s.maximum and lanes < 4:
         return 0
     n = min(room // (s.sw * w.pixel) + 1, s.ow - j)
     return n if n * w.pixel >= lanes else 0

@@ -277,8 +277,8 @@ def first(tuple geometry, input, output, places, int rank, number blank, int thr
     cdef operand x = five(input, rank), out = five(output, rank), at = five(places, rank)
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
-    cdef Strips f = strips_at_for(&s, &t, sizeof(number))
-    cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), s.adaptive)
+    cdef Strips f = strips_at_for(&s, &t, x.shape[0], sizeof(number))
+    cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), s.adaptive or s.sw > 1)
     cdef const number *xs = <const number *> x.data
     if f.bytes:
         in_strips_at(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &f, threads)

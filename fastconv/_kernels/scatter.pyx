@@ -7,10 +7,19 @@ order of o for any number of threads, and it is cleared just before, while it is
 """
 
 from cython.parallel cimport prange
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memset
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.window cimport number
+
+cdef extern from "scatter_last.h" nogil:
+    ctypedef struct Scatter:
+        Py_ssize_t outputs[3]
+        Py_ssize_t place[3]
+        Py_ssize_t size, clear, step, width, count, farthest
+        int many
+    Py_ssize_t scatter_lanes(Py_ssize_t size) noexcept
+    bint scatter_last(...) noexcept
 
 cdef enum:
     BLOCK = 64                         # channels of one thread
@@ -58,6 +67,31 @@ cdef bint side_by_side(
     return True
 
 
+cdef void lay_windows(Scatter *s, const operand *windows, const operand *result) noexcept nogil:
+    """Where windows probably lie: at equal distances, that their number suggests."""
+    cdef Py_ssize_t pixels = 1, axis, size, count
+    for axis in range(2, -1, -1):
+        size, count = result.shape[2 + axis], windows.shape[2 + axis]
+        s.outputs[axis] = count
+        s.place[axis] = max(<Py_ssize_t> 1, (2 * size + count) // (2 * count)) * pixels
+        pixels *= size
+
+
+cdef bint some_channels(
+    const number *x, const int64_t *index, number *out, const operand *windows, const operand *result, Py_ssize_t width,
+    bint add,
+) noexcept nogil:
+    """`width` channels side by side of one image; of the operands only the shapes count."""
+    cdef Py_ssize_t outputs = windows.shape[2] * windows.shape[3] * windows.shape[4]
+    cdef Scatter s
+    s.size, s.step, s.width = result.shape[2] * result.shape[3] * result.shape[4], result.shape[1], width
+    if not add or scatter_lanes(sizeof(number)) == 0 or width < scatter_lanes(sizeof(number)) or s.size > INT32_MAX:
+        return side_by_side(x, index, outputs, out, s.size, width, s.step, add)
+    s.clear, s.count, s.farthest, s.many = 0, 0, 0, 0
+    lay_windows(&s, windows, result)
+    return scatter_last(out, x, index, &s)
+
+
 def scatter(tuple geometry, input, indices, nothing, output, int rank, number like, int threads):
     """x and `index` (n, c, *o) into `out` (n, c, *size), without n too, x and out of the type of `like`.
 
@@ -77,9 +111,9 @@ def scatter(tuple geometry, input, indices, nothing, output, int rank, number li
         blocks = (channels + width - 1) // width
         for r in prange(x.shape[0] * blocks, nogil=True, num_threads=threads, schedule="static"):
             c = r % blocks * width
-            outside |= not side_by_side(
-                xs + r // blocks * outputs * channels + c, at + r // blocks * outputs * channels + c, outputs,
-                to + r // blocks * size * channels + c, size, min(width, channels - c), channels, add,
+            outside |= not some_channels(
+                xs + r // blocks * outputs * channels + c, at + r // blocks * outputs * channels + c,
+                to + r // blocks * size * channels + c, &x, &out, min(width, channels - c), add,
             )
     elif add:
         for r in prange(planes, nogil=True, num_threads=threads, schedule="static"):

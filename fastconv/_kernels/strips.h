@@ -41,18 +41,27 @@ typedef struct {
     ptrdiff_t ih, iw, ldx, oh, ow, ph, pw; /* ldx from row to row of the input; the output is dense */
     int kernel, stride, kind;
     ptrdiff_t bytes;    /* of a vector */
+    int narrow;         /* of `strips_at.h`: 1: a vector is a row of outputs, and more */
     const void *blank;  /* a row of padding and an element before it */
     const void *down;   /* divisors, or their inverses for STRIP_SCALED: the factor of each row, */
     const void *across; /* and the factor of each column, or NULL if it is 1; both unused for maxima */
 } Strips;
 
+/* The columns of windows behind the image. */
+static ptrdiff_t strip_beyond(const Strips *s) { return (s->ow - 1) * s->stride + s->kernel - s->pw - s->iw; }
+
+/* Whether windows are two or three wide, one or two apart, and have a column in the padding at most. */
+static int strip_windows(const Strips *s)
+{
+    const ptrdiff_t most = s->kernel == 3;
+    return s->kernel >= 2 && s->kernel <= 3 && s->stride <= 2 && s->pw <= most && strip_beyond(s) <= most;
+}
+
 /* The widest vectors for this geometry, whose other fields are filled in; 0 if it has another way to go. */
 static ptrdiff_t strip_bytes(const Strips *s, ptrdiff_t size)
 {
 #ifdef SHUFFLES
-    const ptrdiff_t beyond = (s->ow - 1) * s->stride + s->kernel - s->pw - s->iw; /* columns read after the image */
-    const ptrdiff_t most = s->kernel == 3;
-    if ((s->kernel == 3 ? s->stride > 2 : s->kernel != 2 || s->stride != 2) || s->pw > most || beyond > most)
+    if (!strip_windows(s))
         return 0;
     for (ptrdiff_t bytes = VECTOR_BYTES; bytes >= 16; bytes /= 2)
         if (s->ow * size >= bytes && s->iw * size >= s->stride * bytes)

@@ -13,7 +13,7 @@ cdef extern from "strips.h" nogil:
     enum: STRIP_SCALED
     ctypedef struct Strips:
         Py_ssize_t ih, iw, ldx, oh, ow, ph, pw, bytes
-        int kernel, stride, kind
+        int kernel, stride, kind, narrow
         const void *blank
         const void *down
         const void *across
@@ -21,16 +21,25 @@ cdef extern from "strips.h" nogil:
     void pool_strips(...) noexcept
 
 
-cdef inline Strips strips_for(const PoolShape *s, const Strides *t, Py_ssize_t size) noexcept nogil:
+cdef inline Strips strips_of(const PoolShape *s, const Strides *t, Py_ssize_t size) noexcept nogil:
     """The strips of a channels-first plane of elements of `size` bytes; `bytes` is 0 if they cannot pool it."""
     cdef Strips f
     f.ih, f.iw, f.oh, f.ow, f.ph, f.pw = s.ih, s.iw, s.oh, s.ow, s.ph, s.pw
-    f.kernel, f.stride, f.ldx, f.bytes, f.kind = <int> s.kw, <int> s.sw, t.h, 0, STRIP_LARGEST
-    f.blank, f.down, f.across = NULL, NULL, NULL
+    f.kernel, f.stride, f.ldx, f.bytes, f.kind = 0, <int> s.sw, t.h, 0, STRIP_LARGEST
+    f.blank, f.down, f.across, f.narrow = NULL, NULL, NULL, 0
     if s.adaptive or s.kd > 1 or s.pd > 0 or s.kw > 3 or s.sw > 2:
         return f
     if s.kh == s.kw and s.sh == s.sw and s.dh == 1 and s.dw == 1:
+        f.kernel = <int> s.kw
         f.bytes = strip_bytes(&f, size)
+    return f
+
+
+cdef inline Strips strips_for(const PoolShape *s, const Strides *t, Py_ssize_t size) noexcept nogil:
+    """The same but for 2 x 2 at stride 1, which only maxima with places have there."""
+    cdef Strips f = strips_of(s, t, size)
+    if f.kernel == 2 and f.stride == 1:
+        f.bytes = 0
     return f
 
 

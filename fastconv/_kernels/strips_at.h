@@ -33,6 +33,18 @@ static inline void strips_at_none(const Strips *s, const void *x, void *out, int
     (void)s, (void)x, (void)out, (void)index, (void)base, (void)y0, (void)y1;
 }
 
+/* The vectors of eight or more that hold a row of outputs each and fill more than half; 0 if there are none. Beyond the
+ * row they read and write what follows it, but no more than a plane. */
+static ptrdiff_t narrow_bytes(const Strips *s, ptrdiff_t size)
+{
+#ifdef SHUFFLES
+    for (ptrdiff_t bytes = 8 * size; strip_windows(s) && bytes <= VECTOR_BYTES; bytes *= 2)
+        if (s->ow * size <= bytes && 2 * s->ow * size > bytes && s->ih * s->iw * size > 2 * bytes)
+            return bytes;
+#endif
+    return 0;
+}
+
 #elif ELEMENT_BYTES < 4
 
 #elif !defined(BYTES)
@@ -116,13 +128,15 @@ static ALWAYS_INLINE lanes larger(lanes a, vec v, mask key, int kind)
 
 #define COLUMN(i) (i) /* as constants: a loop would be run */
 
-/* The windows of outputs j on. */
+/* The windows of outputs j on. In a `narrow` row the last one, marked by `at_edge`, may be at the edge of the image. */
 #define windows WIDE(at_windows)
 static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j, int odd, int kernel, int stride,
-                                  int kind, vec *seen)
+                                  int kind, int narrow, mask at_edge, vec *seen)
 {
-    const ptrdiff_t c = j * stride - s->pw, from = stride == 1 ? c + 1 : odd ? 0 : c, to = from + stride * COUNT;
-    const int first = from == 0, last = to == s->iw; /* beside the image is the column at its edge once more */
+    const ptrdiff_t c = j * stride - s->pw, middle = kernel == 3 ? c + 1 : c;
+    const ptrdiff_t from = stride == 1 ? middle : odd ? 0 : c, to = from + stride * COUNT;
+    /* beside the image is the column at its edge once more */
+    const int first = from == 0, last = to == s->iw && !narrow;
     const mask column = stride * (mask){LIST(COLUMN, 0)}, edge = {c < 0};
     lanes all;
     UNROLL for (int i = 0; i < kernel; i++) {
@@ -133,11 +147,13 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
         vec tap[3];
         if (news)
             SEE(a);
-        if (news && kernel == 3)
+        if (news && (kernel == 3 || stride == 1))
             SEE(after);
         if (news && stride == 1)
             SEE(before);
-        if (stride == 1) {
+        if (stride == 1 && kernel == 2) {
+            tap[0] = a, tap[1] = SHUFFLE(a, after, LATER);
+        } else if (stride == 1) {
             tap[0] = SHUFFLE(a, before, EARLIER), tap[1] = a, tap[2] = SHUFFLE(a, after, LATER);
         } else {
             const vec b = *(const vec *)(x + from + COUNT), evens = SHUFFLE(a, b, EVEN), odds = SHUFFLE(a, b, ODD);
@@ -148,6 +164,8 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
             else
                 tap[0] = evens, tap[1] = odds, tap[2] = SHUFFLE(evens, after, LATER);
         }
+        if (narrow && kernel == 3)
+            tap[2] = SELECT(vec, mask, at_edge, tap[1], tap[2]);
         lanes row = {tap[0], kernel == 3 && c < 0 ? key + edge : key};
         UNROLL for (int k = 1; k < kernel; k++)
             row = larger(row, tap[k], key + k, kind);
@@ -160,11 +178,12 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
 /* Rows y0 to y1. Says whether a NaN may have been lost. */
 #define rows WIDE(at_rows)
 static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
-                              ptrdiff_t y0, ptrdiff_t y1, int kernel, int stride, int kind)
+                              ptrdiff_t y0, ptrdiff_t y1, int kernel, int stride, int kind, int narrow)
 {
     const Strips copy = *given, *const s = &copy; /* which no store can change */
     const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
     vec sum = {0}, *seen = &sum;
+    const mask number = {LIST(COLUMN, 0)}, at_edge = (mask)(number == (BITS)(strip_beyond(s) > 0 ? s->ow - 1 : -1));
     for (ptrdiff_t y = y0; y < y1; y++) {
         rows_of r = {{0}, {0}, out + y * s->ow, index + y * s->ow};
         UNROLL for (int i = 0; i < kernel; i++) {
@@ -174,16 +193,18 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
         }
         for (int i = 0; y == y0 && i < kernel - stride; i++) /* no earlier windows have seen these */
             for (ptrdiff_t c = 0; c < s->iw; c += COUNT)
-                SEE(*(const vec *)(r.in[i] + (c + COUNT <= s->iw ? c : s->iw - COUNT)));
-        for (ptrdiff_t j = 0; j < s->ow; j += COUNT) {
+                SEE(*(const vec *)(r.in[i] + (narrow || c + COUNT <= s->iw ? c : s->iw - COUNT)));
+        if (narrow)
+            windows(s, &r, 0, stride == 2 && kernel == 3 && s->pw, kernel, stride, kind, 1, at_edge, seen);
+        for (ptrdiff_t j = 0; j < s->ow && !narrow; j += COUNT) {
             if (j + COUNT > s->ow)
                 j = s->ow - COUNT;
             if (stride == 2 && far)
                 fetch_ahead((const char *)r.in[kernel - 2] + STRIP_AHEAD + 4 * j * ELEMENT_BYTES, 4 * BYTES);
             if (stride == 2 && kernel == 3 && j < s->pw)
-                windows(s, &r, j, 1, kernel, stride, kind, seen);
+                windows(s, &r, j, 1, kernel, stride, kind, 0, at_edge, seen);
             else
-                windows(s, &r, j, 0, kernel, stride, kind, seen);
+                windows(s, &r, j, 0, kernel, stride, kind, 0, at_edge, seen);
         }
     }
 #ifdef FLOATING
@@ -196,15 +217,17 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
 #endif
 }
 
-#define KIND(kernel, stride, kind) rows(s, x, out, index, base, y0, y1, kernel, stride, kind)
+#define KIND(kernel, stride, kind, narrow) rows(s, x, out, index, base, y0, y1, kernel, stride, kind, narrow)
 #define KINDS(kernel, stride) \
-    if (KIND(kernel, stride, STRIP_LARGEST)) \
-        KIND(kernel, stride, STRIP_CAREFUL);
+    if (s->narrow ? KIND(kernel, stride, STRIP_LARGEST, 1) : KIND(kernel, stride, STRIP_LARGEST, 0)) \
+        s->narrow ? KIND(kernel, stride, STRIP_CAREFUL, 1) : KIND(kernel, stride, STRIP_CAREFUL, 0);
 static NEVER_INLINE void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
                                          ptrdiff_t y0, ptrdiff_t y1)
 {
-    if (s->kernel == 2) {
+    if (s->kernel == 2 && s->stride == 2) {
         KINDS(2, 2)
+    } else if (s->kernel == 2) {
+        KINDS(2, 1)
     } else if (s->stride == 2) {
         KINDS(3, 2)
     } else {
