@@ -1,15 +1,18 @@
 """What `method="auto"` costs beside the best method, and the thresholds it rests on: `python asv_bench/fit_methods.py`.
 
 Times every method that takes a shape, on a grid of shapes, and prints how much slower the one that "auto" names is than
-the fastest: the geometric mean, and every shape beyond a factor of `--list`. `--fit` prints the constants of
-`fastconv/_fft.py` and `fastconv/_winograd.py` that suit the times best beside the present ones; `--save` keeps the
-times, `--load` fits again without measuring. "auto" looks at shapes alone, so that the thresholds are of one thread.
+the fastest: the geometric mean, and every shape beyond a factor of `--list`. `--part 2/9` times the second of nine
+samples of the grid, `--save` keeps the times and `--load` puts them together again; `--fit` prints the constants of
+`fastconv/_fft.py` and `fastconv/_winograd.py` that suit them best beside the present ones. "auto" looks at shapes
+alone, so that the thresholds are of one thread and of one image, whose weights are not prepared: `--batch` and
+`--prepared` time the others.
 """
 
 import argparse
 import json
 import sys
-from itertools import product
+from functools import partial
+from itertools import islice, product
 from math import exp, log
 from pathlib import Path
 from zlib import crc32
@@ -62,17 +65,19 @@ def shapes():
     yield from product((layer for layer in some if crc32(layer.name.encode()) % 3 == 0), ("float64",))
 
 
-def times(layer, dtype, rounds):
+def times(layer, dtype, rounds, batch=1, prepared=False):
     """Median seconds of each method that takes the layer; those that are hopeless are called once."""
     from _peers.clock import alternate, seconds
     from benchmarks.common import data
 
-    x, weight = data(layer.input, dtype, 1), data(layer.weight, dtype, 2)
+    x, weight = data((batch, *layer.input[1:]), dtype, 1), data(layer.weight, dtype, 2)
     function = getattr(fastconv, f"conv{layer.rank}d")
     geometry = {"stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation, "groups": layer.groups}
     once, calls = {}, {}
     for method in METHODS:
-        calls[method] = lambda method=method: function(x, weight, method=method, **geometry)
+        calls[method] = partial(function, x, weight, method=method, **geometry)
+        if prepared:
+            calls[method] = partial(fastconv.prepare(weight, method=method, **geometry), x)
         try:
             once[method] = min(seconds(calls[method], 1) for _ in range(3))
         except ValueError:  # it does not take the layer
@@ -146,12 +151,11 @@ def fit_winograd(measured):
     """The constants of what transforms take: those with the least regret over the shapes that Winograd takes."""
     from fastconv import _winograd
 
-    names = ("INPUT", "PACKED_INPUT", "OUTPUT", "WEIGHT_TILES", "SPLIT_WEIGHT_TILES", "LEAST_GAIN")
+    names = ("PRODUCT", "INPUT", "PACKED_INPUT", "OUTPUT", "WEIGHT_POINT", "WEIGHT_TAP")
     rows = [(geometry(one, d), spent) for one, d, spent in measured if "winograd" in spent]
     present = tuple(getattr(_winograd, name) for name in names)
     scores = {}
-    splits = (6, 6, 14), (6, 6, 20)
-    for values in (present, *product((12, 16, 20), (30, 40), (8, 12), (1, 1.25, 2), splits, (1, 1.05, 1.1, 1.2))):
+    for values in (present, *product((1.05, 1.1), (8, 10, 12), (30, 45), (4, 6), (1, 1.9, 3.8), (4, 7.9, 15.8))):
         for name, value in zip(names, values, strict=True):
             setattr(_winograd, name, value)
         taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]
@@ -167,16 +171,21 @@ def main(argv=None):
     parser.add_argument("--fit", action="store_true", help="print the constants that suit the times best")
     parser.add_argument("--list", type=float, default=1.3, help="list shapes where auto takes so many times the best")
     parser.add_argument("--only", default="", help="only shapes whose name contains this")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="only the I-th of N samples of the shapes")
+    parser.add_argument("--batch", type=int, default=1, help="images")
+    parser.add_argument("--prepared", action="store_true", help="weights are")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--save", metavar="JSON")
-    parser.add_argument("--load", metavar="JSON")
+    parser.add_argument("--load", metavar="JSON", nargs="+", default=())
     arguments = parser.parse_args(argv)
     wanted = {f"{layer.name} {dtype}": (layer, dtype) for layer, dtype in shapes() if arguments.only in layer.name}
     if arguments.load:
-        kept = json.loads(Path(arguments.load).read_text())
+        kept = {name: spent for path in arguments.load for name, spent in json.loads(Path(path).read_text()).items()}
     else:
         fastconv.set_num_threads(1)
-        kept = {name: times(*pair, arguments.rounds) for name, pair in wanted.items()}
+        part, parts = map(int, arguments.part.split("/"))
+        some = islice(wanted, part - 1, None, parts)
+        kept = {name: times(*wanted[name], arguments.rounds, arguments.batch, arguments.prepared) for name in some}
     if arguments.save:
         Path(arguments.save).write_text(json.dumps(kept))
     measured = [(*wanted[name], spent) for name, spent in kept.items()]

@@ -8,9 +8,8 @@ to its own sum |x w|. In the corners of a padded image that is the sum of few ta
     along one axis a method demands `least`; where two meet, boxes in the corners (#)           #......#
     cover the outputs that see less                                                             ##....##
 
-Where errors average out less, boxes along the edges cover what sees too little along one axis. Volumes padded along
-three axes have no boxes: their edges would be most of them, and kernels that extend along three axes are small enough
-for `least` squared (asv_bench/accuracy.py).
+Where errors average out less, boxes along the edges cover what sees too little along one axis. Of volumes padded along
+three axes boxes cover the eight corners, not the edges, which would be most of them.
 """
 
 from itertools import product
@@ -18,6 +17,8 @@ from math import prod
 from typing import NamedTuple
 
 from fastconv._geometry import ConvGeometry
+
+CALL = 250_000  # multiply-adds in whose time a corner is called
 
 
 class Corner(NamedTuple):
@@ -49,11 +50,9 @@ def ends(axis, least, span):
     return [pair for pair in ((first, before), (after, end)) if pair[0] < pair[1]], (before, after)
 
 
-def too_little(g, least, axes, edges=False):
+def too_little(g, least, axes):
     """Why corners cannot make up for what outputs see too little of, along `axes`; None if they can."""
     shares = [least_share(g.axes[i]) for i in axes]
-    if edges and len(padded_axes(g, axes)) <= 2:
-        return None
     if min(shares) < least:
         return f"padding leaves {min(shares):.0%} of the taps to outputs at the edge, which share the errors of others"
     if prod(shares) < least**2:
@@ -66,23 +65,20 @@ def padded_axes(g, axes):
 
 
 def corners(g, least, axes, edges=False):
-    """The corners of a geometry that `too_little` does not object to; of three padded axes, none.
+    """The corners of a geometry that `too_little` does not object to; of three padded axes, where all of them meet.
 
     edges : boxes along the edges too, of what sees less than `least` along one axis
     """
     padded = padded_axes(g, axes)
-    if len(padded) > 2:
-        return ()
     boxes, left = [], {i: (0, g.axes[i][1]) for i in padded}
     for i in padded if edges else ():
         outer, inner = ends(g.axes[i], least, left[i])
         boxes += [left | {i: span} for span in outer if all(first < end for first, end in left.values())]
         left[i] = inner
-    if len(padded) == 2 and all(first < end for first, end in left.values()):
-        a, b = padded
-        least_a, least_b = (min(share(g.axes[i], j) for j in (left[i][0], left[i][1] - 1)) for i in padded)
-        spans = ends(g.axes[a], least / least_b, left[a])[0], ends(g.axes[b], least / least_a, left[b])[0]
-        boxes += [{a: one, b: other} for one, other in product(*spans)]
+    if len(padded) > 1 and all(first < end for first, end in left.values()):
+        seen = {i: min(share(g.axes[i], j) for j in (left[i][0], left[i][1] - 1)) for i in padded}
+        spans = [ends(g.axes[i], least / prod(seen[j] for j in padded if j != i), left[i])[0] for i in padded]
+        boxes += [dict(zip(padded, some, strict=True)) for some in product(*spans)]
     return tuple(corner(g, {i: slice(*span) for i, span in box.items()}) for box in boxes)
 
 
@@ -92,9 +88,7 @@ def corner(g, box):
     outputs, inputs, before = zip(*parts, strict=True)
     (id, ih, iw), (od, oh, ow) = ([s.stop - s.start for s in slices] for slices in (inputs, outputs))
     pd, ph, pw = before
-    return Corner(
-        outputs, inputs, g._replace(id=id, ih=ih, iw=iw, od=od, oh=oh, ow=ow, pd=pd, ph=ph, pw=pw)
-    )
+    return Corner(outputs, inputs, g._replace(id=id, ih=ih, iw=iw, od=od, oh=oh, ow=ow, pd=pd, ph=ph, pw=pw))
 
 
 def part(axis, outputs):

@@ -26,9 +26,9 @@ MOST_LENGTHS = 12  # of blocks that are compared: 16 times the extent of small k
 PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
 # Costs in multiply-adds of the direct sum, by itemsize (asv_bench/fit_methods.py); units and kernels: spectra.pxd
 START = {4: 250_000, 8: 140_000}
-TRANSFORM = {4: 3.7, 8: 3.5}  # for each point of a unit's transform and each factor of two in their number
-PRODUCT = {4: 10, 8: 11}  # for each point of a unit, each input channel and each kernel
-KERNEL = {4: 3.7, 8: 3.5}  # for each point of a kernel's transform and each factor of two in their number
+TRANSFORM = {4: 2.8, 8: 3}  # for each point of a unit's transform and each factor of two in their number
+PRODUCT = {4: 10, 8: 10.5}  # for each point of a unit, each input channel and each kernel
+KERNEL = {4: 7, 8: 5}  # for each point of a kernel's transform and each factor of two in their number
 # Products of an output, and of one beside padding, so that sums of unlike neighbours come close enough: over 25
 # rectified inputs the largest error was 5.1 eps with 32 or more beside padding, 7 to 8.3 with 24 to 27 (2026-11-25)
 LEAST_PRODUCTS = 64
@@ -134,8 +134,9 @@ def declines(g):
 
 def least_seen(g):
     """The least share of its taps that an output sees which is not summed directly."""
-    shares = [_corners.least_share(axis) for axis in g.axes]
-    return max(prod(shares), CORNER_SHARE) if sum(share < 1 for share in shares) == 2 else prod(shares)
+    shares = sorted(_corners.least_share(axis) for axis in g.axes)
+    covered = shares[1] < 1 == shares[2] or prod(shares[:2]) >= CORNER_SHARE
+    return max(prod(shares), CORNER_SHARE) if covered else prod(shares)
 
 
 def corners(g):
@@ -170,4 +171,4 @@ def slower(g):
 
 def cost(g):
     """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
-    return START[g.itemsize] + time(g, best(g)) + sum(corner.geometry.macs for corner in corners(g))
+    return START[g.itemsize] + time(g, best(g)) + sum(_corners.CALL + corner.geometry.macs for corner in corners(g))

@@ -38,7 +38,7 @@ VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with chann
 MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
 MOST_DEPTH = 2048  # input channels of a group in a panel of `disjoint.pyx`, which has all of them
 MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
-CORNER = 8  # products in whose time the outputs of a corner are summed directly
+CORNER, CORNER_CALL = 8, 400_000  # products in whose time a corner is summed directly; multiply-adds, called by phases
 
 
 class Part(NamedTuple):
@@ -185,7 +185,7 @@ def phases_of(some):
 
 def method_of(c):
     """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
-    corner = CORNER + 4 * _winograd.CORNER_CALL / max(c.ic // c.groups * c.oc, 1)  # a call for each phase, mostly four
+    corner = CORNER + CORNER_CALL / max(c.ic // c.groups * c.oc, 1)
     winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner) is None
     return choose(c, "winograd" if winograd else "auto")[0]
 

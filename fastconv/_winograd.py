@@ -6,7 +6,7 @@ sum |x w| over its own window is large beside that of its neighbours. Strides, d
 sums of such convolutions by a few taps: `_kernels/winograd_runs.pxd` splits them, in the way that `runs` tells of here.
 """
 
-from math import lcm, prod
+from math import lcm, prod, sqrt
 from typing import NamedTuple
 
 from fastconv import _corners, _fft
@@ -17,6 +17,7 @@ class Rule(NamedTuple):
 
     outputs: int  # of a tile
     points: int  # products of a tile
+    noise: float  # see `least_share`
 
 
 class Runs(NamedTuple):
@@ -31,30 +32,28 @@ class Runs(NamedTuple):
 LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is one run all the same
 MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
-RULES = {1: Rule(1, 1), 2: Rule(3, 4), 3: Rule(4, 6), 4: Rule(3, 6), 5: Rule(2, 6)}  # by taps
-RULES_OF_FEW = RULES | {3: Rule(2, 4)}  # for sums over fewer channels
-FEW = 32
+RULES = {  # by taps
+    1: Rule(1, 1, 3), 2: Rule(3, 4, 5), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
+}  # fmt: skip
+TWO = Rule(2, 4, 3)  # three taps by tiles of two
+FEW = 43  # sums over fewer channels and parts take these along h
+SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
-# of six points along two
+# of six points along two; and of one beside padding, since the sum of fewer may by chance be small
 LEAST_PRODUCTS = 80, 128, 144
-# Of its taps that an output must see beside padding, or is summed directly: asv_bench/accuracy.py. The corners of 5x5
-# kernels padded by two see 9 of 25, and positive data reached 9.4 eps there; 8x8 at stride 2 reached 11 eps in outputs
-# that see 3/8, and 5x3 at stride 2 8.5 eps at 2/5.
+LEAST_SEEN = 64
+# Of its taps that an output must see beside padding, or is summed directly, even where sums are long: errors of
+# positive data do not average out. The corners of 5x5 kernels padded by two see 9 of 25 and reached 9.4 eps there; 8x8
+# at stride 2 reached 11 eps in outputs that see 3/8, and 5x3 at stride 2 8.5 eps at 2/5.
 LEAST_SHARE = 0.405
-# The same for fewer products than these, times the maps of a dilated one, each of which has four corners
-SHARE_OF_FEW, FEW_PRODUCTS = 0.65, 577
-TRANSFORMED = (1, 2)  # axes
 MOST_DEPTH = 5  # taps along d are summed as channels are
-# What transforms take beside a product, asv_bench/fit_methods.py: of the input for each output channel, dearer where
-# the channels of a group fill no vectors and lanes are those of several parts, and of the output for each sum
-INPUT, PACKED_INPUT, OUTPUT = 16, 40, 8
-# Of the weights, in tiles: of a kernel in one part, and of several by `tiled`. One is less than a call with few tiles
-# takes, but batches share it and prepared weights save it: with 3, maps of 4x4 lost 2.5 there and gained 1.4 here.
-WEIGHT_TILES, SPLIT_WEIGHT_TILES = 1.25, (6, 6, 20)
-MANY_TAPS = 49  # of a kernel from which Fourier transforms may save more
-CORNER = 90  # products in whose time a corner reads the weights once more
-CORNER_CALL = 100_000  # multiply-adds in whose time it is called
-LEAST_GAIN = 1.05  # in multiply-adds and what transforms take, to be worth it
+# What a product takes, and transforms: of the input for each channel, dearer where those of a group fill no vectors and
+# lanes are of several parts, of the output, and of the weights for each point and each tap. In multiply-adds of the
+# direct sum, asv_bench/fit_methods.py. The weights' are half of what a single call spends on them: batches share them,
+# and prepared weights save them.
+PRODUCT, INPUT, PACKED_INPUT, OUTPUT, WEIGHT_POINT, WEIGHT_TAP = 1.1, 10, 45, 6, 1.9, 7.9
+LEAST_GAIN = 1  # in these, to be worth it
+MANY_TAPS = 25  # of a kernel from which Fourier transforms may save more
 VECTOR, PANEL = 16, 32  # channels that fill one
 
 
@@ -82,8 +81,10 @@ def depth(g):
 
 def rules(g):
     """Minimal filtering along h and w."""
-    table = RULES_OF_FEW if depth(g) * g.kd < FEW else RULES
-    return [table[runs(axis).taps] for axis in g.axes[1:]]
+    h, w = map(runs, g.axes[1:])
+    small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
+    two = (h, small or depth(g) * g.kd < FEW), (w, small)
+    return [TWO if r.taps == 3 and by_two else RULES[r.taps] for r, by_two in two]
 
 
 def tiled(g):
@@ -91,16 +92,26 @@ def tiled(g):
     return min(1, g.kh - 1, g.kw - 1) + (min(rule.points for rule in rules(g)) > 4)
 
 
-def averages_little(g):
-    """Whether outputs need a larger share of their taps."""
-    h, w = (runs(axis).every for axis in g.axes[1:])
-    return tiled(g) == 2 and g.ic // g.groups * g.kh * g.kw < FEW_PRODUCTS * h * w
+def summed(g):
+    """Products of an output which sees no padding along h and w."""
+    return g.ic // g.groups * g.kd * g.kh * g.kw * _corners.least_share(g.axes[0])
 
 
-def shares(g):
-    """The least share of its taps that an output must see, the axes, and whether edges may be summed directly."""
-    few = averages_little(g)
-    return SHARE_OF_FEW if few else LEAST_SHARE, TRANSFORMED, few
+def waste(g):
+    """Taps of tiles of six points, whose points are large, beside those of the kernel: short runs lack one."""
+    split = zip(rules(g), g.axes[1:], map(runs, g.axes[1:]), strict=True)
+    return prod((r.longs + r.shorts) * r.taps / taps for rule, (_, _, taps, *_), r in split if rule.points == 6)
+
+
+def least_share(g):
+    """Of its taps along h and w, that an output must see.
+
+    Rounding errors of a tile average out over its products, and all of its outputs share them: in eps of an output's
+    own sum they are 8 * sqrt(noise / products) / share. Over 10^8 outputs of rectified inputs and normal weights the
+    largest are (2026-11-28), where `noise` is the product of the rules' along both axes.
+    """
+    noise, products = prod(rule.noise for rule in rules(g)), summed(g)
+    return max(LEAST_SHARE * waste(g), sqrt(noise / products), LEAST_SEEN / products)
 
 
 def rejects(g):
@@ -114,9 +125,13 @@ def rejects(g):
     if h.taps * w.taps == 1:
         return "taps along h and w share no inputs: there is nothing to transform"
     least = LEAST_PRODUCTS[tiled(g)]
-    if g.ic // g.groups * g.kh * g.kw < least:
+    if summed(g) < least or least_share(g) > 1:
         return f"sums of fewer than {least} products, over all channels, average out too little of the rounding"
-    return _corners.too_little(g, *shares(g))
+    shares = [_corners.least_share(axis) for axis in g.axes[1:]]
+    alone = sum(corner.geometry.oh * corner.geometry.ow for corner in corners(g))
+    if min(shares) < LEAST_SHARE and 2 * alone > g.oh * g.ow:
+        return f"padding leaves {min(shares):.0%} of the taps to outputs at the edge, which share the errors of others"
+    return None
 
 
 def tile(g):
@@ -145,7 +160,7 @@ def tiles(g):
 
 def corners(g):
     """Outputs to be summed directly afterwards."""
-    return _corners.corners(g, *shares(g))
+    return _corners.corners(g, least_share(g), (1, 2), edges=True)
 
 
 def declines(g, corner=None):
@@ -153,21 +168,23 @@ def declines(g, corner=None):
 
     corner : what a corner costs, in products; by default, to sum it directly with all of the weights
     """
-    channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
-    packed = sums > channels and channels % VECTOR
-    transforms = (PACKED_INPUT if packed else INPUT) / outputs + OUTPUT / sums
-    weights = SPLIT_WEIGHT_TILES[tiled(g)] if sums > channels else WEIGHT_TILES
-    weights *= ceil_div(outputs, PANEL) * PANEL / outputs
-    count = points(g) * (tiles(g) * (1 + transforms) + weights)
-    found = corners(g)
-    if corner is None:
-        for c in _corners.together(g, found):
-            count += CORNER + CORNER_CALL / (channels * g.oc) + c.geometry.oh * c.geometry.ow * g.kh * g.kw
-    else:
-        count += corner * len(found)
-    gain = g.od * g.oh * g.ow * g.kh * g.kw / count
-    if gain < LEAST_GAIN:
-        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({gain:.1f}x less work)"
-    if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < g.macs / gain:
+    work = cost(g, corner)
+    if g.macs < LEAST_GAIN * work:
+        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({g.macs / work:.1f}x less work)"
+    if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < work:
         return f"Fourier transforms save more of {g.kh}x{g.kw} products"
     return None
+
+
+def cost(g, corner=None):
+    """Multiply-adds in whose time `declines` believes the geometry to be computed."""
+    channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
+    packed = sums > channels and channels % VECTOR
+    lanes, panels = (ceil_div(outputs, unit) * unit for unit in (VECTOR, PANEL))
+    work = sums * (PRODUCT * lanes + (PACKED_INPUT if packed else INPUT)) + OUTPUT * lanes
+    weights = WEIGHT_POINT * points(g) + WEIGHT_TAP * g.kh * g.kw
+    count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
+    if corner is None:
+        return count + sum(_corners.CALL + c.geometry.macs for c in _corners.together(g, corners(g)))
+    taps = g.kh * g.kw
+    return count + channels * g.oc * sum(corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in corners(g))

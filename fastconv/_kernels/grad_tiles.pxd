@@ -1,11 +1,11 @@
 """The transforms of gradients by minimal filtering: runs of tiles of the input or grad_output, channels as lanes."""
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from fastconv._kernels.pack cimport clip
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport pixels_of
 
 cdef extern from "grad_points.h" nogil:
     enum: GRAD_ONE, GRAD_THREE, GRAD_FIVE, GRAD_STRIDED, GRAD_MOST, GRAD_MOST_TAPS
@@ -67,7 +67,7 @@ cdef inline void transform_run(
 
     Lanes beside the channels are zeros.
     """
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), cols = columns_of(s, count), c = 0, i, col, some
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), cols = columns_of(s, count), c = 0, i, some
     cdef Py_ssize_t x0 = tx * s.step_w - s.left, y0 = ty * s.step_h - s.top
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(s.wide - x0, lo, cols)
     cdef real *raw = strips + strip_of(s, sizeof(real))
@@ -83,17 +83,7 @@ cdef inline void transform_run(
             if not (inside and 0 <= y0 + i < s.high and lo < hi):
                 continue
             row = x + c * s.c + (y0 + i) * s.h + x0 * s.w
-            if s.last and some == vector:
-                rows[i], step[i] = row, s.w
-                continue
-            rows[i], step[i] = raw + i * cols * vector, vector
-            if some < vector:
-                memset(raw + i * cols * vector, 0, cols * vector * sizeof(real))
-            if s.last:
-                for col in range(lo, hi):
-                    memcpy(raw + (i * cols + col) * vector, row + col * s.w, some * sizeof(real))
-            else:
-                turn_block(sizeof(real), some, hi - lo, row + lo, s.c, raw + (i * cols + lo) * vector, vector)
+            rows[i] = pixels_of(row, s.w, s.c, s.last, some, cols, lo, hi, raw + i * cols * vector, &step[i])
         grad_down(sizeof(real), s.slopes, s.rule_h, cols, lo, hi, rows, step, strips)
         grad_across(sizeof(real), s.slopes, s.rule_w, grad_points(s.rule_h), count, strips, cols, s.step_w, to + c,
                     s.point, s.tile)

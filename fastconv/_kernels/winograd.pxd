@@ -44,7 +44,7 @@ cdef enum:
     SHORTEST_CHAIN = 6
     SHORT_CHAIN = 16
     LONG_CHAIN = 32
-    FEW = 32                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`
+    FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
 
@@ -142,8 +142,8 @@ cdef inline void choose_rules(Task *t) noexcept nogil:
     split_kernel(&t.parts, &t.s)
     high = ceil_div(t.s.oh, t.parts.h.every) * (t.s.kh > 1)
     wide = ceil_div(t.s.ow, t.parts.w.every) * (t.s.kw > 1)
-    small = max(high, wide) <= SMALL or t.s.ic // t.s.groups * t.parts.count < FEW
-    t.rule_h = rule_for(t.parts.h.taps, small)
+    small = max(high, wide) <= SMALL
+    t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < FEW)
     t.rule_w = rule_for(t.parts.w.taps, small)
 
 

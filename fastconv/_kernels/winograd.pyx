@@ -176,7 +176,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
 
     plan(&t, size, True, us != NULL, threads)
     shared = t.s.groups * t.blocks * t.v_size
-    by_panels = shared * size <= RESIDENT_BYTES and t.tiles <= t.panels * winograd_width(size)
+    by_panels = t.tiles <= t.panels * winograd_width(size) and (us == NULL or shared * size <= RESIDENT_BYTES)
     each = t.u_size if us == NULL else 0
     if not by_panels:
         plan(&t, size, False, us != NULL, threads)

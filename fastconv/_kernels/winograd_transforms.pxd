@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.pack cimport ceil_div, clip, copy_elements
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport pixels_of, turn_block
 from fastconv._kernels.winograd cimport (
     POINTS,
     RUN,
@@ -73,7 +73,6 @@ cdef inline void transform_run(
     cdef Py_ssize_t y0 = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), plane, run, a, i, c, y, col, iz, count
     cdef Py_ssize_t group, k
-    cdef bint in_place
     cdef const Part *part
     cdef const real *row
     cdef const real *ahead
@@ -89,7 +88,6 @@ cdef inline void transform_run(
         c = c0
         while c < c1:
             count = min(vector, t.icg - c)
-            in_place = t.last and count == vector
             for i in range(nh):
                 rows[i] = zeros
                 step[i] = 0
@@ -101,19 +99,7 @@ cdef inline void transform_run(
                         ahead += vector * t.xc if c + vector < t.icg else RUN * t.mw * t.xw - c * t.xc
                         for col in range(vector):
                             fetch_near(ahead + col * t.xc, (hi - lo) * sizeof(real))
-                    rows[i] = row
-                    step[i] = t.xw
-                    if not in_place:
-                        rows[i] = raw + i * cols * vector
-                        step[i] = vector
-                        if count < vector:
-                            memset(raw + i * cols * vector, 0, cols * vector * sizeof(real))
-                        if t.last:
-                            for col in range(lo, hi):
-                                memcpy(raw + (i * cols + col) * vector, row + col * t.xw, count * sizeof(real))
-                        else:
-                            turn_block(sizeof(real), count, hi - lo, row + lo * t.xw, t.xc,
-                                       raw + (i * cols + lo) * vector, vector)
+                    rows[i] = pixels_of(row, t.xw, t.xc, t.last, count, cols, lo, hi, raw + i * cols * vector, &step[i])
             winograd_down(sizeof(real), r.rule_h, cols, lo, hi, rows, step, strip)
             group = min(t.group, t.icg - c // t.group * t.group)
             for i in range(t.parts.count):
