@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _cpu, _winograd
+from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._depthwise import CHAIN
 from fastconv._geometry import ConvGeometry
-from fastconv._methods import DIRECT, FEW_OUTPUTS, choose, wants_channels_first
+from fastconv._methods import DIRECT, FEW_OUTPUTS, wants_channels_first
+from fastconv._phase_cost import MOST_DEPTH, method_of, overlaps, staged_products, unit, weight_bytes
 from fastconv._phase_rows import table
 from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
 from fastconv._transpose_geometry import are_disjoint, axis_phases, boxes, classes, leaves_gaps
@@ -31,14 +32,13 @@ from fastconv._transpose_geometry import are_disjoint, axis_phases, boxes, class
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
 # As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
 MOST_BYTES = 1 << 22
-# Output channels in whose time a block of input is staged or transformed: asv_bench/peers.py --family transposed
-STAGING = 12
 GATHERED = (2, 3, 4)  # strides along w that `gather.h` weaves
+# Input channels of a group that it sums sooner than products of all pixels are added up: 16 to 1 channels by 4x4 at
+# stride 2 on 28x28 take 46 us there and 17 by `overlap.pyx`, 4 to 1 12 and 13; one channel for any number of outputs
+GATHERED_CHANNELS = 4
 VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with channels
 MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
-MOST_DEPTH = 2048  # input channels of a group in a panel of `disjoint.pyx`, which has all of them
 MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
-CORNER, CORNER_CALL = 8, 400_000  # products in whose time a corner is summed directly; multiply-adds, called by phases
 
 
 class Part(NamedTuple):
@@ -131,15 +131,14 @@ class Planner(NamedTuple):
         return None if None in sights or self.g.ic == 0 else sights
 
     def convolutions(self, ways):
-        """All convolutions of classes along each axis, whole."""
+        """All convolutions of classes along each axis, whole, each with how many phases it computes."""
         for some in product(*ways):
             sights = self.sights(some, [(0, a.count) for a in some])
             if sights:
-                yield self.convolution(phases_of(some), sights)
+                yield self.convolution(phases_of(some), sights), phases_of(some)
 
     def cost(self, ways):
-        """Products of an input channel, counting what it takes to bring it to where products are made."""
-        return sum(products(c) * (c.oc // c.groups + STAGING) for c in self.convolutions(ways))
+        return sum(staged_products(*c) for c in self.convolutions(ways))
 
     def ways(self):
         """The classes of phases along each axis, those whose convolutions cost least."""
@@ -155,7 +154,7 @@ class Planner(NamedTuple):
         if sights is None:
             return None
         geometry = self.convolution(phases_of(some), sights)
-        return self.made(method_of(geometry), geometry, sights, weight, phases_of(some))
+        return self.made(method_of(geometry, phases_of(some)), geometry, sights, weight, phases_of(some))
 
     def made(self, method, geometry, sights, weight, phases):
         kernel, kind = _cpu.kernel(method.kernel(geometry)), SPECIALISATION[self.dtype.itemsize]
@@ -166,7 +165,7 @@ class Planner(NamedTuple):
 
     def corners(self, some, box, part, taps):
         """The outputs in corners of a part, phase by phase; their taps are added to `taps`."""
-        for corner in method_of(part.convolution).corners(part.convolution):
+        for corner in method_of(part.convolution, part.phases).corners(part.convolution):
             ranges = [(u0 + cut.start, u0 + cut.stop) for (u0, _), cut in zip(box, corner.outputs, strict=True)]
             for phases in product(*(a.phases for a in some)):
                 alone = [a.alone(p, *r, size) for a, p, r, size in zip(some, phases, ranges, self.g.size, strict=True)]
@@ -183,33 +182,6 @@ def phases_of(some):
     return prod(len(a.phases) for a in some)
 
 
-def method_of(c):
-    """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
-    corner = CORNER + CORNER_CALL / max(c.ic // c.groups * c.oc, 1)
-    winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner) is None
-    return choose(c, "winograd" if winograd else "auto")[0]
-
-
-def by_winograd(c):
-    return method_of(c).name == "winograd"
-
-
-def products(c):
-    """Of one input channel with one output channel of the convolution `c`."""
-    return _winograd.products(c) if by_winograd(c) else c.od * c.oh * c.ow * c.kd * c.kh * c.kw
-
-
-def weight_bytes(c):
-    """Of the weights that the convolution `c` multiplies with."""
-    taps = c.kd * _winograd.points(c) if by_winograd(c) else c.kd * c.kh * c.kw
-    return c.oc * c.ic // c.groups * taps * c.itemsize
-
-
-def unit(c):
-    """Windows along each axis that boxes should be multiples of: tiles."""
-    return _winograd.tile(c) if by_winograd(c) else (1, 1, 1)
-
-
 def one_kernel(g, order, itemsize):
     """The kernel that computes all phases by itself, None if there is none, and whether it leaves gaps."""
     if max(g.stride) == 1:
@@ -219,12 +191,20 @@ def one_kernel(g, order, itemsize):
     few = 0 < products <= CHAIN and prod(g.stride) <= MOST_CLASSES
     if order == LAST:
         return "gather_last" if few and g.groups == g.ic >= VECTOR_BYTES // itemsize else None, False
+    alone = depth == 1 or (depth <= GATHERED_CHANNELS and g.oc // g.groups <= FEW_OUTPUTS)
     near = depth * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
-    if few and g.stride[2] in GATHERED and g.oc // g.groups <= FEW_OUTPUTS and near:
+    if few and g.stride[2] in GATHERED and alone and near:
         return "gather", False
     if 0 < depth <= MOST_DEPTH and g.kernel[2] == g.stride[2] in GATHERED and are_disjoint(g):
         return "disjoint", leaves_gaps(g)
     return None, False
+
+
+def by_one_kernel(kernel, gaps, g, dtype, order):
+    """The plan that is one call."""
+    geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
+    way = Gather(_cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]], geometry)
+    return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None)
 
 
 @_cpu.remembers_kernels
@@ -234,21 +214,21 @@ def plan_phases(function, g, dtype, order):
     dtype = compute_dtype(dtype)
     kernel, gaps = one_kernel(g, order, dtype.itemsize)
     if kernel:
-        geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
-        run = _cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]]
-        way = Gather(run, geometry)
-        return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None)
+        return by_one_kernel(kernel, gaps, g, dtype, order)
     planner = Planner(g, dtype, order)
-    if any(wants_channels_first(c) for c in planner.convolutions(planner.ways())):
+    if any(wants_channels_first(c) for c, _ in planner.convolutions(planner.ways())):
         return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input
-    ways, kernels, kind = planner.ways(), _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
+    ways = planner.ways()
+    if order == FIRST and overlaps(g, dtype.itemsize, planner.convolutions(ways)):
+        return by_one_kernel("overlap", False, g, dtype, order)
+    kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
     taps, found, corners, whole, images, largest = [], [], [], None, 1, 0
     if max(g.stride) == 1:
         whole = whole_convolution(function, planner, ways)
         gaps, taps = gaps or whole is None, [tap_ranges(some) for some in product(*ways)]
     else:
-        weights = sum(map(weight_bytes, planner.convolutions(ways)))
+        weights = sum(weight_bytes(*c) for c in planner.convolutions(ways))
         room = min(max(BUFFER_BYTES, weights), MOST_BYTES)
         for outer in product(*ways[:2]) if ways[2] else ():
             found += planned_boxes(planner, outer, ways[2], room, taps, corners)
@@ -286,7 +266,7 @@ def planned_boxes(planner, outer, columns, room, taps, corners):
     weights = range(len(taps), len(taps) + len(groups))
     taps += [tap_ranges(some) for some in groups]
     counts = [*(a.count for a in outer), max(a.count for a in columns)]
-    units = [unit(c) for c in planner.convolutions([*([a] for a in outer), columns])] or [(1, 1, 1)]
+    units = [unit(*c) for c in planner.convolutions([*([a] for a in outer), columns])] or [(1, 1, 1)]
     element = planner.g.oc * planner.dtype.itemsize * sum(map(phases_of, groups))
     for box in boxes(counts, list(map(max, zip(*units, strict=True))), element, room):
         parts = [planner.part(some, box, weight) for some, weight in zip(groups, weights, strict=True)]

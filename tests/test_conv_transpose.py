@@ -1,5 +1,6 @@
 """conv_transpose1d, 2d and 3d equal the scatter that defines them, and are the transpose of convolution."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,6 +101,24 @@ DISJOINT = (  # kernels no larger than the stride: whole vectors of a row, cut-o
     Transpose("disjoint-3d", (1, 66, 3, 3, 16), (66, 3, 2, 1, 2), 2, (1, 0, 0), 1),
 )
 CASES += DISJOINT
+OVERLAPPED = (  # one product, whose results are added up: lanes along pixels or weights, boxes, gaps, borders
+    Transpose("overlap-pixels", (1, 40, 13, 14), (40, 1, 4, 4), 2, 1),
+    Transpose("overlap-weights", (3, 70, 3, 5), (70, 33, 5, 5), 2, 2, 1),
+    Transpose("overlap-one-pixel", (2, 130, 1, 1), (130, 40, 4, 4)),
+    Transpose("overlap-stride-5", (2, 64, 4, 31), (64, 1, 7, 11), (3, 5), 2, (1, 3)),
+    Transpose("overlap-stride-8", (1, 64, 5, 6), (64, 3, 11, 10), 8, 1),
+    Transpose("overlap-stride-1", (1, 80, 2, 2), (80, 20, 4, 4), dilation=(2, 1)),
+    Transpose("overlap-dilation", (1, 96, 9, 19), (96, 1, 3, 5), (2, 3), (1, 4), (1, 0), dilation=(3, 2)),
+    Transpose("overlap-gaps", (1, 64, 12, 13), (64, 1, 2, 3), (3, 4), 0, 1),
+    Transpose("overlap-crops-all-of-a-tap", (1, 64, 12, 13), (64, 1, 3, 3), 2, 3),
+    Transpose("overlap-groups", (2, 96, 5, 9), (96, 1, 4, 4), 2, 1, groups=2),
+    Transpose("overlap-3d", (2, 64, 3, 4, 5), (64, 1, 3, 4, 4), (1, 2, 2), 1, (0, 1, 0)),
+)
+CASES += OVERLAPPED
+CUT = (  # into boxes of some rows, or of a part of each
+    Transpose("overlap-rows-cut", (1, 33, 75, 70), (33, 1, 5, 5), 2, ((1, 2), (2, 0)), (0, 1), bias=False),
+    Transpose("overlap-signal-cut", (1, 64, 6500), (64, 1, 16), 2, 7, 1),
+)
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
     Transpose("corners", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
@@ -198,12 +217,47 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
 
 
-@pytest.mark.parametrize("case", DISJOINT, ids=lambda case: case.name)
-def test_disjoint_kernels_have_their_own_way(case):
+OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
+
+
+@pytest.mark.parametrize(("kernel", "case"), OWN_WAYS, ids=[case.name for _, case in OWN_WAYS])
+def test_one_kernel_for_all_phases(kernel, case):
     sizes = frozen("conv_transpose", **case.arguments())
     geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
     plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
-    assert plan.whole.run is _cpu.kernel("disjoint").spread["float"]
+    assert plan.whole.run is _cpu.kernel(kernel).spread["float"]
+
+
+@lru_cache
+def expected_integers(case, dtype):
+    return reference.conv_transpose(*operands(case, data.integers, dtype), **case.arguments())
+
+
+@pytest.mark.parametrize("case", CUT, ids=lambda case: case.name)
+def test_boxes_of_one_product(case, dtype, cpu_level):
+    data.assert_identical(run(case, *operands(case, data.integers, dtype)), expected_integers(case, dtype))
+
+
+@pytest.mark.parametrize("case", OVERLAPPED, ids=lambda case: case.name)
+def test_special_values_reach_only_what_meets_them(case, dtype, cpu_level):
+    """Products of the zeros between rows are no part of an output, whatever the weights."""
+    x, w, b = operands(case, data.integers, dtype)
+    x[0, 1, ..., 0] = np.inf
+    w[2, 0, ..., -1] = np.nan
+    w[3, -1, ..., 0] = -np.inf
+    with np.errstate(invalid="ignore"):
+        expected = reference.conv_transpose(x, w, b, **case.arguments())
+    assert np.isnan(expected).any()
+    np.testing.assert_array_equal(run(case, x, w, b), expected)
+
+
+@pytest.mark.parametrize("pixels", [3, 40])
+def test_lanes_of_pixels_and_of_weights_sum_alike(pixels, dtype, cpu_level):
+    """A batch has lanes along pixels where one image has them along weights."""
+    x, w = data.normal((9, 200, 7, pixels), dtype), data.normal((200, 2, 7, 7), dtype)
+    whole = fastconv.conv_transpose2d(x, w, stride=3, padding=2)
+    for image in range(len(x)):
+        np.testing.assert_array_equal(fastconv.conv_transpose2d(x[image], w, stride=3, padding=2), whole[image])
 
 
 @pytest.mark.parametrize("case", CONVOLVED, ids=lambda case: case.name)

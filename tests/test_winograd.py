@@ -8,6 +8,8 @@ import pytest
 from scipy import signal
 
 import fastconv
+from fastconv import _cpu, _winograd
+from fastconv._geometry import ConvGeometry
 from fastconv.probe import WinogradStages
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
@@ -274,6 +276,24 @@ def test_small_maps_are_left_to_others():
     explained = fastconv.explain((1, 512, 3, 3), (512, 512, 3, 3), padding=1)
     assert explained.method == "direct"
     assert "tiles" in explained.reasons["winograd"]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("dilation", [1, 2, 3, 4])
+def test_the_plan_splits_axes_as_the_kernel_does(stride, dilation):
+    """`_winograd.runs` counts what `winograd_runs.pxd` makes, for as many runs as that has room for."""
+    split, seen = _cpu.kernel("winograd_stages").runs, 0
+    for kh, kw in product(range(1, 25), (1, 3)):
+        sizes = ((s - (k - 1) * dilation - 1) // stride + 1 for s, k in ((128, kh), (128, kw)))
+        geometry = ConvGeometry(
+            32, 16, 1, 1, 128, 128, 1, *sizes, 1, kh, kw, 1, stride, stride, 1, dilation, dilation, 0, 0, 0, 4, 0
+        )
+        planned = [tuple(_winograd.runs(axis)) for axis in geometry.axes[1:]]
+        counts = [longs + shorts for _, _, longs, shorts in planned]
+        if max(counts) <= _winograd.MOST_RUNS and counts[0] * counts[1] <= _winograd.MOST_PARTS:
+            assert list(split(tuple(geometry))) == planned
+            seen += 1
+    assert seen > 20
 
 
 @over_kernels

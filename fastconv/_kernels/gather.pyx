@@ -13,6 +13,7 @@ Channels-first memory. Work is split over images, groups, depths and bands of ou
 from cython.parallel cimport prange, threadid
 
 from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.scratch cimport LINE, round_up
@@ -30,10 +31,6 @@ cdef enum:
     WIDEST = 1024           # columns of input in a band
 
 
-cdef struct Meeting:
-    Py_ssize_t input, tap                   # along one axis: an input and the tap that takes it to an output
-
-
 cdef struct Task:
     ConvShape s                             # of the convolution that this transposes: o is what is read, i the result
     Py_ssize_t n, icg, ocg
@@ -47,23 +44,6 @@ cdef struct Task:
     Py_ssize_t *depths                      # how many
     Py_ssize_t *heights
     gather_shape gather
-
-
-cdef Py_ssize_t meet(
-    Meeting *meetings, Py_ssize_t *counts, Py_ssize_t outputs, Py_ssize_t inputs, Py_ssize_t taps, Py_ssize_t stride,
-    Py_ssize_t dilation, Py_ssize_t crop,
-) noexcept nogil:
-    """Fill in what meets in each output along an axis; the most that do."""
-    cdef Py_ssize_t o, k, i, most = 0
-    for o in range(outputs):
-        counts[o] = 0
-        for k in range(taps):
-            i = o + crop - k * dilation
-            if i >= 0 and i % stride == 0 and i // stride < inputs:
-                meetings[o * taps + counts[o]] = Meeting(i // stride, k)
-                counts[o] += 1
-        most = max(most, counts[o])
-    return most
 
 
 cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:

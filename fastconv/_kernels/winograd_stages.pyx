@@ -15,6 +15,7 @@ from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd cimport Task, plan, turned_size, winograd_width
 from fastconv._kernels.winograd_product cimport multiply
+from fastconv._kernels.winograd_runs cimport Axis
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
 
 
@@ -34,6 +35,15 @@ def sizes(tuple geometry, real like):
     begin(&t, geometry, sizeof(real))
     return (t.blocks, t.panels, t.panels * t.u_size, t.v_size, t.m_size,
             max(2 * t.strip, turned_size(&t, sizeof(real))))
+
+
+def runs(tuple geometry):
+    """How h and w are split, each (every, taps, longs, shorts): what `fastconv._winograd.runs` says in Python."""
+    cdef Task t
+    cdef Axis h, w
+    begin(&t, geometry, sizeof(float))
+    h, w = t.parts.h, t.parts.w
+    return (h.every, h.taps, h.longs, h.runs - h.longs), (w.every, w.taps, w.longs, w.runs - w.longs)
 
 
 def run(str stage, tuple geometry, tuple blocks, tuple panels, input, weight, real[::1] u, real[::1] v, real[::1] m,

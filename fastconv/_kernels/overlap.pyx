@@ -1,0 +1,186 @@
+"""Transposed convolution as one matrix product, whose results overlap in the output and are added up there.
+
+    products[o, a, i, j][z, y, x] = sum over c of  weight[c, o, a, i, j] * in[c, z, y, x]
+    out[o, z, y, x] = bias[o] + sum over (iz, a), (iy, i), (ix, j) of  products[o, a, i, j][iz, iy, ix]
+
+over the taps with  iz * sd + a * dd = z + pd  and so on. No product is made that the output does not need, and the
+output is written once (`overlap.h`). Products are those of some output channels and a box of outputs, few enough to
+stay in cache; what several boxes see is multiplied for each of them. Lanes are pixels, with rows of weights that are
+turned for that, or, where these are more, weights, with rows of pixels:
+
+    x (c, pixels)  ->  panels of a tile's width           w (c, o taps)  ->  panels
+    w turned (o taps, c)  ->  rows                        x turned (pixels, c)  ->  rows       products turned back
+
+A sum over channels has the same order either way, so results depend on neither. Channels-first memory.
+"""
+from cython.parallel cimport prange, threadid
+
+from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.meeting cimport Meeting, meet
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
+from fastconv._kernels.overlap cimport Box, Task, box_of, find_taps, overlap_shape, plan
+from fastconv._kernels.pack cimport ceil_div, zeros
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
+from fastconv._kernels.shape cimport at, read_shape, read_strides, real
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
+
+cdef extern from "copy.h" nogil:
+    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
+                   Py_ssize_t n)
+
+cdef extern from "overlap.h" nogil:
+    void overlap_row(size_t size, const overlap_shape *g, Py_ssize_t lines, const void *const *line, double bias,
+                     void *out, Py_ssize_t n)
+
+
+cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssize_t row) noexcept nogil:
+    """The first pixel that a box sees in one of its rows, which count (image, z, y)."""
+    cdef Py_ssize_t y = row % b.ih, z = row // b.ih % b.id, image = row // (b.ih * b.id)
+    return x + (b.image + image) * t.xn + (b.iz + z) * t.xd + (b.iy + y) * t.xh + b.ix * t.xw
+
+
+cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t depth, bint more, Py_ssize_t rows,
+                   Py_ssize_t n, real *to, Py_ssize_t leading) noexcept nogil:
+    """So many turned rows with a panel of n columns, of some depth; `more` than what is there already."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS), i = 0, r, m, piece
+    cdef tile_finish finish = t.finish
+    finish.accumulate = more
+    for piece in range(tiles):
+        r = ceil_div(rows - i, tiles - piece)
+        for m in range(r):
+            fetch_ahead(to + (i + m) * leading, n * sizeof(real))
+        tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, width, to + i * leading, leading, &finish)
+        i += r
+
+
+cdef void fill_panel(const Task *t, const Box *b, const real *x, Py_ssize_t p, Py_ssize_t n,
+                     real *panel) noexcept nogil:
+    """All channels of n pixels, of which each row has some more behind its end: whatever lies there."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), row = p // t.row, from_start = p - row * t.row, some, c
+    while n > 0:
+        some = min(t.row - from_start, n)
+        copy_rows(sizeof(real), panel, width, pixel(t, b, x, row) + from_start, t.xc, t.icg,
+                  min(some, b.iw - from_start))
+        for c in range(t.icg if from_start + some > b.iw else 0):
+            zeros(panel + c * width + max(b.iw - from_start, 0), some - max(b.iw - from_start, 0))
+        panel += some
+        n -= some
+        row += 1
+        from_start = 0
+
+
+cdef void multiply_pixels(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *panel,
+                          real *products) noexcept nogil:
+    """Rows are weights, and columns pixels with the gaps between them, whose products are cleared afterwards."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), columns = b.rows * t.row - t.gap, block, p, n, _c, row
+    turn_block(sizeof(real), t.icg, b.cols, w + b.o * t.taps, t.ocg * t.taps, turned, t.leading)
+    for block in range(ceil_div(columns, width)):
+        p = block * width
+        n = min(width, columns - p)
+        fill_panel(t, b, x, p, n, panel)
+        multiply(t, <const real *> turned, <const real *> panel, t.icg, False, b.cols, n,
+                 products + t.gap + p, t.pitch)
+    for _c in range(b.cols if t.gap else 0):
+        zeros(products, t.gap)
+        for row in range(b.rows):
+            zeros(products + t.gap + row * t.row + b.iw, t.row - b.iw)
+        products += t.pitch
+
+
+cdef void multiply_weights(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *panel,
+                           real *plain, real *products) noexcept nogil:
+    """Rows are pixels, columns weights: products are turned back to where a row of pixels lies, between zeros."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), leading = t.ocg * t.taps, depth, i, k, n, row
+    w += b.o * t.taps
+    for row in range(b.rows):
+        turn_block(sizeof(real), t.icg, b.iw, pixel(t, b, x, row), t.xc, turned + row * b.iw * t.leading, t.leading)
+    zeros(products, b.cols * t.pitch)
+    for i in range(ceil_div(b.cols, width)):
+        n = min(width, b.cols - i * width)
+        for k in range(ceil_div(t.icg, CHUNK)):
+            depth = min(CHUNK, t.icg - k * CHUNK)
+            copy_rows(sizeof(real), panel, width, w + k * CHUNK * leading + i * width, leading, depth, n)
+            multiply(t, <const real *> turned + k * CHUNK, <const real *> panel, depth, k > 0, b.rows * b.iw, n, plain,
+                     width)
+        for row in range(b.rows):
+            turn_block(sizeof(real), b.iw, n, plain + row * b.iw * width, width,
+                       products + i * width * t.pitch + t.gap + row * t.row, t.pitch)
+
+
+cdef void add_up(const Task *t, const Box *b, const real *products, const real *bias, real *out, Py_ssize_t image,
+                 const void **lines) noexcept nogil:
+    """The outputs of a box in one image, of a group's channels."""
+    cdef Py_ssize_t o, z, y, i, j, count, shift = b.m0 - b.ix
+    cdef const Meeting *depth
+    cdef const Meeting *height
+    for o in range(b.channels):
+        for z in range(b.z0, b.z1):
+            depth = t.depth + z * t.s.kd
+            for y in range(b.y0, b.y1):
+                height = t.height + y * t.s.kh
+                count = 0
+                for i in range(t.depths[z] if b.iw else 0):
+                    for j in range(t.heights[y]):
+                        lines[count] = products + (
+                            (o * t.s.kd + depth[i].tap) * t.s.kh + height[j].tap) * t.s.kw * t.pitch + (
+                            ((image * b.id) + depth[i].input - b.iz) * b.ih + height[j].input - b.iy) * t.row + shift
+                        count += 1
+                overlap_row(sizeof(real), &t.overlap, count, lines, 0 if bias == NULL else bias[b.o + o],
+                            out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
+
+
+cdef void one(const Task *t, const real *x, const real *w, const real *bias, real *out, Py_ssize_t item,
+              real *scratch) noexcept nogil:
+    cdef Py_ssize_t g = item % t.s.groups, image
+    cdef Box b = box_of(t, item // t.s.groups)
+    cdef real *panel = scratch + t.turned
+    cdef real *plain = panel + t.panel
+    cdef real *products = plain + t.plain
+    cdef const void **lines = <const void **> (products + t.products)
+    x += g * t.icg * t.xc
+    w += g * t.icg * t.ocg * t.taps
+    if t.by_weights:
+        multiply_weights(t, &b, x, w, scratch, panel, plain, products)
+    else:
+        multiply_pixels(t, &b, x, w, scratch, panel, products)
+    for image in range(b.images):
+        add_up(t, &b, <const real *> products, at(bias, g * t.ocg),
+               out + ((b.image + image) * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, image, lines)
+
+
+def spread(tuple geometry, input, weight, bias, output, real like, int threads):
+    """Transposed convolution; arguments as of `gather.spread`, any kernel, stride and dilation."""
+    cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
+    cdef Task t
+    cdef Py_ssize_t size = sizeof(real), item, each, tables
+    cdef const real *bs = <const real *> first_of(bias)
+    cdef char *memory
+    cdef real *own
+    read_shape(&t.s, geometry)
+    t.n = x.shape[0]
+    t.icg, t.ocg = t.s.oc // t.s.groups, t.s.ic // t.s.groups
+    read_strides(&t.xn, x.shape, x.strides, size, False)
+    t.finish.accumulate = t.finish.clamp = 0
+    t.finish.chain = CHUNK
+    t.finish.row_bias = t.finish.col_bias = NULL
+    plan(&t, size, threads)
+    each = round_up(t.turned + t.panel + t.plain + t.products + t.lines, LINE // size)
+    tables = round_up((t.s.id * t.s.kd + t.s.ih * t.s.kh) * sizeof(Meeting) + (
+        t.s.id + t.s.ih + t.s.sw + t.s.kw) * sizeof(Py_ssize_t), LINE)
+    memory = borrow("overlap", tables + each * threads * size)
+    t.depth = <Meeting *> memory
+    t.height = t.depth + t.s.id * t.s.kd
+    t.depths = <Py_ssize_t *> (t.height + t.s.ih * t.s.kh)
+    t.heights = t.depths + t.s.id
+    t.ends = t.heights + t.s.ih
+    t.at = t.ends + t.s.sw
+    own = <real *> (<char *> t.depth + tables)
+    with nogil:
+        meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd)
+        meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
+        find_taps(&t)
+        for item in prange(t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w,
+                           num_threads=threads, schedule="dynamic"):
+            one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item, own + threadid() * each)
+    give_back(memory)

@@ -1,0 +1,79 @@
+"""What the convolutions of a transposed one cost, the method of each, and whether one product costs less than all.
+
+`c` is one of them, of stride 1, and `phases` how many phases are its output channels: see `_phase_plan`.
+"""
+
+from math import prod
+
+from fastconv import _winograd
+from fastconv._methods import choose
+
+# Output channels in whose time a block of input is staged or transformed: asv_bench/peers.py --family transposed
+STAGING = 12
+CORNER, CORNER_CALL = 8, 100_000  # products in whose time a corner is summed directly; multiply-adds, for each phase
+
+# The kernels with one product (`disjoint.pyx`, `overlap.pyx`): input channels of a group in a panel, which has all of
+# them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
+# zeros between rows that are not more than the pixels of those
+MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
+# In multiply-adds: adding up a product, reading a weight for it, turning a weight for a convolution, and transforming
+# one for a point, which a batch shares; and the transforms of a product at a point, in shares of it. From a grid of
+# 106 layers (AVX-512, 2026-11-28), over which one product has to be better by LESS.
+ADDING, READ_WEIGHT, TURNED_WEIGHT, TRANSFORMED_WEIGHT, TRANSFORMS, LESS = 24, 10, 16, 8, 0.4, 1.08
+
+
+def method_of(c, phases):
+    """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
+    corner = CORNER + phases * CORNER_CALL / max(c.ic // c.groups * c.oc, 1)  # a call for each phase
+    winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner) is None
+    return choose(c, "winograd" if winograd else "auto")[0]
+
+
+def by_winograd(c, phases):
+    return method_of(c, phases).name == "winograd"
+
+
+def products(c, phases):
+    """Of one input channel with one output channel of the convolution `c`."""
+    return _winograd.products(c) if by_winograd(c, phases) else c.od * c.oh * c.ow * c.kd * c.kh * c.kw
+
+
+def staged_products(c, phases):
+    """Of an input channel, counting what it takes to bring it to where products are made."""
+    return products(c, phases) * (c.oc // c.groups + STAGING)
+
+
+def weight_bytes(c, phases):
+    """Of the weights that the convolution `c` multiplies with."""
+    taps = c.kd * _winograd.points(c) if by_winograd(c, phases) else c.kd * c.kh * c.kw
+    return c.oc * c.ic // c.groups * taps * c.itemsize
+
+
+def unit(c, phases):
+    """Windows along each axis that boxes should be multiples of: tiles."""
+    return _winograd.tile(c) if by_winograd(c, phases) else (1, 1, 1)
+
+
+def work(c, phases):
+    """Multiply-adds in whose time a group of the convolution `c` is computed."""
+    inputs, outputs, count = c.ic // c.groups, c.oc // c.groups, staged_products(c, phases)
+    if not by_winograd(c, phases):
+        return inputs * (count + c.kd * c.kh * c.kw * outputs * TURNED_WEIGHT)
+    count += TRANSFORMS * outputs * products(c, phases) + c.kd * _winograd.points(c) * outputs * TRANSFORMED_WEIGHT
+    return inputs * count + phases * len(_winograd.corners(c)) * CORNER_CALL / c.groups
+
+
+def overlaps(g, itemsize, convolutions):
+    """Whether one product of all pixels with all weights, whose results overlap, takes less time than `convolutions`.
+
+    g : Transposed, channels-first
+    """
+    inputs, outputs, taps = g.ic // g.groups, g.oc // g.groups, prod(g.kernel)
+    count = prod(g.size) * taps
+    if not 0 < inputs <= MOST_DEPTH or (g.size[0] > 1 and count * itemsize > MOST_VOLUME):
+        return False
+    if (g.kernel[2] - 1) * g.dilation[2] // g.stride[2] > max(g.size[2], MOST_GAP):
+        return False
+    return sum(work(*c) for c in convolutions) > LESS * outputs * (
+        count * (inputs + ADDING) + taps * inputs * READ_WEIGHT
+    )
