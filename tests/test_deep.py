@@ -23,8 +23,19 @@ LAYERS = {
     "groups": ((2, 510, 6, 7), (51, 170, 1, 1), {"groups": 3}),
     "far taps": ((1, 61, 7, 7), (9, 61, 3, 3), {"dilation": 5, "padding": 5}),
     "many taps": ((1, 5, 19, 30), (10, 5, 17, 29), {"padding": (1, 2)}),
+    "whole vectors and one pixel": ((2, 160, 7, 7), (53, 160, 1, 1), {}),
+    "whole vectors and one pixel, blocks of the depth": ((1, 530, 17, 17), (97, 530, 1, 1), {}),
+    "whole vectors and one pixel, a rest of the depth": ((1, 77, 7, 7), (20, 77, 1, 1), {}),
+    "whole vectors and four pixels": ((1, 261, 14, 14), (107, 261, 1, 1), {}),
+    "whole vectors and two pixels": ((1, 35, 1, 18), (49, 35, 1, 1), {}),
+    "whole vectors and one pixel, few channels": ((1, 65, 9, 9), (3, 65, 1, 1), {}),
+    "whole vectors and one pixel, strided": ((1, 31, 14, 14), (50, 31, 3, 3), {"padding": 1, "stride": 2}),
+    "whole vectors and one pixel, in groups": ((2, 200, 7, 7), (75, 40, 1, 1), {"groups": 5}),
     "volume": ((1, 70, 5, 5, 4), (17, 70, 2, 3, 3), {"padding": (0, 1, 0), "stride": (2, 1, 1)}),
 }
+
+
+RESTS = [name for name in LAYERS if name.startswith("whole vectors and")]
 
 
 @pytest.fixture(scope="module", params=LAYERS)
@@ -49,7 +60,7 @@ def test_reads_stay_inside(layer, dtype, cpu_level):
 
 
 @pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels"])
+@pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels", *RESTS])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     product_checks.same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 
@@ -69,6 +80,21 @@ def test_non_finite_values_stay_where_they_touch(channel, value, layout, dtype, 
     x[0, channel, 1, 2], w[5, channel] = 0, value
     result = convolve(LAYOUTS[layout](x, 1), w)
     assert np.isnan(result[0, 5]).all()
+    assert np.isfinite(np.delete(result, 5, 1)).all()
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+def test_non_finite_values_of_the_last_pixel(value, layout, dtype, cpu_level):
+    """Which is summed along the depth, beside others that are not."""
+    x, w = data.integers((1, 165, 7, 7), dtype), data.integers((23, 165, 1, 1), dtype, "weight")
+    x[0, 3, 6, 6], w[:, 3] = 0, 1
+    expected = exact(x, w).astype(dtype)
+    x[0, 3, 6, 6] = expected[0, :, 6, 6] = value
+    data.assert_identical(convolve(LAYOUTS[layout](x, 1), w), expected)
+    x[0, 3, 6, 6], w[5, 3] = 0, value
+    result = convolve(LAYOUTS[layout](x, 1), w)
+    assert not np.isfinite(result[0, 5]).any()
     assert np.isfinite(np.delete(result, 5, 1)).all()
 
 

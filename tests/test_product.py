@@ -45,6 +45,8 @@ LAYERS = {
     "193 pixels of many products, channels for lanes": ((1, 1100, 1, 193), (96, 1100, 1, 1), {}),
     "neighbouring pixels, rows of few vectors": ((2, 19, 9, 11), (53, 19, 1, 1), {}),
     "neighbouring pixels, less than a vector": ((1, 5, 30, 31), (37, 5, 1, 1), {}),
+    **{f"{oc} channels, halves of vectors": ((1, 37, 13, 11), (oc, 37, 1, 1), {}) for oc in (12, 17, 24)},
+    "halves of vectors, strided": ((1, 9, 23, 22), (24, 9, 3, 3), {"stride": 2, "padding": 1}),
     "small map": ((2, 30, 9, 9), (64, 30, 3, 3), {"padding": 1, "stride": 2}),
     "small maps of depth": ((1, 21, 5, 4, 5), (35, 21, 3, 2, 3), {"padding": (1, 0, 1)}),
     "small map in groups": ((2, 60, 7, 7), (96, 20, 3, 5), {"padding": 1, "groups": 3}),

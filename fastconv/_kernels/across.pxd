@@ -71,8 +71,11 @@ cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept 
             and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
 
 
-cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning."""
+cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t size) noexcept nogil:
+    """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning.
+
+    worth : pixels that would take as long along pixels if no lane were idle
+    """
     cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
     cdef Py_ssize_t copying = GATHERING if s.sw > 2 else COPYING, writing = WRITING
@@ -84,7 +87,7 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogi
     cost = (<double> pixels * (depth + writing) + turning * depth) * ceil_div(channels, lanes)
     if channels <= lanes:               # a tile of one vector waits for its sums, and for what it loads
         cost *= 1.5
-    return most_pixels(s, size) > 0 < depth and cost <= <double> (channels + copying) * depth * ceil_div(pixels, lanes)
+    return most_pixels(s, size) > 0 < depth and cost <= <double> (channels + copying) * depth * worth / lanes
 
 
 cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:

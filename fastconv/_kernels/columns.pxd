@@ -6,11 +6,12 @@ those of 1x1 kernels from the image, where whole tiles of few channels are read 
 
 from fastconv._kernels.across cimport rows_are_vectors
 from fastconv._kernels.pack cimport ceil_div, pack_columns
-from fastconv._kernels.product cimport LINE, Task, channels_collide, round_up
+from fastconv._kernels.product cimport LINE, Task, channels_collide, patch_pitch, round_up
+from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport narrow_columns, tile_width
+from fastconv._kernels.tile cimport tile_width
 
 cdef extern from "copy.h" nogil:
     void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
@@ -30,7 +31,7 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
     cdef Py_ssize_t columns = tile_width(size) if read_in_place(t, size) else t.block, across = t.s.ow, k
-    t.left = 0 if t.deep else narrow_columns(size, t.pixels)
+    t.left = 0 if t.deep else last_pixels(t.pixels, t.kc, size)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
     t.panel = 0 if t.deep and t.flat else round_up(t.kc * t.leading, LINE)
@@ -49,6 +50,9 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
                 t.left = t.panel = 0
                 for k in range(t.depth):
                     t.row[k] = k // taps * t.stage.channel + t.stage.tap[k % taps]
+    if t.left:
+        t.patch = patch_pitch(t.kc, size)
+        t.patches = t.left * t.patch
 
 
 cdef inline void fill_panel(

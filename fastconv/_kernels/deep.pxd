@@ -7,12 +7,11 @@ are read where they lie, and only patches are turned to lie along k, which are f
 which a lane adds up CHUNK products at most; an order that depends on neither pixels nor channels.
 """
 
-from libc.string cimport memcpy, memset
-
 from fastconv._kernels.columns cimport fill_panel
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport ceil_div, pack_rows
-from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, plan_blocks, round_up, split_channels
+from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
+from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
@@ -24,11 +23,19 @@ cdef enum:
     FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
     FEW_LEAST = 48
     TREE = 18       # products that take as long as adding up the lanes of a sum,
-    SHORT_TREE = 40  # and where vectors have less than 64 bytes, whose tile is smaller
+    SHORT_TREE = 24  # and where vectors have less than 64 bytes, whose tile is smaller,
+    SHORT_LOST = 17  # one product of so many besides: 1x1 layers on 2 x 2 to 11 x 11 at AVX2
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
     WIDE = 96       # patches whose sums are kept until they are written
     ROWS = 16       # channels of them
-    MOST = 16       # lanes
+    TURNING = 8     # pixels whose products take as long as turning a weight; products, as turning a sum;
+    SHORT_TURNING = 3  # and so many where all products along shorter vectors are slow
+    TURNED_BACK = 48  # channels whose sums are turned to channels-last at a time
+
+
+cdef inline Py_ssize_t along_depth(Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
+    """Products of other lanes that take as long as so many along the depth."""
+    return depth + TREE if lanes_of(size) * size == 64 else depth + depth // SHORT_LOST + SHORT_TREE
 
 
 cdef inline Py_ssize_t deep_block(
@@ -40,8 +47,7 @@ cdef inline Py_ssize_t deep_block(
     """
     cdef Py_ssize_t lanes = lanes_of(size), units = ceil_div(depth, unit)
     cdef Py_ssize_t most = min(<Py_ssize_t> DEEP, CHUNK * lanes) // unit
-    cdef Py_ssize_t tree = TREE if lanes * size == 64 else SHORT_TREE
-    if lanes == 1 or most == 0 or pixels > SMALL_MAP or pixels * (depth + tree) > instead * depth:
+    if lanes == 1 or most == 0 or pixels > SMALL_MAP or pixels * along_depth(depth, size) > instead * depth:
         return 0
     if depth < (FEW_LEAST if pixels <= FEW else LEAST):
         return 0
@@ -50,20 +56,31 @@ cdef inline Py_ssize_t deep_block(
 
 cdef inline void plan_deep(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Plan for the `deep_block` that t.deep is: threads share output channels."""
-    t.patch = (ceil_div(t.deep * size, LINE) | 1) * LINE // size    # an odd number of lines: they fall into all sets
+    t.patch = patch_pitch(t.deep, size)
     t.patches = t.pixels * t.patch
     plan_blocks(t, size, t.pixels, False, tile_width(size), 1)
     split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
 
 
-cdef inline void fill_rest(Py_ssize_t rows, Py_ssize_t kc, const real *x, Py_ssize_t ld, real *rest) noexcept nogil:
-    """What is left of each row beyond its last whole vector, in a vector with zeros."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), whole = kc // lanes * lanes, i
-    if whole == kc:
-        return
-    memset(rest, 0, rows * lanes * sizeof(real))
-    for i in range(rows):
-        memcpy(rest + i * lanes, x + i * ld + whole, (kc - whole) * sizeof(real))
+cdef inline bint mixes(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
+    """Whether lanes of a channels-last map should run along pixels, but for the last few: neither along the depth,
+    which has a tree for each sum, nor along channels, for which all weights are turned."""
+    cdef Py_ssize_t most = min(<Py_ssize_t> DEEP, CHUNK * lanes_of(size)), worth = pixels_worth(pixels, depth, size)
+    return (last_pixels(pixels, depth, size) > 0 and pixels <= SMALL_MAP and depth <= most
+            and worth * depth < pixels * along_depth(depth, size)
+            and worth * depth + pixels * TURNING < (pixels + TURNING) * depth)
+
+
+cdef inline void plan_mixed(Task *t, Py_ssize_t size) noexcept nogil:
+    """What that needs beside the plan of `plan_deep` for one block of the depth."""
+    t.left = last_pixels(t.pixels, t.depth, size)
+    t.leading = patch_pitch(t.pixels, size)
+    t.panel = round_up(t.depth * t.leading, LINE)
+
+
+cdef inline Py_ssize_t deep_scratch(const Task *t) noexcept nogil:
+    """Elements of a thread's scratch where channels are last: a panel, patches, one more while it is turned, sums."""
+    return t.panel + t.patches + t.patch + (TURNED_BACK * t.leading if t.left else 0)
 
 
 cdef inline void multiply_rows(
@@ -107,10 +124,10 @@ cdef inline void multiply_deep(
             if last:
                 turn_block(sizeof(real), r, some, sums, lds, turned, ROWS)
                 finish.col_bias = at(bias, o)
-                dot_finish(sizeof(real), some, r, turned, ROWS, out + p * ldo + o, ldo, &finish)
+                dot_finish(sizeof(real), some, r, turned, ROWS, 1, out + p * ldo + o, ldo, &finish)
             else:
                 finish.row_bias = at(bias, o)
-                dot_finish(sizeof(real), r, some, sums, lds, out + o * ldo + p, ldo, &finish)
+                dot_finish(sizeof(real), r, some, sums, lds, 1, out + o * ldo + p, ldo, &finish)
             o += r
         patches += some * ldp
         p += some
@@ -149,13 +166,34 @@ cdef inline void turn_pixels(
         patches += t.patch
 
 
+cdef inline void multiply_turned_back(
+    const Task *t, Py_ssize_t channels, const real *w, real *panel, const real *patches, real *sums, const real *bias,
+    real *out,
+) noexcept nogil:
+    """out[pixel][channel], of the whole depth, by sums that lie (channel, pixel) and are turned while they are in L1.
+
+    panel : room for whole vectors of pixels, (k, pixel)
+    """
+    cdef Py_ssize_t whole = t.pixels - t.left, o = 0, some
+    cdef tile_finish finish = t.finish
+    finish.accumulate = False
+    turn_block(sizeof(real), whole, t.depth, patches, t.patch, panel, t.leading)
+    while o < channels:
+        some = min(<Py_ssize_t> TURNED_BACK, channels - o)
+        finish.row_bias = at(bias, o)
+        multiply_mixed(some, channels - o - some, whole, t.left, t.depth, w + o * t.depth, t.depth,
+                       <const real *> panel, t.leading, patches + whole * t.patch, t.patch, sums, t.leading, finish)
+        turn_block(sizeof(real), some, t.pixels, sums, t.leading, out + o, t.s.oc)
+        o += some
+
+
 cdef inline void small_map(
     bint last, const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
     Py_ssize_t channels,
 ) noexcept nogil:
     """All pixels of some output channels of one group: x starts at the group, w, bias and out at the channels.
 
-    last : x and out have channels last
+    last : x and out have channels last; whole vectors of pixels may then have lanes along these
     """
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1
     cdef real *patches = scratch + t.staged + t.panel
@@ -164,6 +202,10 @@ cdef inline void small_map(
         k1 = min(k0 + t.deep, t.depth)
         if last:
             turn_pixels(t, x, k0 // taps, k1 // taps, patches)
+            if t.left:
+                multiply_turned_back(t, channels, w, scratch + t.staged, <const real *> patches,
+                                     patches + t.patches + t.patch, bias, out)
+                return
         else:
             turn_columns(t, x, k0, k1, scratch, patches)
         finish.accumulate = k0 > 0

@@ -2,9 +2,9 @@
 
 Rows of the register tile are output channels, read from the weights where they lie, (oc, K); its columns are pixels: of
 a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
-vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image take quarter
-vectors. Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`); small maps of many
-products a sum have lanes along the depth (`deep.pxd`).
+vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image may have lanes
+along the depth (`rest.pxd`). Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`);
+small maps of many products a sum have lanes along the depth (`deep.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
@@ -18,12 +18,15 @@ from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, SHORT, Item, Task, begin, item_at, items, multiply, plan_blocks, round_up, turn_weights, turned_size
+    LINE, SHORT, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks, round_up, turn_weights,
+    turned_size
 )
+from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport stage_table
-from fastconv._kernels.tile cimport TILE_ROWS, narrow, narrow_columns, tile_finish, tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
@@ -36,13 +39,12 @@ cdef struct Lanes:
 
 
 cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """What lanes run along; whole vectors of pixels take half a one for a few at the end."""
+    """What lanes run along."""
     cdef Lanes choice
-    cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, instead = round_up(pixels, lanes)
-    if narrow_columns(size, pixels):
-        instead = pixels - pixels % lanes + lanes // 2
-    choice.deep = deep_block(pixels, instead, s.ic // s.groups * s.kd * s.kh * s.kw, lanes, size)
-    choice.across = choice.deep == 0 and wastes_lanes(s, size)
+    cdef Py_ssize_t pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(depth), size)
+    choice.deep = deep_block(pixels, worth, depth, lanes_of(size), size)
+    choice.across = choice.deep == 0 and wastes_lanes(s, worth, size)
     return choice
 
 
@@ -80,6 +82,7 @@ cdef void block(
     cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
+    cdef real *patches = panel + t.panel
     cdef const real *a
     cdef real *c
     cdef tile_finish finish = t.finish
@@ -87,6 +90,8 @@ cdef void block(
         k1 = min(k0 + t.kc, t.depth)
         if p0 + whole < p1 and k0 < k1:
             fill_panel(t, x, k0, k1, p0 + whole, p1, stage, panel)
+        if left:
+            turn_block(sizeof(real), k1 - k0, left, panel + cols, t.leading, patches, t.patch)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
@@ -100,11 +105,12 @@ cdef void block(
                 o += count
                 continue
             multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, c, t.pixels, finish)
-            multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, width, c + whole,
-                     t.pixels, finish)
             if left:
-                narrow(sizeof(real), count, left, k1 - k0, a, t.depth, panel + cols, t.leading, c + whole + cols,
-                       t.pixels, finish)
+                multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
+                               <const real *> patches, t.patch, c + whole, t.pixels, finish)
+            else:
+                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, width, c + whole,
+                         t.pixels, finish)
             o += count
         k0 = k1
         if k0 >= t.depth:

@@ -4,12 +4,14 @@ Rows of the register tile are pixels, read where their taps lie in a stage of th
 image itself where no tap sees padding and pixels do not push each other out of the cache; its columns are output
 channels, read from weights turned to (group, oc / width, K, width) once per call, or before. Where one block is all
 there is they are turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along
-the depth instead, and weights as they are (`deep.pxd`).
+the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`).
 """
 
 from cython.parallel cimport prange, threadid
 
-from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
+from fastconv._kernels.deep cimport (
+    SHORT_TURNING, TURNING, deep_block, deep_scratch, mixes, plan_deep, plan_mixed, small_map
+)
 from fastconv._kernels.heap cimport give_back, take
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -22,14 +24,15 @@ from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport (
     StageLast, fill_taps, find_pixels, most_pixels, sees_no_padding, size_stage, stage_patches, stage_pixels
 )
-from fastconv._kernels.tile cimport TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_taps, tile_width
+from fastconv._kernels.tile cimport (
+    TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps, tile_width
+)
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     MOST_PIXELS = 4096      # of a block, each with an item in a table
-    TURNING = 8             # pixels whose products take as long as turning a weight
 
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -95,7 +98,7 @@ cdef void multiply_taps(
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 j = j0 + m * width
                 finish.col_bias = at(bias, j)
-                if lda and cols - j >= lanes_of(sizeof(real)):
+                if lda and not tile_halves(sizeof(real), cols - j):
                     tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, width,
                          c + i * ldc + j, ldc, &finish)
                 else:
@@ -165,8 +168,11 @@ cdef void block(
 
 cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow
-    cdef Py_ssize_t block = deep_block(pixels, pixels + TURNING, s.ic // s.groups * taps, taps, size)
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * taps
+    cdef Py_ssize_t turning = TURNING if lanes_of(size) * size == 64 else SHORT_TURNING
+    cdef Py_ssize_t block = deep_block(pixels, pixels + turning, depth, taps, size)
+    if mixes(pixels, depth, size):
+        block = depth
     return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
 
 
@@ -233,9 +239,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef real *scratch
     cdef char *taps
     begin(&t, geometry, &x, lo, hi, True)
-    t.deep, t.panel = deep_for(&t.s, size), 0
+    t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
     if t.deep:
         plan_deep(&t, size, threads)
+        if mixes(t.pixels, t.depth, size):
+            plan_mixed(&t, size)
         stage.channels = stage.size = 0
     else:
         plan(&t, &stage, size, threads)
@@ -247,7 +255,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.staged = round_up(stage.size, LINE)
     t.turned = 0
     if t.deep:
-        each = round_up(t.patches + t.patch, LINE)
+        each = deep_scratch(&t)
     else:
         if packed is None and t.n * t.blocks == 1:      # weights are read once
             t.turned = round_up(t.kc * tile_width(size), LINE)

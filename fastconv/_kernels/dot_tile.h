@@ -39,14 +39,14 @@ static inline void dot_tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff
         dot_tile_f64(rows, cols, kc, a, lda, a_rest, b, ldb, b_rest, ahead, sums, lds);
 }
 
-/* C (rows x cols) (+)= sums, finished as by the tile of `tile.h`. */
-static inline void dot_finish(size_t size, ptrdiff_t rows, ptrdiff_t cols, const void *sums, ptrdiff_t lds, void *c,
-                              ptrdiff_t ldc, const tile_finish *finish)
+/* C (rows x cols) (+)= sums, finished as by the tile of `tile.h`; sums of a row are `step` apart. */
+static inline void dot_finish(size_t size, ptrdiff_t rows, ptrdiff_t cols, const void *sums, ptrdiff_t lds,
+                              ptrdiff_t step, void *c, ptrdiff_t ldc, const tile_finish *finish)
 {
     if (size == sizeof(float))
-        dot_finish_f32(rows, cols, sums, lds, c, ldc, finish);
+        dot_finish_f32(rows, cols, sums, lds, step, c, ldc, finish);
     else
-        dot_finish_f64(rows, cols, sums, lds, c, ldc, finish);
+        dot_finish_f64(rows, cols, sums, lds, step, c, ldc, finish);
 }
 
 #elif defined(ELEMENT)
@@ -157,7 +157,7 @@ static NEVER_INLINE void PASTE(dot_tile, SUFFIX)(
 }
 
 static NEVER_INLINE void PASTE(dot_finish, SUFFIX)(
-    ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *sums, ptrdiff_t lds, ELEMENT *c, ptrdiff_t ldc,
+    ptrdiff_t rows, ptrdiff_t cols, const ELEMENT *sums, ptrdiff_t lds, ptrdiff_t step, ELEMENT *c, ptrdiff_t ldc,
     const tile_finish *finish)
 {
     const ELEMENT *row_bias = finish->row_bias, *col_bias = finish->col_bias;
@@ -166,7 +166,7 @@ static NEVER_INLINE void PASTE(dot_finish, SUFFIX)(
         const ELEMENT *more = finish->accumulate ? c : col_bias;
         const ELEMENT same = row_bias && !finish->accumulate ? row_bias[i] : 0;
         for (ptrdiff_t j = 0; j < cols; j++) {
-            ELEMENT v = sums[j] + (more ? more[j] : same);
+            ELEMENT v = sums[j * step] + (more ? more[j] : same);
             if (finish->clamp) {
                 v = v < lo ? lo : v;
                 v = v > hi ? hi : v;

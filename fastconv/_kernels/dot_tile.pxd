@@ -7,5 +7,5 @@ cdef extern from "dot_tile.h" nogil:
     void dot_tile(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
                   const void *a_rest, const void *b, Py_ssize_t ldb, const void *b_rest, const void *ahead, void *sums,
                   Py_ssize_t lds)
-    void dot_finish(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *sums, Py_ssize_t lds, void *c,
-                    Py_ssize_t ldc, const tile_finish *finish)
+    void dot_finish(size_t size, Py_ssize_t rows, Py_ssize_t cols, const void *sums, Py_ssize_t lds, Py_ssize_t step,
+                    void *c, Py_ssize_t ldc, const tile_finish *finish)

@@ -13,6 +13,7 @@ turned for that, or, where these are more, weights, with rows of pixels:
 
 A sum over channels has the same order either way, so results depend on neither. Channels-first memory.
 """
+
 from cython.parallel cimport prange, threadid
 
 from fastconv._kernels.heap cimport give_back

@@ -39,7 +39,7 @@ cdef struct Task:
     Py_ssize_t kc, block, blocks, part, parts       # K block; pixels of a block, and blocks; the same of ocg
     Py_ssize_t span                                 # pixels that blocks divide without crossing: a row, a plane or all
     Py_ssize_t leading                              # of the panel, in elements
-    Py_ssize_t left                                 # pixels at the end of an image that take quarter vectors
+    Py_ssize_t left                                 # pixels at the end of an image with lanes along K (`rest.pxd`)
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t deep                                 # K block of a product with lanes along K (`deep.pxd`), or 0
     Py_ssize_t patch, patches                       # from one pixel's patch to the next one's then, and of all of them
@@ -56,6 +56,16 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
+
+
+cdef inline Py_ssize_t block_of_depth(Py_ssize_t depth) noexcept nogil:
+    """K, split evenly."""
+    return ceil_div(depth, max(ceil_div(depth, KC), 1))
+
+
+cdef inline Py_ssize_t patch_pitch(Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
+    """Elements from one pixel's patch to the next one's: an odd number of lines, so that they fall into all sets."""
+    return (ceil_div(kc * size, LINE) | 1) * LINE // size
 
 
 cdef inline Py_ssize_t lines_apart(Py_ssize_t bytes) noexcept nogil:
@@ -120,7 +130,7 @@ cdef inline void plan_blocks(
     of the channels.
     """
     cdef Py_ssize_t most
-    t.kc = ceil_div(t.depth, max(ceil_div(t.depth, KC), 1))
+    t.kc = block_of_depth(t.depth)
     most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
     if rows and t.s.ow <= most:
         unit, most = t.s.ow, most // t.s.ow * t.s.ow

@@ -42,25 +42,6 @@ typedef struct {
 #include "each_float.h"
 #undef EACH_TYPE
 
-#if VECTOR_BYTES == 64
-#define QUARTER
-typedef float vec_q32 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef double vec_q64 __attribute__((vector_size(16), aligned(8), may_alias));
-typedef int mask_q32 __attribute__((vector_size(16)));
-typedef long long mask_q64 __attribute__((vector_size(16)));
-#define ELEMENT float
-#define SUFFIX q32
-#include "tile.h"
-#undef ELEMENT
-#undef SUFFIX
-#define ELEMENT double
-#define SUFFIX q64
-#include "tile.h"
-#undef ELEMENT
-#undef SUFFIX
-#undef QUARTER
-#endif
-
 /* columns of the widest tile, and of one vector, for elements of `size` bytes */
 static inline ptrdiff_t tile_width(size_t size)
 {
@@ -88,19 +69,25 @@ static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_
     TILE(tile_at, size, rows, cols, kc, a, lda, b, at, c, ldc, finish);
 }
 
-/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. Less than a vector of columns
- * is computed by halves of one, of which a core takes two a cycle. */
+/* Whether `tile_taps` computes so many columns by halves of a vector, of which a core takes two a cycle: up to three. */
+static inline int tile_halves(size_t size, ptrdiff_t cols)
+{
+    const ptrdiff_t lanes = tile_width(size) / TILE_VECTORS;
+    return VECTOR_BYTES == 64 && cols != lanes && 2 * cols <= 3 * lanes;
+}
+
+/* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. */
 static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
                              const ptrdiff_t *pixel, const ptrdiff_t *tap, const void *b, ptrdiff_t ldb, void *c,
                              ptrdiff_t ldc, const tile_finish *finish)
 {
 #if VECTOR_BYTES == 64
-    const ptrdiff_t half = tile_width(size) / TILE_VECTORS / 2;
-    if (cols < 2 * half) {
+    if (tile_halves(size, cols)) {
+        const ptrdiff_t more = (cols - 1) / (tile_width(size) / TILE_VECTORS / 2);
         if (size == sizeof(float))
-            tile_taps_h32[rows - 1][cols > half](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+            tile_taps_h32[rows - 1][more](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
         else
-            tile_taps_h64[rows - 1][cols > half](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+            tile_taps_h64[rows - 1][more](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
         return;
     }
 #endif
@@ -113,33 +100,6 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
                              ptrdiff_t ldc, const tile_finish *finish)
 {
     TILE(tile_some, size, rows, cols, kc, a, pixel, tap, b, at, c, ldc, finish);
-}
-
-/* How many of the last columns of `cols` are better computed by quarter vectors than by one that is mostly empty: where
- * a core takes twice as many products of short vectors in a cycle, 12 * 16 + 4 pixels of a 14 x 14 map take 12.5. */
-static inline ptrdiff_t narrow_columns(size_t size, ptrdiff_t cols)
-{
-    const ptrdiff_t lanes = tile_width(size) / TILE_VECTORS, rest = cols % lanes;
-    return VECTOR_BYTES == 64 && rest * 4 <= lanes ? rest : 0;
-}
-
-/* All rows of so many columns, B and C as those of `tile` and with the same order of every sum. */
-static inline void narrow(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
-                          const void *b, ptrdiff_t ldb, void *c, ptrdiff_t ldc, tile_finish finish)
-{
-#if VECTOR_BYTES == 64
-    for (ptrdiff_t r; rows > 0; rows -= r) {
-        const ptrdiff_t step = (r = rows < TILE_ROWS ? rows : TILE_ROWS) * (ptrdiff_t)size;
-        if (size == sizeof(float))
-            tile_q32[r - 1][0](cols, kc, a, lda, b, ldb, c, ldc, &finish);
-        else
-            tile_q64[r - 1][0](cols, kc, a, lda, b, ldb, c, ldc, &finish);
-        a = (const char *)a + step * lda;
-        c = (char *)c + step * ldc;
-        if (finish.row_bias)
-            finish.row_bias = (const char *)finish.row_bias + step;
-    }
-#endif
 }
 
 #elif defined(ELEMENT)
@@ -168,7 +128,7 @@ static ALWAYS_INLINE void run(
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) seen[i] = a + pixel[i];
     /* columns of the last vector: it ends where they do and overlaps the one before it, if there is one */
     const ptrdiff_t last = nv > 1 ? cols - LANES : 0;
-    vec acc[TILE_ROWS][TILE_VECTORS];
+    vec acc[TILE_ROWS][TILE_VECTORS + 1];
     ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t ldt = nv * LANES;
     if (VECTOR_BYTES < 64) /* sixteen registers hold no totals, but gcc 12 tries and spills acc before the end */
@@ -180,7 +140,7 @@ static ALWAYS_INLINE void run(
         for (ptrdiff_t k = k0; k < k1; k++) {
             const ELEMENT *row = at ? b + at[k] : b + k * ldb;
             const ptrdiff_t ak = by_tap ? tap[k] : k;
-            vec right[TILE_VECTORS];
+            vec right[TILE_VECTORS + 1];
             UNROLL for (ptrdiff_t j = 0; j < nv; j++)
                 right[j] = *(const vec *)(row + COLUMN(j));
             UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
@@ -250,27 +210,30 @@ static ALWAYS_INLINE void run(
     static NEVER_INLINE void NAME(kind, rows, nv) parameters { \
         run(rows, nv, cols, kc, __VA_ARGS__, c, ldc, finish, 1, NULL); \
     }
-#define INSTANCES(kind, rows, ...) INSTANCE(kind, rows, 1, __VA_ARGS__) INSTANCE(kind, rows, 2, __VA_ARGS__)
-#define NAMES(kind, rows) {NAME(kind, rows, 1), NAME(kind, rows, 2)}
+#ifdef HALVES
+#define THIRD(one) one
+#else
+#define THIRD(one)
+#endif
+#define INSTANCES(kind, rows, ...) INSTANCE(kind, rows, 1, __VA_ARGS__) INSTANCE(kind, rows, 2, __VA_ARGS__) \
+    THIRD(INSTANCE(kind, rows, 3, __VA_ARGS__))
+#define NAMES(kind, rows) {NAME(kind, rows, 1), NAME(kind, rows, 2), THIRD(NAME(kind, rows, 3))}
 #define EACH_TILE(kind, parameters, ...) \
     INSTANCES(kind, 1, parameters, __VA_ARGS__) INSTANCES(kind, 2, parameters, __VA_ARGS__) \
     INSTANCES(kind, 3, parameters, __VA_ARGS__) INSTANCES(kind, 4, parameters, __VA_ARGS__) \
     INSTANCES(kind, 5, parameters, __VA_ARGS__) INSTANCES(kind, 6, parameters, __VA_ARGS__) \
-    static void (*const PASTE(kind, SUFFIX)[TILE_ROWS][TILE_VECTORS]) parameters = { \
+    static void (*const PASTE(kind, SUFFIX)[TILE_ROWS][TILE_VECTORS THIRD(+ 1)]) parameters = { \
         NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5), NAMES(kind, 6)};
 #ifndef HALVES
 EACH_TILE(tile,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
     a, lda, 0, NULL, NULL, b, ldb, NULL)
-#endif
-#if !defined(HALVES) && !defined(QUARTER)
 EACH_TILE(tile_at,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
     a, lda, 0, NULL, NULL, b, 0, at)
 #endif
-#ifndef QUARTER
 EACH_TILE(tile_taps,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
@@ -279,10 +242,10 @@ EACH_TILE(tile_some,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      const ptrdiff_t *at, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
     a, 0, 1, pixel, tap, b, 0, at)
-#endif
 #undef EACH_TILE
 #undef NAMES
 #undef INSTANCES
+#undef THIRD
 #undef INSTANCE
 #undef NAME
 #endif

@@ -11,6 +11,7 @@ cdef extern from "tile.h" nogil:
     void fetch_ahead(const void *p, Py_ssize_t bytes)
     void fetch_to_l2(const void *p, Py_ssize_t bytes)
     Py_ssize_t tile_width(size_t size)
+    bint tile_halves(size_t size, Py_ssize_t cols)
     void tile(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
               const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, const tile_finish *finish)
     void tile_at(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
@@ -21,6 +22,3 @@ cdef extern from "tile.h" nogil:
     void tile_some(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a,
                    const Py_ssize_t *pixel, const Py_ssize_t *tap, const void *b, const Py_ssize_t *at, void *c,
                    Py_ssize_t ldc, const tile_finish *finish)
-    Py_ssize_t narrow_columns(size_t size, Py_ssize_t cols)
-    void narrow(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
-                const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc, tile_finish finish)

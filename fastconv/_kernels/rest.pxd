@@ -1,0 +1,88 @@
+"""Pixels that fill whole vectors, and the few after them whose sums have lanes along the depth instead.
+
+    7 x 7 pixels:  [  16  ][  16  ][  16  ] 1        the tile of `tile.h`, and for the last that of `dot_tile.h`
+
+A vector with one pixel costs as much as one with sixteen. Weights lie along the depth already, so that only the last
+pixels' patches are turned to it, and a tile's weights are read once more, while they are in cache.
+"""
+
+from libc.string cimport memcpy, memset
+
+from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile, tile_finish, tile_width
+
+cdef enum:
+    REST = 4            # pixels of whole vectors that take as long as one summed along the depth,
+    REST_LEAST = 32     # if a sum has as many products: peers.py, 1x1, 2026-11-28
+    MOST = 16           # lanes,
+    LAST = 4            # and pixels after the last vector: MOST / REST
+
+
+cdef inline Py_ssize_t last_pixels(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
+    """How many pixels after the last whole vector are to be summed along blocks of the depth."""
+    cdef Py_ssize_t lanes = lanes_of(size), rest = pixels % lanes
+    return rest if rest * REST <= lanes and REST_LEAST <= depth <= CHUNK * lanes else 0
+
+
+cdef inline Py_ssize_t pixels_worth(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
+    """Pixels that take as long if none is left over and no lane is idle."""
+    cdef Py_ssize_t lanes = lanes_of(size), rest = last_pixels(pixels, depth, size)
+    return pixels + (REST - 1) * rest if rest else ceil_div(pixels, lanes) * lanes
+
+
+cdef inline void fill_rest(Py_ssize_t rows, Py_ssize_t kc, const real *x, Py_ssize_t ld, real *rest) noexcept nogil:
+    """What is left of each row beyond its last whole vector, in a vector with zeros."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), whole = kc // lanes * lanes, i
+    if whole == kc:
+        return
+    memset(rest, 0, rows * lanes * sizeof(real))
+    for i in range(rows):
+        memcpy(rest + i * lanes, x + i * ld + whole, (kc - whole) * sizeof(real))
+
+
+cdef inline void multiply_last(
+    Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *patches,
+    Py_ssize_t ldp, real *c, Py_ssize_t ldc, const tile_finish *finish,
+) noexcept nogil:
+    """c[i][pixel] (+)= a[i] . patches[pixel] for the rows of a tile and at most LAST pixels."""
+    cdef Py_ssize_t p = 0, some
+    cdef real a_rest[TILE_ROWS * MOST]
+    cdef real patch_rest[LAST * MOST]
+    cdef real sums[LAST * DOT_SLOTS]
+    fill_rest(rows, kc, a, lda, a_rest)
+    fill_rest(pixels, kc, patches, ldp, patch_rest)
+    while p < pixels:
+        some = min(<Py_ssize_t> DOT_ROWS, pixels - p)
+        dot_tile(sizeof(real), some, rows, kc, patches + p * ldp, ldp, patch_rest + p * lanes_of(sizeof(real)), a, lda,
+                 a_rest, patches, sums + p * DOT_SLOTS, DOT_SLOTS)
+        p += some
+    dot_finish(sizeof(real), rows, pixels, sums, 1, DOT_SLOTS, c, ldc, finish)
+
+
+cdef inline void multiply_mixed(
+    Py_ssize_t rows, Py_ssize_t later, Py_ssize_t cols, Py_ssize_t left, Py_ssize_t kc, const real *a, Py_ssize_t lda,
+    const real *b, Py_ssize_t ldb, const real *patches, Py_ssize_t ldp, real *c, Py_ssize_t ldc, tile_finish finish,
+) noexcept nogil:
+    """C (+)= A . B for whole vectors of columns, and beyond them A . patches transposed for `left` more.
+
+    later : rows of A that follow these and will be read soon; those of the next tile are fetched during this one
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS), wide = ceil_div(cols, width)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i = 0, n, r, m, ahead, until
+    cdef const real *row_bias = <const real *> finish.row_bias
+    for n in range(tiles):
+        r = shorter + (n < longer)
+        finish.row_bias = at(row_bias, i)
+        multiply_last(r, left, kc, a + i * lda, lda, patches, ldp, c + i * ldc + cols, ldc, &finish)
+        ahead = i + r
+        for m in range(wide):
+            until = min(i + r + ceil_div(r * (m + 1), wide), rows + later)
+            while ahead < until:
+                fetch_to_l2(a + ahead * lda, kc * sizeof(real))
+                ahead += 1
+            tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * width, ldb,
+                 c + i * ldc + m * width, ldc, &finish)
+        i += r
