@@ -8,11 +8,17 @@ from math import gcd
 
 CHAIN = 64  # taps that either may add one after the other: the CHUNK of `simd.h`
 
-SMALL = 14  # output columns up to which planes are turned
-SMALL_STRIDED = 12  # and from which on 3x3 rows are read in place instead, a quarter of whose pixels are outputs
-# Rows end in half vectors. Where more than a seventh as many of their lanes as there are outputs would be idle, planes
-# are turned: 64 planes of 18x18 by 7x7 took 24 instead of 39 us, 26x26 47 instead of 57, 28x28 as long (2026-11-28)
-HALF, IDLE = 8, 7
+# What takes how long, in products of a vector: fitted to 80 layers of 64 channels, 3x3 to 7x7, 1x7 and 7x1 at strides 1
+# and 2 on maps of 12 to 56; what is taken takes 1.01 times as long as the faster way in the mean, 1.13 at most
+# (Zen 4, AVX-512, 2026-11-28).
+VECTOR = 64  # bytes; rows end in halves of one
+ROW_LOAD = 2  # a vector of a row, which eight rows of output share; also under taps that many columns share
+ROW_PLANE, STAGED_PLANE = 190, 690  # what is done once for a plane, of which rows are read in place or staged
+TURNED_TAP, TURNED_LOAD = 0.6, 2.3  # and a pixel that neighbours share
+LONE_TAP = 2.2  # with a load of its own
+TURN = 7.5  # a vector of pixels
+SHARED = (3, 5, 7, 9)  # taps of a row that share loads, of as many pixels:
+STRIP = 12
 PLANE = 3136  # input pixels of a turned plane, which are to stay in the L2 cache
 TABLE = 4096  # pixels of the padded plane, each with an entry in its table
 
@@ -21,9 +27,10 @@ LEAST_TAPS_ROW = 12  # and no further with a vector more at stride 2 and NEAR co
 LEAST_DILATED_ROW = 16  # the longest vector: neighbours in memory are rows of different phases
 WIDEST = 2**30  # columns, which lanes of 32 bits count
 NEAR = 6  # columns beside the image that a row may see, still of its neighbours in memory
-TALL = (3, 5, 7)  # kernels whose columns of taps unroll
+TALL = (1, 3, 5, 7)  # kernels whose columns of taps unroll
 MOST_DILATED = 8  # rows from one tap to the next, each of a phase of its own
 LEAST_IN_PHASE = 3  # rows
+LEAST_ROWS = 4  # that share the weights of a column of taps
 BAND = 8  # rows of output that `near_taps.h` sums at a time
 WAYS, WAY = 8, 4096  # of an L1 cache, and bytes of each: at so many bytes from row to row only eight rows stay in it
 
@@ -48,20 +55,37 @@ def sees_near_taps(g):
     near = max(g.pw, after) <= NEAR and least <= g.ow and g.iw < WIDEST
     apart = gcd(g.iw * g.itemsize * g.dh, WAY)
     stay = (BAND - 1) * g.sh + g.kh <= WAYS * (WAY // apart)
-    return is_flat(g) and g.kh in TALL and g.kh * g.kw <= CHAIN and (strided or dilated) and near and stay
+    fit = g.kh in TALL and g.kh * g.kw <= CHAIN and (g.kh > 1 or g.oh >= LEAST_ROWS)
+    return is_flat(g) and fit and (strided or dilated) and near and stay
 
 
 def can_turn(g):
     """Whether there are enough planes to fill vectors, of a size that stays in cache."""
     padded = ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw + 1)
-    return is_flat(g) and g.ic >= 8 and g.kh * g.kw <= CHAIN and g.ih * g.iw <= PLANE and padded <= TABLE
+    return is_flat(g) and g.ic >= 8 and g.ih * g.iw <= PLANE and padded <= TABLE
+
+
+def time_of_rows(g):
+    """Of a plane that is summed along rows, where they lie or staged."""
+    once = ROW_PLANE if sees_near_rows(g) or sees_near_taps(g) else STAGED_PLANE
+    lanes = VECTOR // g.itemsize
+    vectors = max(-(-g.ow // (lanes // 2)) / 2, 1)
+    loads = g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
+    return g.oh * vectors * (g.kh * g.kw + ROW_LOAD * loads) + once
+
+
+def time_of_turned(g):
+    """Of a plane among those that are turned, a vector of channels at a time."""
+    pixels, taps = g.oh * g.ow, g.kh * g.kw
+    blocks = -(-g.ic // (VECTOR // g.itemsize))
+    products = TURNED_TAP * taps + TURNED_LOAD * g.kh * (g.sw + g.kw / STRIP) if g.kw in SHARED else LONE_TAP * taps
+    return (pixels * products + TURN * (g.ih * g.iw + pixels)) * blocks / g.ic
 
 
 def kernel(g):
     """The kernel that takes a geometry of channels-first memory; None if it is none for these."""
-    in_registers, taps = sees_near_rows(g), sees_near_taps(g)
-    small = g.ow < SMALL_STRIDED if in_registers and g.sw == 2 else g.ow <= SMALL
-    idle = taps and not in_registers and -g.ow % HALF * IDLE > g.ow
-    if can_turn(g) and (small or idle):
+    rows = sees_near_rows(g) or sees_near_taps(g)
+    staged = not rows and g.sw > 1  # and split by the phases of the stride, which takes longer
+    if can_turn(g) and (staged or time_of_turned(g) < time_of_rows(g)):
         return "planes"
-    return "near_rows" if in_registers or taps else None
+    return "near_rows" if rows else None

@@ -51,7 +51,9 @@ FULL_TILE = 16  # output channels a group that fill the register tile's columns 
 
 # Layers whose lanes run along a group's output channels, rows of pixels sharing what they load (AVX-512, 2026-11-28):
 GROUP_VECTOR = 32  # bytes of such a vector
-GROUP_WIDEST = 128  # bytes of a group's outputs: of 64 channels of float other ways took 0.8 to 1 times as long
+GROUP_WIDEST = 128  # bytes of a group's outputs: of 64 channels of float other ways took 0.8 to 1 times as long,
+GROUP_WIDEST_OF_FEW = 256  # but 1.1 to 1.6 times where pixels are
+FEWEST_PIXELS = range(16, 65)  # unless lanes run along the depth, as channels-last they do on all of 16
 GROUP_INPUTS = range(6, 65)  # with four channels the stage takes half as long as the products
 GROUP_STAGE = 2**17  # bytes of the stage of one row of output
 FEW_PIXELS = 196  # which leave lanes along pixels idle
@@ -64,15 +66,17 @@ def _fits_groups(g):
     inputs, outputs = g.ic // g.groups, g.oc // g.groups
     if g.groups == 1 or g.kw != 3 or g.dw != 1 or g.sw > 2 or inputs not in GROUP_INPUTS:
         return False
-    few, lanes = g.od * g.oh * g.ow <= FEW_PIXELS, GROUP_VECTOR // g.itemsize
+    pixels, lanes = g.od * g.oh * g.ow, GROUP_VECTOR // g.itemsize
+    few = pixels <= FEW_PIXELS
     used = outputs / (-(-outputs // lanes) * lanes)
     staged = g.kd * ((g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + g.kw) * -(-inputs // 8) * 8 * g.itemsize
+    widest = GROUP_WIDEST_OF_FEW if pixels - bool(g.last) in FEWEST_PIXELS else GROUP_WIDEST
     if used < (LEAST_USED_OF_FEW if few or g.last else LEAST_USED) or staged > GROUP_STAGE:
         return False
     if g.last:  # the register tile is better where its columns are full, and turning where a vector is not
         better = outputs % FULL_TILE > 0 or (few and outputs > FULL_TILE)
-        return better and (few or outputs >= lanes) and outputs * g.itemsize <= GROUP_WIDEST
-    return outputs >= 8 and outputs * g.itemsize <= GROUP_WIDEST
+        return better and (few or outputs >= lanes) and outputs * g.itemsize <= widest
+    return outputs >= 8 and outputs * g.itemsize <= widest
 
 
 def _direct_kernel(g):

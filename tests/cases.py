@@ -108,6 +108,8 @@ CONV2D = (
     Conv("planes-5x4-dilation", (1, 9, 7, 8), (9, 1, 5, 4), groups=9, padding=((3, 1), (2, 4)), dilation=(1, 2)),
     Conv("planes-far-taps", (1, 8, 3, 4), (8, 1, 3, 3), groups=8, padding=30, dilation=30),
     Conv("planes-many-taps", (1, 8, 9, 9), (8, 1, 9, 9), groups=8, padding=2),
+    Conv("planes-7x1", (1, 16, 9, 6), (16, 1, 7, 1), groups=16, padding=(2, 0), dilation=(2, 1)),
+    Conv("planes-11x7", (1, 17, 12, 9), (17, 1, 11, 7), groups=17, padding=((5, 6), (3, 4)), activation="relu"),
     # rows read in place: bands of all heights, parts of a plane, rows with and without neighbours beside the image
     Conv("near-rows-8", (2, 3, 16, 16), (3, 1, 3, 3), groups=3, padding=1),
     Conv("near-rows-7", (1, 2, 27, 35), (2, 1, 3, 3), groups=2, padding=((0, 2), (1, 0)), activation="relu6"),
@@ -131,7 +133,7 @@ CONV2D = (
     # taps of rows read in place: heights, columns of taps, parts of a plane, rests of rows, far and uneven padding
     *(
         Conv(f"near-taps-{h}x{w}-of-{ow}", (2, 3, 23, ow), (3, 1, h, w), groups=3, padding=(h // 2, w // 2))
-        for h, w, ow in ((5, 5, 16), (7, 7, 29), (3, 7, 40), (7, 2, 57), (5, 1, 12))
+        for h, w, ow in ((5, 5, 16), (7, 7, 29), (3, 7, 40), (7, 2, 57), (5, 1, 12), (1, 7, 57))
     ),
     Conv("near-taps-parts", (1, 2, 131, 17), (2, 1, 5, 5), groups=2, padding=((4, 1), (0, 6)), activation="relu6"),
     Conv("near-taps-inside", (1, 2, 12, 40), (2, 1, 7, 7), groups=2, bias=False),
@@ -140,6 +142,7 @@ CONV2D = (
         for k, w in ((5, 23), (7, 32), (5, 47), (7, 69))
     ),
     Conv("near-taps-3x4-stride-2", (1, 2, 9, 40), (2, 1, 3, 4), groups=2, padding=((2, 5), (3, 6)), stride=2),
+    Conv("near-taps-1x5-stride-2", (1, 2, 25, 47), (2, 1, 1, 5), groups=2, padding=(0, 3), stride=2),
     Conv("near-taps-dilation-2", (1, 2, 67, 25), (2, 1, 3, 3), groups=2, padding=2, dilation=2, activation="relu"),
     Conv("near-taps-dilation-7-3", (1, 2, 22, 33), (2, 1, 3, 5), groups=2, padding=(7, 6), dilation=(7, 3)),
     Conv("near-taps-of-1024", (1, 1, 9, 1024), (1, 1, 5, 5), padding=2),
@@ -148,6 +151,18 @@ CONV2D = (
     Conv("planes-of-18-stride-2", (2, 8, 35, 36), (8, 1, 7, 7), groups=8, padding=3, stride=2, activation="relu6"),
     Conv("planes-in-phases", (1, 17, 13, 14), (17, 1, 3, 3), groups=17, padding=2, dilation=2),
     Conv("planes-in-phases-stride-2", (1, 8, 25, 28), (8, 1, 3, 3), groups=8, padding=3, dilation=3, stride=2),
+    Conv("planes-of-26-full", (1, 16, 27, 26), (16, 1, 5, 5), groups=16, padding=2),
+    Conv("planes-of-24-9x9", (2, 9, 24, 24), (9, 1, 9, 9), groups=9, padding=4, bias=False),
+    Conv("planes-of-18-stride-2-full", (1, 16, 35, 36), (16, 1, 7, 7), groups=16, padding=3, stride=2),
+    # channels-last: weights of nine taps a row in registers, rows of taps that are columns
+    Conv("channels-9x9", (2, 16, 10, 27), (16, 1, 9, 9), groups=16, padding=4, activation="relu6"),
+    Conv("channels-3x9-stride-2", (1, 17, 9, 37), (34, 1, 3, 9), groups=17, padding=(1, 5), stride=2),
+    Conv("columns-7x1", (2, 17, 15, 6), (34, 1, 7, 1), groups=17, padding=(3, 0)),
+    Conv("columns-9x1-stride-2", (1, 16, 69, 4), (16, 1, 9, 1), groups=16, padding=((4, 6), (1, 0)), stride=(2, 1)),
+    Conv("columns-5x1-dilation-2", (1, 16, 19, 3), (16, 1, 5, 1), groups=16, dilation=(2, 1), activation="relu"),
+    # and sums of more products than one chain, and one chain of chains, may have
+    Conv("channels-31x31", (1, 16, 34, 33), (16, 1, 31, 31), groups=16),
+    Conv("channels-66x66", (1, 8, 66, 67), (8, 1, 66, 66), groups=8),
     # dilated rows that share loads by phases, of two channels a group, and channels-last, by a segment of the row
     Conv("rows-in-phases", (1, 4, 37, 21), (2, 2, 3, 3), groups=2, padding=3, dilation=3),
     Conv("rows-in-phases-stride-2", (1, 2, 50, 45), (1, 2, 5, 3), padding=4, dilation=4, stride=2),

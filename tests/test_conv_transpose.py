@@ -1,7 +1,6 @@
 """conv_transpose1d, 2d and 3d equal the scatter that defines them, and are the transpose of convolution."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,116 +13,8 @@ from fastconv._transpose_geometry import transposed_geometry
 from tests import data
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.tolerance import assert_within
+from tests.transpose_cases import CASES, CUT, DISJOINT, OVERLAPPED, TRANSFORMED, Transpose
 
-
-class Transpose(NamedTuple):
-    """One transposed convolution: ``input`` (n, ic, *spatial), ``weight`` (ic, oc // groups, *kernel)."""
-
-    name: str
-    input: tuple
-    weight: tuple
-    stride: Any = 1
-    padding: Any = 0
-    output_padding: Any = 0
-    groups: int = 1
-    dilation: Any = 1
-    bias: bool = True
-
-    @property
-    def rank(self):
-        return len(self.weight) - 2
-
-    @property
-    def channel_axis(self):
-        return len(self.input) - self.rank - 1
-
-    def arguments(self):
-        names = ("stride", "padding", "output_padding", "groups", "dilation")
-        return {name: getattr(self, name) for name in names}
-
-
-CASES = (
-    Transpose("3x3", (1, 3, 4, 5), (3, 4, 3, 3)),
-    Transpose("1x1", (2, 3, 4, 5), (3, 5, 1, 1)),
-    Transpose("3x3-padded", (1, 3, 4, 5), (3, 4, 3, 3), padding=1),
-    Transpose("2x2-stride-2", (1, 3, 4, 5), (3, 7, 2, 2), 2),
-    Transpose("4x4-stride-2-padded", (1, 5, 4, 5), (5, 6, 4, 4), 2, 1),
-    Transpose("3x3-stride-2-output-padding", (1, 2, 4, 5), (2, 3, 3, 3), 2, 1, 1),
-    Transpose("stride-beyond-kernel", (1, 2, 3, 4), (2, 3, 2, 2), 3, output_padding=(2, 0)),
-    Transpose("1x1-stride-2", (1, 2, 3, 4), (2, 3, 1, 1), 2, output_padding=1),
-    Transpose("stride-2-3", (1, 2, 4, 5), (2, 3, 3, 4), (2, 3), (1, 0), (0, 1)),
-    Transpose("dilation-2", (1, 2, 4, 5), (2, 3, 3, 3), dilation=2, padding=1),
-    Transpose("dilation-3-stride-2", (1, 2, 4, 5), (2, 3, 2, 3), (2, 2), dilation=(3, 2), output_padding=(1, 0)),
-    Transpose("padding-beyond-kernel", (1, 2, 8, 9), (2, 3, 2, 2), padding=3),
-    Transpose("pairs", (1, 2, 5, 6), (2, 3, 3, 4), 2, ((0, 2), (1, 0))),
-    Transpose("groups-2", (2, 4, 4, 5), (4, 3, 3, 3), 2, 1, groups=2),
-    Transpose("depthwise", (1, 5, 4, 5), (5, 1, 4, 4), 2, 1, groups=5),
-    Transpose("depthwise-multiplier", (1, 3, 4, 5), (3, 2, 3, 3), groups=3),
-    Transpose("many-channels", (1, 70, 3, 4), (70, 13, 3, 3), 2, 1),
-    Transpose("tiles", (2, 33, 9, 10), (33, 3, 4, 4), 2, 1),
-    *(Transpose(f"depthwise-stride-{s}", (2, 3, 4, 9), (3, 1, 4, 5), (2, s), 1, groups=3) for s in (2, 3, 4, 5)),
-    Transpose("depthwise-taps-below-stride", (1, 3, 4, 9), (3, 2, 1, 2), (3, 4), 0, (1, 1), groups=3),
-    Transpose("depthwise-padding-beyond-kernel", (1, 3, 7, 8), (3, 1, 2, 2), 2, 5, groups=3),
-    Transpose("depthwise-wide", (1, 2, 3, 150), (2, 1, 4, 4), 2, 1, groups=2),
-    Transpose("depthwise-dilation", (1, 3, 4, 9), (3, 1, 3, 3), (3, 2), 1, dilation=(2, 1), groups=3),
-    Transpose("depthwise-pairs", (1, 3, 4, 45), (3, 1, 4, 4), 2, 0, 1, groups=3),
-    Transpose("depthwise-pairs-apart", (2, 3, 5, 20), (3, 2, 2, 2), 2, 1, 1, groups=3),
-    Transpose("depthwise-pairs-of-one-tap", (1, 3, 3, 40), (3, 1, 3, 2), 2, groups=3),
-    Transpose("two-to-one-pairs", (1, 4, 4, 19), (4, 2, 4, 4), 2, 1, groups=2),
-    Transpose("two-to-one", (1, 4, 4, 9), (4, 2, 3, 3), 2, 1, groups=2),
-    Transpose("depthwise-channels", (2, 19, 4, 5), (19, 1, 4, 4), 2, 1, groups=19),
-    Transpose("depthwise-channels-multiplier", (1, 16, 3, 4), (16, 3, 3, 5), (2, 3), 1, (1, 0), groups=16),
-    Transpose("depthwise-channels-dilation", (1, 16, 4, 5), (16, 1, 3, 4), (2, 3), 1, dilation=(3, 2), groups=16),
-    Transpose("depthwise-1d", (1, 17, 130), (17, 1, 7), 3, 2, groups=17),
-    Transpose("depthwise-3d", (1, 16, 3, 3, 4), (16, 1, 3, 2, 3), (2, 1, 2), (1, 0, 1), (1, 0, 0), groups=16),
-    Transpose("unbatched", (3, 4, 5), (3, 4, 3, 3), 2),
-    Transpose("batch-0", (0, 3, 4, 5), (3, 4, 3, 3), 2),
-    Transpose("one-pixel", (1, 3, 1, 1), (3, 4, 4, 4), bias=False),
-    *(Transpose(f"width-{w}", (1, 2, 2, w), (2, 7, 4, 4), 2, 1, bias=False) for w in (1, 7, 8, 9, 16, 17)),
-    Transpose("1d", (2, 3, 9), (3, 4, 4), 2, 1),
-    Transpose("1d-dilation", (1, 3, 9), (3, 4, 3), 3, 1, 1, dilation=2),
-    Transpose("1d-unbatched", (3, 9), (3, 4, 3)),
-    Transpose("3d", (1, 2, 3, 3, 4), (2, 3, 3, 2, 3), 2, (1, 0, 1), (1, 0, 0)),
-    Transpose("3d-groups", (1, 4, 2, 3, 4), (4, 2, 2, 2, 2), (1, 2, 2), groups=2),
-    Transpose("3d-unbatched", (2, 2, 3, 4), (2, 3, 2, 2, 2)),
-)
-DISJOINT = (  # kernels no larger than the stride: whole vectors of a row, cut-off borders, gaps, blocks of weights
-    Transpose("disjoint-rows", (2, 5, 3, 67), (5, 6, 2, 2), 2),
-    Transpose("disjoint-rows-of-vectors", (1, 3, 3, 48), (3, 5, 2, 2), 2),
-    Transpose("disjoint-3x3", (1, 5, 4, 37), (5, 5, 3, 3), 3, bias=False),
-    Transpose("disjoint-4x4", (1, 70, 3, 33), (70, 3, 4, 4), 4),
-    Transpose("disjoint-cut", (2, 70, 7, 35), (70, 3, 2, 3), (2, 3), ((1, 2), (4, 5))),
-    Transpose("disjoint-gaps", (1, 66, 3, 34), (66, 3, 2, 2), (3, 2), 0, (2, 1)),
-    Transpose("disjoint-groups", (2, 140, 5, 9), (140, 5, 2, 2), 2, groups=2),
-    Transpose("disjoint-weights", (2, 130, 4, 9), (130, 130, 2, 2), 2),
-    Transpose("disjoint-weights-once", (1, 130, 4, 9), (130, 130, 2, 2), 2),
-    Transpose("disjoint-1d", (2, 66, 41), (66, 7, 2), 2, 1, 1),
-    Transpose("disjoint-3d", (1, 66, 3, 3, 16), (66, 3, 2, 1, 2), 2, (1, 0, 0), 1),
-)
-CASES += DISJOINT
-OVERLAPPED = (  # one product, whose results are added up: lanes along pixels or weights, boxes, gaps, borders
-    Transpose("overlap-pixels", (1, 40, 13, 14), (40, 1, 4, 4), 2, 1),
-    Transpose("overlap-weights", (3, 70, 3, 5), (70, 33, 5, 5), 2, 2, 1),
-    Transpose("overlap-one-pixel", (2, 130, 1, 1), (130, 40, 4, 4)),
-    Transpose("overlap-stride-5", (2, 64, 4, 31), (64, 1, 7, 11), (3, 5), 2, (1, 3)),
-    Transpose("overlap-stride-8", (1, 64, 5, 6), (64, 3, 11, 10), 8, 1),
-    Transpose("overlap-stride-1", (1, 80, 2, 2), (80, 20, 4, 4), dilation=(2, 1)),
-    Transpose("overlap-dilation", (1, 96, 9, 19), (96, 1, 3, 5), (2, 3), (1, 4), (1, 0), dilation=(3, 2)),
-    Transpose("overlap-gaps", (1, 64, 12, 13), (64, 1, 2, 3), (3, 4), 0, 1),
-    Transpose("overlap-crops-all-of-a-tap", (1, 64, 12, 13), (64, 1, 3, 3), 2, 3),
-    Transpose("overlap-groups", (2, 96, 5, 9), (96, 1, 4, 4), 2, 1, groups=2),
-    Transpose("overlap-3d", (2, 64, 3, 4, 5), (64, 1, 3, 4, 4), (1, 2, 2), 1, (0, 1, 0)),
-)
-CASES += OVERLAPPED
-CUT = (  # into boxes of some rows, or of a part of each
-    Transpose("overlap-rows-cut", (1, 33, 75, 70), (33, 1, 5, 5), 2, ((1, 2), (2, 0)), (0, 1), bias=False),
-    Transpose("overlap-signal-cut", (1, 64, 6500), (64, 1, 16), 2, 7, 1),
-)
-TRANSFORMED = (  # by Winograd's method, whose transforms round
-    Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
-    Transpose("corners", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
-    Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
-)
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 CONVOLVED = [case for case in CASES if case.name != "batch-0"]
 

@@ -28,6 +28,8 @@ LAYERS = {
     "one row of taps": ((1, 14, 400), (28, 7, 3), {"padding": 1, "groups": 2}),
     "bands": ((1, 80, 47, 61), (16, 40, 3, 3), {"padding": 1, "groups": 2}),
     "bands of lines": ((1, 128, 101, 15), (16, 64, 3, 3), {"stride": (1, 2), "groups": 2}),
+    "images": ((5, 64, 7, 7), (96, 32, 3, 3), {"padding": 1, "groups": 2}),
+    "wide": ((2, 128, 13, 12), (128, 64, 3, 3), {"padding": 1, "stride": 2, "groups": 2}),
     "volume": ((1, 26, 4, 5, 9), (16, 13, 2, 3, 3), {"padding": 1, "stride": (2, 1, 1), "groups": 2}),
 }
 
@@ -69,7 +71,7 @@ def test_reads_stay_inside(layer, dtype, cpu_level):
 
 @pytest.mark.skipif(not features.OPENMP, reason="built without OpenMP: one thread")
 @pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("name", ["tiles overlap", "strided lines", "bands", "bands of lines", "volume"])
+@pytest.mark.parametrize("name", ["tiles overlap", "strided lines", "bands", "bands of lines", "images", "volume"])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     product_checks.same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3, 5), dtype)
 

@@ -5,9 +5,9 @@
  *     pixel(i, p, j) = table[i * row_step + p * pixel_step + j * tap_step]      a pointer to the pixel's channels
  *
  * The table (XNNPACK calls it an indirection buffer: Dukhan 2019, arXiv:1907.02129) makes padding a pointer to zeros,
- * so that there is one way for the border and the interior and no padded copy. For kernels 2, 3, 5 and 7 wide at stride
- * 1, and but for 2 at stride 2, the weights of a row stay in registers and each pixel is loaded once for all outputs that
- * it reaches:
+ * so that there is one way for the border and the interior and no padded copy. For kernels of 2, 3, 5, 7 and 9 taps a row
+ * at stride 1, and but for 2 at stride 2, the weights of a row stay in registers and each pixel is loaded once for all
+ * outputs that it reaches:
  *
  *     pixels      0 1 2 3 4 5       loaded in turn; pixel q is tap q - p * stride of output p
  *     output 0    w w w
@@ -20,10 +20,12 @@
 #ifndef FASTCONV_DEPTHWISE_LAST_H
 #define FASTCONV_DEPTHWISE_LAST_H
 
+#include "keep.h"
 #include "simd.h"
 
 #define STRIP_PIXELS 12 /* 8 independent sums hide the latency of FMA, 4 cycles and two a cycle; 12 do it comfortably */
-#define MOST_SHARED 7   /* taps of a row whose weights fit the 16 registers beside 8 sums */
+#define MOST_SHARED 9   /* taps of a row whose weights stay in registers beside sums: six of them in 16 registers */
+#define BESIDE (VECTOR_BYTES == 64 ? 31 : 15) /* registers of sums and weights, beside a loaded pixel */
 
 typedef struct {
     ptrdiff_t rows, row_step;             /* kernel rows, and the table entries of each */
@@ -39,10 +41,13 @@ typedef struct {
 #include "each_float.h"
 #undef EACH_TYPE
 
-/* Output pixels at a time: sums, the weights of a row and one loaded pixel share 16 registers. */
+/* Whether the weights of a row of taps stay in registers. */
+static inline int strip_shares(ptrdiff_t kw) { return kw % 2 && kw >= 3 && kw <= MOST_SHARED; }
+
+/* Output pixels at a time: sums, the weights of a row and one loaded pixel share the registers. */
 static inline ptrdiff_t strip_pixels(const depthwise_strip *t)
 {
-    return t->shared && 15 - t->kw < STRIP_PIXELS ? 15 - t->kw : STRIP_PIXELS;
+    return t->shared && BESIDE - t->kw < STRIP_PIXELS ? BESIDE - t->kw : STRIP_PIXELS;
 }
 
 /* All `vectors` of channels of `px` <= strip_pixels(t) output pixels. `w` holds for each vector its biases and then its
@@ -64,6 +69,23 @@ static inline void strip(size_t size, ptrdiff_t px, const depthwise_strip *t, co
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 
+#define EACH_PIXEL _Pragma("GCC unroll 12") for (ptrdiff_t p = 0; p < px; p++)
+/* Chains of at most CHUNK products go to `total`, and as many of those to `grand`: sum = sum + part, or = part. */
+#define AT(sums) (*(vec *)((sums) + p * LANES))
+#define ADD_UP(sum, part, more) do { \
+        if (more) \
+            EACH_PIXEL AT(sum) += part; \
+        else \
+            EACH_PIXEL AT(sum) = part; \
+    } while (0)
+#define END_CHAIN() do { \
+        if (chains % CHUNK == 0 && chains > 0) \
+            ADD_UP(grand, AT(total), chains > CHUNK); \
+        ADD_UP(total, acc[p], chains % CHUNK > 0); \
+        EACH_PIXEL acc[p] = (vec){0}; \
+        chains++; \
+    } while (0)
+
 /* `px`, `kw` and `sw` are constants in every caller, so that the loops unroll; kw = 0 reads the taps from the task. */
 static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
     const ptrdiff_t px, const ptrdiff_t kw, const ptrdiff_t sw, const depthwise_strip *t, const ELEMENT *const *table,
@@ -72,66 +94,72 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
     const ptrdiff_t rows = t->rows, row_step = t->row_step, taps = t->kw, tap_step = t->tap_step;
     const ptrdiff_t pixel_step = t->pixel_step, out_step = t->out_step, spread = t->spread;
     const ptrdiff_t last = t->channels > LANES ? t->channels - LANES : 0;
+    const ptrdiff_t wide = taps < CHUNK ? taps : CHUNK, high = CHUNK / (kw ? kw : wide); /* of a chain */
     const vec *weight = (const vec *)w;
+    ELEMENT sums[2][STRIP_PIXELS * LANES], *total = sums[0], *grand = sums[1];
+    IN_MEMORY(total);
+    IN_MEMORY(grand);
     for (ptrdiff_t v = 0; v < vectors; v++) {
         const ptrdiff_t c = v * LANES < last ? v * LANES : last;
         const ELEMENT *const *row = table;
+        ptrdiff_t chains = 0;
         vec acc[STRIP_PIXELS];
-#pragma GCC unroll 12
-        for (ptrdiff_t p = 0; p < px; p++)
-            acc[p] = *weight;
+        EACH_PIXEL acc[p] = *weight;
         weight++;
-        for (ptrdiff_t i = 0; i < rows; i++) {
+        for (ptrdiff_t i = 0, end = high; i < rows; i++, row += row_step) {
+            if (i == end) {
+                END_CHAIN();
+                end += high;
+            }
             if (kw) {
                 vec k[MOST_SHARED];
-#pragma GCC unroll 7
-                for (ptrdiff_t j = 0; j < kw; j++)
+                UNROLL for (ptrdiff_t j = 0; j < kw; j++)
                     k[j] = weight[j];
                 weight += kw;
 #pragma GCC unroll 32
                 for (ptrdiff_t q = 0; q < (px - 1) * sw + kw; q++) {
                     const vec x = *(const vec *)(row[q] + c);
-#pragma GCC unroll 7
-                    for (ptrdiff_t j = 0; j < kw; j++)
+                    UNROLL for (ptrdiff_t j = 0; j < kw; j++)
                         if (q >= j && (q - j) % sw == 0 && (q - j) / sw < px)
                             acc[(q - j) / sw] += x * k[j];
                 }
             } else {
                 const ELEMENT *const *tap = row;
-                for (ptrdiff_t j = 0; j < taps; j++) {
+                for (ptrdiff_t j = 0; j < taps; j++, tap += tap_step) {
+                    if (j > 0 && j % CHUNK == 0)
+                        END_CHAIN();
                     const vec k = *weight++;
-#pragma GCC unroll 12
-                    for (ptrdiff_t p = 0; p < px; p++)
-                        acc[p] += *(const vec *)(tap[p * pixel_step] + c) * k;
-                    tap += tap_step;
+                    EACH_PIXEL acc[p] += *(const vec *)(tap[p * pixel_step] + c) * k;
                 }
             }
-            row += row_step;
         }
+        if (chains > 0)
+            EACH_PIXEL acc[p] += AT(total);
+        if (chains > CHUNK)
+            EACH_PIXEL acc[p] += AT(grand);
         if (t->clamp) {
             const vec lo = (vec){0} + (ELEMENT)t->lo, hi = (vec){0} + (ELEMENT)t->hi;
-#pragma GCC unroll 12
-            for (ptrdiff_t p = 0; p < px; p++) {
+            EACH_PIXEL {
                 const vec a = SELECT(vec, mask, acc[p] < lo, lo, acc[p]);
                 acc[p] = SELECT(vec, mask, a > hi, hi, a);
             }
         }
         if (spread == 1 && c + LANES <= valid) {
-#pragma GCC unroll 12
-            for (ptrdiff_t p = 0; p < px; p++)
-                *(vec *)(out + p * out_step + c) = acc[p];
+            EACH_PIXEL *(vec *)(out + p * out_step + c) = acc[p];
         } else {
             ELEMENT edge[STRIP_PIXELS * LANES];
             const ptrdiff_t lanes = valid - c < LANES ? valid - c : LANES;
-#pragma GCC unroll 12
-            for (ptrdiff_t p = 0; p < px; p++)
-                *(vec *)(edge + p * LANES) = acc[p];
+            EACH_PIXEL *(vec *)(edge + p * LANES) = acc[p];
             for (ptrdiff_t p = 0; p < px; p++)
                 for (ptrdiff_t lane = 0; lane < lanes; lane++)
                     out[p * out_step + (c + lane) * spread] = edge[p * LANES + lane];
         }
     }
 }
+#undef END_CHAIN
+#undef ADD_UP
+#undef AT
+#undef EACH_PIXEL
 
 #define PIXELS(n, kw, sw) case n: PASTE(strip_run, SUFFIX)(n, kw, sw, t, table, w, out, vectors, valid); return;
 #define VARIANT(kw, sw) static NEVER_INLINE void PASTE(PASTE(PASTE(strip, kw), sw), SUFFIX)( \
@@ -152,6 +180,8 @@ VARIANT(5, 1)
 VARIANT(5, 2)
 VARIANT(7, 1)
 VARIANT(7, 2)
+VARIANT(9, 1)
+VARIANT(9, 2)
 #undef VARIANT
 #undef PIXELS
 
@@ -161,7 +191,8 @@ static inline void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_strip *t, 
 #define SHARED(k, s) case k * 4 + s: \
         PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); return;
     switch (t->shared ? t->kw * 4 + t->shared : 0) {
-        SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2) SHARED(0, 0)
+        SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2)
+        SHARED(9, 1) SHARED(9, 2) SHARED(0, 0)
     }
 #undef SHARED
 }

@@ -17,6 +17,8 @@ the same vectors and write every m-th channel.
 With fewer channels than a vector has lanes the pixels are copied, padding included, next to each other; at stride 1
 `lanes` neighbouring pixels then make one pixel of lanes * ic channels, so that the vectors are full again.
 
+Outputs share what they load along a row of taps. Where kernels are one column, rows are columns: the axes are swapped.
+
 Work is split over output rows and parts of them, and each output is one sum in the order of its taps: the same bits for
 any number of threads.
 """
@@ -25,14 +27,17 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.string cimport memcpy
 
-from fastconv._kernels.depthwise_last cimport STRIP_PIXELS, depthwise_strip, plan_row, strip, strip_pixels
-from fastconv._kernels.dilated cimport in_phase, phases_of
+from fastconv._kernels.depthwise_last cimport (
+    STRIP_PIXELS, depthwise_strip, line_phases, plan_row, strip, strip_pixels, strip_shares, swap_axes
+)
+from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     SEGMENT = 64             # output pixels of a row in one table: keeps it in L1, and long signals divisible
@@ -42,6 +47,7 @@ cdef struct Task:
     ConvShape s
     Py_ssize_t n, m                                 # images, kernels a channel
     Py_ssize_t xn, xd, xh, xw                       # strides of the input, in elements
+    Py_ssize_t oh, ow                               # of the output, from one row and one pixel to the next
     Py_ssize_t phases                               # of outputs, whose taps fall on common columns
     Py_ssize_t lines, length, stride                # the table of a kernel row: `lines` runs of `length` columns
     Py_ssize_t apart                                # columns from the first one of a line to that of the next
@@ -63,7 +69,7 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
 
     t.strip.rows = s.kd * s.kh
     t.strip.kw = s.kw
-    t.phases = phases_of(s.sw, s.dw, t.segment) if merge == 1 else 1
+    t.phases = line_phases(s, t.segment) if merge == 1 else 1
     t.length = plan_row(&t.strip, s, t.phases, t.segment)
     if t.phases > 1:
         t.lines = t.phases
@@ -83,28 +89,27 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
         t.strip.shared = 0
     t.strip.row_step = t.lines * t.length
     t.strip.channels = merge * s.ic
-    t.strip.out_step = merge * t.phases * s.oc
+    t.strip.out_step = merge * t.phases * t.ow
     t.strip.spread = t.m
     t.vectors = ceil_div(t.strip.channels, lanes)
 
 
 cdef void repack(const Task *t, const real *w, const real *bias, real *packed, Py_ssize_t item) noexcept nogil:
     """packed[q][vector][bias, taps...][lane] of `item`, counted over (q, vector); zeros in lanes beyond the last."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.strip.rows * t.strip.kw
-    cdef Py_ssize_t channel, lane, tap, q = item // t.vectors
-    cdef Py_ssize_t c = min(item % t.vectors * lanes, max(t.strip.channels - lanes, 0))
-    cdef const real *source
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.strip.rows * t.strip.kw, q = item // t.vectors
+    cdef Py_ssize_t c = min(item % t.vectors * lanes, max(t.strip.channels - lanes, 0)), lane = 0, channel, some, i
     packed += item * (taps + 1) * lanes
-    for lane in range(lanes):
-        if c + lane >= t.strip.channels:
-            for tap in range(taps + 1):
-                packed[tap * lanes + lane] = 0
-            continue
-        channel = (c + lane) % t.s.ic * t.m + q
-        source = w + channel * taps
-        packed[lane] = bias[channel] if bias != NULL else 0
-        for tap in range(taps):
-            packed[(tap + 1) * lanes + lane] = source[tap]
+    if t.strip.channels < lanes or bias == NULL:
+        zeros(packed, (taps + 1) * lanes)
+    while lane < min(lanes, t.strip.channels):
+        channel = (c + lane) % t.s.ic
+        some = min(min(lanes, t.strip.channels) - lane, t.s.ic - channel)
+        channel = channel * t.m + q
+        if bias != NULL:
+            for i in range(some):
+                packed[lane + i] = bias[channel + i * t.m]
+        turn_block(sizeof(real), some, taps, w + channel * taps, t.m * taps, packed + lanes + lane, lanes)
+        lane += some
 
 
 cdef void point(
@@ -169,7 +174,7 @@ cdef void segment(
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
     cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, whole, p, px, q
     fill(t, x + plane // t.s.od * t.xn, table, blank, copies, plane % t.s.od, row % t.s.oh, o)
-    out += (row * t.s.ow + o) * t.s.oc
+    out += plane * t.s.oh * t.s.ow * t.s.oc + row % t.s.oh * t.oh + o * t.ow
     for phase in range(t.phases):
         pixels = in_phase(min(t.segment, t.s.ow - o), t.phases, phase)
         whole = pixels // merge
@@ -179,7 +184,7 @@ cdef void segment(
             for q in range(t.m):
                 strip(sizeof(real), px, &t.strip,
                       <const void *const *> (table + phase * t.length + p * t.strip.pixel_step), w + q * kernel,
-                      out + phase * t.s.oc + p * t.strip.out_step + q, t.vectors,
+                      out + phase * t.ow + p * t.strip.out_step + q, t.vectors,
                       min(merge, pixels - p * merge) * t.s.ic)
             p += px
 
@@ -206,6 +211,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
+    t.oh, t.ow = t.s.ow * t.s.oc, t.s.oc
+    if t.s.kw == 1 and strip_shares(t.s.kh) and t.s.ic >= lanes:
+        swap_axes(&t.s)
+        t.xh, t.xw = t.xw, t.xh
+        t.oh, t.ow = t.ow, t.oh
     t.strip.clamp = lo > -INFINITY or hi < INFINITY
     t.strip.lo, t.strip.hi = lo, hi
     plan(&t, size)

@@ -8,9 +8,9 @@
  *                     w[slab + c][a][i][j][lane] * staged[slab][a][y * sh + i][x * sw + j][c]
  *
  * Pixels of a slab are GROUP_PIXEL channels apart, whatever the group has, so that distances along a row are constants
- * of the text and need no registers. Vectors have 32 bytes at most, which fit groups of eight: a core that takes two
- * short products a cycle loses nothing by them. Each output adds up its products in one order, whichever tile it falls
- * in. The file includes itself once per element type.
+ * of the text and need no registers. Where vectors have 64 bytes, groups that do not fill them take half vectors: a core
+ * that takes two short products a cycle loses nothing by them where pixels are not loaded more often than that. Each
+ * output adds up its products in one order, whichever tile it falls in. The file includes itself once per element type.
  */
 #ifndef FASTCONV_GROUP_ROWS_H
 #define FASTCONV_GROUP_ROWS_H
@@ -39,30 +39,36 @@ typedef struct {
 } group_shape;
 
 #define EACH_TYPE "group_rows.h"
-#if VECTOR_BYTES == 64
 #include "each_half.h"
-#define GROUP_OF(name, bits) name##_h##bits
-#else
 #include "each_float.h"
-#define GROUP_OF(name, bits) name##_f##bits
-#endif
 #undef EACH_TYPE
 
-/* elements of `size` bytes that are computed side by side */
-static inline ptrdiff_t group_lanes(size_t size)
+/* elements of `size` bytes that are computed side by side in groups of n output channels: a vector or half of one */
+static inline ptrdiff_t group_lanes(size_t size, ptrdiff_t n)
 {
-    return VECTOR_BYTES == 64 ? 32 / (ptrdiff_t)size : lanes_of(size);
+    return VECTOR_BYTES == 64 && n % lanes_of(size) ? lanes_of(size) / 2 : lanes_of(size);
 }
 
 /* lines x cols outputs of stride sw = 1 or 2; lines * cols <= GROUP_SUMS, lines <= GROUP_LINES. `w` are the weights of
- * a vector of channels, (K, lanes), `bias` as many elements; all lanes are written. */
-static inline void group_tile(size_t size, ptrdiff_t lines, ptrdiff_t cols, ptrdiff_t sw, const group_shape *s,
-                              const void *staged, const void *w, const void *bias, void *out)
+ * `lanes` channels, (K, lanes), `bias` as many elements; all lanes are written. */
+static inline void group_tile(size_t size, ptrdiff_t lanes, ptrdiff_t lines, ptrdiff_t cols, ptrdiff_t sw,
+                              const group_shape *s, const void *staged, const void *w, const void *bias, void *out)
 {
+#define TILES(suffix) group_tiles_##suffix[sw - 1][lines - 1][cols - 1](s, staged, w, bias, out)
+#if VECTOR_BYTES == 64
+    if (lanes < lanes_of(size)) {
+        if (size == sizeof(float))
+            TILES(h32);
+        else
+            TILES(h64);
+        return;
+    }
+#endif
     if (size == sizeof(float))
-        GROUP_OF(group_tiles, 32)[sw - 1][lines - 1][cols - 1](s, staged, w, bias, out);
+        TILES(f32);
     else
-        GROUP_OF(group_tiles, 64)[sw - 1][lines - 1][cols - 1](s, staged, w, bias, out);
+        TILES(f64);
+#undef TILES
 }
 
 /* n channels of pixels, `step` apart in `source`, in memory of channels last, go to slabs, `slab` apart. */
@@ -70,9 +76,9 @@ static inline void group_copy(size_t size, void *to, ptrdiff_t slab, const void 
                               ptrdiff_t pixels, ptrdiff_t n)
 {
     if (size == sizeof(float))
-        GROUP_OF(group_copy, 32)(to, slab, source, step, pixels, n);
+        group_copy_f32(to, slab, source, step, pixels, n);
     else
-        GROUP_OF(group_copy, 64)(to, slab, source, step, pixels, n);
+        group_copy_f64(to, slab, source, step, pixels, n);
 }
 
 #elif defined(ELEMENT)
@@ -169,6 +175,7 @@ static void (*const PASTE(group_tiles, SUFFIX)[2][GROUP_LINES][GROUP_SUMS])(
     {{EACH_1(NAMED, 2, 1)}, {EACH_2(NAMED, 2, 2)}, {EACH_3(NAMED, 2, 3)}},
 };
 
+#ifndef HALVES
 static inline void PASTE(group_copy, SUFFIX)(ELEMENT *restrict to, ptrdiff_t slab, const ELEMENT *restrict source,
                                              ptrdiff_t step, ptrdiff_t pixels, ptrdiff_t n)
 {
@@ -181,6 +188,7 @@ static inline void PASTE(group_copy, SUFFIX)(ELEMENT *restrict to, ptrdiff_t sla
             *into++ = source[c];
     }
 }
+#endif
 #undef EACH_1
 #undef EACH_2
 #undef EACH_3

@@ -4,9 +4,10 @@ A group's products are too few to repay panels, and its pixels too few to fill v
 lanes run along the output channels of a group, and rows of pixels share what they load (`group_rows.h`). What a band of
 rows sees of one group is staged, pixel by pixel and with zeros for padding: copied from channels-last memory, of groups
 that share its cache lines together, or turned from channels-first. Weights are turned for each band, a vector of output
-channels at a time, and sums of channels-first memory are turned back from a buffer of the band.
+channels at a time, or for as many whole images as fit the stage, and sums of channels-first memory are turned back from
+a buffer of the band.
 
-Work is split over images, groups and bands; tiles at the end of a row or a band overlap those before them.
+Work is split over images, groups and bands; tiles at the end of a row overlap those before them.
 """
 
 from cython.parallel cimport prange, threadid
@@ -40,10 +41,12 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg, kernel              # kernel: weights of an output channel
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t on, oc, op                       # of the output: from one image, channel, pixel to the next
-    Py_ssize_t lines, cols                      # of a tile
+    Py_ssize_t lanes, lines, cols               # of a tile
     Py_ssize_t together, sets                   # groups of a piece of work, and pieces that these make
+    Py_ssize_t images, batches                  # images, and again the pieces
     Py_ssize_t bands, units                     # of a plane; a band has a number of units, which are `lines` rows
     Py_ssize_t pitch                            # from one staged row to the next
+    Py_ssize_t each                             # elements of the stage of an image
     Py_ssize_t staged, turned, sums             # elements of a thread's scratch
     group_shape shape
 
@@ -54,19 +57,22 @@ cdef inline Py_ssize_t band_top(const Task *t, Py_ssize_t band) noexcept nogil:
 
 
 cdef Py_ssize_t best_lines(Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
-    """Lines of a tile that take the least time for so many rows: few sums wait for each other, odd ones overlap."""
+    """Lines of a tile that take the least time for so many rows: few sums wait for each other."""
     cdef Py_ssize_t lines, best = 1, time, least = -1
     for lines in range(1, min(min(GROUP_SUMS // cols, GROUP_LINES), rows) + 1):
-        time = ceil_div(rows, lines) * max(lines * cols, LATENCY)
+        time = rows // lines * max(lines * cols, LATENCY)
+        if rows % lines > 0:
+            time += max(rows % lines * cols, LATENCY)
         if least < 0 or time <= least:
             best, least = lines, time
     return best
 
 
 cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
-    """Tiles of nearly even columns, of several lines where these are short; bands that fit the stage."""
-    cdef Py_ssize_t slabs = ceil_div(t.icg, GROUP_PIXEL), lanes = group_lanes(size), span = (t.s.kh - 1) * t.s.dh + 1
+    """Tiles of nearly even columns, of several lines where these are short; bands, or images, that fit the stage."""
+    cdef Py_ssize_t slabs = ceil_div(t.icg, GROUP_PIXEL), span = (t.s.kh - 1) * t.s.dh + 1
     cdef Py_ssize_t items, rows
+    t.lanes = group_lanes(size, t.ocg)
     t.together = max(LINE // size // t.icg, 1) if t.last and t.icg % GROUP_PIXEL == 0 else 1
     t.sets = ceil_div(t.s.groups, t.together)
     items = t.n * t.sets * t.s.od
@@ -82,9 +88,15 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.shape.depth = ((min(rows, t.s.oh) - 1) * t.s.sh + span) * t.pitch
     t.shape.slab = t.s.kd * t.shape.depth
     t.shape.reach, t.shape.step = t.s.dh * t.pitch, t.s.sh * t.pitch
-    t.staged = round_up(t.together * slabs * t.shape.slab, LINE)
-    t.turned = round_up(t.kernel * lanes, LINE)
-    t.sums = round_up(min(rows, t.s.oh) * t.s.ow * lanes, LINE)
+    t.each = t.together * slabs * t.shape.slab
+    t.images = clip(STAGE_BYTES // size // t.each, 1, t.n) if t.bands == t.s.od == 1 else 1
+    if threads > 1:
+        t.images = clip(items // (ITEMS * threads), 1, t.images)
+    t.batches = ceil_div(t.n, t.images)
+    t.images = ceil_div(t.n, t.batches)
+    t.staged = round_up(t.images * t.each, LINE)
+    t.turned = round_up(t.kernel * t.lanes, LINE)
+    t.sums = round_up(min(rows, t.s.oh) * t.s.ow * t.lanes, LINE)
 
 
 cdef void stage_row(const Task *t, const real *x, Py_ssize_t channels, real *to) noexcept nogil:
@@ -103,75 +115,95 @@ cdef void stage_row(const Task *t, const real *x, Py_ssize_t channels, real *to)
         c += GROUP_PIXEL
 
 
-cdef void multiply_band(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t rows,
-                        Py_ssize_t channels, Py_ssize_t ahead, real *out, real *turned) noexcept nogil:
-    """Rows of output of a vector of channels or less, where w, bias and out start; each fetches `ahead` weights."""
-    cdef Py_ssize_t lanes = group_lanes(sizeof(real)), y = 0, x, line
-    cdef group_shape shape = t.shape
-    cdef real[MOST_LANES] start
-    cdef real *sums = turned + t.turned
-    cdef bint direct = t.last and channels == lanes
-    cdef real *to = out if direct else sums
-    for x in range(lanes):
-        start[x] = bias[x] if bias != NULL and x < channels else 0
-    turn_block(sizeof(real), channels, t.kernel, w, t.kernel, turned, lanes)
-    shape.out_pixel = t.op if direct else lanes
-    shape.out_line = t.s.ow * shape.out_pixel
-    while y < rows:
-        line = min(y, rows - t.lines)
-        fetch_to_l2(w + channels * t.kernel + y * ahead, t.lines * ahead * sizeof(real))
-        x = 0
-        while x < t.s.ow:
-            x = min(x, t.s.ow - t.cols)
-            group_tile(sizeof(real), t.lines, t.cols, t.s.sw, &shape,
-                       staged + line * shape.step + x * t.s.sw * GROUP_PIXEL, turned, start,
-                       to + line * shape.out_line + x * shape.out_pixel)
-            x += t.cols
-        y += t.lines
-    if not t.last:
-        turn_block(sizeof(real), rows * t.s.ow, channels, sums, lanes, out, t.oc)
-    elif not direct:
-        copy_rows(sizeof(real), out, t.op, sums, lanes, rows * t.s.ow, channels)
-
-
-cdef void multiply_group(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t first,
-                         Py_ssize_t rows, real *out, real *turned) noexcept nogil:
-    """Rows of output of the channels of a group, of which `first` is the first one, from the stage of these rows.
-
-    The weights that come next are fetched meanwhile.
-    """
-    cdef Py_ssize_t lanes = group_lanes(sizeof(real)), end = first + t.ocg, o = first, some, ahead
-    while o < end:
-        some = min(lanes, end - o)
-        ahead = min(lanes, t.s.oc - o - some) * t.kernel // rows
-        multiply_band(t, staged, w + o * t.kernel, at(bias, o), rows, some, ahead, out + o * t.oc, turned)
-        o += some
-
-
-cdef void one_item(const Task *t, Py_ssize_t item, const real *x, const real *w, const real *bias, real *out,
-                   real *scratch) noexcept nogil:
-    """A band of a plane of output of a set of groups of an image."""
-    cdef Py_ssize_t band = item % t.bands, z = item // t.bands % t.s.od
-    cdef Py_ssize_t first = item // t.bands // t.s.od % t.sets * t.together, image = item // t.bands // t.s.od // t.sets
-    cdef Py_ssize_t top = band_top(t, band), rows = band_top(t, band + 1) - top, a, r, iz, iy, g
-    cdef Py_ssize_t groups = min(t.together, t.s.groups - first)
-    x += image * t.xn + first * t.icg * t.xc
+cdef void stage_band(const Task *t, const real *x, Py_ssize_t channels, Py_ssize_t z, Py_ssize_t top, Py_ssize_t rows,
+                     real *to) noexcept nogil:
+    """What rows of output from `top` on of a plane of output see of some channels of an image."""
+    cdef Py_ssize_t a, r, iz, iy
     for a in range(t.s.kd):
         iz = z * t.s.sd + a * t.s.dd - t.s.pd
         for r in range((rows - 1) * t.s.sh + (t.s.kh - 1) * t.s.dh + 1):
             iy = top * t.s.sh - t.s.ph + r
             stage_row(t, x + iz * t.xd + iy * t.xh if 0 <= iz < t.s.id and 0 <= iy < t.s.ih else <const real *> NULL,
-                      groups * t.icg, scratch + a * t.shape.depth + r * t.pitch)
+                      channels, to + a * t.shape.depth + r * t.pitch)
+
+
+cdef void multiply_rows(const Task *t, const group_shape *shape, const real *staged, const real *turned,
+                        const real *start, Py_ssize_t rows, const real *next_weights, Py_ssize_t ahead,
+                        real *to) noexcept nogil:
+    """Rows of output of a vector of channels; each fetches `ahead` of the weights that come next."""
+    cdef Py_ssize_t y = 0, x, lines
+    while y < rows:
+        lines = min(t.lines, rows - y)
+        fetch_to_l2(next_weights + y * ahead, lines * ahead * sizeof(real))
+        x = 0
+        while x < t.s.ow:
+            x = min(x, t.s.ow - t.cols)
+            group_tile(sizeof(real), t.lanes, lines, t.cols, t.s.sw, shape,
+                       staged + y * shape.step + x * t.s.sw * GROUP_PIXEL, turned, start,
+                       to + y * shape.out_line + x * shape.out_pixel)
+            x += t.cols
+        y += lines
+
+
+cdef void multiply_band(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t images,
+                        Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t ahead, real *out,
+                        real *turned) noexcept nogil:
+    """Rows of output of images of a vector of channels or less, where w, bias and out start."""
+    cdef Py_ssize_t lanes = t.lanes, lane, image
+    cdef group_shape shape = t.shape
+    cdef real[MOST_LANES] start
+    cdef real *sums = turned + t.turned
+    cdef bint direct = t.last and channels == lanes
+    for lane in range(lanes):
+        start[lane] = bias[lane] if bias != NULL and lane < channels else 0
+    turn_block(sizeof(real), channels, t.kernel, w, t.kernel, turned, lanes)
+    shape.out_pixel = t.op if direct else lanes
+    shape.out_line = t.s.ow * shape.out_pixel
+    for image in range(images):
+        multiply_rows(t, &shape, staged + image * t.each, <const real *> turned, <const real *> start, rows,
+                      w + channels * t.kernel, ahead if image == 0 else 0, out if direct else sums)
+        if not t.last:
+            turn_block(sizeof(real), rows * t.s.ow, channels, sums, lanes, out, t.oc)
+        elif not direct:
+            copy_rows(sizeof(real), out, t.op, sums, lanes, rows * t.s.ow, channels)
+        out += t.on
+
+
+cdef void multiply_group(const Task *t, const real *staged, const real *w, const real *bias, Py_ssize_t first,
+                         Py_ssize_t images, Py_ssize_t rows, real *out, real *turned) noexcept nogil:
+    """Rows of output of the channels of a group, of which `first` is the first one, from the stage of these rows.
+
+    The weights that come next are fetched meanwhile.
+    """
+    cdef Py_ssize_t end = first + t.ocg, o = first, some, ahead
+    while o < end:
+        some = min(t.lanes, end - o)
+        ahead = min(t.lanes, t.s.oc - o - some) * t.kernel // rows
+        multiply_band(t, staged, w + o * t.kernel, at(bias, o), images, rows, some, ahead, out + o * t.oc, turned)
+        o += some
+
+
+cdef void one_item(const Task *t, Py_ssize_t item, const real *x, const real *w, const real *bias, real *out,
+                   real *scratch) noexcept nogil:
+    """A band of a plane of output of a set of groups of an image, or of several images."""
+    cdef Py_ssize_t band = item % t.bands, z = item // t.bands % t.s.od
+    cdef Py_ssize_t first = item // t.bands // t.s.od % t.sets * t.together
+    cdef Py_ssize_t image = item // t.bands // t.s.od // t.sets * t.images
+    cdef Py_ssize_t top = band_top(t, band), rows = band_top(t, band + 1) - top, i, g
+    cdef Py_ssize_t groups = min(t.together, t.s.groups - first), images = min(t.images, t.n - image)
+    x += image * t.xn + first * t.icg * t.xc
+    for i in range(images):
+        stage_band(t, x + i * t.xn, groups * t.icg, z, top, rows, scratch + i * t.each)
     out += image * t.on + (z * t.s.oh + top) * t.s.ow * t.op
     for g in range(groups):
         multiply_group(t, <const real *> scratch + g * ceil_div(t.icg, GROUP_PIXEL) * t.shape.slab, w, bias,
-                       (first + g) * t.ocg, rows, out, scratch + t.staged)
+                       (first + g) * t.ocg, images, rows, out, scratch + t.staged)
 
 
 cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
               int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, as `direct.run`."""
-    cdef Py_ssize_t i, count = t.n * t.sets * t.s.od * t.bands, each = t.staged + t.turned + t.sums
+    cdef Py_ssize_t i, count = t.batches * t.sets * t.s.od * t.bands, each = t.staged + t.turned + t.sums
     if threads == 1:
         for i in range(count):
             one_item(t, i, x, w, bias, out, scratch)

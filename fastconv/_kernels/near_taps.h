@@ -1,4 +1,4 @@
-/* Bands of output rows under kernels 3, 5 or 7 high, from rows of input where they lie: one column of taps after another.
+/* Bands of output rows under kernels 1, 3, 5 or 7 high, from rows of input where they lie: one column of taps after another.
  *
  *   out[q][o] = bias + sum over j, i of  w[i][j] * row[q * stride + i][o * stride + j * dilation]
  *
@@ -165,6 +165,7 @@ static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX
 #endif
 #define BANDS(nr, kh) BAND(nr, kh, 1, WIDE) BAND(nr, kh, 2, 1)
 #define HEIGHTS(kh) BANDS(8, kh) BANDS(7, kh) BANDS(4, kh)
+HEIGHTS(1)
 HEIGHTS(3)
 HEIGHTS(5)
 HEIGHTS(7)
@@ -178,7 +179,9 @@ static inline void band(ARGUMENTS)
 #define RUN(nr, kh, stride) PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(s, row, w, out, bias, rows, o, end)
 #define STRIDES(nr, kh) (s->stride == 1 ? RUN(nr, kh, 1) : RUN(nr, kh, 2))
 #define HEIGHTS(kh) (rows > 7 ? STRIDES(8, kh) : rows > 4 ? STRIDES(7, kh) : STRIDES(4, kh))
-    if (s->kh == 3)
+    if (s->kh == 1)
+        HEIGHTS(1);
+    else if (s->kh == 3)
         HEIGHTS(3);
     else if (s->kh == 5)
         HEIGHTS(5);

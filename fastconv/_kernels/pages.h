@@ -15,7 +15,7 @@ fault instead of 512. Only whole huge pages are forgotten, else they would be sp
 #include <stddef.h>
 #include <stdint.h>
 
-#define HUGE_PAGE ((size_t) 1 << 21)
+#define HUGE_PAGE ((ptrdiff_t) 1 << 21)
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>

@@ -18,8 +18,8 @@ Work is split over images and blocks of channels; each output is one sum in the 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 
-from fastconv._kernels.depthwise_last cimport depthwise_strip, plan_row, strip, strip_pixels
-from fastconv._kernels.dilated cimport in_phase, phases_of
+from fastconv._kernels.depthwise_last cimport depthwise_strip, line_phases, plan_row, strip, strip_pixels
+from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
@@ -51,12 +51,14 @@ cdef void plan(Task *t, size_t size) noexcept nogil:
     cdef ConvShape *s = &t.s
     t.lanes = lanes_of(size)
     t.blocks = ceil_div(s.ic, t.lanes)
-    t.phases = phases_of(s.sw, s.dw, s.ow)
+    t.phases = line_phases(s, s.ow)
     t.length = plan_row(&t.strip, s, t.phases, s.ow)
     t.width = t.phases * t.length
     t.strip.rows = s.kh
     t.strip.row_step = s.dh * t.width
     t.strip.kw = s.kw
+    if s.kw == 1:                           # the taps of a column, in the innermost loop
+        t.strip.rows, t.strip.kw, t.strip.tap_step = 1, s.kh, t.strip.row_step
     t.strip.channels = t.lanes
     t.strip.out_step = t.phases * t.lanes
     t.strip.spread = 1

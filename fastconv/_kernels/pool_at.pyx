@@ -8,8 +8,8 @@ the rows of input under a row of outputs are first copied between blanks:
     x  ---------------            ..---------------..      kd * kh rows, a blank at each place of the padding;
        ---------------     ->     ..---------------..      what lies beyond the image above or below is left out
 
-Narrow planes, and those of adaptive windows, are turned first (`turned.pxd`). Elements of one or two bytes, windows too
-large to be staged, adaptive ones over large planes and few channels go tap by tap. One thread computes an output whole.
+Narrow planes, and those of adaptive or strided windows, are turned first (`turned.pxd`). Elements of one or two bytes,
+windows too large to be staged, adaptive ones over large planes and few channels go tap by tap.
 """
 
 from cython.parallel cimport prange, threadid
@@ -29,7 +29,6 @@ from fastconv._kernels.window cimport (
 
 cdef extern from "vectors.h" nogil:
     void keep_largest(...) noexcept
-
 
 cdef extern from "largest_at.h" nogil:
     ctypedef struct Windows:
@@ -278,7 +277,8 @@ def first(tuple geometry, input, output, places, int rank, number blank, int thr
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
     cdef Strips f = strips_at_for(&s, &t, x.shape[0], sizeof(number))
-    cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), s.adaptive or s.sw > 1)
+    cdef bint wide = s.adaptive or s.sw > 1 and s.kd * s.kh > 1        # single elements at a stride are dear
+    cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), wide)
     cdef const number *xs = <const number *> x.data
     if f.bytes:
         in_strips_at(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &f, threads)

@@ -45,6 +45,8 @@ cdef enum:
     SHORT_CHAIN = 16
     LONG_CHAIN = 32
     FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`
+    FEW_OF_LARGE = 32        # the same for LARGE maps, whose edges take little time to be summed directly
+    LARGE = 4096
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
 
@@ -137,13 +139,13 @@ cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
 
 
 cdef inline void choose_rules(Task *t) noexcept nogil:
-    cdef Py_ssize_t high, wide
+    cdef Py_ssize_t high, wide, few = FEW if t.s.oh * t.s.ow < LARGE else FEW_OF_LARGE
     cdef bint small
     split_kernel(&t.parts, &t.s)
     high = ceil_div(t.s.oh, t.parts.h.every) * (t.s.kh > 1)
     wide = ceil_div(t.s.ow, t.parts.w.every) * (t.s.kw > 1)
     small = max(high, wide) <= SMALL
-    t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < FEW)
+    t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < few)
     t.rule_w = rule_for(t.parts.w.taps, small)
 
 
