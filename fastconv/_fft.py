@@ -98,11 +98,14 @@ class Cut(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def best(g):
-    """The cut whose transforms take the least time."""
+    """The cut whose transforms take the least time, those of kernels as much as others.
+
+    Fitted along with what else a call does to weights, KERNEL would have so many short blocks that they take longer.
+    """
     last = [i for i, (_, _, taps, stride, dilation, _) in enumerate(g.axes) if spanned(taps, stride, dilation) > 1]
     multiples = dict.fromkeys(last[-2:], MULTIPLE) if len(last) > 1 else dict.fromkeys(last, MULTIPLE**2)
     ways = product(*(cuts(multiples.get(i, 1), *a) for i, a in enumerate(g.axes)))
-    return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut))
+    return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut, TRANSFORM))
 
 
 def rejects(g):
@@ -158,9 +161,9 @@ def operations(g, cut):
     return (inputs + outputs) * units * each, inputs * outputs * each, g.groups * inputs * outputs * units * block
 
 
-def time(g, cut):
-    """What transforms take, in multiply-adds of the direct sum, besides setting out."""
-    costs = TRANSFORM[g.itemsize], KERNEL[g.itemsize], PRODUCT[g.itemsize]
+def time(g, cut, kernel):
+    """What transforms take, those of kernels by this table, in multiply-adds of the direct sum, besides setting out."""
+    costs = TRANSFORM[g.itemsize], kernel[g.itemsize], PRODUCT[g.itemsize]
     return sum(cost * number for cost, number in zip(costs, operations(g, cut), strict=True))
 
 
@@ -171,4 +174,5 @@ def slower(g):
 
 def cost(g):
     """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
-    return START[g.itemsize] + time(g, best(g)) + sum(_corners.CALL + corner.geometry.macs for corner in corners(g))
+    direct = sum(_corners.CALL + corner.geometry.macs for corner in corners(g))
+    return START[g.itemsize] + time(g, best(g), KERNEL) + direct

@@ -73,7 +73,7 @@ class Box(NamedTuple):
 class Corner(NamedTuple):
     """Outputs of one phase to be summed directly."""
 
-    part: Part
+    part: Part | None  # None where they see nothing
     target: tuple  # how to index the result
 
 
@@ -173,6 +173,9 @@ class Planner(NamedTuple):
                     continue
                 sights, tap_ranges, spans = zip(*alone, strict=True)
                 target = (p.slice(*span, s) for p, span, s in zip(phases, spans, self.g.stride, strict=True))
+                if None in sights:
+                    yield Corner(None, (..., *target))
+                    continue
                 yield Corner(self.made(DIRECT, self.convolution(1, sights), sights, len(taps), 1), (..., *target))
                 taps.append((tap_ranges,))
 

@@ -127,6 +127,9 @@ def sum_corners(plan, x, weights, bias, result, threads):
     """
     n = len(x)
     for part, where in plan.corners:
+        if part is None:
+            result[where] = 0 if bias is None else bias[:, None, None, None]
+            continue
         seen, geometry = x[part.source], part.geometry
         single = part.shape[1:] == seen.shape[2:] == (1, 1, 1)
         if single:

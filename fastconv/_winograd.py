@@ -6,10 +6,12 @@ sum |x w| over its own window is large beside that of its neighbours. Strides, d
 sums of such convolutions by a few taps: `_kernels/winograd_runs.pxd` splits them, in the way that `runs` tells of here.
 """
 
+from functools import lru_cache
 from math import lcm, prod, sqrt
 from typing import NamedTuple
 
 from fastconv import _corners, _fft
+from fastconv._winograd_share import gain
 
 
 class Rule(NamedTuple):
@@ -47,6 +49,9 @@ LEAST_SEEN = 64
 # positive data do not average out. The corners of 5x5 kernels padded by two see 9 of 25 and reached 9.4 eps there; 8x8
 # at stride 2 reached 11 eps in outputs that see 3/8, and 5x3 at stride 2 8.5 eps at 2/5.
 LEAST_SHARE = 0.405
+# Most that `gain` may be along both axes where that share is enough: 4.8 reached 9.9 eps of positive data, 3.2 8.6, and
+# 2.1 still 8.1 where sums are short; more where a larger share of the taps is asked for, which are such sums.
+MOST_GAIN = 2.6
 MOST_DEPTH = 5  # taps along d are summed as channels are
 # What a product takes, and transforms: of the input for each channel, dearer where those of a group fill no vectors and
 # lanes are of several parts, of the output, and of the weights for each point and each tap. In multiply-adds of the
@@ -99,12 +104,6 @@ def summed(g):
     return g.ic // g.groups * g.kd * g.kh * g.kw * _corners.least_share(g.axes[0])
 
 
-def waste(g):
-    """Taps of tiles of six points, whose points are large, beside those of the kernel: short runs lack one."""
-    split = zip(rules(g), g.axes[1:], map(runs, g.axes[1:]), strict=True)
-    return prod((r.longs + r.shorts) * r.taps / taps for rule, (_, _, taps, *_), r in split if rule.points == 6)
-
-
 def least_share(g):
     """Of its taps along h and w, that an output must see.
 
@@ -113,7 +112,7 @@ def least_share(g):
     largest are (2026-11-28), where `noise` is the product of the rules' along both axes.
     """
     noise, products = prod(rule.noise for rule in rules(g)), summed(g)
-    return max(LEAST_SHARE * waste(g), sqrt(noise / products), LEAST_SEEN / products)
+    return max(LEAST_SHARE, sqrt(noise / products), LEAST_SEEN / products)
 
 
 def rejects(g):
@@ -160,9 +159,21 @@ def tiles(g):
     return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
 
 
+@lru_cache(maxsize=16)
 def corners(g):
     """Outputs to be summed directly afterwards."""
-    return _corners.corners(g, least_share(g), (1, 2), edges=True)
+    least = least_share(g)
+    trust = sqrt(least * MOST_GAIN)
+    split = {i: (g.axes[i], runs(g.axes[i]), rule) for i, rule in zip((1, 2), rules(g), strict=True)}
+
+    def share(i, position):
+        """Of its taps, or less where the edge cuts off a tile whose summands are larger than an output of it."""
+        axis, apart, rule = split[i]
+        seen = _corners.share(axis, position)
+        lost = gain(axis, apart, rule, position) if rule.points > 1 else 0
+        return trust / lost if lost * seen > trust else seen
+
+    return _corners.corners(g, least, (1, 2), edges=True, trusted=share, reach=max(tile(g)))
 
 
 def declines(g, corner=None):

@@ -21,7 +21,10 @@ MODULES = {f"fastconv.{path.stem}": path for path in sorted(PACKAGE.glob("*.py")
 CYTHON = sorted(path for suffix in ("pyx", "pxd") for path in KERNELS.glob(f"*.{suffix}"))
 
 # Arithmetic on shapes: the standard library and each other.
-PURE = ("_sizes", "_geometry", "_methods", "_corners", "_depthwise", "_winograd", "_fft", "_pool_geometry")
+PURE = (
+    "_sizes", "_geometry", "_methods", "_corners", "_depthwise", "_winograd", "_winograd_share", "_fft",
+    "_pool_geometry",
+)  # fmt: skip
 # What everything else stands on; none of these may know a front.
 LOWER = (*PURE, "_arrays", "_fft_conv", "_plan", "_pool_plan", "_cpu", "_threads")
 FRONTS = ("_conv", "_pool", "grad", "signal", "shapes", "_cli", "_demo", "_demo_filters", "_demo_picture")

@@ -44,6 +44,13 @@ def test_several_blocks_are_several(small_blocks):
         assert sum(a.blocks > 1 and a.span > 1 for a in _fft.best(geometry(input, weight, **arguments)).axes) >= 1
 
 
+def test_blocks_are_not_cut_for_the_sake_of_few_kernels():
+    """One kernel is transformed once: 3 x 3 blocks of 32x32 took 1.3 times as long as 3 of 32x64."""
+    _, h, w = _fft.best(geometry((1, 1, 64, 64), (1, 1, 15, 15))).axes
+    assert sorted((a.size, a.blocks) for a in (h, w)) == [(32, 3), (64, 1)]
+    assert not _fft.best(geometry((2, 2, 100, 100), (2, 2, 25, 25))).two_outputs
+
+
 def geometry(input, weight, stride=1, padding=0, dilation=1, groups=1):
     rank = len(weight) - 2
     return conv_geometry("", rank, input, weight, stride, padding, dilation, groups, "zeros", 4, 0).geometry

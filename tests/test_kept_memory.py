@@ -187,6 +187,28 @@ def test_kept_memory_goes_before_memory_lacks():
     assert output(LACK) == "conv2d: conv2d: conv2d: 52428800"
 
 
+SCARCE = """
+import resource
+import numpy as np
+import fastconv
+from fastconv._kernels import heap
+MIB = 1 << 20
+fastconv.set_num_threads(1)
+x, w = np.ones((1, 64, 28, 28), np.float32), np.ones((64, 64, 3, 3), np.float32)
+expected = fastconv.conv2d(x, w, method="direct")
+heap.release()
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 2 * MIB,) * 2)
+print((fastconv.conv2d(x, w, method="direct") == expected).all(), heap.state())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits address space")
+def test_scratch_does_not_need_a_huge_page():
+    """Half a MiB of scratch where two are left, too few for a mapping that starts on a huge page."""
+    assert output(SCARCE) == "True (0, 0)"
+
+
 @pytest.mark.parametrize(("value", "kept"), [("0", False), ("1", True), ("", True), (None, True), ("9" * 40, True)])
 def test_the_environment_says_how_much(value, kept):
     code = """

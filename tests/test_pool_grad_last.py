@@ -44,7 +44,7 @@ def test_every_width(kernel, stride, dtype, cpu_level):
 
 def test_taps_on_the_way(dtype, cpu_level):
     """Rows of windows that each have a tap more than those before, the last ones too many and far behind."""
-    shape, outputs = (1, 19, 24, 12), (12, 6)
+    shape, outputs = (1, 51, 24, 12), (12, 6)
     indices = drawn("way", shape, outputs, [(0, 0)], 2)
     for row, more in ((2, (1, 1)), (4, (5, 3)), (7, (0, 1)), (10, (0, 2)), (11, (0, 3))):
         later = drawn(row, shape, outputs, [(0, 0), more], 2)
@@ -55,8 +55,8 @@ def test_taps_on_the_way(dtype, cpu_level):
 
 def test_anywhere(dtype, cpu_level):
     """Indices that no pooling gives: all of a map, one place for all windows, from behind."""
-    shape, outputs = (2, 21, 6, 7), (3, 4)
-    anywhere = data.generator("anywhere").integers(0, 42, (2, 21, *outputs))
+    shape, outputs = (2, 53, 6, 7), (3, 4)
+    anywhere = data.generator("anywhere").integers(0, 42, (2, 53, *outputs))
     check(shape, anywhere, dtype, "flowing")
     check(shape, np.full_like(anywhere, 41), dtype, "flowing")
     check(shape, np.broadcast_to(41 - np.arange(12).reshape(3, 4), anywhere.shape).copy(), dtype, "flowing")
@@ -65,11 +65,11 @@ def test_anywhere(dtype, cpu_level):
 @pytest.mark.parametrize("wrong", [42, -1, 2**32, 2**32 + 8, 2**31, -(2**63), 2**63 - 1])
 def test_outside(wrong, dtype, cpu_level):
     """One index among many that are right is found, in a vector or behind it, also where its lower half is right."""
-    shape = (1, 19, 6, 7)
+    shape = (1, 51, 6, 7)
     right = drawn("outside", shape, (3, 3), [(0, 0), (0, 1), (1, 0), (1, 1)], 2)
     g = data.integers(right.shape, dtype)
     gradient(g, right, shape)
-    for c, y, x in ((0, 0, 0), (5, 0, 1), (18, 2, 2), (3, 2, 0)):
+    for c, y, x in ((0, 0, 0), (5, 0, 1), (18, 2, 2), (50, 2, 2), (3, 2, 0)):
         indices = right.copy()
         indices[0, c, y, x] = wrong
         with pytest.raises(ValueError, match="indices must be from 0 to 41"):
@@ -94,8 +94,8 @@ def test_one_sum_for_any_threads(dtype, cpu_level):
 
 
 def test_volumes_and_signals(dtype, cpu_level):
-    x = data.integers((2, 17, 4, 5, 6), dtype)
-    for rank, shape, kernel in ((3, x.shape, (1, 2, 2)), (3, x.shape, (2, 1, 2)), (1, (2, 17, 120), 3)):
+    x = data.integers((2, 49, 4, 5, 6), dtype)
+    for rank, shape, kernel in ((3, x.shape, (1, 2, 2)), (3, x.shape, (2, 1, 2)), (1, (2, 49, 120), 3)):
         image = channels_last(x.reshape(shape), 1)
         y, indices = getattr(fastconv, f"max_pool{rank}d")(image, kernel, 1, return_indices=True)
         g = channels_last(data.integers(y.shape, dtype, "flowing"), 1)

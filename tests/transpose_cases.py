@@ -61,6 +61,7 @@ CASES = (
     Transpose("depthwise-channels", (2, 19, 4, 5), (19, 1, 4, 4), 2, 1, groups=19),
     Transpose("depthwise-channels-multiplier", (1, 16, 3, 4), (16, 3, 3, 5), (2, 3), 1, (1, 0), groups=16),
     Transpose("depthwise-channels-dilation", (1, 16, 4, 5), (16, 1, 3, 4), (2, 3), 1, dilation=(3, 2), groups=16),
+    Transpose("depthwise-channels-taps-below-stride", (2, 19, 4, 4), (19, 2, 5, 1), (2, 3), (0, 2), (0, 2), groups=19),
     Transpose("depthwise-1d", (1, 17, 130), (17, 1, 7), 3, 2, groups=17),
     Transpose("depthwise-3d", (1, 16, 3, 3, 4), (16, 1, 3, 2, 3), (2, 1, 2), (1, 0, 1), (1, 0, 0), groups=16),
     Transpose("unbatched", (3, 4, 5), (3, 4, 3, 3), 2),
@@ -110,4 +111,5 @@ TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
     Transpose("corners", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
     Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
+    Transpose("edges-that-see-nothing", (1, 100, 8, 7), (100, 70, 4, 3), (1, 4), (1, 0), (0, 3)),
 )

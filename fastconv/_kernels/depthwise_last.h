@@ -94,7 +94,8 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
     const ptrdiff_t rows = t->rows, row_step = t->row_step, taps = t->kw, tap_step = t->tap_step;
     const ptrdiff_t pixel_step = t->pixel_step, out_step = t->out_step, spread = t->spread;
     const ptrdiff_t last = t->channels > LANES ? t->channels - LANES : 0;
-    const ptrdiff_t wide = taps < CHUNK ? taps : CHUNK, high = CHUNK / (kw ? kw : wide); /* of a chain */
+    /* of a chain; there are no taps where a stride leaves gaps between transposed kernels */
+    const ptrdiff_t wide = taps < 1 ? 1 : taps < CHUNK ? taps : CHUNK, high = CHUNK / (kw ? kw : wide);
     const vec *weight = (const vec *)w;
     ELEMENT sums[2][STRIP_PIXELS * LANES], *total = sums[0], *grand = sums[1];
     IN_MEMORY(total);

@@ -64,7 +64,7 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     t.merge = 0 if s.ic >= lanes else (lanes if s.sw == 1 else 1)
     merge = max(t.merge, 1)
     t.segments = ceil_div(s.ow, SEGMENT)
-    t.segment = round_up(ceil_div(s.ow, t.segments), max(merge, STRIP_PIXELS))
+    t.segment = round_up(ceil_div(s.ow, t.segments), merge if merge > 1 else STRIP_PIXELS)  # copies hold whole merges
     t.segments = ceil_div(s.ow, t.segment)
 
     t.strip.rows = s.kd * s.kh

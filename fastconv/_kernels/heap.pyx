@@ -65,7 +65,9 @@ cdef void *take(Py_ssize_t bytes) noexcept:
     cdef Block *block
     if not 0 <= bytes <= MOST:
         return NULL
-    block = large(bytes) if is_large(bytes) else small(bytes)
+    block = large(bytes) if is_large(bytes) else NULL
+    if block == NULL:                       # of what is scarce, `malloc` needs no whole huge pages
+        block = small(bytes)
     if block == NULL:
         return NULL
     if filled:

@@ -5,9 +5,9 @@
  *     place    57                are few: taps of the pooling        8     65:  . . . x ...
  *
  * so to each tap a vector is added of what belongs there, and zeros, instead of one element after the other. Which taps
- * there are is learned on the way: what is at none of those known so far is added by itself and makes its tap known, and
- * when there are more than TAPS, all goes one by one. So a wrong guess of where windows lie costs time and no more. Each
- * element's sum has the order of the windows either way.
+ * there are is learned on the way, at first from a window in the middle: what is at none of those known so far is added
+ * by itself and makes its tap known, and when there are more than TAPS, all goes one by one. So a wrong guess of where
+ * windows lie costs time and no more. Each element's sum has the order of the windows either way.
  *
  * The result is cleared no earlier than needed, so that it is in cache. The file includes itself once per element type.
  */
@@ -19,6 +19,7 @@
 #include "keep.h"
 #include "shuffle.h"
 
+#define SCATTER_NOT 2
 #define TAPS 4 /* those of 2 x 2; nine are no faster than single sums */
 
 typedef struct {
@@ -142,13 +143,13 @@ static ALWAYS_INLINE int together(ELEMENT *out, const ELEMENT *x, const int64_t 
     return all == 0;
 }
 
-/* One window's channels from `c` on, one by one; those at taps if `count`, which were so many, are left out. False if an
- * index lies outside. */
+/* One window's channels one by one; those at taps if `count`, which were so many, are left out. False if an index lies
+ * outside. */
 #define one_by_one NAMED(scatter_one_by_one)
 static NEVER_INLINE int one_by_one(ELEMENT *out, const ELEMENT *x, const int64_t *index, Scatter *s, ptrdiff_t place,
-                                   ptrdiff_t c, ptrdiff_t end, ptrdiff_t count)
+                                   ptrdiff_t end, ptrdiff_t count)
 {
-    for (; c < end; c++) {
+    for (ptrdiff_t c = 0; c < end; c++) {
         const size_t at = (size_t)index[c];
         if (at >= (size_t)s->size)
             return 0;
@@ -173,18 +174,33 @@ static ALWAYS_INLINE int window(ELEMENT *out, const ELEMENT *x, const int64_t *i
         n += (size_t)at[n] < (size_t)s->size;
     }
     if (n == TAPS ? !together(out, x, index, s, at, TAPS) : !together(out, x, index, s, at, n))
-        if (!one_by_one(out, x, index, s, place, 0, whole, count))
+        if (!one_by_one(out, x, index, s, place, whole, count))
             return 0;
-    return whole == s->width || one_by_one(out, x, index, s, place, whole, s->width, 0);
+    for (ptrdiff_t c = whole; c < s->width; c++) {
+        const size_t pixel = (size_t)index[c];
+        if (pixel >= (size_t)s->size)
+            return 0;
+        if ((ptrdiff_t)pixel >= s->clear)
+            clear_to(out, s, (ptrdiff_t)pixel + 1);
+        out[(ptrdiff_t)pixel * s->step + c] += x[c];
+    }
+    return 1;
 }
 
-/* All windows' x to `out`, all of which is written. False if an index lies outside, and nothing is written there. */
+/* All windows' x to `out`, all of which is written. False if an index lies outside, and nothing is written there;
+ * SCATTER_NOT, before anything is written, if a window in the middle has too many taps: those at edges have fewer. */
 static NEVER_INLINE int NAMED(scatter_last)(ELEMENT *out, const ELEMENT *x, const int64_t *index, Scatter *s)
 {
     const ptrdiff_t *const n = s->outputs, step = s->step;
+    const ptrdiff_t whole = s->width / COUNT * COUNT, z0 = n[0] / 2, y0 = n[1] / 2, o0 = n[2] / 2;
+    const ptrdiff_t middle = z0 * s->place[0] + y0 * s->place[1] + o0 * s->place[2];
+    const int64_t *const seen = index + ((z0 * n[1] + y0) * n[2] + o0) * step;
     ptrdiff_t left = n[0] * n[1] * n[2];
-    for (ptrdiff_t c = 0; c < s->width; c++)
-        learn(s, index[c]);
+    for (ptrdiff_t c = 0; c < whole && !s->many; c++)
+        if ((size_t)seen[c] < (size_t)s->size)
+            learn(s, seen[c] - middle);
+    if (s->many)
+        return SCATTER_NOT;
     for (ptrdiff_t z = 0; z < n[0]; z++)
         for (ptrdiff_t y = 0; y < n[1]; y++) {
             const ptrdiff_t row = z * s->place[0] + y * s->place[1], end = row + (n[2] - 1) * s->place[2];
