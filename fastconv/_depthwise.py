@@ -39,8 +39,8 @@ WAYS, WAY = 8, 4096  # of an L1 cache, and bytes of each: at so many bytes from 
 
 
 def is_flat(g):
-    """Whether every channel is a plane by itself, and its only result one."""
-    return g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1
+    """Whether every channel is a plane by itself, and its only result one, not of padding before it."""
+    return g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1 and g.pd == 0
 
 
 def sees_near_rows(g):

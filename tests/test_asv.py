@@ -160,7 +160,7 @@ def test_scripts_of_the_thresholds_run(tmp_path):
     kept = str(tmp_path / "times.json")
     printed = run("fit_methods.py", "--rounds", "1", "--only", "3x3 32-32 @", "--save", kept)
     assert "geometric" in printed
-    assert "LEAST_GAIN" in run("fit_methods.py", "--fit", "--load", kept)
+    assert "WEIGHT_TAP" in run("fit_methods.py", "--fit", "--load", kept)
 
 
 @pytest.mark.parametrize("reduce", ["max", "avg"])

@@ -63,3 +63,37 @@ def test_long_transforms_are_chosen_at_once():
     """Lengths of thirteen passes were refused by the kernel, and tables of roots were made for `explain`."""
     for input, weight in (((1, 1, 3 * 10**8), (1, 1, 10**7)), ((1, 1, 2834352, 17), (1, 1, 1417176, 2))):
         assert fastconv.choose_method(input, weight) == "fft"
+
+
+over_volumes = pytest.mark.parametrize(("size", "channels", "taps"), [(24, 1, 11), (20, 4, 7), (17, 2, 9)])
+
+
+@over_volumes
+def test_corners_of_volumes_are_summed_directly(size, channels, taps, dtype, cpu_level):
+    """Padded along three axes, what sees too few taps is exact on small integers, which transforms are not."""
+    x = data.integers((2, channels, size, size, size), dtype)
+    w, padding = data.integers((2, channels, taps, taps, taps), dtype, "weight"), taps // 2
+    assert fastconv.choose_method(x.shape, w.shape, padding=padding, dtype=dtype) == "fft"
+    expected, result = fastconv.conv3d(x, w, padding=padding, method="direct"), fastconv.conv3d(x, w, padding=padding)
+    ends = (..., *(slice(None, None, size - 1),) * 3)
+    data.assert_identical(result[ends], expected[ends])
+
+
+@over_volumes
+def test_volumes_of_positive_data(size, channels, taps, cpu_level):
+    x = data.positive((2, channels, size, size, size), "float32")
+    w, padding = data.positive((2, channels, taps, taps, taps), "float32", "weight"), taps // 2
+    exact = fastconv.conv3d(x.astype(np.float64), w.astype(np.float64), padding=padding, method="direct")
+    out = np.full_like(exact, np.nan, np.float32)
+    fastconv.conv3d(x, w, padding=padding, out=out)
+    assert_within(out, exact, exact, "auto")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
+def test_non_finite_values_spread_over_their_image(value, dtype):
+    x, w = data.normal((2, 1, 40, 41), dtype), data.normal((2, 1, 9, 9), dtype, "weight")
+    clean = fastconv.conv2d(x, w, padding=4, method="fft")
+    x[1, 0, 3, 4] = value
+    result = fastconv.conv2d(x, w, padding=4, method="fft")
+    assert not np.isfinite(result[1, :, :8, :9]).any()
+    data.assert_identical(result[0], clean[0])

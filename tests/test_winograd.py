@@ -88,21 +88,6 @@ def test_few_channels_take_tiles_of_two_rows(channels, kernel, layout, dtype, cp
     assert_within(out, exact, scale, "winograd")
 
 
-@pytest.mark.parametrize("channels", [16, 24, 32, 40, 43, 48, 65, 80, 96])
-def test_every_output_of_many_rectified_images(channels):
-    """Corners of 65 channels, which see 4 of 9 taps, reached 8.9 eps over as many seeds, edges of 32 channels 8.8."""
-    for seed in range(6):
-        rng = np.random.default_rng(seed)
-        x = np.maximum(rng.standard_normal((16, channels, 9, 9), np.float32), 0)
-        w = rng.standard_normal((96, channels, 3, 3), np.float32)
-        wide = [a.astype(np.float64) for a in (x, w)]
-        exact, scale = (
-            fastconv.conv2d(*some, padding=1, method="direct") for some in (wide, [np.abs(a) for a in wide])
-        )
-        result = fastconv.conv2d(x, w, padding=1, method="winograd")
-        assert_within(result, exact, scale, "winograd")
-
-
 @over_kernels
 @over_layouts
 def test_more_threads_than_work(kernel, layout, dtype):
@@ -235,24 +220,6 @@ def test_outputs_of_three_eighths_of_the_taps(channels, kernel, stride, padding)
         exact = fastconv.conv2d(*wide, stride=stride, padding=padding, method="direct")
         result = fastconv.conv2d(x, w, stride=stride, padding=padding, method="winograd")
         assert_within(result, exact, exact, "winograd")
-
-
-@pytest.mark.parametrize("kind", ["normal", "rectified"])
-def test_edges_of_few_channels(kind, dtype):
-    """Edges of 7x7 kernels padded by three see 28 of 49 taps: transformed with the others they reached 9.4 eps."""
-    rng = np.random.default_rng(1)
-    for _ in range(4):
-        x, w = rng.standard_normal((1, 3, 64, 64)).astype(dtype), rng.standard_normal((64, 3, 7, 7)).astype(dtype)
-        x = np.maximum(x, 0) if kind == "rectified" else x
-        wide = [a.astype(np.float64) for a in (x, w)]
-        exact, scale = (
-            fastconv.conv2d(*some, stride=2, padding=3, method="direct") for some in (wide, map(np.abs, wide))
-        )
-        result = fastconv.conv2d(x, w, stride=2, padding=3, method="winograd")
-        assert_within(result, exact, scale, "winograd")
-        rows, columns = np.s_[..., :1, :], np.s_[..., :1]
-        for edge in (rows, columns):
-            assert_within(result[edge], exact[edge], scale[edge], "direct")
 
 
 @pytest.mark.parametrize(
