@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from fastconv._geometry import ConvGeometry
 
-CALL = 250_000  # multiply-adds in whose time a corner is called
+CALL = 250_000  # multiply-adds in whose time a corner is called, and each of its groups brought to where it is summed
 
 
 class Corner(NamedTuple):
@@ -108,6 +108,11 @@ def corner(g, box):
     (id, ih, iw), (od, oh, ow) = ([s.stop - s.start for s in slices] for slices in (inputs, outputs))
     pd, ph, pw = before
     return Corner(outputs, inputs, g._replace(id=id, ih=ih, iw=iw, od=od, oh=oh, ow=ow, pd=pd, ph=ph, pw=pw))
+
+
+def cost(some):
+    """Multiply-adds in whose time these are summed."""
+    return sum(CALL * c.geometry.groups + c.geometry.macs for c in some)
 
 
 def part(axis, outputs):

@@ -174,5 +174,4 @@ def slower(g):
 
 def cost(g):
     """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
-    direct = sum(_corners.CALL + corner.geometry.macs for corner in corners(g))
-    return START[g.itemsize] + time(g, best(g), KERNEL) + direct
+    return START[g.itemsize] + time(g, best(g), KERNEL) + _corners.cost(corners(g))

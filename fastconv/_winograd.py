@@ -198,6 +198,6 @@ def cost(g, corner=None):
     weights = WEIGHT_POINT * points(g) + WEIGHT_TAP * g.kh * g.kw
     count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
     if corner is None:
-        return count + sum(_corners.CALL + c.geometry.macs for c in _corners.together(g, corners(g)))
+        return count + _corners.cost(_corners.together(g, corners(g)))
     taps = g.kh * g.kw
     return count + channels * g.oc * sum(corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in corners(g))

@@ -25,12 +25,12 @@ LAYERS = {
     "many taps": ((1, 5, 19, 30), (10, 5, 17, 29), {"padding": (1, 2)}),
     "whole vectors and one pixel": ((2, 160, 7, 7), (53, 160, 1, 1), {}),
     "whole vectors and one pixel, blocks of the depth": ((1, 530, 17, 17), (97, 530, 1, 1), {}),
-    "whole vectors and one pixel, a rest of the depth": ((1, 77, 7, 7), (20, 77, 1, 1), {}),
+    "whole vectors and one pixel, a rest of the depth": ((1, 177, 7, 7), (20, 177, 1, 1), {}),
     "whole vectors and four pixels": ((1, 261, 14, 14), (107, 261, 1, 1), {}),
-    "whole vectors and two pixels": ((1, 35, 1, 18), (49, 35, 1, 1), {}),
-    "whole vectors and one pixel, few channels": ((1, 65, 9, 9), (3, 65, 1, 1), {}),
+    "whole vectors and two pixels": ((1, 163, 1, 18), (49, 163, 1, 1), {}),
+    "whole vectors and one pixel, few channels": ((1, 165, 9, 9), (3, 165, 1, 1), {}),
     "whole vectors and one pixel, strided": ((1, 31, 14, 14), (50, 31, 3, 3), {"padding": 1, "stride": 2}),
-    "whole vectors and one pixel, in groups": ((2, 200, 7, 7), (75, 40, 1, 1), {"groups": 5}),
+    "whole vectors and one pixel, in groups": ((2, 805, 7, 7), (75, 161, 1, 1), {"groups": 5}),
     "volume": ((1, 70, 5, 5, 4), (17, 70, 2, 3, 3), {"padding": (0, 1, 0), "stride": (2, 1, 1)}),
 }
 

@@ -16,7 +16,7 @@ from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile, tile_fi
 
 cdef enum:
     REST = 4            # pixels of whole vectors that take as long as one summed along the depth,
-    REST_LEAST = 32     # if a sum has as many products: peers.py, 1x1, 2026-11-28
+    REST_LEAST = 160    # if a sum has as many products; shorter ones have one order on any map, pieces of one included
     MOST = 16           # lanes,
     LAST = 4            # and pixels after the last vector: MOST / REST
 
