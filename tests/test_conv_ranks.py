@@ -102,3 +102,11 @@ def test_lower_ranks_are_images_one_pixel_high(dtype, exact_method):
 @pytest.mark.parametrize("function", ["conv1d", "conv3d"])
 def test_first_line_says_cross_correlation(function):
     assert "cross-correlat" in getattr(fastconv, function).__doc__.splitlines()[0].lower()
+
+
+def test_a_plane_of_padding_is_not_the_plane_beside_it(dtype, cpu_level):
+    """The only plane of outputs sees the zeros before the only plane of the image, which had been read for them."""
+    x, w = data.integers((1, 33, 1, 3, 6), dtype), data.integers((33, 1, 1, 1, 1), dtype, "weight")
+    b = data.integers((33,), dtype, "bias")
+    result = fastconv.conv3d(x, w, b, stride=2, padding=((1, 0), (1, 5), (1, 4)), groups=33)
+    data.assert_identical(result, np.broadcast_to(b[:, None, None, None], result.shape).copy())
