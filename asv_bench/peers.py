@@ -9,6 +9,8 @@ import argparse
 import os
 import sys
 
+from _peers import options
+
 
 def main(argv=None):
     arguments = parse(argv)
@@ -21,13 +23,9 @@ def main(argv=None):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--family", action="append", help="may be repeated; all families if not given")
-    parser.add_argument("--layer", default="", help="only layers whose name contains this")
-    parser.add_argument("--dtype", choices=("float32", "float64"), help="instead of the family's")
-    parser.add_argument("--layout", choices=("first", "last"), help="fastconv's memory layout, instead of the family's")
+    options.add_selection(parser)
     parser.add_argument("--method", default="auto", help="fastconv's method (default: auto)")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--plot", metavar="PNG", help="draw a roofline")
     return parser.parse_args(argv)
 
@@ -39,9 +37,9 @@ def run(arguments):
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 220)
-    unknown = set(arguments.family or ()) - set(FAMILIES)
-    if unknown:
-        console.print(f"no family {', '.join(sorted(unknown))}; there are {', '.join(FAMILIES)}")
+    objection = options.objection(arguments.family)
+    if objection:
+        console.print(objection)
         return 2
     peers, missing = machine.load_peers()
     machine.set_threads(arguments.threads, [ours, *peers])

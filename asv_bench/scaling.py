@@ -9,6 +9,8 @@ import argparse
 import sys
 from statistics import geometric_mean
 
+from _peers import options
+
 LARGE = 50e6  # operations of a layer from which it should gain nearly as much as there are threads
 NOISE = 0.97  # of one thread's speed: less is slower
 
@@ -18,9 +20,9 @@ def main(argv=None):
     from _peers import machine
     from _peers.families import FAMILIES, tasks
 
-    unknown = set(arguments.family or ()) - set(FAMILIES)
-    if unknown:
-        print(f"no family {', '.join(sorted(unknown))}; there are {', '.join(FAMILIES)}")
+    objection = options.objection(arguments.family)
+    if objection:
+        print(objection)
         return 2
     print(machine.describe(arguments.threads))
     for name in arguments.family or FAMILIES:
@@ -41,12 +43,8 @@ def main(argv=None):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--family", action="append", help="of peers.py; may be repeated; all families if not given")
-    parser.add_argument("--layer", default="", help="only layers whose name contains this")
-    parser.add_argument("--dtype", choices=("float32", "float64"), help="instead of the family's")
-    parser.add_argument("--layout", choices=("first", "last"), help="memory layout, instead of the family's")
+    options.add_selection(parser)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--least", type=float, default=0.9, help="share of as many times faster that is not marked")
     return parser.parse_args(argv)
 

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from tests.cases import Conv
+
 
 class Transpose(NamedTuple):
     """One transposed convolution: ``input`` (n, ic, *spatial), ``weight`` (ic, oc // groups, *kernel)."""
@@ -16,13 +18,7 @@ class Transpose(NamedTuple):
     dilation: Any = 1
     bias: bool = True
 
-    @property
-    def rank(self):
-        return len(self.weight) - 2
-
-    @property
-    def channel_axis(self):
-        return len(self.input) - self.rank - 1
+    rank, channel_axis = Conv.rank, Conv.channel_axis
 
     def arguments(self):
         names = ("stride", "padding", "output_padding", "groups", "dilation")
