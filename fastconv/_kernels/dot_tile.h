@@ -71,6 +71,21 @@ static inline void dot_finish(size_t size, ptrdiff_t rows, ptrdiff_t cols, const
     UNROLL for (ptrdiff_t m = 0; m < (n); m++) \
         v[m] = SHUFFLE(v[2 * m], v[2 * m + 1], EVEN_##neighbours) + SHUFFLE(v[2 * m], v[2 * m + 1], ODD_##neighbours);
 
+#define STEP() { \
+        vec left[DOT_ROWS]; \
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
+            left[i] = *(const vec *)(a_row[i] + k); \
+            LOADED_ONCE(left[i]); \
+        } \
+        UNROLL for (ptrdiff_t j = 0; j < cols; j++) { \
+            vec right = *(const vec *)(b_row[j] + k); \
+            LOADED_ONCE(right); \
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++) \
+                MULTIPLY_ADD(acc[i][j], left[i], right); \
+            KEEP_ORDER(); \
+        } \
+    }
+
 /* `rows` and `cols` are constants in every caller, so that each loop unrolls and acc stays in registers. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *a_rest,
@@ -81,20 +96,29 @@ static ALWAYS_INLINE void run(
     EACH_SUM acc[i][j] = (vec){0};
     EACH_SUM IN_REGISTER(acc[i][j]);
     for (;;) {
-        for (ptrdiff_t k = 0; k < whole; k += LANES) {
-            vec left[DOT_ROWS];
+        const ELEMENT *a_row[DOT_ROWS], *b_row[DOT_COLS];
+        ptrdiff_t k = 0;
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+            a_row[i] = a + i * lda;
+            if (VECTOR_BYTES == 32) OPAQUE(a_row[i]);
+        }
+        UNROLL for (ptrdiff_t j = 0; j < cols; j++) {
+            b_row[j] = b + j * ldb;
+            if (VECTOR_BYTES == 32) OPAQUE(b_row[j]);
+        }
+#if VECTOR_BYTES == 32 /* two steps a turn, which are a line of `ahead` */
+        for (const ptrdiff_t pairs = whole - whole % (2 * LANES); k < pairs; k += LANES) {
             FETCH_TO_L2(ahead + k);
-            UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
-                left[i] = *(const vec *)(a + i * lda + k);
-                LOADED_ONCE(left[i]);
-            }
-            UNROLL for (ptrdiff_t j = 0; j < cols; j++) {
-                vec right = *(const vec *)(b + j * ldb + k);
-                LOADED_ONCE(right);
-                UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-                    acc[i][j] += left[i] * right;
-                KEEP_ORDER();
-            }
+            STEP()
+            k += LANES;
+            OPAQUE(k);
+            STEP()
+            EACH_SUM IN_REGISTER(acc[i][j]);
+        }
+#endif
+        for (; k < whole; k += LANES) {
+            FETCH_TO_L2(ahead + k);
+            STEP()
         }
         if (whole == kc)
             break;
@@ -184,6 +208,7 @@ static NEVER_INLINE void PASTE(dot_finish, SUFFIX)(
 #undef EVEN_ELEMENTS
 #undef UNIT
 #undef BYTES
+#undef STEP
 #undef EACH_SUM
 #undef run
 #undef vec

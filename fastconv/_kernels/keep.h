@@ -12,7 +12,9 @@
 #if VECTOR_BYTES && defined(__x86_64__)
 #define LOADED_ONCE(v) __asm__("" : "+v"(v))            /* a vector in a register, for all its uses */
 #define IN_MEMORY(pointer) __asm__("" : "+r"(pointer))  /* an array behind a pointer that nothing is known of */
+#define OPAQUE(v) __asm__("" : "+r"(v))                 /* an index or pointer, from which no others are made */
 #else
+#define OPAQUE(v) ((void)0)
 #define LOADED_ONCE(v) ((void)0)
 #define IN_MEMORY(pointer) ((void)0)
 #endif

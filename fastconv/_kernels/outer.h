@@ -65,6 +65,23 @@ static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t 
 #define LANES (ptrdiff_t)(sizeof(vec) / sizeof(ELEMENT))
 #define run PASTE(outer_run, SUFFIX)
 
+#define STEP() { \
+        vec right[TILE_VECTORS]; \
+        UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
+            right[j] = *(const vec *)(b + j * LANES); \
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
+            UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
+                MULTIPLY_ADD(acc[i][j], a[i], right[j]); \
+            KEEP_ORDER(); \
+        } \
+        a += lda; \
+        b += ldb; \
+        if (TILE_STEPS > 1) { \
+            OPAQUE(a); \
+            OPAQUE(b); \
+        } \
+    }
+
 /* `rows` and `nv` are constants in every caller, so that each loop over them unrolls. */
 static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t lines, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
@@ -73,18 +90,17 @@ static ALWAYS_INLINE void run(
     vec acc[OUTER_ROWS][TILE_VECTORS];
     EACH_VECTOR acc[i][j] = (vec){0};
     EACH_VECTOR IN_REGISTER(acc[i][j]);
-    for (ptrdiff_t line = 0; line < lines; line++, a += a_line - kc * lda, b += b_line - kc * ldb)
-        for (ptrdiff_t k = 0; k < kc; k++, a += lda, b += ldb) {
-            vec right[TILE_VECTORS];
-            UNROLL for (ptrdiff_t j = 0; j < nv; j++)
-                right[j] = *(const vec *)(b + j * LANES);
-            UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
-                const ELEMENT left = a[i];
-                UNROLL for (ptrdiff_t j = 0; j < nv; j++)
-                    acc[i][j] += left * right[j];
-                KEEP_ORDER();
-            }
+    for (ptrdiff_t line = 0; line < lines; line++, a += a_line - kc * lda, b += b_line - kc * ldb) {
+        ptrdiff_t k = kc;
+        for (; k >= TILE_STEPS; k -= TILE_STEPS) {
+            UNROLL for (ptrdiff_t s = 0; s < TILE_STEPS; s++)
+                STEP()
+            if (TILE_STEPS > 1)
+                EACH_VECTOR IN_REGISTER(acc[i][j]);
         }
+        for (; k % TILE_STEPS; k--)
+            STEP()
+    }
     EACH_VECTOR *(vec *)(c + i * ldc + j * LANES) += acc[i][j];
 }
 
@@ -106,6 +122,7 @@ static NEVER_INLINE void outer_of(
 #undef ROWS
 }
 #undef outer_of
+#undef STEP
 #undef run
 #undef vec
 #undef LANES

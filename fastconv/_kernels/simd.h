@@ -38,6 +38,19 @@ typedef long long mask_f64 __attribute__((vector_size(VECTOR_BYTES)));
 #else
 #define IN_REGISTER(v) ((void)0)
 #endif
+/* sum += left * right; `left` may be a scalar. At AVX2, whose sixteen registers hold a tile and no more, gcc 12 otherwise
+ * writes some sums beside themselves and moves them back. */
+#if VECTOR_BYTES == 32 && defined(__FMA__)
+#define MULTIPLY_ADD(sum, left, right) do { \
+        const __typeof__(right) left_ = (left) - (__typeof__(right)){0}; \
+        if (sizeof (sum)[0] == sizeof(float)) \
+            __asm__("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"(left_), "x"(right)); \
+        else \
+            __asm__("vfmadd231pd %1, %2, %0" : "+x"(sum) : "x"(left_), "x"(right)); \
+    } while (0)
+#else
+#define MULTIPLY_ADD(sum, left, right) ((sum) += (left) * (right))
+#endif
 #else
 #define LANES_OF(type) ((ptrdiff_t)1)
 typedef float vec_f32;
@@ -49,6 +62,7 @@ typedef int mask_f64;
 #define NEVER_INLINE
 #define KEEP_ORDER() ((void)0)
 #define IN_REGISTER(v) ((void)0)
+#define MULTIPLY_ADD(sum, left, right) ((sum) += (left) * (right))
 #if !defined(restrict)
 #define restrict __restrict
 #endif
