@@ -32,6 +32,7 @@ typedef struct {
 
 #ifdef SHUFFLES
 #define BYTES VECTOR_BYTES
+#define AT_MOST 4 /* vectors of windows side by side */
 #define EVERY_OTHER(i) ((i) < COUNT / 2 ? 2 * (i) : 2 * (i) + 1) /* of a and b that share an element */
 #define EACH_TYPE "largest_at.h"
 #include "each_type.h"
@@ -74,38 +75,60 @@ static ALWAYS_INLINE vec NAMED(at_load)(const ELEMENT *x, ptrdiff_t next)
     return v;
 }
 
-/* COUNT windows from window j on, `at` their distances. */
-static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j, ptrdiff_t next,
-                                         wide at, int careful, vec *seen)
+/* How far beyond tap 0 the first tap inside the image is, for the windows from window `first` on. */
+static NEVER_INLINE mask NAMED(at_inside)(const Windows *w, ptrdiff_t first)
 {
-    const ELEMENT *x = (const ELEMENT *)w->x + j * next;
-    vec all = *(const ELEMENT *)w->blank - (vec){0};
-    mask key = (BITS)w->keys[0] - (mask){0};
-    for (int i = 0; i < COUNT && (j + i) * w->step < w->before; i++)
-        key[i] += (BITS)((w->before - (j + i) * w->step + w->key - 1) / w->key * w->key);
-    for (ptrdiff_t r = 0; r < w->rows; r++)
-        for (ptrdiff_t k = 0; k < w->taps; k++) {
-            vec v = NAMED(at_load)(x + r * w->row + k * w->tap, next), larger;
-            const BITS now = (BITS)(w->keys[r] + k * w->key);
+    BITS key[COUNT] = {0};
+    mask all;
+    for (int i = 0; i < COUNT && (first + i) * w->step < w->before; i++)
+        key[i] = (BITS)((w->before - (first + i) * w->step + w->key - 1) / w->key * w->key);
+    memcpy(&all, key, sizeof all);
+    return all;
+}
+
+/* `many` vectors of windows from window j on, `at` the distances of COUNT windows. A key is made once for all of them. */
+static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j, ptrdiff_t next,
+                                         mask at, int many, int careful, vec *seen)
+{
+    const mask step = (BITS)w->key - (mask){0};
+    vec all[AT_MOST];
+    mask key[AT_MOST];
+    UNROLL for (int m = 0; m < many; m++) {
+        const ptrdiff_t first = j + m * COUNT;
+        all[m] = *(const ELEMENT *)w->blank - (vec){0};
+        key[m] = (BITS)w->keys[0] - (mask){0};
+        if (first * w->step < w->before)
+            key[m] += NAMED(at_inside)(w, first);
+    }
+    for (ptrdiff_t r = 0; r < w->rows; r++) {
+        const ELEMENT *x = (const ELEMENT *)w->x + j * next + r * w->row;
+        mask now = (BITS)w->keys[r] - (mask){0};
+        for (ptrdiff_t k = w->taps; k > 0; k--, x += w->tap, now += step)
+            UNROLL for (int m = 0; m < many; m++) {
+                vec v = NAMED(at_load)(x + m * COUNT * next, next), larger;
 #ifdef FLOATING
-            if (careful) {
-                const mask better = ~(mask)(v <= all) & (mask)(all == all);
-                all = SELECT(vec, mask, better, v, all);
-                key = (better & now) | (~better & key);
-                continue;
-            }
-            LOADED_ONCE(v);
-            *seen += v;
+                if (careful) {
+                    const mask better = ~(mask)(v <= all[m]) & (mask)(all[m] == all[m]);
+                    all[m] = SELECT(vec, mask, better, v, all[m]);
+                    key[m] = (better & now) | (~better & key[m]);
+                    continue;
+                }
+                LOADED_ONCE(v);
+                *seen += v;
 #endif
-            vec before = all; /* another vector to the compiler: the maximum is not to wait for the comparison */
-            LOADED_ONCE(before);
-            _Pragma("GCC unroll 1") for (int i = 0; i < COUNT; i++)
-                key[i] = v[i] > before[i] ? now : key[i];
-            LARGER_LANES(larger, v, all);
-            all = larger;
-        }
-    *(vec *)best = all;
-    *(wide *)index = at + __builtin_convertvector(key, wide) + (w->index + j * w->step);
+                vec before = all[m]; /* another vector to the compiler: the maximum is not to wait for the comparison */
+                LOADED_ONCE(before);
+                _Pragma("GCC unroll 1") for (int i = 0; i < COUNT; i++)
+                    key[m][i] = v[i] > before[i] ? now[i] : key[m][i];
+                LARGER_LANES(larger, v, all[m]);
+                all[m] = larger;
+            }
+    }
+    UNROLL for (int m = 0; m < many; m++) {
+        const mask place = key[m] + at + (BITS)(w->index + (j + m * COUNT) * w->step);
+        *(vec *)(best + m * COUNT) = all[m];
+        *(wide *)(index + m * COUNT) = __builtin_convertvector(place, wide);
+    }
 }
 
 /* All n windows. Says whether a NaN may have been lost. */
@@ -114,20 +137,25 @@ static ALWAYS_INLINE int NAMED(at_all)(ELEMENT *best, int64_t *index, const Wind
     ELEMENT few[COUNT];
     int64_t places[COUNT];
     vec seen = {0};
-    wide at;
+    mask at;
     for (int i = 0; i < COUNT; i++)
-        at[i] = i * w->step;
-    for (ptrdiff_t j = 0; j < n; j += COUNT) {
+        at[i] = (BITS)(i * w->step);
+    ptrdiff_t j = 0;
+    for (; w->next == 1 && !careful && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT)
+        NAMED(at_some)(best + j, index + j, w, j, 1, at, AT_MOST, careful, &seen);
+    for (; w->next == 1 && !careful && j + 2 * COUNT <= n; j += 2 * COUNT)
+        NAMED(at_some)(best + j, index + j, w, j, 1, at, 2, careful, &seen);
+    for (; j < n; j += COUNT) {
         if (j && j + COUNT > n)
             j = n - COUNT;
         ELEMENT *to = n < COUNT ? few : best + j;
         int64_t *place = n < COUNT ? places : index + j;
         if (w->next == 1)
-            NAMED(at_some)(to, place, w, j, 1, at, careful, &seen);
+            NAMED(at_some)(to, place, w, j, 1, at, 1, careful, &seen);
         else if (w->next == 2)
-            NAMED(at_some)(to, place, w, j, 2, at, careful, &seen);
+            NAMED(at_some)(to, place, w, j, 2, at, 1, careful, &seen);
         else
-            NAMED(at_some)(to, place, w, j, w->next, at, careful, &seen);
+            NAMED(at_some)(to, place, w, j, w->next, at, 1, careful, &seen);
     }
     if (n < COUNT) {
         memcpy(best, few, n * sizeof *best);

@@ -166,9 +166,8 @@ cdef Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint 
     cdef Work w
     cdef Py_ssize_t lanes = largest_lanes(size)
     cdef double rows = <double> s.kd * s.kh                # nothing bounds the windows of ceil_mode
-    cdef double deepest = (<double> s.kd * s.dd * s.ih + <double> s.kh * s.dh) * s.iw + <double> s.kw * s.dw
     w.rows, w.pitch, w.size, w.lanes = 0, 0, 0, lanes
-    if lanes == 0 or size == 4 and deepest > INT32_MAX:    # keys are as wide as elements
+    if lanes == 0 or size == 4 and <double> s.id * s.ih * s.iw > INT32_MAX:    # places are as wide as elements
         return w
     if last:
         w.pitch = 1 if s.kd == 1 and channels >= lanes else 0

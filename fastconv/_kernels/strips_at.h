@@ -38,7 +38,7 @@ static inline void strips_at_none(const Strips *s, const void *x, void *out, int
 static ptrdiff_t narrow_bytes(const Strips *s, ptrdiff_t size)
 {
 #ifdef SHUFFLES
-    for (ptrdiff_t bytes = 8 * size; strip_windows(s) && bytes <= VECTOR_BYTES; bytes *= 2)
+    for (ptrdiff_t bytes = 8 * size < VECTOR_BYTES ? 8 * size : VECTOR_BYTES; strip_windows(s) && bytes <= VECTOR_BYTES; bytes *= 2)
         if (s->ow * size <= bytes && 2 * s->ow * size > bytes && s->ih * s->iw * size > 2 * bytes)
             return bytes;
 #endif
@@ -156,7 +156,9 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
         } else if (stride == 1) {
             tap[0] = SHUFFLE(a, before, EARLIER), tap[1] = a, tap[2] = SHUFFLE(a, after, LATER);
         } else {
-            const vec b = *(const vec *)(x + from + COUNT), evens = SHUFFLE(a, b, EVEN), odds = SHUFFLE(a, b, ODD);
+            const vec b = *(const vec *)(x + from + COUNT);
+            vec evens, odds;
+            EVENS_AND_ODDS(vec, evens, odds, a, b);
             if (news)
                 SEE(b);
             if (odd)

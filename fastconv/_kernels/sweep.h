@@ -81,8 +81,10 @@ static ALWAYS_INLINE void halved_from(const Strips *s, const rows_of *r, ptrdiff
             j = ow - COUNT;
         FETCH();
         const ptrdiff_t c = 2 * j - s->pw;
-        const vec a = BELOW(c), b = BELOW(c + COUNT), evens = SHUFFLE(a, b, EVEN);
-        vec all = BOTH(evens, SHUFFLE(a, b, ODD));
+        const vec a = BELOW(c), b = BELOW(c + COUNT);
+        vec evens, odds;
+        EVENS_AND_ODDS(vec, evens, odds, a, b);
+        vec all = BOTH(evens, odds);
         if (kernel == 3)
             all = BOTH(all, SHUFFLE(evens, BESIDE(c + 2 * COUNT), LATER));
         put(s, r, j, all, kind);
@@ -99,8 +101,10 @@ static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, 
         vec before = BESIDE(-1);
         for (; j + COUNT <= s->ow && 2 * (j + COUNT) <= s->iw; j += COUNT) {
             FETCH();
-            const vec a = BELOW(2 * j), b = BELOW(2 * j + COUNT), odds = SHUFFLE(a, b, ODD);
-            put(s, r, j, BOTH(BOTH(SHUFFLE(before, odds, FROM_BEFORE), SHUFFLE(a, b, EVEN)), odds), kind);
+            const vec a = BELOW(2 * j), b = BELOW(2 * j + COUNT);
+            vec evens, odds;
+            EVENS_AND_ODDS(vec, evens, odds, a, b);
+            put(s, r, j, BOTH(BOTH(SHUFFLE(before, odds, FROM_BEFORE), evens), odds), kind);
             before = odds;
         }
     }
