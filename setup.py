@@ -1,8 +1,9 @@
 """Build every kernel source once per CPU level.
 
 `fastconv/_kernels/direct.pyx` becomes the modules `direct_baseline`, `direct_avx2` and `direct_avx512`, one text
-compiled with three sets of flags; `fastconv/_cpu.py` imports the best one that the machine runs. Flags belong to one
-extension each, so no instruction of a higher level reaches a module that a lesser CPU imports.
+translated to C once and compiled with three sets of flags; `fastconv/_cpu.py` imports the best one that the machine
+runs. Flags belong to one extension each, so no instruction of a higher level reaches a module that a lesser CPU
+imports.
 
 Environment: FASTCONV_DEBUG=1 turns Cython's bounds and initialisation checks on and optimisation down.
 """
@@ -18,6 +19,8 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("fastconv/_kernels")
 DEBUG = os.environ.get("FASTCONV_DEBUG", "0") not in ("", "0")
+CYTHON = Path("build/cython")  # where Cython writes C,
+LEVEL = "of_level"  # and what stands for the level in names of modules there
 ONCE = ("features", "heap")  # of no level: one asks what the CPU can do, of the other there must be only one
 NUMPY = ("fastconv._door", "fastconv._memory")  # the modules that see NumPy's C interface; as light at any level
 SHARED = "fastconv._kernels._cyutility"  # Cython's own memoryview code, once for all kernels: half the time to compile
@@ -47,42 +50,58 @@ def levels():
     return X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"baseline": []}
 
 
-def kernels():
-    """Extensions of every kernel at every level, translated to C in one folder per level.
-
-    Flags are set after `cythonize`, which remembers the ones it is given by source file: handed to it, those of one
-    level would reach the same source at the next.
-    """
-    import numpy
+def translated(names):
+    """Extensions that Cython has written the C source of, from names and the files of their Cython source."""
     from Cython.Build import cythonize
 
+    for copy in CYTHON.rglob("*.h"):
+        copy.unlink()  # Cython copies the headers it knows of, and includes of those find older copies beside them
+    return cythonize(
+        [Extension(name, [str(source)]) for name, source in names.items()],
+        build_dir=str(CYTHON),
+        compiler_directives=DIRECTIVES,
+        shared_utility_qualified_name=SHARED,
+        nthreads=os.cpu_count() if sys.platform == "linux" else 0,  # by fork
+        quiet=True,
+    )
+
+
+def of_level(extension, level, flags):
+    """The module of one level: a file that includes what Cython has written.
+
+    Python finds a module by the name of its file and by that of the function which begins it; that one is renamed.
+    """
+    name = extension.name.replace(LEVEL, level)
+    source = CYTHON / level / Path(extension.sources[0]).name
+    begins, begin = (f"PyInit_{full.rpartition('.')[2]}" for full in (extension.name, name))
+    written = Path(os.path.relpath(extension.sources[0], source.parent)).as_posix()
+    text = f'#define {begins} {begin}\n#include "{written}"\n'
+    source.parent.mkdir(parents=True, exist_ok=True)
+    if not source.exists() or source.read_text() != text:
+        source.write_text(text)  # not else: what is newer than its object is compiled again
+    return Extension(name, [str(source)], extra_compile_args=[*flags], depends=extension.sources)
+
+
+def kernels():
+    """Extensions of every kernel at every level, and of what is of no level."""
+    import numpy
+
+    names = {}
+    for path in sorted(KERNELS.glob("*.pyx")):
+        names[f"fastconv._kernels.{path.stem}{'' if path.stem in ONCE else f'_{LEVEL}'}"] = path
+    names[SHARED] = f"{SHARED.replace('.', '/')}.c"
+    names |= {name: f"{name.replace('.', '/')}.pyx" for name in NUMPY}
     extensions = []
-    for level, flags in levels().items():
-        sources = [p for p in sorted(KERNELS.glob("*.pyx")) if level == "baseline" or p.stem not in ONCE]
-        modules = [
-            Extension(f"fastconv._kernels.{p.stem}{'' if p.stem in ONCE else f'_{level}'}", [str(p)]) for p in sources
-        ]
-        folder = Path("build/cython", level)
-        for copy in folder.rglob("*.h"):
-            copy.unlink()  # Cython copies the headers it knows of, and includes of those find older copies beside them
-        if level == "baseline":
-            modules.append(Extension(SHARED, [f"{SHARED.replace('.', '/')}.c"]))
-            modules += [Extension(name, [f"{name.replace('.', '/')}.pyx"]) for name in NUMPY]
-        translated = cythonize(
-            modules,
-            build_dir=str(folder),
-            compiler_directives=DIRECTIVES,
-            shared_utility_qualified_name=SHARED,
-            nthreads=os.cpu_count() if sys.platform == "linux" else 0,  # by fork
-            quiet=True,
-        )
-        for extension in translated:
-            extension.extra_compile_args = [*flags]
-            extension.include_dirs = [numpy.get_include() if extension.name in NUMPY else str(KERNELS)]
-            if extension.name in NUMPY:
-                extension.define_macros = [("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
-            extension.depends += [str(header) for header in KERNELS.glob("*.h")]
-        extensions += translated
+    for extension in translated(names):
+        if extension.name.endswith(LEVEL):
+            extensions += [of_level(extension, *level) for level in levels().items()]
+        else:
+            extensions.append(extension)
+    for extension in extensions:
+        extension.include_dirs = [numpy.get_include() if extension.name in NUMPY else str(KERNELS)]
+        if extension.name in NUMPY:
+            extension.define_macros = [("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
+        extension.depends += [str(header) for header in KERNELS.glob("*.h")]
     return extensions
 
 

@@ -3,9 +3,10 @@
 `c` is one of them, of stride 1, and `phases` how many phases are its output channels: see `_phase_plan`.
 """
 
+from functools import lru_cache
 from math import prod
 
-from fastconv import _winograd
+from fastconv import _cpu, _winograd
 from fastconv._methods import choose
 
 # Output channels in whose time a block of input is staged or transformed: asv_bench/peers.py --family transposed
@@ -22,6 +23,8 @@ MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
 ADDING, READ_WEIGHT, TURNED_WEIGHT, TRANSFORMED_WEIGHT, TRANSFORMS, LESS = 24, 10, 16, 8, 0.4, 1.08
 
 
+@_cpu.remembers_kernels
+@lru_cache(maxsize=64)  # a plan asks several times of each of its convolutions
 def method_of(c, phases):
     """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
     corner = CORNER + phases * CORNER_CALL / max(c.ic // c.groups * c.oc, 1)  # a call for each phase

@@ -262,12 +262,12 @@ static ALWAYS_INLINE void NAMED(along_rows)(ELEMENT *to, const ELEMENT *v, ptrdi
 static void NAMED(along)(ELEMENT *to, const ELEMENT *v, ptrdiff_t rows, const Steps *s, const ELEMENT *across,
                          int maximum, int careful)
 {
-    if (careful && maximum)
-        NAMED(along_rows)(to, v, rows, s, NULL, FOLD_CAREFUL);
-    else if (maximum)
-        NAMED(along_rows)(to, v, rows, s, NULL, FOLD_LARGEST);
-    else
+    if (FRACTIONS && !maximum)
         NAMED(along_rows)(to, v, rows, s, across, FOLD_SUM);
+    else if (FRACTIONS && careful)
+        NAMED(along_rows)(to, v, rows, s, NULL, FOLD_CAREFUL);
+    else
+        NAMED(along_rows)(to, v, rows, s, NULL, FOLD_LARGEST);
 }
 #undef vec
 #undef LANES

@@ -10,9 +10,10 @@ A thread takes rows of the input in turn.
 
 from cython cimport floating
 from cython.parallel cimport prange
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.spread_tables cimport (
     MOST_LANES, SPREAD_ROWS, Tables, laid, pairs_least, spread_plan, spread_rows,
 )
@@ -166,9 +167,8 @@ cdef int run(
     t.size = (t.size + 127) // 128 * 128
     numbers = 2 * (s.id + s.ih + s.iw + table // lanes)
     elements = s.od * s.oh + s.ow + lanes + MOST_LANES + (outputs + lanes if flat else 0) + table + t.size * threads
-    index = <Py_ssize_t *> calloc(numbers * sizeof(Py_ssize_t) + elements * sizeof(floating), 1)
-    if index == NULL:
-        raise MemoryError(f"{numbers * sizeof(Py_ssize_t) + elements * sizeof(floating)} bytes of scratch are needed")
+    index = <Py_ssize_t *> borrow("avg_pool", numbers * sizeof(Py_ssize_t) + elements * sizeof(floating))
+    memset(index, 0, numbers * sizeof(Py_ssize_t) + elements * sizeof(floating))
     with nogil:
         t.d0, t.d1, t.h0, t.h1 = index, index + s.id, index + 2 * s.id, index + 2 * s.id + s.ih
         t.w0, t.w1 = t.h1 + s.ih, t.h1 + s.ih + s.iw
@@ -199,7 +199,7 @@ cdef int run(
         else:
             for i in prange(threads, num_threads=threads, schedule="static"):
                 one_share(g, dx, scratch + i * t.size, planes, step, s, &t, i, threads)
-    free(index)
+    give_back(index)
     return 0
 
 

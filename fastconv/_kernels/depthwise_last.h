@@ -58,9 +58,19 @@ static inline void strip(size_t size, ptrdiff_t px, const depthwise_strip *t, co
                          void *out, ptrdiff_t vectors, ptrdiff_t valid)
 {
     if (size == sizeof(float))
-        strip_f32(px, t, (const float *const *)table, w, out, vectors, valid);
+        strip_f32(px, t, (const float *const *)table, w, out, vectors, valid, 2);
     else
-        strip_f64(px, t, (const double *const *)table, w, out, vectors, valid);
+        strip_f64(px, t, (const double *const *)table, w, out, vectors, valid, 2);
+}
+
+/* The same for pixels that are one apart where they share loads: who needs no others is not made to compile them. */
+static inline void strip_of_near(size_t size, ptrdiff_t px, const depthwise_strip *t, const void *const *table,
+                                 const void *w, void *out, ptrdiff_t vectors, ptrdiff_t valid)
+{
+    if (size == sizeof(float))
+        strip_f32(px, t, (const float *const *)table, w, out, vectors, valid, 1);
+    else
+        strip_f64(px, t, (const double *const *)table, w, out, vectors, valid, 1);
 }
 
 #elif defined(ELEMENT)
@@ -70,18 +80,39 @@ static inline void strip(size_t size, ptrdiff_t px, const depthwise_strip *t, co
 #define mask PASTE(mask, SUFFIX)
 
 #define EACH_PIXEL _Pragma("GCC unroll 12") for (ptrdiff_t p = 0; p < px; p++)
-/* Chains of at most CHUNK products go to `total`, and as many of those to `grand`: sum = sum + part, or = part. */
+/* What comes seldom stands in functions: each of a hundred instances would hold a copy otherwise, more than its hot loop
+ * is long, which took most of the time to compile. */
+
+/* The sums of CHUNK chains, to those before them if there are any. */
+static NEVER_INLINE void PASTE(strip_grand, SUFFIX)(ptrdiff_t px, int more, const ELEMENT *total, ELEMENT *grand)
+{
+    for (ptrdiff_t p = 0; p < px * LANES; p += LANES) {
+        const vec sum = *(const vec *)(total + p);
+        if (more)
+            *(vec *)(grand + p) += sum;
+        else
+            *(vec *)(grand + p) = sum;
+    }
+}
+
+/* Some lanes of the results, to where they are not next to each other. */
+static NEVER_INLINE void PASTE(strip_scatter, SUFFIX)(ptrdiff_t px, ptrdiff_t lanes, const ELEMENT *from, ELEMENT *out,
+                                                      ptrdiff_t out_step, ptrdiff_t spread)
+{
+    for (ptrdiff_t p = 0; p < px; p++)
+        for (ptrdiff_t lane = 0; lane < lanes; lane++)
+            out[p * out_step + lane * spread] = from[p * LANES + lane];
+}
+
+/* Chains of at most CHUNK products go to `total`, and as many of those to `grand`. */
 #define AT(sums) (*(vec *)((sums) + p * LANES))
-#define ADD_UP(sum, part, more) do { \
-        if (more) \
-            EACH_PIXEL AT(sum) += part; \
-        else \
-            EACH_PIXEL AT(sum) = part; \
-    } while (0)
 #define END_CHAIN() do { \
         if (chains % CHUNK == 0 && chains > 0) \
-            ADD_UP(grand, AT(total), chains > CHUNK); \
-        ADD_UP(total, acc[p], chains % CHUNK > 0); \
+            PASTE(strip_grand, SUFFIX)(px, chains > CHUNK, total, grand); \
+        if (chains % CHUNK > 0) \
+            EACH_PIXEL AT(total) += acc[p]; \
+        else \
+            EACH_PIXEL AT(total) = acc[p]; \
         EACH_PIXEL acc[p] = (vec){0}; \
         chains++; \
     } while (0)
@@ -148,17 +179,14 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
         if (spread == 1 && c + LANES <= valid) {
             EACH_PIXEL *(vec *)(out + p * out_step + c) = acc[p];
         } else {
-            ELEMENT edge[STRIP_PIXELS * LANES];
             const ptrdiff_t lanes = valid - c < LANES ? valid - c : LANES;
-            EACH_PIXEL *(vec *)(edge + p * LANES) = acc[p];
-            for (ptrdiff_t p = 0; p < px; p++)
-                for (ptrdiff_t lane = 0; lane < lanes; lane++)
-                    out[p * out_step + (c + lane) * spread] = edge[p * LANES + lane];
+            ELEMENT edge[STRIP_PIXELS * LANES];
+            EACH_PIXEL AT(edge) = acc[p];
+            PASTE(strip_scatter, SUFFIX)(px, lanes, edge, out + c * spread, out_step, spread);
         }
     }
 }
 #undef END_CHAIN
-#undef ADD_UP
 #undef AT
 #undef EACH_PIXEL
 
@@ -186,11 +214,12 @@ VARIANT(9, 2)
 #undef VARIANT
 #undef PIXELS
 
-static inline void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_strip *t, const ELEMENT *const *table,
-                                        const ELEMENT *w, ELEMENT *out, ptrdiff_t vectors, ptrdiff_t valid)
+static ALWAYS_INLINE void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_strip *t, const ELEMENT *const *table,
+                                               const ELEMENT *w, ELEMENT *out, ptrdiff_t vectors, ptrdiff_t valid,
+                                               const ptrdiff_t strides)
 {
 #define SHARED(k, s) case k * 4 + s: \
-        PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); return;
+        if (s <= strides) PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); return;
     switch (t->shared ? t->kw * 4 + t->shared : 0) {
         SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2)
         SHARED(9, 1) SHARED(9, 2) SHARED(0, 0)

@@ -14,6 +14,8 @@ cdef extern from "depthwise_last.h" nogil:
     Py_ssize_t strip_pixels(const depthwise_strip *t)
     void strip(size_t size, Py_ssize_t px, const depthwise_strip *t, const void *const *table, const void *w, void *out,
                Py_ssize_t vectors, Py_ssize_t valid)
+    void strip_of_near(size_t size, Py_ssize_t px, const depthwise_strip *t, const void *const *table, const void *w,
+                       void *out, Py_ssize_t vectors, Py_ssize_t valid)
 
 
 cdef inline void swap_axes(ConvShape *s) noexcept nogil:

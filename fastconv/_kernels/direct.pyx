@@ -14,7 +14,7 @@ from fastconv._kernels.across cimport (
 )
 from fastconv._kernels.columns cimport fill_panel, plan_columns, read_in_place
 from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
@@ -22,6 +22,7 @@ from fastconv._kernels.product cimport (
     turned_size
 )
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
+from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport stage_table
@@ -206,9 +207,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
         table = stage_table(&t.s) + t.depth
     table = round_up(table * sizeof(Py_ssize_t), LINE)
-    memory = <char *> take(table)
-    if memory == NULL:
-        raise MemoryError(f"direct: no memory for {table} bytes of scratch")
+    memory = borrow("direct", table)
     t.turned = 0
     if not t.across:
         plan_columns(&t, size, <Py_ssize_t *> memory)
@@ -219,10 +218,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
     each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches
-    scratch = <real *> take((shared + each * threads) * size)
-    if scratch == NULL:
-        give_back(memory)
-        raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
+    scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
     with nogil:
         if shared:
             turn_weights(&t.s, <const real *> w.data, scratch, threads)

@@ -12,13 +12,14 @@ from cython.parallel cimport prange, threadid
 from fastconv._kernels.deep cimport (
     SHORT_TURNING, TURNING, deep_block, deep_scratch, mixes, plan_deep, plan_mixed, small_map
 )
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items,
     lines_apart, round_up, turn_weights, turned_size
 )
+from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport (
@@ -258,9 +259,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     else:
         plan(&t, &stage, size, threads)
     table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
-    taps = <char *> take(table)
-    if taps == NULL:
-        raise MemoryError(f"direct: no memory for {table} bytes of scratch")
+    taps = borrow("direct", table)
     fill_taps(&stage, &t.s, <Py_ssize_t *> taps)
     t.staged = round_up(stage.size, LINE)
     t.turned = 0
@@ -272,10 +271,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
-    scratch = <real *> take((shared + each * threads) * size)
-    if scratch == NULL:
-        give_back(taps)
-        raise MemoryError(f"direct: no memory for {(shared + each * threads) * size} bytes of scratch")
+    scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
     with nogil:
         if t.deep or t.turned:
             us = <const real *> w.data

@@ -17,10 +17,10 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport LEAST_SHARED, in_phase, phases_of
 from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
-from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
@@ -130,9 +130,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.out_pitch = t.phases * t.s.ow
     t.wide = ceil_div(t.s.ow, WIDEST)
     t.stage.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
-    table = <Py_ssize_t *> take(3 * t.s.kw * sizeof(Py_ssize_t))
-    if table == NULL:
-        raise MemoryError("filter: no memory for the table of taps")
+    table = <Py_ssize_t *> borrow("filter", 3 * t.s.kw * sizeof(Py_ssize_t))
     t.stage.phase = table
     t.stage.shift = table + t.s.kw
     t.shape.column = table + 2 * t.s.kw
@@ -149,10 +147,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         t.shape.reach = t.s.dw
     stage_bytes = round_up((t.shape.planes * t.stage.staged + FILTER_ROWS * t.phases * t.s.sh) * t.stage.pitch * size,
                            LINE)
-    stage = <char *> take(stage_bytes * threads)
-    if stage == NULL:
-        give_back(table)
-        raise MemoryError(f"filter: no memory for {stage_bytes * threads} bytes of staged rows")
+    stage = borrow_more("filter", stage_bytes * threads, table)
     with nogil:
         zeros(<real *> stage, stage_bytes // size * threads)
         run(&t, xs, ws, bs, <real *> out.data, stage, stage_bytes, threads)

@@ -22,6 +22,7 @@
 #include "vectors.h"
 
 #define FOLDED 4
+#define FRACTIONS ((ELEMENT)0.5 > 0) /* integers have neither means nor NaN, so that no code is made for these */
 enum { FOLD_LARGEST, FOLD_CAREFUL, FOLD_SUM };
 enum { FOLD_PLAIN, FOLD_DIVIDED, FOLD_SCALED };
 
@@ -278,7 +279,7 @@ static ALWAYS_INLINE int NAMED(fold_runs)(ELEMENT *to, const ELEMENT *x, const F
 static int NAMED(fold_windows)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *runs, int many, ptrdiff_t n,
                                int maximum)
 {
-    if (!maximum)
+    if (FRACTIONS && !maximum)
         return NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_SUM);
     if (!NAMED(fold_runs)(to, x, f, runs, many, n, FOLD_LARGEST))
         return n < LANES; /* single elements never lose one */

@@ -12,11 +12,11 @@ Channels-first memory. Work is split over images, groups, depths and bands of ou
 
 from cython.parallel cimport prange, threadid
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 
 cdef extern from "gather.h" nogil:
@@ -164,9 +164,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.xn, t.xc, t.xd, t.xh = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size, x.strides[3] // size
     table = t.s.id * (t.s.kd * sizeof(Meeting) + sizeof(Py_ssize_t)) + t.s.ih * (
         t.s.kh * sizeof(Meeting) + sizeof(Py_ssize_t))
-    t.depth = <Meeting *> take(table)
-    if t.depth == NULL:
-        raise MemoryError(f"gather: no memory for {table} bytes of tables")
+    t.depth = <Meeting *> borrow("gather", table)
     t.height = t.depth + t.s.id * t.s.kd
     t.depths = <Py_ssize_t *> (t.height + t.s.ih * t.s.kh)
     t.heights = t.depths + t.s.id
@@ -175,10 +173,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     plan(&t, size, threads)
     table = round_up(2 * t.icg * t.deep * t.s.kh * sizeof(void *), LINE)
     each = table + round_up((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE)
-    own = <char *> take(each * threads)
-    if own == NULL:
-        give_back(t.depth)
-        raise MemoryError(f"gather: no memory for {each * threads} bytes of staged rows")
+    own = borrow_more("gather", each * threads, t.depth)
     zeros(<real *> own, each * threads // size)
     for item in prange(t.n * t.s.groups * t.s.id * t.high * t.wide, num_threads=threads, nogil=True, schedule="static"):
         one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,

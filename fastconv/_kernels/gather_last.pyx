@@ -17,11 +17,11 @@ Work is split over rows of outputs and parts of them.
 
 from cython.parallel cimport prange, threadid
 
-from fastconv._kernels.depthwise_last cimport depthwise_strip, strip, strip_pixels
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.depthwise_last cimport depthwise_strip, strip_of_near, strip_pixels
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
-from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
@@ -153,8 +153,8 @@ cdef void segment(const Task *t, const real *x, real *packed, const real *blank,
         while p < pixels:
             px = ceil_div(pixels - p, ceil_div(pixels - p, strip_pixels(&s)))
             for q in range(t.m):
-                strip(sizeof(real), px, &s, <const void *const *> (table + behind + p), weights + q * each,
-                      to + p * s.out_step + q, t.vectors, t.s.oc)
+                strip_of_near(sizeof(real), px, &s, <const void *const *> (table + behind + p), weights + q * each,
+                              to + p * s.out_step + q, t.vectors, t.s.oc)
             p += px
 
 
@@ -179,9 +179,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.n, t.m, t.vectors = x.shape[0], t.s.ic // t.s.oc, ceil_div(t.s.oc, lanes)
     t.xn, t.xd, t.xh, t.xw = x.strides[0] // size, x.strides[2] // size, x.strides[3] // size, x.strides[4] // size
     bytes = ((t.s.kd + 2) * t.s.sd + (t.s.kh + 2) * t.s.sh + (t.s.kw + 2) * t.s.sw) * sizeof(Py_ssize_t)
-    classes = <Py_ssize_t *> take(bytes)
-    if classes == NULL:
-        raise MemoryError(f"gather_last: no memory for {bytes} bytes of tables")
+    classes = <Py_ssize_t *> borrow("gather_last", bytes)
     classify(&t.z, classes, t.s.sd, t.s.kd, t.s.dd, t.s.pd)
     classify(&t.y, classes + table_of(&t.z), t.s.sh, t.s.kh, t.s.dh, t.s.ph)
     classify(&t.x, classes + table_of(&t.z) + table_of(&t.y), t.s.sw, t.s.kw, t.s.dw, t.s.pw)
@@ -190,10 +188,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     blank_bytes = round_up(t.s.oc * size, LINE)
     table_bytes = round_up(t.s.kd * t.s.kh * t.length * sizeof(void *), LINE)
     bytes = t.s.sd * t.s.sh * t.s.sw * t.each * size
-    blank = <char *> take(blank_bytes + table_bytes * threads + bytes)
-    if blank == NULL:
-        give_back(classes)
-        raise MemoryError(f"gather_last: no memory for {bytes + table_bytes * threads} bytes")
+    blank = borrow_more("gather_last", blank_bytes + table_bytes * threads + bytes, classes)
     with nogil:
         zeros(<real *> blank, t.s.oc)
         for item in range(t.s.sd * t.s.sh * t.s.sw):

@@ -1,5 +1,13 @@
 """Memory that is kept between calls; see `heap.pyx`. The GIL guards it, so these need it."""
 
+cdef enum:
+    LINE = 64    # bytes of a cache line, before and at the start of what is handed out
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
+    return (v + multiple - 1) // multiple * multiple
+
+
 cdef void *take(Py_ssize_t bytes) noexcept
 cdef void give_back(void *memory) noexcept
 cdef void *resize(void *memory, Py_ssize_t bytes) noexcept

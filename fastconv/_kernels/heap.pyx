@@ -30,7 +30,6 @@ cdef extern from "pages.h":
     Py_ssize_t pages_seconds() noexcept
 
 cdef enum:
-    LINE = 64                   # bytes of a cache line, before and at the start of what is handed out
     SLACK = 1 << 25             # bytes
     PERIOD = 10                 # seconds
 
@@ -254,10 +253,6 @@ cdef void unlink(Block *block) noexcept:
         block.older.newer = block.newer
     else:
         oldest = block.newer
-
-
-cdef Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept:
-    return (v + multiple - 1) // multiple * multiple
 
 
 def keep_at_most(Py_ssize_t bytes):

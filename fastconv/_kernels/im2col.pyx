@@ -10,9 +10,10 @@ Chellapilla, Puri & Simard 2006, hal-00112631.
 from libc.math cimport INFINITY
 
 from fastconv._kernels.blas cimport gemm
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, pack_columns, pack_rows
+from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, real
 
 cdef enum:
@@ -75,9 +76,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef real *os = <real *> out.data
     cdef real *panel
     cdef Epilogue finish = Epilogue(lo > -INFINITY or hi < INFINITY, lo, hi)
-    cdef real *scratch = <real *> take((turned + max(depth, 1) * block) * size)
-    if scratch == NULL:
-        raise MemoryError(f"im2col: no memory for {(turned + depth * block) * size} bytes of columns")
+    cdef real *scratch = <real *> borrow("im2col", (turned + max(depth, 1) * block) * size)
     panel = scratch + turned
     with nogil:
         if last:

@@ -10,7 +10,7 @@ Work is split over channels, so no two threads write the same element.
 from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
@@ -120,9 +120,7 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
         size = shape.groups * shape.taps * shape.size
         if fold and size * DEAR > across * down * planes:  # few windows leave most of it empty
             continue
-        at = <Py_ssize_t *> take(size * sizeof(Py_ssize_t))
-        if at == NULL:
-            raise MemoryError(f"{size * sizeof(Py_ssize_t)} bytes for a table")
+        at = <Py_ssize_t *> borrow("fold" if fold else "unfold", size * sizeof(Py_ssize_t))
         if fold:
             folded(at, s, whole)
         else:

@@ -9,9 +9,10 @@ Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py
 
 from cython.parallel cimport prange, threadid
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.turn cimport turn_block
 
@@ -103,12 +104,10 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     cdef int axis
     cdef const real *source = &w[0, 0, 0, 0, 0]
     cdef real *result = &to[0]
-    cdef Taps *taps = <Taps *> take(len(phases) * sizeof(Taps))
+    cdef Taps *taps = <Taps *> borrow("turn", len(phases) * sizeof(Taps))
     cdef real *scratch
     t.icg, t.ocg = w.shape[0] // groups, w.shape[1]
     t.whole = w.shape[2] * w.shape[3] * w.shape[4]
-    if taps == NULL:
-        raise MemoryError("turn: no memory to turn weights in")
     for axis in range(3):
         t.kernel[axis] = w.shape[2 + axis]
     t.phases, t.taps = len(phases), taps
@@ -129,10 +128,7 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     t.together = min(max((FEWER if t.plain else COLUMNS) // t.whole, 1), t.ocg)
     blocks = ceil_div(t.ocg, t.together)
     each = t.together * t.whole * TOGETHER
-    scratch = <real *> take(each * threads * size)
-    if scratch == NULL:
-        give_back(taps)
-        raise MemoryError("turn: no memory to turn weights in")
+    scratch = <real *> borrow_more("turn", each * threads * size, taps)
     for item in prange(groups * blocks, num_threads=threads, nogil=True, schedule="static"):
         turn_channels(&t, source, result, item // blocks, item % blocks * t.together, scratch + threadid() * each)
     give_back(taps)

@@ -14,10 +14,10 @@ threads.
 
 from cython.parallel cimport prange, threadid
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 
@@ -114,10 +114,10 @@ def weight_grad(
     t.table = t.sums + round_up(t.channels * TAPS * sizeof(long double), LINE)
     t.own = t.table + round_up(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *), LINE)
     t.last = gs + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
-    scratch = <char *> take(t.own * threads + (plane * size + LINE if t.last else 0))
-    if scratch == NULL or not find_ends(&t.x, xs):
+    scratch = borrow("row_grad", t.own * threads + (plane * size + LINE if t.last else 0))
+    if not find_ends(&t.x, xs):
         give_back(scratch)
-        raise MemoryError(f"row_grad: no memory for {t.own * threads} bytes of sums")
+        raise MemoryError(f"row_grad: no memory for three rows of {t.x.line * size} bytes")
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)

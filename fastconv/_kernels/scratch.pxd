@@ -1,14 +1,6 @@
 """Scratch memory in whole cache lines, so that no two threads write to one; sizes are in bytes, lines start on one."""
 
-from fastconv._kernels.heap cimport take
-from fastconv._kernels.pack cimport ceil_div
-
-cdef enum:
-    LINE = 64    # bytes of a cache line
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t v, Py_ssize_t multiple) noexcept nogil:
-    return ceil_div(v, multiple) * multiple
+from fastconv._kernels.heap cimport LINE, give_back, round_up, take
 
 
 cdef inline char *borrow(str kernel, Py_ssize_t bytes) except NULL:
@@ -17,3 +9,12 @@ cdef inline char *borrow(str kernel, Py_ssize_t bytes) except NULL:
     if memory == NULL:
         raise MemoryError(f"{kernel}: no memory for {bytes} bytes of scratch")
     return memory
+
+
+cdef inline char *borrow_more(str kernel, Py_ssize_t bytes, void *held) except NULL:
+    """The same for who has borrowed `held` before, which is given back where there is no more."""
+    try:
+        return borrow(kernel, bytes)
+    except MemoryError:
+        give_back(held)
+        raise

@@ -158,7 +158,7 @@ static ALWAYS_INLINE int NAMED(span_each)(ELEMENT *lanes, const ELEMENT *x, cons
 
 static void NAMED(span)(ELEMENT *lanes, const ELEMENT *x, const Along *where, ptrdiff_t count, int maximum)
 {
-    if (!maximum)
+    if (FRACTIONS && !maximum)
         NAMED(span_each)(lanes, x, where, count, FOLD_SUM);
     else if (NAMED(span_each)(lanes, x, where, count, FOLD_LARGEST))
         NAMED(span_each)(lanes, x, where, count, FOLD_CAREFUL);
@@ -205,10 +205,10 @@ static ALWAYS_INLINE void NAMED(spans_of)(ELEMENT *to, const ELEMENT *lanes, ptr
 
 static void NAMED(spans)(ELEMENT *to, const ELEMENT *lanes, ptrdiff_t count, const ELEMENT *by, int maximum)
 {
-    if (maximum)
-        NAMED(spans_of)(to, lanes, count, by, FOLD_CAREFUL);
-    else
+    if (FRACTIONS && !maximum)
         NAMED(spans_of)(to, lanes, count, by, FOLD_SUM);
+    else
+        NAMED(spans_of)(to, lanes, count, by, FOLD_CAREFUL);
 }
 #undef vec
 #undef mask

@@ -3,7 +3,8 @@
 from cython.parallel cimport prange
 from libc.math cimport fabs, frexp
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.window cimport Place, PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
 
 
@@ -101,9 +102,7 @@ cdef inline int in_strips(
     """The common windows, channels-first: see `strips.h`."""
     cdef Py_ssize_t planes = n * t.channels * s.od, r
     cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
-    cdef number *scratch = <number *> take(size)
-    if scratch == NULL:
-        raise MemoryError(f"pooling needs {size} bytes of scratch")
+    cdef number *scratch = <number *> borrow("pooling", size)
     with nogil:
         fill(f, scratch, s, blank)
         if threads == 1:

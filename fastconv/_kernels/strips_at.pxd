@@ -6,9 +6,10 @@ is written again by the next row. Only a thread's last plane is pooled aside, be
 
 from cython.parallel cimport prange
 from libc.stdint cimport INT32_MAX, int64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
+from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of, strips_of
 from fastconv._kernels.window cimport PoolShape, Strides, number
 
@@ -81,10 +82,9 @@ cdef inline int in_narrow_strips_at(
     cdef Py_ssize_t planes = n * t.channels * s.od, made = s.oh * s.ow + MOST_LANES, i, r
     cdef Py_ssize_t own = made * (8 + sizeof(number)) + (s.ih * s.iw + 3 * MOST_LANES) * sizeof(number)
     cdef char *scratch
-    own = (own + 127) // 128 * 128                         # threads write to cache lines of their own
-    scratch = <char *> calloc(own * threads, 1)
-    if scratch == NULL:
-        raise MemoryError(f"pooling needs {own * threads} bytes of scratch")
+    own = round_up(own, 2 * LINE)                          # threads write to pairs of cache lines of their own
+    scratch = borrow("pooling", own * threads)
+    memset(scratch, 0, own * threads)
     with nogil:
         if threads == 1:
             for r in range(planes - 1):
@@ -96,7 +96,7 @@ cdef inline int in_narrow_strips_at(
                     one_part(x, out, index, r, 1, t, s, f)
                 if planes * i // threads < planes * (i + 1) // threads:
                     one_aside(x, out, index, planes * (i + 1) // threads - 1, t, s, f, scratch + i * own)
-    free(scratch)
+    give_back(scratch)
     return 0
 
 

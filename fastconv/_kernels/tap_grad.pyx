@@ -15,9 +15,9 @@ over elements of dw only, so the order of every sum is the same for any number o
 from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 
-from fastconv._kernels.heap cimport give_back, take
+from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
@@ -209,18 +209,13 @@ def weight_grad(
     t.taps = t.s.kh * t.s.kw
     read_strides(&t.xn, x.shape, x.strides, size, last)
     read_strides(&t.gn, gout.shape, gout.strides, size, last)
-    table = <Py_ssize_t *> take((t.s.kw + t.taps) * sizeof(Py_ssize_t))
-    if table == NULL:
-        raise MemoryError("tap_grad: no memory for the places of taps")
+    table = <Py_ssize_t *> borrow("tap_grad", (t.s.kw + t.taps) * sizeof(Py_ssize_t))
     t.residue = table
     t.shift = table + t.s.kw
     sort_taps(&t.s, table, table + t.s.kw, &t.residues)
     plan_bands(&t, size, last, threads)
     place_taps(&t, table + t.s.kw)
-    scratch = <char *> take(t.bytes * threads)
-    if scratch == NULL:
-        give_back(table)
-        raise MemoryError(f"tap_grad: no memory for {t.bytes * threads} bytes of scratch")
+    scratch = borrow_more("tap_grad", t.bytes * threads, table)
     for item in prange(t.blocks * t.chunks * t.parts, num_threads=threads, nogil=True, schedule="dynamic"):
         one_item(&t, xs, gs, to, last, item, scratch + threadid() * t.bytes)
     give_back(scratch)
