@@ -142,6 +142,19 @@ def test_special_values_reach_only_what_meets_them(case, dtype, cpu_level):
     np.testing.assert_array_equal(run(case, x, w, b), expected)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("stride", [2, 3, 4, 8])
+@pytest.mark.parametrize("width", [5, 9, 17, 18, 35])
+def test_rows_of_which_some_phases_lack_an_output(width, stride, groups, dtype, cpu_level):
+    """The last vectors of a row are woven and stored together, however many of their elements are the row's."""
+    channels = {1: 6, 2: 2}[groups]  # which one output sums, or depthwise
+    x, w = data.integers((1, channels, 2, width), dtype), data.integers((channels, 1, 2, stride + 1), dtype)
+    for more in range(stride):
+        options = {"stride": (1, stride), "padding": (0, 1), "output_padding": (0, more), "groups": groups}
+        expected = reference.conv_transpose(x, w, **options)
+        data.assert_identical(fastconv.conv_transpose2d(x, w, **options), expected)
+
+
 @pytest.mark.parametrize("pixels", [3, 40])
 def test_lanes_of_pixels_and_of_weights_sum_alike(pixels, dtype, cpu_level):
     """A batch has lanes along pixels where one image has them along weights."""

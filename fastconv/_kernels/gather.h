@@ -8,7 +8,7 @@
  *     out      a0 b0 a1 b1 a2 b2 ...      there (`weave.h`), so that the output is written once and in its order.
  *
  * At stride 2 both phases of 2 or 4 taps have as many, so that a vector of outputs, as it lies, takes as many products
- * with woven weights, of inputs that one shuffle of a loaded vector brings under them:
+ * with woven weights, of inputs that one shuffle of a loaded vector brings under them (`WOVEN_TAPS`):
  *
  *     x0 x1 x2 x3 ...   ->   x0 x1 x1 x2 x2 x3 ...  *  a b a b a b ...      (or x0 x0 x1 x1, if phases begin together)
  *
@@ -33,6 +33,11 @@ typedef struct {
     ptrdiff_t steps, first; /* of q, and the tap of phase 0 at q = 0 */
     ptrdiff_t pitch, ldo;   /* from one row to the next: of x, of out */
 } gather_shape;
+
+/* At 32 bytes a shuffle across halves is two instructions of most cores, more than zipping sums takes. */
+#if defined(SHUFFLES) && VECTOR_BYTES != 32
+#define WOVEN_TAPS
+#endif
 
 #define BYTES VECTOR_BYTES
 #define LATER_BY_TWO(i) ((i) + 2)
@@ -61,7 +66,7 @@ static inline void gather_rows(size_t size, const gather_shape *g, ptrdiff_t row
 #define LANES LANES_OF(ELEMENT)
 #define vec PASTE(vec, SUFFIX)
 #define run PASTE(gather_run, SUFFIX)
-#define store PASTE(weave_store, SUFFIX)
+#define store PASTE(weave_some, SUFFIX)
 #define COLUMN(v) ((v) < nv - 1 ? (v) * LANES : last)
 
 /* acc[v][f] += taps[f] * a[v] for low <= f < high, and on to the taps of the next step. */
@@ -94,7 +99,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t s, const ptrdiff_t nv, const ptrdi
                               const ELEMENT *const *w, const ELEMENT bias, ELEMENT *out, const ptrdiff_t u,
                               const ptrdiff_t last, const ptrdiff_t n)
 {
-    const ptrdiff_t whole = g->steps - (head < s) - (tail > 0), first = g->first;
+    const ptrdiff_t whole = (shifts > 1 ? shifts : g->steps) - (head < s) - (tail > 0), first = g->first;
     vec acc[GATHER_VECTORS][GATHER_WAYS];
     UNROLL for (ptrdiff_t v = 0; v < nv; v++)
         UNROLL for (ptrdiff_t f = 0; f < s; f++)
@@ -132,20 +137,22 @@ static ALWAYS_INLINE void run(const ptrdiff_t s, const ptrdiff_t nv, const ptrdi
             STEP(tail, s);
     }
     UNROLL for (ptrdiff_t v = 0; v < nv; v++) {
-        ELEMENT edge[GATHER_WAYS * LANES];
-        const ptrdiff_t most = n - s * COLUMN(v);
+        const ptrdiff_t most = n - s * COLUMN(v), some = s * LANES;
         UNROLL for (ptrdiff_t f = 0; f < s; f++)
             acc[v][f] += bias;
-        if (v < nv - 1 || most >= s * LANES) {
-            store((int)s, acc[v], out + s * COLUMN(v));
+        if (v < nv - 1 || most >= some) {
+            store((int)s, acc[v], out + s * COLUMN(v), some);
+        } else if (most > some - s) { /* phases that have one output less than others */
+            UNROLL for (ptrdiff_t f = 1; f < s; f++)
+                if (most == some - f)
+                    store((int)s, acc[v], out + s * COLUMN(v), some - f);
         } else {
-            store((int)s, acc[v], edge);
-            memcpy(out + s * COLUMN(v), edge, (size_t)most * sizeof(ELEMENT));
+            store((int)s, acc[v], out + s * COLUMN(v), most);
         }
     }
 }
 
-#if defined(SHUFFLES) && VECTOR_BYTES
+#ifdef WOVEN_TAPS
 #define pair PASTE(gather_pair, SUFFIX)
 #define pairs PASTE(gather_pairs, SUFFIX)
 
@@ -249,7 +256,7 @@ static NEVER_INLINE void PASTE(gather_rows, SUFFIX)(
     const ptrdiff_t head = g->kw - g->first < g->s ? g->kw - g->first : g->s;
     const ptrdiff_t end = g->first - g->s * (g->steps - 1), tail = end < 0 ? -end : 0;
     ptrdiff_t width;
-#if defined(SHUFFLES) && VECTOR_BYTES
+#ifdef WOVEN_TAPS
 #define PAIRS(of, steps) \
     if (g->s == 2 && LANES > 2 && g->kw == 2 * steps && head == of && lines * steps <= GATHER_LINES) { \
         pairs(of, steps, g, rows, lines, x, w, bias, out, n); \

@@ -12,8 +12,6 @@
 #ifndef FASTCONV_OVERLAP_H
 #define FASTCONV_OVERLAP_H
 
-#include <string.h>
-
 #include "simd.h"
 #include "weave.h"
 
@@ -58,13 +56,7 @@ static ALWAYS_INLINE vec sum_phase(const overlap_shape *g, ptrdiff_t first, ptrd
         vec a[ways]; \
         UNROLL for (ptrdiff_t f = 0; f < ways; f++) \
             a[f] = sum_phase(g, f ? g->ends[f - 1] : 0, g->ends[f], lines, line, bias, m); \
-        if (n >= ways * LANES) { \
-            PASTE(weave_store, SUFFIX)(ways, a, out); \
-        } else { \
-            ELEMENT woven[ways * LANES]; \
-            PASTE(weave_store, SUFFIX)(ways, a, woven); \
-            memcpy(out, woven, (size_t)n * sizeof(ELEMENT)); \
-        } \
+        PASTE(weave_some, SUFFIX)(ways, a, out, n); \
     }
 
 static NEVER_INLINE void PASTE(overlap_row, SUFFIX)(const overlap_shape *g, ptrdiff_t lines, const ELEMENT *const *line,

@@ -17,6 +17,7 @@ cdef enum:
     BOX_BYTES = 393216      # of the products of a box, which stay in L2 until they are added up
     LEAST_ROWS = 64         # of them, tiles that share a panel of pixels
     FEW_PIXELS = 160        # of all images, up to which lanes are weights: pixels cost less to turn
+    ACROSS_BYTES = 128      # of a row of weights that are copied together, rows being pages apart
     SHARES = 4              # items for each thread
 
 
@@ -31,6 +32,7 @@ cdef struct Task:
     Py_ssize_t boxes_d, boxes_h, boxes_w
     Py_ssize_t low, far                     # the least and the largest shift of a tap along w, in pixels
     Py_ssize_t gap, row, pitch              # zeros before and after rows of products; from row to row; from tap to tap
+    Py_ssize_t across                       # columns of a panel of weights: whole tiles
     Py_ssize_t leading                      # from one row of turned operands to the next: an odd number of lines
     Py_ssize_t turned, panel, plain, products, lines    # sizes of a thread's scratch
     Meeting *depth                          # of output z: kd at z * kd, those that are none at the end
@@ -109,8 +111,9 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.pitch = (ceil_div(t.gap + rows * t.row + lanes_of(size), line) | 1) * line
     t.leading = (ceil_div(t.icg, line) | 1) * line
     t.turned = (pixels if t.by_weights else cols) * t.leading
-    t.panel = (min(t.icg, CHUNK) if t.by_weights else t.icg) * width
-    t.plain = width * pixels if t.by_weights else 0
+    t.across = round_up(ACROSS_BYTES // size, width)
+    t.panel = min(t.icg, CHUNK) * t.across if t.by_weights else t.icg * width
+    t.plain = t.across * pixels if t.by_weights else 0
     t.products = round_up(cols * t.pitch + lanes_of(size), line)
     t.lines = round_up(s.kd * s.kh * sizeof(void *) // size, line)
 

@@ -41,17 +41,17 @@ cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssi
     return x + (b.image + image) * t.xn + (b.iz + z) * t.xd + (b.iy + y) * t.xh + b.ix * t.xw
 
 
-cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t depth, bint more, Py_ssize_t rows,
-                   Py_ssize_t n, real *to, Py_ssize_t leading) noexcept nogil:
-    """So many turned rows with a panel of n columns, of some depth; `more` than what is there already."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS), i = 0, r, m, piece
+cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t across, Py_ssize_t depth, bint more,
+                   Py_ssize_t rows, Py_ssize_t n, real *to, Py_ssize_t leading) noexcept nogil:
+    """So many turned rows with n columns of a panel `across` wide, of some depth; `more` than what is there already."""
+    cdef Py_ssize_t tiles = ceil_div(rows, TILE_ROWS), i = 0, r, m, piece
     cdef tile_finish finish = t.finish
     finish.accumulate = more
     for piece in range(tiles):
         r = ceil_div(rows - i, tiles - piece)
         for m in range(r):
             fetch_ahead(to + (i + m) * leading, n * sizeof(real))
-        tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, width, to + i * leading, leading, &finish)
+        tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, across, to + i * leading, leading, &finish)
         i += r
 
 
@@ -80,7 +80,7 @@ cdef void multiply_pixels(const Task *t, const Box *b, const real *x, const real
         p = block * width
         n = min(width, columns - p)
         fill_panel(t, b, x, p, n, panel)
-        multiply(t, <const real *> turned, <const real *> panel, t.icg, False, b.cols, n,
+        multiply(t, <const real *> turned, <const real *> panel, width, t.icg, False, b.cols, n,
                  products + t.gap + p, t.pitch)
     for _c in range(b.cols if t.gap else 0):
         zeros(products, t.gap)
@@ -92,21 +92,22 @@ cdef void multiply_pixels(const Task *t, const Box *b, const real *x, const real
 cdef void multiply_weights(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *panel,
                            real *plain, real *products) noexcept nogil:
     """Rows are pixels, columns weights: products are turned back to where a row of pixels lies, between zeros."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), leading = t.ocg * t.taps, depth, i, k, n, row
+    cdef Py_ssize_t width = tile_width(sizeof(real)), leading = t.ocg * t.taps, depth, i, k, j, n, row
     w += b.o * t.taps
     for row in range(b.rows):
         turn_block(sizeof(real), t.icg, b.iw, pixel(t, b, x, row), t.xc, turned + row * b.iw * t.leading, t.leading)
     zeros(products, b.cols * t.pitch)
-    for i in range(ceil_div(b.cols, width)):
-        n = min(width, b.cols - i * width)
+    for i in range(ceil_div(b.cols, t.across)):
+        n = min(t.across, b.cols - i * t.across)
         for k in range(ceil_div(t.icg, CHUNK)):
             depth = min(CHUNK, t.icg - k * CHUNK)
-            copy_rows(sizeof(real), panel, width, w + k * CHUNK * leading + i * width, leading, depth, n)
-            multiply(t, <const real *> turned + k * CHUNK, <const real *> panel, depth, k > 0, b.rows * b.iw, n, plain,
-                     width)
+            copy_rows(sizeof(real), panel, t.across, w + k * CHUNK * leading + i * t.across, leading, depth, n)
+            for j in range(ceil_div(n, width)):
+                multiply(t, <const real *> turned + k * CHUNK, <const real *> panel + j * width, t.across, depth,
+                         k > 0, b.rows * b.iw, min(width, n - j * width), plain + j * width, t.across)
         for row in range(b.rows):
-            turn_block(sizeof(real), b.iw, n, plain + row * b.iw * width, width,
-                       products + i * width * t.pitch + t.gap + row * t.row, t.pitch)
+            turn_block(sizeof(real), b.iw, n, plain + row * b.iw * t.across, t.across,
+                       products + i * t.across * t.pitch + t.gap + row * t.row, t.pitch)
 
 
 cdef void add_up(const Task *t, const Box *b, const real *products, const real *bias, real *out, Py_ssize_t image,

@@ -9,6 +9,8 @@
 #ifndef FASTCONV_WEAVE_H
 #define FASTCONV_WEAVE_H
 
+#include <string.h>
+
 #include "shuffle.h"
 #include "simd.h"
 
@@ -23,6 +25,11 @@
 #define THIRD_0(i) AND_THIRD(i, i)
 #define THIRD_1(i) AND_THIRD(i, (i) + COUNT)
 #define THIRD_2(i) AND_THIRD(i, (i) + 2 * COUNT)
+
+/* the COUNT elements that end with all but the last few of a second vector */
+#define BUT_1(i) ((i) + COUNT - 1)
+#define BUT_2(i) ((i) + COUNT - 2 % COUNT)
+#define BUT_3(i) ((i) + COUNT - 3 % COUNT)
 
 #define EACH_TYPE "weave.h"
 #include "each_float.h"
@@ -67,23 +74,41 @@ static ALWAYS_INLINE void weave_vectors(const int ways, vec *a, vec *v)
 
 #endif
 
-/* Vectors of each row, woven, to `to`; a[] is used up. */
-#define weave_store PASTE(weave_store, SUFFIX)
-static ALWAYS_INLINE void weave_store(const int ways, vec *a, ELEMENT *to)
+/* The first `n` elements of a vector of each row, woven, to `to`; a[] is used up. Where `n` is a constant, nothing is
+ * called. */
+#define weave_some PASTE(weave_some, SUFFIX)
+static ALWAYS_INLINE void weave_some(const int ways, vec *a, ELEMENT *to, const ptrdiff_t n)
 {
+    const ptrdiff_t lanes = LANES_OF(ELEMENT);
 #ifdef SHUFFLES
     vec v[WEAVE_MOST];
     weave_vectors(ways, a, v);
-    UNROLL for (int k = 0; k < ways; k++)
-        *(vec *)(to + k * LANES_OF(ELEMENT)) = v[k];
+    UNROLL for (int k = 0; k < ways; k++) {
+        const ptrdiff_t rest = n - k * lanes;
+        if (rest >= lanes)
+            *(vec *)(to + k * lanes) = v[k];
+        else if (k > 0 && rest > 0 && rest == lanes - 1)
+            *(vec *)(to + n - lanes) = SHUFFLE(v[k - 1], v[k], BUT_1);
+        else if (k > 0 && rest > 0 && rest == lanes - 2)
+            *(vec *)(to + n - lanes) = SHUFFLE(v[k - 1], v[k], BUT_2);
+        else if (k > 0 && rest > 0 && rest == lanes - 3)
+            *(vec *)(to + n - lanes) = SHUFFLE(v[k - 1], v[k], BUT_3);
+        else if (rest > 0)
+            memcpy(to + k * lanes, v + k, (size_t)rest * sizeof(ELEMENT));
+    }
 #else
     for (int k = 0; k < ways; k++) {
         ELEMENT lane[LANES_OF(ELEMENT)];
         *(vec *)lane = a[k];
-        for (ptrdiff_t i = 0; i < LANES_OF(ELEMENT); i++)
+        for (ptrdiff_t i = 0; i < lanes && i * ways + k < n; i++)
             to[i * ways + k] = lane[i];
     }
 #endif
+}
+
+static ALWAYS_INLINE void PASTE(weave_store, SUFFIX)(const int ways, vec *a, ELEMENT *to)
+{
+    weave_some(ways, a, to, ways * LANES_OF(ELEMENT));
 }
 
 #ifdef SHUFFLES
@@ -98,7 +123,7 @@ static ALWAYS_INLINE void weave_store(const int ways, vec *a, ELEMENT *to)
                 vec a[count]; \
                 UNROLL for (int k = 0; k < count; k++) \
                     a[k] = *(const vec *)(row[k] + at); \
-                weave_store(count, a, to + at * count); \
+                PASTE(weave_store, SUFFIX)(count, a, to + at * count); \
             } \
             UNROLL for (int k = 0; k < count; k++) \
                 row[k] += pitch[k]; \
@@ -124,6 +149,6 @@ static NEVER_INLINE void PASTE(weave, SUFFIX)(ptrdiff_t ways, const ELEMENT *con
 }
 #undef WAYS
 #undef weave_vectors
-#undef weave_store
+#undef weave_some
 #undef vec
 #endif
