@@ -3,9 +3,9 @@
 Times every method that takes a shape, on a grid of shapes, and prints how much slower the one that "auto" names is than
 the fastest: the geometric mean, and every shape beyond a factor of `--list`. `--part 2/9` times the second of nine
 samples of the grid, `--save` keeps the times and `--load` puts them together again; `--fit` prints the constants of
-`fastconv/_fft.py` and `fastconv/_winograd.py` that suit them best beside the present ones. "auto" looks at shapes
-alone, so that the thresholds are of one thread and of one image, whose weights are not prepared: `--batch` and
-`--prepared` time the others.
+`fastconv/_tuned.py` that suit them best beside the present ones of the CPU level in use (FASTCONV_CPU forces one).
+"auto" looks at shapes alone, so that the thresholds are of one thread and of one image, whose weights are not prepared:
+`--batch` and `--prepared` time the others, `--last` channels-last memory.
 """
 
 import argparse
@@ -28,7 +28,7 @@ LEAST = 2e4
 
 
 def grid():
-    """Named layers: kernels of 1 to 63, 1 to 512 channels, maps of 7 to 512, strides, groups, ranks."""
+    """Named layers: kernels of 1 to 63, 1 to 512 channels, few of output, maps of 3 to 512, strides, groups, ranks."""
     dense = product((1, 2, 3, 5, 7, 11, 15, 21, 31, 63), ((1, 1), (1, 16), (3, 32), (32, 32), (128, 128), (512, 512)),
                     (7, 14, 28, 56, 128, 256, 512))  # fmt: skip
     for kernel, (ic, oc), size in dense:
@@ -45,6 +45,8 @@ def grid():
         yield layers.conv(name, ic, size, oc, kernel, stride=stride, dilation=dilation)
     for kernel, groups, size in product((3, 7, 31), (64, 4), (14, 56, 112)):
         yield layers.conv(f"{kernel}x{kernel} g{groups} 64-64 @{size}", 64, size, 64, kernel, groups=groups)
+    for kernel, ic, oc, size in product((3, 4, 5, 7), (8, 32), (2, 4, 8), (20, 56, 112)):
+        yield layers.conv(f"{kernel}x{kernel} {ic}-{oc} @{size}", ic, size, oc, kernel, padding=kernel // 2)
     small = product(((1, 3), (5, 1), (1, 7), 2, 3, 4, 5), ((32, 32), (64, 16), (256, 256)), (3, 5, 10, 20, 40))
     for kernel, (ic, oc), size in small:
         name = f"{kernel} {ic}-{oc} @{size}"
@@ -65,12 +67,14 @@ def shapes():
     yield from product((layer for layer in some if crc32(layer.name.encode()) % 3 == 0), ("float64",))
 
 
-def times(layer, dtype, rounds, batch=1, prepared=False):
+def times(layer, dtype, rounds, batch=1, prepared=False, last=False):
     """Median seconds of each method that takes the layer; those that are hopeless are called once."""
     from _peers.clock import alternate, seconds
     from benchmarks.common import data
 
     x, weight = data((batch, *layer.input[1:]), dtype, 1), data(layer.weight, dtype, 2)
+    if last:
+        x = np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)
     function = getattr(fastconv, f"conv{layer.rank}d")
     geometry = {"stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation, "groups": layer.groups}
     once, calls = {}, {}
@@ -86,17 +90,18 @@ def times(layer, dtype, rounds, batch=1, prepared=False):
     return once | alternate(near, rounds)
 
 
-def choice(layer, dtype):
+def choice(layer, dtype, last):
     return fastconv.choose_method(
-        layer.input, layer.weight, layer.stride, layer.pads, layer.dilation, layer.groups, dtype=dtype
-    )
+        layer.input, layer.weight, layer.stride, layer.pads, layer.dilation, layer.groups, dtype=dtype,
+        channels_last=last,
+    )  # fmt: skip
 
 
-def regrets(measured):
+def regrets(measured, last):
     """[(how many times the best method's time "auto" takes, layer, dtype, its choice, the best)], the worst first."""
     found = []
     for layer, dtype, spent in measured:
-        chosen, best = choice(layer, dtype), min(spent, key=spent.get)
+        chosen, best = choice(layer, dtype, last), min(spent, key=spent.get)
         found.append((spent[chosen] / spent[best], layer, dtype, chosen, best))
     return sorted(found, key=lambda row: -row[0])
 
@@ -105,8 +110,8 @@ def mean(values):
     return exp(sum(map(log, values)) / len(values))
 
 
-def report(measured, list_from):
-    rows = regrets(measured)
+def report(measured, list_from, last):
+    rows = regrets(measured, last)
     for regret, layer, dtype, chosen, best in rows:
         if regret >= list_from:
             spent = next(s for one, d, s in measured if (one, d) == (layer, dtype))
@@ -118,52 +123,54 @@ def report(measured, list_from):
     print(", ".join(f"{method} {value:.2f}" for method, value in alone.items()))
 
 
-def geometry(layer, dtype):
+def geometry(layer, dtype, last=False):
     from fastconv._geometry import conv_geometry
 
     return conv_geometry(
         "fit", layer.rank, layer.input, layer.weight, layer.stride, layer.pads, layer.dilation, layer.groups, "zeros",
-        np.dtype(dtype).itemsize, 0,
+        np.dtype(dtype).itemsize, int(last),
     ).geometry  # fmt: skip
 
 
-def fit_fft(measured, dtype):
-    """START, TRANSFORM, KERNEL and PRODUCT in multiply-adds of the direct sum, by least squares of relative errors."""
-    from fastconv import _fft
+def fit_fft(measured, dtype, last):
+    """The costs of `_tuned.Fourier`, by least squares of relative errors."""
+    from fastconv import _fft, _tuned
 
-    rows = [(geometry(one, d), spent) for one, d, spent in measured if d == dtype and "fft" in spent]
+    rows = [(geometry(one, d, last), spent) for one, d, spent in measured if d == dtype and "fft" in spent]
     size = np.dtype(dtype).itemsize
     rate = np.median([g.macs / spent["direct"] for g, spent in rows if g.macs > 1e8])
     matrix = np.array([[1, *_fft.operations(g, _fft.best(g))] for g, _ in rows])
     seconds = np.array([spent["fft"] for _, spent in rows])
     found = np.linalg.lstsq(matrix / seconds[:, None], np.ones(len(rows)), rcond=None)[0] * rate
-    names = "START", "TRANSFORM", "KERNEL", "PRODUCT"
-    present = [getattr(_fft, name)[size] for name in names]
     print(f"{dtype}, direct sums at {rate / 1e9:.0f} GMAC/s:", end=" ")
-    for name, value, now in zip(names, found, present, strict=True):
-        print(f"{name} {value:.3g} (now {now:.3g})", end=", ")
+    names = _tuned.Fourier._fields[:-1]
+    for name, present, value in zip(names, _tuned.tuned().fourier, found, strict=False):
+        print(f"{name} {value:.3g} (now {present[size]:.3g})", end=", ")
     predicted = matrix @ found / rate
     spread = np.exp(np.std(np.log(np.maximum(predicted, 1e-9) / seconds)))
     print(f"predicts within a factor of {spread:.2f} (standard deviation)")
 
 
-def fit_winograd(measured):
-    """The constants of what transforms take: those with the least regret over the shapes that Winograd takes."""
-    from fastconv import _winograd
+def fit_winograd(measured, last):
+    """The costs of `_tuned.Winograd`: those with the least regret over the shapes that Winograd takes."""
+    from fastconv import _tuned, _winograd
 
-    names = ("PRODUCT", "INPUT", "PACKED_INPUT", "OUTPUT", "WEIGHT_POINT", "WEIGHT_TAP")
-    rows = [(geometry(one, d), spent) for one, d, spent in measured if "winograd" in spent]
-    present = tuple(getattr(_winograd, name) for name in names)
+    rows = [(geometry(one, d, last), spent) for one, d, spent in measured if "winograd" in spent]
+    level = _tuned.tuned()
+    *present, lanes = level.winograd
     scores = {}
-    for values in (present, *product((1.05, 1.1), (8, 10, 12), (30, 45), (4, 6), (1, 1.9, 3.8), (4, 7.9, 15.8))):
-        for name, value in zip(names, values, strict=True):
-            setattr(_winograd, name, value)
+    for factors in product((0.95, 1), (0.8, 1, 1.25), (0.7, 1), (0.7, 1), (0.5, 1, 2), (0.5, 1, 2)):
+        values = tuple(value * factor for value, factor in zip(present, factors, strict=True))
+        costs = _tuned.Winograd(*values, lanes)
+        _winograd.tuned = partial(level._replace, winograd=costs)
         taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]
         ratios = [s[method] / min(s["direct"], s["winograd"]) for method, (_, s) in zip(taken, rows, strict=True)]
         scores[values] = mean(ratios), max(ratios)
-    print(f"{', '.join(names)}: (mean, worst regret) over {len(rows)} shapes; now and the best")
-    for values in (present, *sorted(scores, key=scores.get)[:3]):
-        print("    {}: {:.3f}, {:.2f}".format(", ".join(map(str, values)), *scores[values]))
+    _winograd.tuned = _tuned.tuned
+    names = ", ".join(_tuned.Winograd._fields[:-1])
+    print(f"{names}: (mean, worst regret) over {len(rows)} shapes; now and the best")
+    for values in (tuple(present), *sorted(scores, key=scores.get)[:3]):
+        print("    {}: {:.3f}, {:.2f}".format(", ".join(f"{value:.3g}" for value in values), *scores[values]))
 
 
 def main(argv=None):
@@ -174,6 +181,7 @@ def main(argv=None):
     parser.add_argument("--part", default="1/1", metavar="I/N", help="only the I-th of N samples of the shapes")
     parser.add_argument("--batch", type=int, default=1, help="images")
     parser.add_argument("--prepared", action="store_true", help="weights are")
+    parser.add_argument("--last", action="store_true", help="channels-last memory")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--save", metavar="JSON")
     parser.add_argument("--load", metavar="JSON", nargs="+", default=())
@@ -185,15 +193,16 @@ def main(argv=None):
         fastconv.set_num_threads(1)
         part, parts = map(int, arguments.part.split("/"))
         some = islice(wanted, part - 1, None, parts)
-        kept = {name: times(*wanted[name], arguments.rounds, arguments.batch, arguments.prepared) for name in some}
+        how = arguments.rounds, arguments.batch, arguments.prepared, arguments.last
+        kept = {name: times(*wanted[name], *how) for name in some}
     if arguments.save:
         Path(arguments.save).write_text(json.dumps(kept))
     measured = [(*wanted[name], spent) for name, spent in kept.items()]
-    report(measured, arguments.list)
+    report(measured, arguments.list, arguments.last)
     if arguments.fit:
         for dtype in ("float32", "float64"):
-            fit_fft(measured, dtype)
-        fit_winograd(measured)
+            fit_fft(measured, dtype, arguments.last)
+        fit_winograd(measured, arguments.last)
     return 0
 
 

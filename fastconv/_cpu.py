@@ -8,9 +8,11 @@ import os
 from contextlib import contextmanager
 from importlib import import_module
 
+from fastconv import _tuned
 from fastconv._kernels import features
 
 _AVAILABLE = features.supported()
+_VECTORS = {"baseline": 16, "avx2": 32, "avx512": 64}  # bytes
 _caches = []  # cache_clear of everything that remembers a kernel of the level in use
 
 
@@ -42,12 +44,17 @@ def override(name):
     """Use another level for a while, in every thread; for tests and benchmarks."""
     global _level
     before, _level = _level, _checked(name, "level")
-    _forget()
+    _changed()
     try:
         yield
     finally:
         _level = before
-        _forget()
+        _changed()
+
+
+def _changed():
+    _tuned.take(_VECTORS[_level])
+    _forget()
 
 
 def _forget():
@@ -62,3 +69,4 @@ def _checked(name, source):
 
 
 _level = _checked(os.environ.get("FASTCONV_CPU") or _AVAILABLE[-1], "FASTCONV_CPU")
+_changed()

@@ -63,7 +63,8 @@ def explain(
 
     Notes
     -----
-    The choice depends on the shapes of one image alone: neither on the size of the batch nor on the number of threads.
+    The choice depends on the shapes of one image and on the CPU level: neither on the size of the batch nor on the
+    number of threads.
 
     Examples
     --------

@@ -18,17 +18,16 @@ from math import gcd, inf, log2, prod
 from typing import NamedTuple
 
 from fastconv import _corners
+from fastconv._tuned import direct, tuned
 
 MULTIPLE = 16  # of which extents of planes are multiples: the lanes of a vector of float32, and its rows
 BLOCK = 2**20  # bytes that a unit and the spectra of its channels take beyond which they leave L2
 BEYOND = 1.15  # times as much transforms then cost: asv_bench/peers.py --family large
 MOST_LENGTHS = 12  # of blocks that are compared: 16 times the extent of small kernels is among them
 PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
-# Costs in multiply-adds of the direct sum, by itemsize (asv_bench/fit_methods.py); units and kernels: spectra.pxd
-START = {4: 250_000, 8: 140_000}
-TRANSFORM = {4: 2.8, 8: 3}  # for each point of a unit's transform and each factor of two in their number
-PRODUCT = {4: 10, 8: 10.5}  # for each point of a unit, each input channel and each kernel
-KERNEL = {4: 7, 8: 5}  # for each point of a kernel's transform and each factor of two in their number
+# What transforms and products cost where ways to cut are compared, by itemsize, at every level (`_tuned.Fourier`): the
+# cuts that AVX2's own costs name take 1.2 times as long
+TRANSFORM, PRODUCT = {4: 2.8, 8: 3}, {4: 10, 8: 10.5}
 # Products of an output, and of one beside padding, so that sums of unlike neighbours come close enough: over 25
 # rectified inputs the largest error was 5.1 eps with 32 or more beside padding, 7 to 8.3 with 24 to 27 (2026-11-25)
 LEAST_PRODUCTS = 64
@@ -105,7 +104,8 @@ def best(g):
     last = [i for i, (_, _, taps, stride, dilation, _) in enumerate(g.axes) if spanned(taps, stride, dilation) > 1]
     multiples = dict.fromkeys(last[-2:], MULTIPLE) if len(last) > 1 else dict.fromkeys(last, MULTIPLE**2)
     ways = product(*(cuts(multiples.get(i, 1), *a) for i, a in enumerate(g.axes)))
-    return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut, TRANSFORM))
+    costs = [table[g.itemsize] for table in (TRANSFORM, TRANSFORM, PRODUCT)]
+    return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut, *costs))
 
 
 def rejects(g):
@@ -123,13 +123,13 @@ def rejects(g):
 
 def declines(g):
     """Why the direct sum is faster, or exacter than the bound allows to give up; None if it is neither."""
-    if g.macs < START[g.itemsize]:
+    if g.macs < tuned().fourier.start[g.itemsize]:
         return f"the direct sum's {g.macs:,} multiply-adds take less time than to set up a transform"
     products = g.ic // g.groups * g.kd * g.kh * g.kw
     if products < LEAST_PRODUCTS or products * least_seen(g) < LEAST_SEEN:
         return f"sums of {products * least_seen(g):.0f} to {products} products average out too little of the rounding"
     if slower(g):
-        return f"transforms would take {cost(g) / g.macs:.1f} times as long as the direct sum"
+        return f"transforms would take {cost(g) / direct(g):.1f} times as long as the direct sum"
     if least_seen(g) < CORNER_SHARE:
         return f"padding leaves {least_seen(g):.0%} of the taps to outputs in a corner, which share others' errors"
     return _corners.too_little(g, LEAST_SHARE, (0, 1, 2))
@@ -161,17 +161,18 @@ def operations(g, cut):
     return (inputs + outputs) * units * each, inputs * outputs * each, g.groups * inputs * outputs * units * block
 
 
-def time(g, cut, kernel):
-    """What transforms take, those of kernels by this table, in multiply-adds of the direct sum, besides setting out."""
-    costs = TRANSFORM[g.itemsize], kernel[g.itemsize], PRODUCT[g.itemsize]
+def time(g, cut, *costs):
+    """What a cut takes at these costs of a unit's transform, of a kernel's, and of a product, besides setting out."""
     return sum(cost * number for cost, number in zip(costs, operations(g, cut), strict=True))
 
 
 def slower(g):
     """Whether transforms take more time than the direct sum."""
-    return g.macs < START[g.itemsize] or cost(g) > g.macs
+    return g.macs < tuned().fourier.start[g.itemsize] or cost(g) > direct(g)
 
 
 def cost(g):
     """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
-    return START[g.itemsize] + time(g, best(g), KERNEL) + _corners.cost(corners(g))
+    start, *tables, last = tuned().fourier
+    transforms = time(g, best(g), *(table[g.itemsize] for table in tables))
+    return start[g.itemsize] + transforms * (last if g.last else 1) + _corners.cost(corners(g))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastconv import _depthwise, _fft, _winograd
 from fastconv._geometry import ConvGeometry
+from fastconv._tuned import tuned
 
 
 class Method(NamedTuple):
@@ -24,16 +25,20 @@ def _accepts(geometry):
     return None
 
 
-# Output channels a group up to which a loaded pixel is better shared by rows: asv_bench/peers.py --family depthwise
-FEW_OUTPUTS = 4
-FEW_OF_THREE_ROWS = 8  # under kernels three rows high, of which every level's tile keeps all rows in registers
+FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
+FEW_TAPS = 4  # which share little of a loaded row
 
 
 def _shares_rows(g):
     """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast)."""
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
-    few = FEW_OF_THREE_ROWS if g.kh == 3 and g.dh == 1 and g.sh <= 2 else FEW_OUTPUTS
+    rows = tuned().rows
+    few = rows.other
+    if g.kh == 3 and g.dh == 1 and g.sh <= 2:
+        few = rows.three if g.sh * g.sw == 1 else rows.strided
+    if min(g.kh, g.kw) == 1 or g.kh * g.kw <= FEW_TAPS:
+        few = min(few, rows.thin)
     return g.oc // g.groups <= few
 
 

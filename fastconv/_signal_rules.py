@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _fft
+from fastconv import _cpu, _fft
 from fastconv._arrays import FIRST
 from fastconv._conv import conv1d, conv2d, conv3d
 from fastconv._geometry import conv_geometry
@@ -103,6 +103,7 @@ def window(size1, size2, mode, flip, centre):
     return Window(swapped, part, pads[0][0] if alike else pads, backwards)
 
 
+@_cpu.remembers_kernels
 @lru_cache(maxsize=1024)
 def faster(size1, size2, mode, itemsize):
     """The method that takes less time: transforms only where SciPy's do so too, so that nothing is less accurate."""

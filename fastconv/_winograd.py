@@ -11,6 +11,7 @@ from math import lcm, prod, sqrt
 from typing import NamedTuple
 
 from fastconv import _corners, _fft
+from fastconv._tuned import direct, tuned
 from fastconv._winograd_share import gain
 
 
@@ -53,14 +54,8 @@ LEAST_SHARE = 0.405
 # 2.1 still 8.1 where sums are short; more where a larger share of the taps is asked for, which are such sums.
 MOST_GAIN = 2.6
 MOST_DEPTH = 5  # taps along d are summed as channels are
-# What a product takes, and transforms: of the input for each channel, dearer where those of a group fill no vectors and
-# lanes are of several parts, of the output, and of the weights for each point and each tap. In multiply-adds of the
-# direct sum, asv_bench/fit_methods.py. The weights' are half of what a single call spends on them: batches share them,
-# and prepared weights save them.
-PRODUCT, INPUT, PACKED_INPUT, OUTPUT, WEIGHT_POINT, WEIGHT_TAP = 1.1, 10, 45, 6, 1.9, 7.9
-LEAST_GAIN = 1  # in these, to be worth it
+LEAST_GAIN = 1  # in multiply-adds of the direct sum, to be worth it
 MANY_TAPS = 25  # of a kernel from which Fourier transforms may save more
-VECTOR, PANEL = 16, 32  # channels that fill one
 
 
 def ceil_div(a, b):
@@ -182,8 +177,9 @@ def declines(g, corner=None):
     corner : what a corner costs, in products; by default, to sum it directly with all of the weights
     """
     work = cost(g, corner)
-    if g.macs < LEAST_GAIN * work:
-        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({g.macs / work:.1f}x less work)"
+    if direct(g) < LEAST_GAIN * work:
+        less = direct(g) / work
+        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({less:.1f}x less work)"
     if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < work:
         return f"Fourier transforms save more of {g.kh}x{g.kw} products"
     return None
@@ -192,10 +188,12 @@ def declines(g, corner=None):
 def cost(g, corner=None):
     """Multiply-adds in whose time `declines` believes the geometry to be computed."""
     channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
-    packed = sums > channels and channels % VECTOR
-    lanes, panels = (ceil_div(outputs, unit) * unit for unit in (VECTOR, PANEL))
-    work = sums * (PRODUCT * lanes + (PACKED_INPUT if packed else INPUT)) + OUTPUT * lanes
-    weights = WEIGHT_POINT * points(g) + WEIGHT_TAP * g.kh * g.kw
+    costs = tuned().winograd
+    vector = costs.lanes[g.itemsize]
+    packed = sums > channels and channels % vector
+    lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
+    work = sums * (costs.product * lanes + (costs.packed_input if packed else costs.input)) + costs.output * lanes
+    weights = costs.weight_point * points(g) + costs.weight_tap * g.kh * g.kw
     count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
     if corner is None:
         return count + _corners.cost(_corners.together(g, corners(g)))

@@ -160,7 +160,8 @@ def test_scripts_of_the_thresholds_run(tmp_path):
     kept = str(tmp_path / "times.json")
     printed = run("fit_methods.py", "--rounds", "1", "--only", "3x3 32-32 @", "--save", kept)
     assert "geometric" in printed
-    assert "WEIGHT_TAP" in run("fit_methods.py", "--fit", "--load", kept)
+    assert "weight_tap" in run("fit_methods.py", "--fit", "--load", kept)
+    assert "geometric" in run("fit_methods.py", "--rounds", "1", "--only", "3x3 8-4 @", "--last")
 
 
 @pytest.mark.parametrize("reduce", ["max", "avg"])
