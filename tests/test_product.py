@@ -103,6 +103,22 @@ def test_any_number_of_output_channels(channels, dtype, cpu_level):
         assert np.isnan(memory[-32:]).all()
 
 
+@pytest.mark.parametrize("depth", [9, 280])
+@pytest.mark.parametrize("channels", [13, 48, 65])
+def test_addresses_change_no_bit(channels, depth, dtype, cpu_level):
+    """Aligned rows of pixels may be read where they lie, others from a panel."""
+    x, w = data.normal((2, depth, 40, 24), dtype), data.normal((channels, depth, 1, 1), dtype, "weight")
+    results = []
+    for start in range(0, 64, 16):
+        memory = np.zeros(x.nbytes + 128, np.uint8)
+        first = start - memory.ctypes.data % 64 + 64
+        moved = memory[first : first + x.nbytes].view(dtype).reshape(x.shape)
+        moved[:] = x
+        results.append(fastconv.conv2d(moved, w, method="direct"))
+    for result in results[1:]:
+        data.assert_identical(result, results[0])
+
+
 @pytest.mark.parametrize("groups", [1, 4])
 def test_images_one_pixel_wide(groups, dtype, cpu_level):
     """Along an axis of one element any stride will do: a channels-last column passed for channels-first rows of one

@@ -6,7 +6,9 @@ those of 1x1 kernels from the image, where whole tiles of few channels are read 
 
 from fastconv._kernels.across cimport rows_are_vectors
 from fastconv._kernels.pack cimport ceil_div, pack_columns
-from fastconv._kernels.product cimport LINE, Task, channels_collide, patch_pitch, round_up
+from fastconv._kernels.product cimport (
+    LINE, PANEL_BYTES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
+)
 from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
@@ -16,25 +18,50 @@ from fastconv._kernels.tile cimport tile_width
 cdef extern from "copy.h" nogil:
     void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
                    Py_ssize_t n)
+    void copy_tiles(size_t size, void *to, Py_ssize_t step, Py_ssize_t apart, Py_ssize_t width, const void *source,
+                    Py_ssize_t source_step, Py_ssize_t rows, Py_ssize_t n)
 
 cdef enum:
-    IN_PLACE = 512           # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
+    # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
+    IN_PLACE = 512
+    SHORT_IN_PLACE = 384     # with vectors of less than a line, of which a tile reads one on each of many pages;
+    SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel."""
-    return t.flat and not t.deep and t.ocg * size <= IN_PLACE and not channels_collide(t)
+    cdef Py_ssize_t most = IN_PLACE
+    if short_vectors(size):
+        most = SHORT_IN_PLACE if t.aligned else SHORT_ACROSS
+    return t.flat and not t.deep and t.ocg * size <= most and not channels_collide(t)
+
+
+cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogil:
+    """What a panel takes at most: weights that stay in L2 meet many small ones as fast."""
+    cdef bint small = t.ocg * t.depth * size <= WEIGHT_BYTES and short_vectors(size) and not read_in_place(t, size)
+    return PANEL_BYTES // 2 if small else PANEL_BYTES
+
+
+cdef inline Py_ssize_t column(const Task *t, Py_ssize_t j, Py_ssize_t size) noexcept nogil:
+    """Where column j of the panel is."""
+    return j // tile_width(size) * t.apart + j % tile_width(size)
 
 
 cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
-    cdef Py_ssize_t columns = tile_width(size) if read_in_place(t, size) else t.block, across = t.s.ow, k
+    cdef Py_ssize_t width = tile_width(size), across = t.s.ow, k
+    cdef Py_ssize_t columns = width if read_in_place(t, size) else t.block
     t.left = 0 if t.deep else last_pixels(t.pixels, t.kc, size)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
-    t.leading = (ceil_div((columns + lanes_of(size)) * size, LINE) | 1) * LINE // size
+    t.leading = patch_pitch(columns + lanes_of(size), size)
+    t.apart = width
     t.panel = 0 if t.deep and t.flat else round_up(t.kc * t.leading, LINE)
+    if t.flat and not t.deep and short_vectors(size):
+        t.leading = width
+        t.apart = patch_pitch(t.kc * width, size)
+        t.panel = ceil_div(columns, width) * t.apart
     t.staged = 0
     t.row = NULL
     if taps > 1:
@@ -69,6 +96,9 @@ cdef inline void fill_panel(
                     p0 % plane // t.s.ow, first_column(&t.stage, &t.s, p0), stage)
         if t.row == NULL:
             copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
+    elif t.flat and t.leading == tile_width(sizeof(real)):
+        copy_tiles(sizeof(real), panel, t.leading, t.apart, tile_width(sizeof(real)), x + k0 * t.xc + p0, t.xc, k1 - k0,
+                   p1 - p0)
     elif t.flat:
         copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
     else:

@@ -85,6 +85,17 @@ static inline void copy_rows(size_t size, void *restrict to, ptrdiff_t step, con
         copy_rows_f64(to, step, source, source_step, rows, n);
 }
 
+/* The same rows `step` apart in tiles of `width` columns, which are whole vectors: column j is in tile j / width, and
+ * tiles are `apart`. Rows are asked for two ahead: they are too short to be foreseen. */
+static inline void copy_tiles(size_t size, void *restrict to, ptrdiff_t step, ptrdiff_t apart, ptrdiff_t width,
+                              const void *restrict source, ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t n)
+{
+    if (size == sizeof(float))
+        copy_tiles_f32(to, step, apart, width, source, source_step, rows, n);
+    else
+        copy_tiles_f64(to, step, apart, width, source, source_step, rows, n);
+}
+
 /* The same rows split: element 2 * i goes to even[i], element 2 * i + 1 to odd[i]. */
 static inline void split_rows(size_t size, void *restrict even, void *restrict odd, ptrdiff_t step,
                               const void *restrict source, ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t n)
@@ -169,6 +180,23 @@ static NEVER_INLINE void PASTE(copy_rows, SUFFIX)(ELEMENT *restrict to, ptrdiff_
 {
     for (; rows > 0; rows--, to += step, source += source_step)
         PASTE(copy, SUFFIX)(to, source, n, 1);
+}
+static NEVER_INLINE void PASTE(copy_tiles, SUFFIX)(ELEMENT *restrict to, ptrdiff_t step, ptrdiff_t apart,
+                                                   ptrdiff_t width, const ELEMENT *restrict source,
+                                                   ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t n)
+{
+    for (; rows > 0; rows--, to += step, source += source_step) {
+        ELEMENT *tile = to;
+        ptrdiff_t j = 0;
+        for (; j + width <= n; j += width, tile += apart) {
+            fetch_ahead(source + 2 * source_step + j, sizeof(vec));
+            for (ptrdiff_t i = 0; i < width; i += LANES) {
+                *(vec *)(tile + i) = *(const vec *)(source + j + i);
+                KEEP_ORDER();
+            }
+        }
+        PASTE(copy, SUFFIX)(tile, source + j, n - j, 1);
+    }
 }
 static NEVER_INLINE void PASTE(split_rows, SUFFIX)(ELEMENT *restrict even, ELEMENT *restrict odd, ptrdiff_t step,
                                                    const ELEMENT *restrict source, ptrdiff_t source_step,

@@ -10,7 +10,9 @@ which a lane adds up CHUNK products at most; an order that depends on neither pi
 from fastconv._kernels.columns cimport fill_panel
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport ceil_div, pack_rows
-from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
+from fastconv._kernels.product cimport (
+    LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
+)
 from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
@@ -58,7 +60,7 @@ cdef inline void plan_deep(Task *t, Py_ssize_t size, int threads) noexcept nogil
     """Plan for the `deep_block` that t.deep is: threads share output channels."""
     t.patch = patch_pitch(t.deep, size)
     t.patches = t.pixels * t.patch
-    plan_blocks(t, size, t.pixels, False, tile_width(size), 1)
+    plan_blocks(t, size, PANEL_BYTES, t.pixels, False, tile_width(size), 1)
     split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
 
 
@@ -182,7 +184,8 @@ cdef inline void multiply_turned_back(
         some = min(<Py_ssize_t> TURNED_BACK, channels - o)
         finish.row_bias = at(bias, o)
         multiply_mixed(some, channels - o - some, whole, t.left, t.depth, w + o * t.depth, t.depth,
-                       <const real *> panel, t.leading, patches + whole * t.patch, t.patch, sums, t.leading, finish)
+                       <const real *> panel, t.leading, tile_width(sizeof(real)), patches + whole * t.patch, t.patch,
+                       sums, t.leading, finish)
         turn_block(sizeof(real), some, t.pixels, sums, t.leading, out + o, t.s.oc)
         o += some
 

@@ -12,14 +12,14 @@ from cython.parallel cimport prange, threadid
 from fastconv._kernels.across cimport (
     across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
-from fastconv._kernels.columns cimport fill_panel, plan_columns, read_in_place
+from fastconv._kernels.columns cimport column, fill_panel, panel_bytes, plan_columns, read_in_place
 from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, SHORT, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks, round_up, turn_weights,
-    turned_size
+    LINE, SHORT, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks, round_up,
+    turn_weights, turned_size
 )
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
@@ -30,7 +30,6 @@ from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    WEIGHT_BYTES = 131072    # the block of weights that passes over a panel
     TURNED = 64              # products of a patch, or those of one channel, that are turned at a time
 
 
@@ -92,7 +91,7 @@ cdef void block(
         if p0 + whole < p1 and k0 < k1:
             fill_panel(t, x, k0, k1, p0 + whole, p1, stage, panel)
         if left:
-            turn_block(sizeof(real), k1 - k0, left, panel + cols, t.leading, patches, t.patch)
+            turn_block(sizeof(real), k1 - k0, left, panel + column(t, cols, sizeof(real)), t.leading, patches, t.patch)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
@@ -108,10 +107,10 @@ cdef void block(
             multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, c, t.pixels, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
-                               <const real *> patches, t.patch, c + whole, t.pixels, finish)
+                               t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)
             else:
-                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, width, c + whole,
-                         t.pixels, finish)
+                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart,
+                         c + whole, t.pixels, finish)
             o += count
         k0 = k1
         if k0 >= t.depth:
@@ -204,7 +203,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         t.kc = max(TURNED // taps, 1) * taps
         table = stage_table(&t.s)
     else:
-        plan_blocks(&t, size, tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
+        plan_blocks(&t, size, panel_bytes(&t, size), tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
         table = stage_table(&t.s) + t.depth
     table = round_up(table * sizeof(Py_ssize_t), LINE)
     memory = borrow("direct", table)

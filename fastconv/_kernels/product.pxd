@@ -15,13 +15,15 @@ from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_at, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
-    PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2
+    PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2,
+    WEIGHT_BYTES = 131072    # and the block of weights that passes over it
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
     STAGED_STRIPE = 65536    # the same of a stage, lines of which serve several taps
     SHORT = 128              # products of a sum so short that writing C counts: at least
@@ -38,7 +40,8 @@ cdef struct Task:
     Py_ssize_t xn, xc, xd, xh, xw                   # strides of the input, in elements
     Py_ssize_t kc, block, blocks, part, parts       # K block; pixels of a block, and blocks; the same of ocg
     Py_ssize_t span                                 # pixels that blocks divide without crossing: a row, a plane or all
-    Py_ssize_t leading                              # of the panel, in elements
+    Py_ssize_t leading                              # from one row of the panel to the next, in elements,
+    Py_ssize_t apart                                # and from one tile's columns to the next one's
     Py_ssize_t left                                 # pixels at the end of an image with lanes along K (`rest.pxd`)
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t deep                                 # K block of a product with lanes along K (`deep.pxd`), or 0
@@ -46,6 +49,7 @@ cdef struct Task:
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
     Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)
+    bint aligned                                    # rows of the input begin at multiples of a vector
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
     Py_ssize_t channels                             # that are staged at a time, where lanes are output channels
@@ -56,6 +60,11 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
+
+
+cdef inline bint short_vectors(Py_ssize_t size) noexcept nogil:
+    """Whether a vector is less than a line of the cache."""
+    return lanes_of(size) * size < LINE
 
 
 cdef inline Py_ssize_t block_of_depth(Py_ssize_t depth) noexcept nogil:
@@ -100,6 +109,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.chain = CHUNK
+    t.aligned = (<Py_ssize_t> x.data | t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
     t.flat = patch_is_pixel(t)
     if t.flat:                                      # of however many rows: one will do
         t.s.iw = t.s.ow = t.pixels
@@ -120,9 +130,9 @@ cdef inline void split_channels(Task *t, Py_ssize_t parts, Py_ssize_t unit) noex
 
 
 cdef inline void plan_blocks(
-    Task *t, size_t size, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
+    Task *t, size_t size, Py_ssize_t bytes, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
-    """Split K evenly, then pixels so that a panel fits and threads share the blocks evenly; channels if it must.
+    """Split K evenly, then pixels so that a panel takes `bytes` and threads share blocks evenly; channels if it must.
 
     Blocks are a multiple of `unit` pixels, or with `rows` whole rows if one is not more than a panel. Those of wider
     rows are parts of one, those of volumes parts of a plane, or whole planes. Where blocks of whole units would leave a
@@ -131,7 +141,7 @@ cdef inline void plan_blocks(
     """
     cdef Py_ssize_t most
     t.kc = block_of_depth(t.depth)
-    most = max(PANEL_BYTES // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
+    most = max(bytes // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
     if rows and t.s.ow <= most:
         unit, most = t.s.ow, most // t.s.ow * t.s.ow
     divide(t, most, unit, channel_unit, threads)

@@ -64,10 +64,12 @@ cdef inline void multiply_last(
 
 cdef inline void multiply_mixed(
     Py_ssize_t rows, Py_ssize_t later, Py_ssize_t cols, Py_ssize_t left, Py_ssize_t kc, const real *a, Py_ssize_t lda,
-    const real *b, Py_ssize_t ldb, const real *patches, Py_ssize_t ldp, real *c, Py_ssize_t ldc, tile_finish finish,
+    const real *b, Py_ssize_t ldb, Py_ssize_t b_tile, const real *patches, Py_ssize_t ldp, real *c, Py_ssize_t ldc,
+    tile_finish finish,
 ) noexcept nogil:
     """C (+)= A . B for whole vectors of columns, and beyond them A . patches transposed for `left` more.
 
+    b_tile : the distance in B from one tile's columns to the next one's
     later : rows of A that follow these and will be read soon; those of the next tile are fetched during this one
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS), wide = ceil_div(cols, width)
@@ -83,6 +85,6 @@ cdef inline void multiply_mixed(
             while ahead < until:
                 fetch_to_l2(a + ahead * lda, kc * sizeof(real))
                 ahead += 1
-            tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * width, ldb,
+            tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * b_tile, ldb,
                  c + i * ldc + m * width, ldc, &finish)
         i += r
