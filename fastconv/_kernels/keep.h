@@ -13,8 +13,12 @@
 #define LOADED_ONCE(v) __asm__("" : "+v"(v))            /* a vector in a register, for all its uses */
 #define IN_MEMORY(pointer) __asm__("" : "+r"(pointer))  /* an array behind a pointer that nothing is known of */
 #define OPAQUE(v) __asm__("" : "+r"(v))                 /* an index or pointer, from which no others are made */
+/* a value whose register is no other's until here: products are added where their sum is, and sums need not change
+ * places, which takes a register more */
+#define STILL_USED(v) __asm__ volatile("" : : "v"(v))
 #else
 #define OPAQUE(v) ((void)0)
+#define STILL_USED(v) ((void)0)
 #define LOADED_ONCE(v) ((void)0)
 #define IN_MEMORY(pointer) ((void)0)
 #endif

@@ -23,12 +23,14 @@
 #include "shuffle.h"
 #include "simd.h"
 
+#define ASIDE 1024  /* bytes of each row of sums that are kept aside */
 #define NEAR_ROWS 8 /* of output in a band: sums, weights, a row's taps, masks and shuffles fit 32 registers */
 #define UNROLL_ROWS _Pragma("GCC unroll 32")
 
 typedef struct {
     ptrdiff_t stride;
     ptrdiff_t cols;     /* of output */
+    int aside;          /* store rows of output a part at a time; cols is a multiple of ASIDE */
     ptrdiff_t ahead;    /* from a row to the one that the next band reads in its place, which is asked for; or 0 */
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
@@ -71,7 +73,7 @@ static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *
 /* Columns o to `end` of `rows` rows. `nr` and `stride` are constants in every caller. */
 static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const near_shape *s, const ptrdiff_t rows,
                               const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out,
-                              ptrdiff_t o, const ptrdiff_t end)
+                              const ptrdiff_t pitch, ptrdiff_t o, const ptrdiff_t end)
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
@@ -116,15 +118,15 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
         }
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
             if (q < rows)
-                *(vec *)(out + q * cols + at) = acc[q];
+                *(vec *)(out + q * pitch + at) = acc[q];
     }
 }
 
 #define BAND(nr, stride) static NEVER_INLINE void PASTE(PASTE(PASTE(near, nr), stride), SUFFIX)( \
     const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, ELEMENT *out, \
-    ptrdiff_t o, ptrdiff_t end) \
+    ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end) \
 { \
-    run(nr, stride, s, rows, table, w, bias, out, o, end); \
+    run(nr, stride, s, rows, table, w, bias, out, pitch, o, end); \
 }
 BAND(8, 1)
 BAND(8, 2)
@@ -135,13 +137,13 @@ BAND(4, 2)
 #undef BAND
 
 static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias,
-                        ELEMENT *out, ptrdiff_t o, ptrdiff_t end)
+                        ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end)
 {
 #define HIGH(nr) { \
         if (s->stride == 1) \
-            PASTE(PASTE(PASTE(near, nr), 1), SUFFIX)(s, rows, table, w, bias, out, o, end); \
+            PASTE(PASTE(PASTE(near, nr), 1), SUFFIX)(s, rows, table, w, bias, out, pitch, o, end); \
         else \
-            PASTE(PASTE(PASTE(near, nr), 2), SUFFIX)(s, rows, table, w, bias, out, o, end); \
+            PASTE(PASTE(PASTE(near, nr), 2), SUFFIX)(s, rows, table, w, bias, out, pitch, o, end); \
     }
     if (rows > 7)
         HIGH(8)
@@ -157,11 +159,20 @@ static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *cons
 static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table,
                                             const ELEMENT *w, ELEMENT bias, ELEMENT *out)
 {
-    const ptrdiff_t rest = s->cols > LANES && s->cols % LANES <= HALF_LANES ? s->cols % LANES : 0;
-    band(s, rows, table, w, bias, out, 0, s->cols - rest);
+    const ptrdiff_t cols = s->cols, rest = cols > LANES && cols % LANES <= HALF_LANES ? cols % LANES : 0;
+    if (s->aside) {
+        enum { PART = ASIDE / sizeof(ELEMENT), PITCH = PART + 64 / sizeof(ELEMENT) };
+        ELEMENT sums[NEAR_ROWS * PITCH];
+        for (ptrdiff_t o = 0; o < cols; o += PART) {
+            band(s, rows, table, w, bias, sums - o, PITCH, o, o + PART);
+            PASTE(copy_rows, SUFFIX)(out + o, cols, sums, PITCH, rows, PART);
+        }
+        return;
+    }
+    band(s, rows, table, w, bias, out, cols, 0, cols - rest);
 #if VECTOR_BYTES == 64
     if (rest > 0)
-        half_band(s, rows, table, w, bias, out, s->cols - rest, s->cols);
+        half_band(s, rows, table, w, bias, out, cols, cols - rest, cols);
 #endif
 }
 #endif

@@ -36,6 +36,7 @@ cdef extern from "near_taps.h" nogil:
 cdef extern from "near_rows.h" nogil:
     ctypedef struct near_shape:
         Py_ssize_t stride, cols, ahead
+        int aside
         int before, after
         int clamp
         double lo, hi
@@ -45,6 +46,11 @@ cdef extern from "near_rows.h" nogil:
 cdef enum:
     # bytes of a band's rows up to which the next band's are asked for: wider ones push out those still to be read
     AHEAD = 15000
+    # Cores compare the last twelve bits of addresses first: at a multiple of PAGE bytes from row to row of input and of
+    # output a load waits for the stores of all rows where these are up to BEHIND bytes behind it, or BEFORE it
+    PAGE = 4096
+    BEHIND = 32
+    BEFORE = 96
     PART = 8 * NEAR_ROWS                                # rows of output with one table of pointers
     MOST_PHASES = 8
     # rows of input under a part, its last band of full height: taps of 7 rows, 8 apart, or neighbours at stride 2
@@ -116,6 +122,12 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
     t.shape.lo, t.shape.hi = lo, hi
 
 
+cdef bint meets_stores(const Task *t, Py_ssize_t size, size_t apart) noexcept nogil:
+    """Whether loads meet stores of all rows just before; the output is `apart` bytes from the input, modulo PAGE."""
+    return (t.x.s.sw == 1 and t.x.xh * size % PAGE == 0 and t.x.s.ow * size % PAGE == 0
+            and (apart + BEHIND) % PAGE < BEHIND + BEFORE)
+
+
 cdef void plan_taps(Task *t, double lo, double hi) noexcept nogil:
     cdef ConvShape *s = &t.x.s
     t.under = (NEAR_ROWS - 1) * t.phases * s.sh + (s.kh - 1) * s.dh + 1
@@ -147,6 +159,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.parts = ceil_div(t.x.s.oh, PART)
     t.in_registers = sees_neighbours(&t.x.s)
     plan_near(&t, size, lo, hi)
+    t.shape.aside = meets_stores(&t, size, <size_t> to - <size_t> xs)
     plan_taps(&t, lo, hi)
     if not find_ends(&t.x, xs):
         raise MemoryError(f"near_rows: no memory for three rows of {t.x.line * size} bytes")
