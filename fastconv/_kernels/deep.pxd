@@ -9,7 +9,7 @@ which a lane adds up CHUNK products at most; an order that depends on neither pi
 
 from fastconv._kernels.columns cimport fill_panel
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
-from fastconv._kernels.pack cimport ceil_div, pack_rows
+from fastconv._kernels.pack cimport ceil_div, pack_pixel, pack_rows
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
@@ -139,10 +139,14 @@ cdef inline void turn_columns(
     const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage, real *patches,
 ) noexcept nogil:
     """patches[pixel][k - k0] for k0 <= k < k1, of all pixels of a channels-first image."""
-    cdef Py_ssize_t k = k0, some
+    cdef Py_ssize_t k = k0, some, p
     cdef real *panel = stage + t.staged
     if t.flat:
         turn_block(sizeof(real), k1 - k0, t.pixels, x + k0 * t.xc, t.xc, patches, t.patch)
+        return
+    if t.pixels <= FEW:                 # taps hardly share elements that a stage would fetch once
+        for p in range(t.pixels):
+            pack_pixel(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p, patches + p * t.patch)
         return
     while k < k1:
         some = min(t.kc, k1 - k)

@@ -7,7 +7,7 @@ that share its cache lines together, or turned from channels-first. Weights are 
 channels at a time, or for as many whole images as fit the stage, and sums of channels-first memory are turned back from
 a buffer of the band.
 
-Work is split over images, groups and bands; tiles at the end of a row overlap those before them.
+Work is split over images, groups and bands; rows are split evenly into tiles.
 """
 
 from cython.parallel cimport prange, threadid
@@ -21,7 +21,7 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
-from fastconv._kernels.tile cimport fetch_to_l2
+from fastconv._kernels.tile cimport fetch_ahead, fetch_to_l2
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "copy.h" nogil:
@@ -32,6 +32,7 @@ cdef enum:
     STAGE_BYTES = 131072    # of the rows of a band: in L2, since bands as low as fit L1 turn weights too often
     ITEMS = 4               # pieces of work for each thread
     LATENCY = 8             # sums under way at a time
+    LOADS = 8               # loads of pixels and taps, beside products, that take as long as one of them
     MOST_LANES = 16
 
 
@@ -41,13 +42,15 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg, kernel              # kernel: weights of an output channel
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t on, oc, op                       # of the output: from one image, channel, pixel to the next
-    Py_ssize_t lanes, lines, cols               # of a tile
+    Py_ssize_t lanes, lines                     # of a tile
+    Py_ssize_t tiles                            # of a row
     Py_ssize_t together, sets                   # groups of a piece of work, and pieces that these make
     Py_ssize_t images, batches                  # images, and again the pieces
     Py_ssize_t bands, units                     # of a plane; a band has a number of units, which are `lines` rows
     Py_ssize_t pitch                            # from one staged row to the next
     Py_ssize_t each                             # elements of the stage of an image
     Py_ssize_t staged, turned, sums             # elements of a thread's scratch
+    bint fetches                                # the next row, which is more than a line, while one is staged
     group_shape shape
 
 
@@ -56,28 +59,39 @@ cdef inline Py_ssize_t band_top(const Task *t, Py_ssize_t band) noexcept nogil:
     return t.s.oh if band == t.bands else t.units * band // t.bands * t.lines
 
 
-cdef Py_ssize_t best_lines(Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
-    """Lines of a tile that take the least time for so many rows: few sums wait for each other."""
-    cdef Py_ssize_t lines, best = 1, time, least = -1
-    for lines in range(1, min(min(GROUP_SUMS // cols, GROUP_LINES), rows) + 1):
-        time = rows // lines * max(lines * cols, LATENCY)
-        if rows % lines > 0:
-            time += max(rows % lines * cols, LATENCY)
-        if least < 0 or time <= least:
-            best, least = lines, time
-    return best
+cdef inline Py_ssize_t tile_time(const Task *t, Py_ssize_t lines, Py_ssize_t cols) noexcept nogil:
+    """What a tile takes for a channel of a row of taps: few sums wait for each other."""
+    cdef Py_ssize_t loads = lines * ((cols - 1) * t.s.sw + GROUP_TAPS) + GROUP_TAPS
+    return max(lines * cols, LATENCY) * GROUP_TAPS * LOADS + loads
+
+
+cdef Py_ssize_t rows_time(const Task *t, Py_ssize_t lines, Py_ssize_t tiles) noexcept nogil:
+    """The same of so many rows, in so many tiles each."""
+    cdef Py_ssize_t cols = t.s.ow // tiles, longer = t.s.ow % tiles
+    return longer * tile_time(t, lines, cols + 1) + (tiles - longer) * tile_time(t, lines, cols)
+
+
+cdef void choose_tile(Task *t) noexcept nogil:
+    """Lines and columns of a tile that take the least time for a plane."""
+    cdef Py_ssize_t lines, tiles, rest, time, least = -1
+    for lines in range(1, min(<Py_ssize_t> GROUP_LINES, t.s.oh) + 1):
+        tiles = ceil_div(t.s.ow, GROUP_SUMS // lines)
+        rest = t.s.oh % lines
+        time = t.s.oh // lines * rows_time(t, lines, tiles) + (rows_time(t, rest, tiles) if rest > 0 else 0)
+        if least < 0 or time < least:
+            t.lines, t.tiles, least = lines, tiles, time
 
 
 cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
-    """Tiles of nearly even columns, of several lines where these are short; bands, or images, that fit the stage."""
+    """Tiles, and bands, or images, that fit the stage."""
     cdef Py_ssize_t slabs = ceil_div(t.icg, GROUP_PIXEL), span = (t.s.kh - 1) * t.s.dh + 1
     cdef Py_ssize_t items, rows
     t.lanes = group_lanes(size, t.ocg)
+    t.fetches = t.s.iw * size >= LINE
     t.together = max(LINE // size // t.icg, 1) if t.last and t.icg % GROUP_PIXEL == 0 else 1
     t.sets = ceil_div(t.s.groups, t.together)
     items = t.n * t.sets * t.s.od
-    t.cols = ceil_div(t.s.ow, ceil_div(t.s.ow, GROUP_SUMS))
-    t.lines = best_lines(t.s.oh, t.cols)
+    choose_tile(t)
     t.units = t.s.oh // t.lines
     t.pitch = ((t.s.ow - 1) * t.s.sw + GROUP_TAPS) * GROUP_PIXEL
     rows = (STAGE_BYTES // size // (t.pitch * slabs * t.s.kd) - span) // t.s.sh + 1
@@ -101,13 +115,15 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
 
 cdef void stage_row(const Task *t, const real *x, Py_ssize_t channels, real *to) noexcept nogil:
     """A row of some channels of the padded image: that at x, or one of padding if it is NULL."""
-    cdef Py_ssize_t width = t.pitch // GROUP_PIXEL, c = 0
+    cdef Py_ssize_t width = t.pitch // GROUP_PIXEL, c = 0, i
     cdef Py_ssize_t lo = min(t.s.pw, width) if x != NULL else width, hi = clip(t.s.iw + t.s.pw, lo, width)
     if t.last and x != NULL:
         group_copy(sizeof(real), to + lo * GROUP_PIXEL, t.shape.slab, x, t.xw, hi - lo, channels)
     while c < channels:
         zeros(to, lo * GROUP_PIXEL)
         if not t.last and x != NULL:
+            for i in range(c, min(channels, c + GROUP_PIXEL) if t.fetches else c):
+                fetch_ahead(x + i * t.xc + t.xh, t.s.iw * sizeof(real))
             turn_block(sizeof(real), min(channels - c, GROUP_PIXEL), hi - lo, x + c * t.xc, t.xc, to + lo * GROUP_PIXEL,
                        GROUP_PIXEL)
         zeros(to + hi * GROUP_PIXEL, (width - hi) * GROUP_PIXEL)
@@ -131,17 +147,17 @@ cdef void multiply_rows(const Task *t, const group_shape *shape, const real *sta
                         const real *start, Py_ssize_t rows, const real *next_weights, Py_ssize_t ahead,
                         real *to) noexcept nogil:
     """Rows of output of a vector of channels; each fetches `ahead` of the weights that come next."""
-    cdef Py_ssize_t y = 0, x, lines
+    cdef Py_ssize_t y = 0, x, lines, left, cols
     while y < rows:
         lines = min(t.lines, rows - y)
         fetch_to_l2(next_weights + y * ahead, lines * ahead * sizeof(real))
         x = 0
-        while x < t.s.ow:
-            x = min(x, t.s.ow - t.cols)
-            group_tile(sizeof(real), t.lanes, lines, t.cols, t.s.sw, shape,
+        for left in range(t.tiles, 0, -1):
+            cols = (t.s.ow - x) // left
+            group_tile(sizeof(real), t.lanes, lines, cols, t.s.sw, shape,
                        staged + y * shape.step + x * t.s.sw * GROUP_PIXEL, turned, start,
                        to + y * shape.out_line + x * shape.out_pixel)
-            x += t.cols
+            x += cols
         y += lines
 
 

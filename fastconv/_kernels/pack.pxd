@@ -102,6 +102,29 @@ cdef inline void pack_columns(
                 z += 1
 
 
+cdef inline void pack_pixel(
+    const ConvShape *s, const real *x, Py_ssize_t xc, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t k0, Py_ssize_t k1,
+    Py_ssize_t p, real *patch,
+) noexcept nogil:
+    """patch[k - k0] = tap k of pixel p; x as above. Taps inside the image are a box, which all channels share."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
+    cdef Py_ssize_t z = p // (s.oh * s.ow) * s.sd - s.pd, y = p // s.ow % s.oh * s.sh - s.ph
+    cdef Py_ssize_t left = p % s.ow * s.sw - s.pw
+    cdef Py_ssize_t first = min(first_inside(left, s.dw), s.kw), end = min(end_inside(left, s.dw, s.iw), s.kw)
+    cdef Py_ssize_t i0 = min(first_inside(y, s.dh), s.kh), i1 = min(end_inside(y, s.dh, s.ih), s.kh)
+    cdef Py_ssize_t a0 = min(first_inside(z, s.dd), s.kd), a1 = min(end_inside(z, s.dd, s.id), s.kd)
+    cdef Py_ssize_t c, a, i, line, lo, hi
+    zeros(patch, k1 - k0)
+    for c in range(k0 // taps, ceil_div(k1, taps)):
+        for a in range(a0, a1):
+            for i in range(i0, i1):
+                line = c * taps + (a * s.kh + i) * s.kw
+                lo, hi = max(first, k0 - line), min(end, k1 - line)
+                if lo < hi:
+                    copy_run(patch + line + lo - k0,
+                             x + c * xc + (z + a * s.dd) * xd + (y + i * s.dh) * xh + left + lo * s.dw, hi - lo, s.dw)
+
+
 cdef inline void pack_rows(
     const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
     Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *panel, Py_ssize_t leading,
