@@ -222,6 +222,19 @@ def test_limit_is_of_as_many_chains_as_are_counted(path, function, type):
     assert len(found) == 12, found
 
 
+@pytest.mark.parametrize("type", ["f32", "f64"])
+@pytest.mark.parametrize("rows", range(1, 13))
+def test_minimal_filtering_multiplies_from_registers(rows, type):
+    """At AVX-512 gcc 12 wrote a vector of seven rows' products to the stack at each step, and read it seven times."""
+    path = next((path for path in MODULES if path.name.startswith("winograd_avx512.")), None)
+    if path is None:
+        pytest.skip("not built for avx512")
+    spilled = re.compile(r"\tvf\w+ +-?(0x[0-9a-f]+)?\(%r[sb]p\),%zmm")
+    found, lines = disassembled(path, spilled, function=f"winograd_{rows}_by_2_{type}")
+    assert lines > 20, "nothing was disassembled"
+    assert not found, found
+
+
 def disassembled(path, pattern, most=3, function=None):
     """The first few instructions of a module, or of one of its functions, that match, and the number of lines read."""
     if shutil.which("objdump") is None or platform.machine().lower() not in ("x86_64", "amd64"):
