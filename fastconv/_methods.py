@@ -35,8 +35,8 @@ def _shares_rows(g):
         return False
     rows = tuned().rows
     few = rows.other
-    if g.kh == 3 and g.dh == 1 and g.sh <= 2:
-        few = rows.three if g.sh * g.sw == 1 else rows.strided
+    if g.kh >= 3 and g.dh == 1 and g.sh <= 2:
+        few = (rows.three if g.kh == 3 else rows.higher)[g.sh * g.sw > 1]
     if min(g.kh, g.kw) == 1 or g.kh * g.kw <= FEW_TAPS:
         few = min(few, rows.thin)
     return g.oc // g.groups <= few

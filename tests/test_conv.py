@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
+import reference
 from fastconv._methods import METHODS
 from tests import data
 from tests.cases import CONV2D, names
@@ -51,3 +52,15 @@ def test_kernel_is_not_flipped():
     input[0, 0, 2, 2] = 1
     weight = np.arange(1, 10, dtype=np.float32).reshape(1, 1, 3, 3)
     data.assert_identical(fastconv.conv2d(input, weight, padding=0), weight[:, :, ::-1, ::-1])
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 5, 7, 9, 10])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_maps_of_fewer_rows_than_a_tile(kernel, stride, dtype, cpu_level):
+    """Maps of 7, 8 and 14 rows went through tiles of ten, which took up to 1.7 times as long as tiles of eight."""
+    for rows in range(1, 22):
+        shape, padding = (1, 2, (rows - 1) * stride + kernel - 2, 11 * stride), 1
+        x, w = data.integers(shape, dtype), data.integers((2, 2, kernel, 3), dtype)
+        expected = reference.conv(x, w, stride=stride, padding=padding)
+        out = data.filled_with_nan(expected.shape, dtype)
+        data.assert_identical(fastconv.conv2d(x, w, None, stride, padding, method="direct", out=out), expected)

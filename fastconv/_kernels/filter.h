@@ -30,6 +30,7 @@
 #else
 #define FILTER_ROWS 8    /* without FMA products take a register too */
 #endif
+#define FILTER_LOWER 8   /* for as many rows and fewer, as of maps of 7 and 14 */
 #define FILTER_VECTORS 8 /* the widest tile */
 #define FILTER_HIGH (VECTOR_BYTES == 64 ? 7 : 5) /* taps of a column that unroll as a whole */
 #define FILTER_PART 4    /* of a column that has more */
@@ -104,7 +105,11 @@ static inline void filter_block(size_t size, const filter_shape *s, const void *
     } while (cols - x >= (nv) * LANES); \
     return x; \
 }
+#if FILTER_ROWS > FILTER_LOWER
+#define HEIGHTS(high, sh) KIND(4, 2, high, sh) KIND(FILTER_ROWS, 1, high, sh) KIND(FILTER_LOWER, 1, high, sh)
+#else
 #define HEIGHTS(high, sh) KIND(4, 2, high, sh) KIND(FILTER_ROWS, 1, high, sh)
+#endif
 KIND(1, 8, 0, 0)
 KIND(1, 4, 0, 0)
 KIND(1, 1, 0, 0)
@@ -165,7 +170,11 @@ static ptrdiff_t strip(ARGUMENTS)
     SHARED(7, 2)
     if (vectors > 1 && shared == 1 && s->kh > 7) KIND(8, 2, 0, 0)
 #else
-#define HEIGHTS(kh, sh) { if (vectors > 1 && rows <= 4) KIND(4, 2, kh, sh) else KIND(FILTER_ROWS, 1, kh, sh) }
+#define HEIGHTS(kh, sh) { \
+        if (vectors > 1 && rows <= 4) KIND(4, 2, kh, sh) \
+        if (rows <= FILTER_LOWER) KIND(FILTER_LOWER, 1, kh, sh) \
+        KIND(FILTER_ROWS, 1, kh, sh) \
+    }
     SHARED(3, 1)
     SHARED(3, 2)
     if (in_parts(s)) {
