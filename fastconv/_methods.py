@@ -27,6 +27,7 @@ def _accepts(geometry):
 
 FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
 FEW_TAPS = 4  # which share little of a loaded row
+TALL = 7  # rows of a kernel under which many rows of output share what they load
 
 
 def _shares_rows(g):
@@ -34,9 +35,9 @@ def _shares_rows(g):
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
     rows = tuned().rows
-    few = rows.other
-    if g.kh >= 3 and g.dh == 1 and g.sh <= 2:
-        few = (rows.three if g.kh == 3 else rows.higher)[g.sh * g.sw > 1]
+    few = rows.tall if g.kh >= TALL else rows.other if g.sh * g.sw == 1 else min(rows.other, rows.strided)
+    if g.kh == 3 and g.dh == 1 and g.sh <= 2:
+        few = rows.three if g.sh * g.sw == 1 else rows.strided
     if min(g.kh, g.kw) == 1 or g.kh * g.kw <= FEW_TAPS:
         few = min(few, rows.thin)
     return g.oc // g.groups <= few

@@ -35,9 +35,10 @@ class Fourier(NamedTuple):
 class Rows(NamedTuple):
     """Output channels a group up to which rows that share what they load are faster than the register tile."""
 
-    three: tuple  # under kernels three rows high, at stride 1 and at stride 2
-    higher: tuple  # the same under higher ones
+    three: int  # under kernels three rows high
+    strided: int  # the same at stride 2; at most, under other kernels that are not tall
     other: int
+    tall: int  # under kernels of seven rows and more
     thin: int  # at most, where few taps share a loaded row
 
 
@@ -53,13 +54,13 @@ TUNED = {
     64: Tuned(  # Zen 4, 2026-11-28
         Winograd(1.1, 10, 45, 6, 1.9, 7.9, {4: 16, 8: 16}),
         Fourier({4: 250_000, 8: 140_000}, {4: 2.8, 8: 3}, {4: 7, 8: 5}, {4: 10, 8: 10.5}, 1),
-        Rows((8, 8), (4, 4), 4, 8),
+        Rows(8, 8, 4, 4, 8),
         {},
     ),
     32: Tuned(  # Zen 3, 2026-11-28
         Winograd(1, 9, 23, 15, 1.6, 20, {4: 8, 8: 4}),
         Fourier({4: 100_000, 8: 80_000}, {4: 2.8, 8: 3}, {4: 6, 8: 5}, {4: 11, 8: 12}, 1.4),
-        Rows((6, 3), (6, 3), 2, 1),
+        Rows(5, 3, 4, 6, 1),
         {2: 4, 4: 2},
     ),
 }
