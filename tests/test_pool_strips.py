@@ -11,7 +11,7 @@ from tests.test_memory import alone_in_memory
 
 WINDOWS = ((3, 1, 1), (3, 1, 0), (3, 2, 1), (3, 2, 0), (2, 2, 0))  # kernel, stride, padding
 over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS)
-WIDTHS = (3, 4, 5, 7, 8, 9, 10, 13, 14, 15, 16, 17, 18, 24, 25, 31, 32, 33, 35, 40, 49, 64, 66, 129, 131)
+WIDTHS = (*range(3, 6), 7, 8, 9, 10, *range(13, 19), 24, 25, 31, 32, 33, 35, 40, 49, 64, 66, 129, 131, 513, 1025, 2061)
 
 
 def windows(x, kernel, stride, padding, blank):
@@ -46,6 +46,18 @@ def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
 
 
 @over_windows
+@pytest.mark.parametrize(("height", "width"), [(3, 2051), (40, 70)])
+def test_one_nan_in_long_rows_and_columns(kernel, stride, padding, height, width, dtype, cpu_level):
+    """Inner vectors of a wide row see only themselves, its ends what lies beside them: every vector is tried."""
+    plain = data.normal((1, height, width), dtype)
+    for at in (*range(0, width, 31), *(edge + i for edge in (511, 1023, 1535, 2047) for i in range(-1, 4))):
+        x = plain.copy()
+        x[0, at % height, at % width] = np.nan
+        expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
+        np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)
+
+
+@over_windows
 def test_infinities_of_both_signs_are_no_nan(kernel, stride, padding, dtype, cpu_level):
     """Their sum is NaN, which is a false alarm."""
     x = data.generator("infinities").choice(np.array([-np.inf, 1, np.inf], dtype), (2, 9, 37), p=[0.8, 0.1, 0.1])
@@ -71,7 +83,7 @@ def test_the_careful_pass_picks_the_same_zero(kernel, stride, padding, dtype, cp
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_nothing_beside_the_array_is_read(kernel, stride, padding, end, dtype, cpu_level):
     """The array ends where memory ends: an access beyond it would end the process."""
-    for width in (6, 8, 16, 17, 33, 35):
+    for width in (6, 8, 16, 17, 33, 35, 1025):
         x = alone_in_memory(data.normal((1, 5, width), dtype), end)
         expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
         np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)
