@@ -79,7 +79,7 @@ def of_level(extension, level, flags):
     source.parent.mkdir(parents=True, exist_ok=True)
     if not source.exists() or source.read_text() != text:
         source.write_text(text)  # not else: what is newer than its object is compiled again
-    return Extension(name, [str(source)], extra_compile_args=[*flags], depends=extension.sources)
+    return Extension(name, [str(source)], extra_compile_args=[*flags], depends=[*extension.sources])
 
 
 def kernels():

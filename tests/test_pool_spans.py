@@ -103,3 +103,33 @@ def test_planes_that_end_in_an_axis_of_one(spatial, dtype, cpu_level):
         np.testing.assert_array_equal(places.ravel(), x.reshape(*x.shape[: x.ndim - len(axes)], -1).argmax(-1).ravel())
         mean = getattr(fastconv, f"adaptive_avg_pool{len(spatial)}d")(x, 1)
         np.testing.assert_allclose(mean, x.mean(axis=axes, keepdims=True), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "int32"])
+def test_places_in_long_rows(dtype, cpu_level):
+    """Taps of long rows of large planes are passed over many at a time, unless one is larger or NaN."""
+    x = np.zeros((1, 3, 9, 300), dtype)
+    x[0, 1, 2, 290:] = 5            # beyond the last whole piece of a row, the first of equals
+    x[0, 2, 5, 40], x[0, 2, 8, 200] = 5, 7
+    if np.dtype(dtype).kind == "f":
+        x[0, 0] = -x[0, 0]          # zeros are equal: the first one, whatever its sign
+        x[0, 0, 4, 77] = 0
+    for windows in (1, (1, 3), (3, 1)):
+        values, places = fastconv.adaptive_max_pool2d(x, windows, return_indices=True)
+        assert_first_largest(x, values, places)
+    if np.dtype(dtype).kind == "f":
+        x[0, :, 6, [31, 64]] = np.nan
+        values, places = fastconv.adaptive_max_pool2d(x, 1, return_indices=True)
+        assert np.isnan(values).all()
+        assert (places == 6 * 300 + 31).all()
+
+
+def assert_first_largest(x, values, places):
+    """Windows of a whole number of rows and columns each."""
+    down, across = (size // n for size, n in zip(x.shape[2:], values.shape[2:], strict=True))
+    for c, y, z in np.ndindex(values.shape[1:]):
+        window = x[0, c, y * down : (y + 1) * down, z * across : (z + 1) * across]
+        row, column = divmod(int(window.argmax()), across)
+        assert places[0, c, y, z] == (y * down + row) * x.shape[3] + z * across + column
+        assert values[0, c, y, z] == window[row, column]
+        assert np.signbit(values[0, c, y, z]) == np.signbit(window[row, column])

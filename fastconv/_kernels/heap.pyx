@@ -272,12 +272,18 @@ def state():
     return mapped, in_use
 
 
-# For tests.
-
+# For tests:
 def large_from(Py_ssize_t bytes):
     """Keep what has so many bytes or more; returns what that was before."""
     global least_large
     before, least_large = least_large, bytes
+    return before
+
+
+def refuse_beyond(Py_ssize_t bytes):
+    """Have no memory for more bytes at a time; returns what that was before."""
+    global MOST
+    before, MOST = MOST, bytes
     return before
 
 

@@ -21,14 +21,12 @@ from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
+from fastconv._kernels.tap_by_tap cimport one_output, outputs
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
 )
 
-
-cdef extern from "vectors.h" nogil:
-    void keep_largest(...) noexcept
 
 cdef extern from "largest_at.h" nogil:
     ctypedef struct Windows:
@@ -52,54 +50,6 @@ cdef struct Work:
     Py_ssize_t rows                    # of a window; so many distances, and so many padded rows where there are any
     Py_ssize_t lanes                   # of a vector
     Py_ssize_t size                    # bytes
-
-
-cdef void outputs(
-    number *best, int64_t *index, const number *x, const Strides *t, const PoolShape *s, Place at, Py_ssize_t u,
-    Py_ssize_t kw, Py_ssize_t n,
-) noexcept nogil:
-    """best[j] and index[j] of the windows at (at.z, at.y, u) of x[.. + j], 0 <= j < n; index[j] as if j were 0."""
-    cdef Py_ssize_t k0 = taps_below(0, u, kw, s.dw), k1 = taps_below(s.iw, u, kw, s.dw)
-    cdef Py_ssize_t i, j, k, m, row, column
-    cdef const number *v
-    cdef bint more = False
-    for i in range(at.i0, at.i1):
-        for j in range(at.j0, at.j1):
-            row = (at.z + i * s.dd) * s.ih + at.y + j * s.dh
-            for k in range(k0, k1):
-                column = u + k * s.dw
-                v = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h + column * t.w
-                if more:
-                    keep_largest(best, index, v, <int64_t> (row * s.iw + column), n)
-                else:
-                    for m in range(n):
-                        best[m] = v[m]
-                        index[m] = row * s.iw + column
-                more = True
-
-
-cdef void one_output(
-    number *best, int64_t *index, const number *x, const Strides *t, const PoolShape *s, const Place *at, Py_ssize_t u,
-    Py_ssize_t kw,
-) noexcept nogil:
-    """The same for one output, in registers."""
-    cdef Py_ssize_t k0 = taps_below(0, u, kw, s.dw), k1 = taps_below(s.iw, u, kw, s.dw), i, j, k, row
-    cdef Py_ssize_t most = ((at.z + at.i0 * s.dd) * s.ih + at.y + at.j0 * s.dh) * s.iw + u + k0 * s.dw
-    cdef const number *v = x + (at.z + at.i0 * s.dd) * t.d + (at.y + at.j0 * s.dh) * t.h + u * t.w
-    cdef number largest = v[k0 * s.dw * t.w]
-    cdef bint better
-    for i in range(at.i0, at.i1):
-        for j in range(at.j0, at.j1):
-            row = (at.z + i * s.dd) * s.ih + at.y + j * s.dh
-            v = x + (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h + u * t.w
-            for k in range(k0, k1):
-                better = v[k * s.dw * t.w] > largest
-                if number is float or number is double:
-                    better = not v[k * s.dw * t.w] <= largest and largest == largest
-                if better:
-                    largest = v[k * s.dw * t.w]
-                    most = row * s.iw + u + k * s.dw
-    best[0], index[0] = largest, most
 
 
 cdef void row_first(
