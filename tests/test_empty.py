@@ -21,13 +21,21 @@ def test_pooling_indices_of_nothing():
     assert (indices.shape, indices.dtype) == ((0, 3, 3, 3), np.int64)
 
 
-def test_no_input_channels_leave_the_bias(dtype, method):
-    """A sum of no products is zero: the result is the bias, and not what the memory held."""
-    bias = data.integers((4,), dtype)
-    out = data.filled_with_nan((2, 4, 5, 5), dtype)
-    x, w = np.zeros((2, 0, 5, 5), dtype), np.zeros((4, 0, 3, 3), dtype)
-    if attempt(fastconv.conv2d, x, w, bias, padding=1, method=method, out=out) is not None:
-        data.assert_identical(out, np.broadcast_to(bias[:, None, None], (2, 4, 5, 5)))
+@pytest.mark.parametrize("spatial", [(9,), (5, 5), (3, 4, 5)], ids=len)
+@pytest.mark.parametrize("outputs", [1, 4, 16, 40])
+def test_no_input_channels_leave_the_bias(outputs, spatial, dtype, method, cpu_level):
+    """A sum of no products is zero: the result is the bias, and not what the memory held.
+
+    Of 16 outputs, and of 2 at AVX2, a stage of no channels divided by their number, which ended the process.
+    """
+    bias = data.integers((outputs,), dtype)
+    out = data.filled_with_nan((2, outputs, *spatial), dtype)
+    x, w = np.zeros((2, 0, *spatial), dtype), np.zeros((outputs, 0, *[3] * len(spatial)), dtype)
+    convolve = getattr(fastconv, f"conv{len(spatial)}d")
+    for image in (x, np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)):
+        out.fill(np.nan)
+        if attempt(convolve, image, w, bias, padding=1, method=method, out=out) is not None:
+            data.assert_identical(out, np.broadcast_to(bias.reshape(-1, *[1] * len(spatial)), out.shape))
 
 
 def test_no_output_channels(dtype):

@@ -65,7 +65,7 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     t.staged = 0
     t.row = NULL
     if taps > 1:
-        channels = min((t.kc + taps - 2) // taps + 1, t.icg)
+        channels = max(min((t.kc + taps - 2) // taps + 1, t.icg), 1)
         rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
         if t.span == t.s.ow:            # a block is a row or part of one
             rows, across = 1, min(across, t.block)
