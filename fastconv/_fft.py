@@ -18,16 +18,16 @@ from math import gcd, inf, log2, prod
 from typing import NamedTuple
 
 from fastconv import _corners
-from fastconv._tuned import direct, tuned
+from fastconv._tuned import TUNED, direct, tuned
 
 MULTIPLE = 16  # of which extents of planes are multiples: the lanes of a vector of float32, and its rows
 BLOCK = 2**20  # bytes that a unit and the spectra of its channels take beyond which they leave L2
 BEYOND = 1.15  # times as much transforms then cost: asv_bench/peers.py --family large
 MOST_LENGTHS = 12  # of blocks that are compared: 16 times the extent of small kernels is among them
 PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
-# What transforms and products cost where ways to cut are compared, by itemsize, at every level (`_tuned.Fourier`): the
-# cuts that AVX2's own costs name take 1.2 times as long
-TRANSFORM, PRODUCT = {4: 2.8, 8: 3}, {4: 10, 8: 10.5}
+# What transforms and products cost where ways to cut are compared, at every level: the cuts that AVX2's own costs name
+# take 1.2 times as long
+CUTTING = TUNED[64].fourier
 # Products of an output, and of one beside padding, so that sums of unlike neighbours come close enough: over 25
 # rectified inputs the largest error was 5.1 eps with 32 or more beside padding, 7 to 8.3 with 24 to 27 (2026-11-25)
 LEAST_PRODUCTS = 64
@@ -104,7 +104,7 @@ def best(g):
     last = [i for i, (_, _, taps, stride, dilation, _) in enumerate(g.axes) if spanned(taps, stride, dilation) > 1]
     multiples = dict.fromkeys(last[-2:], MULTIPLE) if len(last) > 1 else dict.fromkeys(last, MULTIPLE**2)
     ways = product(*(cuts(multiples.get(i, 1), *a) for i, a in enumerate(g.axes)))
-    costs = [table[g.itemsize] for table in (TRANSFORM, TRANSFORM, PRODUCT)]
+    costs = [table[g.itemsize] for table in (CUTTING.transform, CUTTING.transform, CUTTING.product)]
     return min((Cut(*way) for way in product(ways, (False, True))), key=lambda cut: time(g, cut, *costs))
 
 

@@ -35,9 +35,13 @@ def _shares_rows(g):
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
     rows = tuned().rows
-    few = rows.tall if g.kh >= TALL else rows.other if g.sh * g.sw == 1 else min(rows.other, rows.strided)
-    if g.kh == 3 and g.dh == 1 and g.sh <= 2:
-        few = rows.three if g.sh * g.sw == 1 else rows.strided
+    strided = g.sh * g.sw > 1
+    if g.kh >= TALL:
+        few = rows.tall
+    elif g.kh == 3 and g.dh == 1 and g.sh <= 2:
+        few = rows.strided if strided else rows.three
+    else:
+        few = min(rows.other, rows.strided) if strided else rows.other
     if min(g.kh, g.kw) == 1 or g.kh * g.kw <= FEW_TAPS:
         few = min(few, rows.thin)
     return g.oc // g.groups <= few
