@@ -1,11 +1,14 @@
 """What the ways of summing products are checked for, each over layers of its own: (input, weight, keywords)."""
 
+import sys
+
 import numpy as np
+import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import fastconv
 from tests import data
-from tests.layouts import LAYOUTS
+from tests.layouts import DENSE, LAYOUTS
 from tests.test_memory import alone_in_memory
 
 
@@ -41,32 +44,37 @@ def beside_nan(array):
     return memory[64:-64].reshape(array.shape)
 
 
-def exact_beside_nan(layer, layout, threads, dtype):
-    """What `on_integers` gave, to the last bit: bias and activation added, weights and bias between NaN."""
-    x, w, keywords, expected = layer
-    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
-    bias = data.integers(w.shape[:1], dtype)
-    out = np.full_like(x, np.nan, shape=expected.shape)
-    expected = expected + bias.reshape(-1, *(1,) * (w.ndim - 2))
-    with fastconv.num_threads(threads):
-        convolve(x, beside_nan(w.astype(dtype)), beside_nan(bias), **keywords, activation="relu6", out=out)
-    data.assert_identical(out, np.clip(expected, 0, 6).astype(dtype))
+class ProductChecks:
+    """Tests of what the fixture `layer` of a test module gives, which is what `on_integers` does."""
 
+    @pytest.mark.parametrize("layout", DENSE)
+    @pytest.mark.parametrize("threads", [1, 2, 3])
+    def test_exact_and_nothing_beyond_is_read(self, layer, layout, threads, dtype, cpu_level):
+        """To the last bit: bias and activation added, weights and bias between NaN."""
+        x, w, keywords, expected = layer
+        x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+        bias = data.integers(w.shape[:1], dtype)
+        out = np.full_like(x, np.nan, shape=expected.shape)
+        expected = expected + bias.reshape(-1, *(1,) * (w.ndim - 2))
+        with fastconv.num_threads(threads):
+            convolve(x, beside_nan(w.astype(dtype)), beside_nan(bias), **keywords, activation="relu6", out=out)
+        data.assert_identical(out, np.clip(expected, 0, 6).astype(dtype))
 
-def exact_without_bias(layer, layout, dtype):
-    x, w, keywords, expected = layer
-    x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
-    data.assert_identical(convolve(x, beside_nan(w.astype(dtype)), **keywords), expected.astype(dtype))
+    @pytest.mark.parametrize("layout", DENSE)
+    def test_without_bias(self, layer, layout, dtype, cpu_level):
+        x, w, keywords, expected = layer
+        x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+        data.assert_identical(convolve(x, beside_nan(w.astype(dtype)), **keywords), expected.astype(dtype))
 
-
-def reads_stay_inside(layer, dtype):
-    """Where there is no memory beyond the operands, a read there ends the process."""
-    x, w, keywords, expected = layer
-    for end in ("first", "last"):
-        w_alone, x_alone = (alone_in_memory(a.astype(dtype), end) for a in (w, x))
-        x_last = np.moveaxis(alone_in_memory(np.moveaxis(x.astype(dtype), 1, -1).copy(), end), -1, 1)
-        for operand in (x_alone, x_last):
-            data.assert_identical(convolve(operand, w_alone, **keywords), expected.astype(dtype))
+    @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+    def test_reads_stay_inside(self, layer, dtype, cpu_level):
+        """Where there is no memory beyond the operands, a read there ends the process."""
+        x, w, keywords, expected = layer
+        for end in ("first", "last"):
+            w_alone, x_alone = (alone_in_memory(a.astype(dtype), end) for a in (w, x))
+            x_last = np.moveaxis(alone_in_memory(np.moveaxis(x.astype(dtype), 1, -1).copy(), end), -1, 1)
+            for operand in (x_alone, x_last):
+                data.assert_identical(convolve(operand, w_alone, **keywords), expected.astype(dtype))
 
 
 def same_bits_for_any_split(input, weight, keywords, layout, threads, dtype):

@@ -1,13 +1,11 @@
 """Products of small maps with lanes along the depth: sums of many products, rests of vectors, few pixels."""
 
-import sys
-
 import numpy as np
 import pytest
 
-from tests import data, product_checks
+from tests import data
 from tests.layouts import DENSE, LAYOUTS
-from tests.product_checks import convolve, exact, on_integers
+from tests.product_checks import ProductChecks, convolve, exact, on_integers, same_bits_for_any_split
 
 # name -> (input, weight, keywords): rests of vectors, blocks of the depth, rows and columns of tiles that are not full
 LAYERS = {
@@ -43,26 +41,14 @@ def layer(request):
     return on_integers(*LAYERS[request.param])
 
 
-@pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_exact_and_nothing_beyond_is_read(layer, layout, threads, dtype, cpu_level):
-    product_checks.exact_beside_nan(layer, layout, threads, dtype)
-
-
-@pytest.mark.parametrize("layout", DENSE)
-def test_without_bias(layer, layout, dtype, cpu_level):
-    product_checks.exact_without_bias(layer, layout, dtype)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
-def test_reads_stay_inside(layer, dtype, cpu_level):
-    product_checks.reads_stay_inside(layer, dtype)
+class TestProducts(ProductChecks):
+    """With lanes along the depth."""
 
 
 @pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels", *RESTS])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
-    product_checks.same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
+    same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 
 
 @pytest.mark.parametrize("layout", DENSE)

@@ -1,16 +1,14 @@
 """Groups with lanes along their output channels: rests of vectors, lines and tiles that overlap, bands, slabs."""
 
-import sys
-
 import numpy as np
 import pytest
 
 from fastconv import _cpu, _door
 from fastconv._kernels import features
 from fastconv._plan import plan_conv
-from tests import data, product_checks
+from tests import data
 from tests.layouts import DENSE, LAYOUTS
-from tests.product_checks import convolve, exact, on_integers
+from tests.product_checks import ProductChecks, convolve, exact, on_integers, same_bits_for_any_split
 
 # name -> (input, weight, keywords): groups of 6 to 64 input channels, a rest of a vector, several lines of short rows
 LAYERS = {
@@ -53,27 +51,15 @@ def test_layers_take_this_way(name, layout, monkeypatch):
     assert names == ["grouped"]
 
 
-@pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_exact_and_nothing_beyond_is_read(layer, layout, threads, dtype, cpu_level):
-    product_checks.exact_beside_nan(layer, layout, threads, dtype)
-
-
-@pytest.mark.parametrize("layout", DENSE)
-def test_without_bias(layer, layout, dtype, cpu_level):
-    product_checks.exact_without_bias(layer, layout, dtype)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
-def test_reads_stay_inside(layer, dtype, cpu_level):
-    product_checks.reads_stay_inside(layer, dtype)
+class TestProducts(ProductChecks):
+    """Of groups, by this way."""
 
 
 @pytest.mark.skipif(not features.OPENMP, reason="built without OpenMP: one thread")
 @pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", ["tiles overlap", "strided lines", "bands", "bands of lines", "images", "volume"])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
-    product_checks.same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3, 5), dtype)
+    same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3, 5), dtype)
 
 
 @pytest.mark.parametrize("layout", DENSE)
