@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import grad
+from fastconv import _cpu, grad
 from fastconv._kernels import heap
 from tests import data
+from tests.child import ROOT
 from tests.layouts import channels_last, contiguous
 
 CONV = {  # input, weight, method and arguments, by the kernel that one of both layouts takes
@@ -20,10 +21,18 @@ CONV = {  # input, weight, method and arguments, by the kernel that one of both 
     "winograd": ((1, 16, 14, 14), (16, 16, 3, 3), "winograd", {}),
     "grouped": ((1, 32, 14, 14), (32, 8, 3, 3), "direct", {"groups": 4}),
     "depthwise_last": ((1, 16, 9, 9), (16, 1, 3, 3), "direct", {"groups": 16, "padding": 1}),
+    "near_rows": ((1, 3, 40, 40), (3, 1, 3, 3), "direct", {"groups": 3, "padding": 1}),
+}
+WEIGHT = {  # gradients of weights: input, weight and arguments
+    "row_grad": ((1, 3, 40, 40), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
+    "tap_grad": ((1, 2, 20, 20), (2, 2, 5, 5), {"padding": 2}),
+    "weight_grad": ((1, 16, 9, 9), (16, 16, 3, 3), {"stride": 2}),
+    "winograd_grad": ((2, 32, 28, 28), (32, 32, 3, 3), {"padding": 1}),
 }
 TRANSPOSED = {
     "turn": ((1, 64, 8, 8), (64, 32, 4, 4), {"stride": 2}),
     "gather": ((1, 16, 9, 9), (16, 1, 4, 4), {"stride": 2, "groups": 16}),
+    "overlap": ((1, 64, 12, 13), (64, 1, 4, 4), {"stride": 2}),
     "disjoint": ((1, 130, 4, 9), (130, 130, 2, 2), {"stride": 2}),
 }
 
@@ -37,6 +46,10 @@ def calls():
         for name, (shape, kernel, arguments) in TRANSPOSED.items():
             x, w = laid(data.integers(shape, np.float32), 1), data.integers(kernel, np.float32, "weight")
             yield f"{name}-{laid.__name__}", partial(fastconv.conv_transpose2d, x, w, **arguments)
+        for name, (shape, kernel, arguments) in WEIGHT.items():
+            g = fastconv.conv_output_shape(shape, kernel, **arguments)
+            x, g = (laid(data.integers(some, np.float32), 1) for some in (shape, g))
+            yield f"{name}-{laid.__name__}", partial(weight_gradient, x, kernel, g, **arguments)
         x = laid(data.integers((1, 32, 15, 15), np.float32, limit=1000), 1)
         for kernel, stride in ((2, 2), (3, 2), (5, 1), (15, 15)):
             yield f"max-{kernel}-{laid.__name__}", partial(fastconv.max_pool2d, x, kernel, stride)
@@ -44,6 +57,10 @@ def calls():
             yield f"places-{kernel}-{laid.__name__}", partial(places, x, kernel, stride)
         yield f"gradient-{laid.__name__}", lambda x=x, out=None: grad.avg_pool2d(x, (1, 32, 30, 30), 2)
         yield f"fold-{laid.__name__}", lambda x=x, out=None: fastconv.fold(fastconv.unfold(x, 3), (15, 15), 3)
+
+
+def weight_gradient(x, kernel, g, out=None, **arguments):
+    return grad.conv2d_weight(x, kernel, g, **arguments)
 
 
 def places(x, kernel, stride, out=None):
@@ -71,6 +88,19 @@ def lacking(bytes, call, out):
     finally:
         heap.refuse_beyond(before)
     return None
+
+
+def test_every_kernel_that_borrows_is_called(monkeypatch):
+    """All but the probe, which measures the register tile."""
+    kernel, called = _cpu.kernel, set()
+    monkeypatch.setattr(_cpu, "kernel", lambda name: called.add(name) or kernel(name))
+    _cpu._forget()
+    for call in CALLS.values():
+        call(out=None)
+    sources = (ROOT / "fastconv" / "_kernels").glob("*.pyx")
+    borrow = {path.stem for path in sources if "borrow(" in path.read_text(encoding="utf-8")}
+    assert len(borrow) > 10
+    assert borrow - called == {"probe"}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
