@@ -50,63 +50,78 @@ def levels():
     return X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"baseline": []}
 
 
-def translated(names):
-    """Extensions that Cython has written the C source of, from names and the files of their Cython source."""
+def sources():
+    """The Cython source of every module by name; LEVEL stands in the names of those that each CPU level has."""
+    names = {}
+    for path in sorted(KERNELS.glob("*.pyx")):
+        names[f"fastconv._kernels.{path.stem}{'' if path.stem in ONCE else f'_{LEVEL}'}"] = path
+    for name in (SHARED, *NUMPY):
+        names[name] = Path(f"{name.replace('.', '/')}.{'c' if name == SHARED else 'pyx'}")
+    return names
+
+
+def written(source):
+    """Where Cython writes the C of a source."""
+    return CYTHON / source.with_suffix(".c")
+
+
+def translate():
+    """Write the C of every source, and for each level of a kernel a file that includes it.
+
+    Python finds a module by the name of its file and by that of the function which begins it; that one is renamed.
+    """
     from Cython.Build import cythonize
 
     for copy in CYTHON.rglob("*.h"):
         copy.unlink()  # Cython copies the headers it knows of, and includes of those find older copies beside them
-    return cythonize(
-        [Extension(name, [str(source)]) for name, source in names.items()],
+    cythonize(
+        [Extension(name, [str(source)]) for name, source in sources().items()],
         build_dir=str(CYTHON),
         compiler_directives=DIRECTIVES,
         shared_utility_qualified_name=SHARED,
         nthreads=os.cpu_count() if sys.platform == "linux" else 0,  # by fork
         quiet=True,
     )
+    for name, source in sources().items():
+        for level in levels() if name.endswith(LEVEL) else ():
+            path = of_level(source, level)
+            begins, begin = (f"PyInit_{full.rpartition('.')[2]}" for full in (name, name.replace(LEVEL, level)))
+            included = Path(os.path.relpath(written(source), path.parent)).as_posix()
+            text = f'#define {begins} {begin}\n#include "{included}"\n'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)  # not else: what is newer than its object is compiled again
 
 
-def of_level(extension, level, flags):
-    """The module of one level: a file that includes what Cython has written.
-
-    Python finds a module by the name of its file and by that of the function which begins it; that one is renamed.
-    """
-    name = extension.name.replace(LEVEL, level)
-    source = CYTHON / level / Path(extension.sources[0]).name
-    begins, begin = (f"PyInit_{full.rpartition('.')[2]}" for full in (extension.name, name))
-    written = Path(os.path.relpath(extension.sources[0], source.parent)).as_posix()
-    text = f'#define {begins} {begin}\n#include "{written}"\n'
-    source.parent.mkdir(parents=True, exist_ok=True)
-    if not source.exists() or source.read_text() != text:
-        source.write_text(text)  # not else: what is newer than its object is compiled again
-    return Extension(name, [str(source)], extra_compile_args=[*flags], depends=[*extension.sources])
+def of_level(source, level):
+    """The file that stands for a kernel's C at one level."""
+    return CYTHON / level / written(source).name
 
 
 def kernels():
-    """Extensions of every kernel at every level, and of what is of no level."""
+    """Extensions of every kernel at every level, and of what is of no level, by the C that `translate` will write."""
     import numpy
 
-    names = {}
-    for path in sorted(KERNELS.glob("*.pyx")):
-        names[f"fastconv._kernels.{path.stem}{'' if path.stem in ONCE else f'_{LEVEL}'}"] = path
-    names[SHARED] = f"{SHARED.replace('.', '/')}.c"
-    names |= {name: f"{name.replace('.', '/')}.pyx" for name in NUMPY}
+    headers = [str(header) for header in KERNELS.glob("*.h")]
     extensions = []
-    for extension in translated(names):
-        if extension.name.endswith(LEVEL):
-            extensions += [of_level(extension, *level) for level in levels().items()]
+    for name, source in sources().items():
+        if name.endswith(LEVEL):
+            extensions += [
+                Extension(name.replace(LEVEL, level), [str(of_level(source, level))], extra_compile_args=[*flags],
+                          depends=[str(written(source)), *headers])
+                for level, flags in levels().items()
+            ]  # fmt: skip
         else:
-            extensions.append(extension)
+            extensions.append(Extension(name, [str(written(source))], depends=headers))
     for extension in extensions:
         extension.include_dirs = [numpy.get_include() if extension.name in NUMPY else str(KERNELS)]
         if extension.name in NUMPY:
             extension.define_macros = [("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
-        extension.depends += [str(header) for header in KERNELS.glob("*.h")]
     return extensions
 
 
 class BuildKernels(build_ext):
-    """Translate late, so that metadata commands need no Cython, and use OpenMP where the compiler has it."""
+    """Translate late, so that neither metadata nor an sdist needs Cython, and use OpenMP where the compiler has it."""
 
     def finalize_options(self):
         self.distribution.ext_modules = kernels()
@@ -114,6 +129,7 @@ class BuildKernels(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self):
+        translate()
         kind = self.compiler.compiler_type
         if kind == "msvc":
             for extension in self.extensions:
