@@ -1,6 +1,7 @@
 """The design as rules: who imports whom, what is public and with which signature, how long a file may be."""
 
 import ast
+import functools
 import inspect
 import re
 import subprocess
@@ -94,8 +95,13 @@ def public():
     return {name: value for name, value in found.items() if inspect.isfunction(value)}
 
 
+@functools.cache
 def imports(path):
     """Every module that a file imports, in functions too; "package.name" for `from package import name`."""
+    return tuple(imported(path))
+
+
+def imported(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -120,8 +126,8 @@ def outside(path, allowed):
 def test_there_is_something_to_check():
     assert len(MODULES) > 5
     assert len(CYTHON) > 5
-    assert "numpy" in list(imports(PACKAGE / "_arrays.py"))
-    assert "fastconv._sizes.integer" in list(imports(PACKAGE / "_geometry.py"))
+    assert "numpy" in imports(PACKAGE / "_arrays.py")
+    assert "fastconv._sizes.integer" in imports(PACKAGE / "_geometry.py")
 
 
 @pytest.mark.parametrize("name", [name for name in PURE if (PACKAGE / f"{name}.py").exists()])
@@ -250,6 +256,16 @@ def test_files_are_short():
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert len(lengths) > 10
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_readme_names_what_is_there():
+    """Links that are no address, and files named in `code`, are in the repository."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
+    named = set(re.findall(r"[`/ ]((?:\w+/)*\w+\.(?:py|pyx|pxd|h))\b", text))
+    assert len(named) > 20
+    assert not [link for link in linked if not (ROOT / link).exists()]
+    assert not [name for name in named if not any(ROOT.glob(f"[!.]*/**/{name}")) and not (ROOT / name).exists()]
 
 
 def test_no_generated_file_is_tracked():

@@ -1,5 +1,6 @@
 """Gradients of weights by each of their kernels: minimal filtering, blocks of pixels, depthwise rows."""
 
+import functools
 import math
 
 import numpy as np
@@ -34,6 +35,14 @@ FILTERED = {
 }
 
 
+@functools.cache
+def on_reals(name, make, dtype):
+    """The exact gradient and the sum of magnitudes of one of FILTERED or SUMMED, in a wider type."""
+    shape, weight, sizes = (FILTERED | SUMMED)[name]
+    x, g = make(shape, dtype), make(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
+    return tuple(taps_one_by_one(*pair, weight, **sizes) for pair in ((x, g), (abs(x), abs(g))))
+
+
 @pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
 @pytest.mark.parametrize("name", FILTERED)
 @over_layouts
@@ -45,7 +54,7 @@ def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, 
     x, g = make(shape, dtype), make(conv(shape, weight, **sizes), dtype, "flowing")
     laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
     result = weight_grad(laid[0], weight, laid[1], **sizes)
-    exact, size = (taps_one_by_one(*pair, weight, **sizes) for pair in ((x, g), (abs(x), abs(g))))
+    exact, size = on_reals(name, make, dtype)
     assert_within(result, exact, size, "auto")
     monkeypatch.setattr(_gradients, "LEAST_GAIN", math.inf)
     _cpu._forget()
@@ -85,7 +94,7 @@ def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, d
     laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
     with fastconv.num_threads(1):
         one = weight_grad(laid[0], weight, laid[1], **sizes)
-    assert_within(one, *(taps_one_by_one(*p, weight, **sizes) for p in ((x, g), (abs(x), abs(g)))), "auto")
+    assert_within(one, *on_reals(name, data.normal, dtype), "auto")
     for threads in (2, 3, 7):
         with fastconv.num_threads(threads):
             assert weight_grad(laid[0], weight, laid[1], **sizes).tobytes() == one.tobytes()
