@@ -10,6 +10,7 @@ channels, of weights turned to (k, channel) a tile at a time, or beforehand; sum
 until they are complete, and are turned then.
 """
 
+from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, channels_collide, divide, round_up, split_channels
 from fastconv._kernels.shape cimport ConvShape, at, real
@@ -18,10 +19,6 @@ from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile_finish, tile_some, tile_taps, tile_width
 from fastconv._kernels.turn cimport turn_block
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
 
 cdef enum:
     KC = 256                # products of a block of K, about

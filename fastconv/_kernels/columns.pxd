@@ -5,6 +5,7 @@ those of 1x1 kernels from the image, where whole tiles of few channels are read 
 """
 
 from fastconv._kernels.across cimport rows_are_vectors
+from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
@@ -14,12 +15,6 @@ from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport tile_width
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
-    void copy_tiles(size_t size, void *to, Py_ssize_t step, Py_ssize_t apart, Py_ssize_t width, const void *source,
-                    Py_ssize_t source_step, Py_ssize_t rows, Py_ssize_t n)
 
 cdef enum:
     # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1

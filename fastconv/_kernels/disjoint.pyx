@@ -13,6 +13,7 @@ Channels-first memory. Work is split over images, groups, blocks of pixels and l
 
 from cython.parallel cimport prange, threadid
 
+from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.disjoint cimport (
     TURNED, WIDEST, Piece, Task, copy_lines, cut, place, place_lines, plan, tile_lines
 )
@@ -24,10 +25,6 @@ from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
 
 cdef extern from "woven_tile.h" nogil:
     void woven_tile(size_t size, Py_ssize_t ways, Py_ssize_t lines, Py_ssize_t vectors, Py_ssize_t kc, const void *a,

@@ -13,6 +13,7 @@ Work is split over images, groups and bands; rows are split evenly into tiles.
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 
+from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.group_rows cimport (
     GROUP_LINES, GROUP_PIXEL, GROUP_SUMS, GROUP_TAPS, group_copy, group_lanes, group_shape, group_tile
 )
@@ -23,10 +24,6 @@ from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.tile cimport fetch_ahead, fetch_to_l2
 from fastconv._kernels.turn cimport turn_block
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
 
 cdef enum:
     STAGE_BYTES = 131072    # of the rows of a band: in L2, since bands as low as fit L1 turn weights too often

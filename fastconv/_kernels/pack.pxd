@@ -15,11 +15,8 @@ Strides are in elements. Chellapilla, Puri & Simard 2006, hal-00112631; in panel
 
 from libc.string cimport memset
 
+from fastconv._kernels.copy cimport copy_elements
 from fastconv._kernels.shape cimport ConvShape, real
-
-cdef extern from "copy.h" nogil:
-    void copy_elements(size_t size, void *to, const void *source, Py_ssize_t n, Py_ssize_t stride)
-
 
 cdef enum:
     SHORT = 16      # elements: zeroed sooner by a loop than by a call

@@ -9,16 +9,13 @@ Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py
 
 from cython.parallel cimport prange, threadid
 
+from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.turn cimport turn_block
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
 
 cdef extern from "weave.h" nogil:
     enum: WEAVE_MOST

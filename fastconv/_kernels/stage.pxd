@@ -12,18 +12,12 @@ number of whole planes. Each element of the input is fetched once a block and no
 packing is copying runs by whole vectors.
 """
 
+from fastconv._kernels.copy cimport copy_rows, copy_runs, split_rows
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.staged_rows cimport slot_of
 from fastconv._kernels.turn cimport turn_block
-
-cdef extern from "copy.h" nogil:
-    void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
-    void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
-                    Py_ssize_t rows, Py_ssize_t n)
 
 cdef enum:
     TURNED = 4      # phases from which on a row is split by transposing squares

@@ -7,14 +7,9 @@ A staged row holds one slot for each phase of the stride that some tap has, with
 `pitch` apart. Rows of the plane follow each other as in the image, so that taps above each other share them.
 """
 
+from fastconv._kernels.copy cimport copy_rows, split_rows
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.shape cimport ConvShape, real
-
-cdef extern from "copy.h" nogil:
-    void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,
-                   Py_ssize_t n)
-    void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
-                    Py_ssize_t rows, Py_ssize_t n)
 
 
 cdef struct StagedRows:
