@@ -1,9 +1,7 @@
 """Rows of input that depthwise taps at stride 1 or 2 read where they lie, by pointers: see `near_rows.pyx`."""
 
-
-from fastconv._kernels.heap cimport take
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.scratch cimport LINE
+from fastconv._kernels.scratch cimport LINE, borrow_more
 from fastconv._kernels.shape cimport ConvShape, real
 
 
@@ -25,17 +23,15 @@ cdef inline bint after(const ConvShape *s) noexcept nogil:
     return (s.ow - 1) * s.sw + 2 - s.pw >= s.iw
 
 
-cdef inline bint find_ends(NearRows *t, const real *x) noexcept:
-    """Fill in all but sizes and strides, whatever the signs of these; False without memory, else give it back."""
+cdef inline void find_ends(str kernel, NearRows *t, const real *x, void *held) except *:
+    """Fill in all but sizes and strides, whatever the signs of these; `memory` is borrowed after `held`."""
     cdef Py_ssize_t size = sizeof(real), before = LINE // size, near, i
     cdef Py_ssize_t reach[3]
     cdef const real *low = x
     cdef const real *high = x
     cdef real *rows
     t.line = ceil_div(t.s.iw + 2 * before, before) * before
-    rows = <real *> take(3 * t.line * size)
-    if rows == NULL:
-        return False
+    rows = <real *> borrow_more(kernel, 3 * t.line * size, held)
     reach[0], reach[1], reach[2] = (t.n - 1) * t.xn, (t.s.ic - 1) * t.xc, (t.s.ih - 1) * t.xh
     for i in range(3):
         if reach[i] < 0:
@@ -48,7 +44,6 @@ cdef inline bint find_ends(NearRows *t, const real *x) noexcept:
     copy_run(rows + 2 * t.line + before - near, high - near, t.s.iw + near, 1)
     t.lowest, t.early, t.late, t.highest = low, low + near, high - near, high
     t.blank, t.memory = rows + before, <char *> rows
-    return True
 
 
 cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssize_t rows,

@@ -161,8 +161,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     plan_near(&t, size, lo, hi)
     t.shape.aside = meets_stores(&t, size, <size_t> to - <size_t> xs)
     plan_taps(&t, lo, hi)
-    if not find_ends(&t.x, xs):
-        raise MemoryError(f"near_rows: no memory for three rows of {t.x.line * size} bytes")
+    find_ends("near_rows", &t.x, xs, NULL)
     with nogil:
         run(&t, xs, ws, bs, to, threads)
     give_back(t.x.memory)

@@ -115,9 +115,7 @@ def weight_grad(
     t.own = t.table + round_up(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *), LINE)
     t.last = gs + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
     scratch = borrow("row_grad", t.own * threads + (plane * size + LINE if t.last else 0))
-    if not find_ends(&t.x, xs):
-        give_back(scratch)
-        raise MemoryError(f"row_grad: no memory for three rows of {t.x.line * size} bytes")
+    find_ends("row_grad", &t.x, xs, scratch)
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)
