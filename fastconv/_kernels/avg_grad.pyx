@@ -14,13 +14,11 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.scratch cimport borrow
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spread_tables cimport (
     MOST_LANES, SPREAD_ROWS, Tables, laid, pairs_least, spread_plan, spread_rows,
 )
 from fastconv._kernels.window cimport Place, PoolShape, counts_along, divisor_of, pool_shape
-
-cdef extern from "simd.h" nogil:
-    Py_ssize_t lanes_of(size_t size) noexcept
 
 cdef extern from "mix.h" nogil:
     void mix_rows(...) noexcept

@@ -81,7 +81,7 @@ cdef inline void fill(real *to, Py_ssize_t n, const real *x, Py_ssize_t step, Py
 
 cdef inline real stage(const Task *t, const real *x, Py_ssize_t phase, Py_ssize_t b, real *to) noexcept nogil:
     """What block `b` sees of a phase of the channel that starts at `x`, less its level, most of its mean."""
-    cdef const Axis *a = t.axis
+    cdef const Axis *a = &t.axis[0]
     cdef Seen d, h, w
     cdef Py_ssize_t i, j, row, steps = t.axis[2].xs * t.axis[2].stride
     cdef real level
@@ -126,7 +126,7 @@ cdef inline double sum_of_taps(const real *w, Py_ssize_t n) noexcept nogil:
 cdef inline double stage_weight(const Task *t, const real *w, Py_ssize_t phase, double scale,
                                 real *to) noexcept nogil:
     """The taps of a phase of the kernel at `w` times `scale`, among zeros; returns their sum."""
-    cdef const Axis *a = t.axis
+    cdef const Axis *a = &t.axis[0]
     cdef Py_ssize_t i, j, k, e, ii, jj, kk
     cdef Py_ssize_t[3] step, from_tap
     cdef double total = 0
@@ -184,7 +184,7 @@ cdef inline void put(const Task *t, const real *y, real *to, Py_ssize_t n, real 
 cdef inline void store(const Task *t, const real *y, Py_ssize_t b, real scale, double lifted, real bias,
                        real *to) noexcept nogil:
     """The outputs of block `b` in the channel that starts at `to`; `lifted` is what the level adds to each."""
-    cdef const Axis *a = t.axis
+    cdef const Axis *a = &t.axis[0]
     cdef Py_ssize_t bw = b % a[2].blocks, bh = b // a[2].blocks % a[1].blocks, bd = b // a[2].blocks // a[1].blocks
     cdef Py_ssize_t nd = min(a[0].step, a[0].outputs - bd * a[0].step)
     cdef Py_ssize_t nh = min(a[1].step, a[1].outputs - bh * a[1].step)

@@ -24,7 +24,6 @@
 #include "weave.h"
 
 #define GATHER_WAYS 4    /* phases at most */
-#define GATHER_SUMS 8    /* vectors of sums at most: they hide the latency of FMA, and fit 16 registers */
 #define GATHER_VECTORS 4 /* of a phase */
 #define GATHER_LINES 64  /* vectors of woven taps at most: the products of an output */
 
