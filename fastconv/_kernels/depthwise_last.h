@@ -129,8 +129,8 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
     const ptrdiff_t wide = taps < 1 ? 1 : taps < CHUNK ? taps : CHUNK, high = CHUNK / (kw ? kw : wide);
     const vec *weight = (const vec *)w;
     ELEMENT sums[2][STRIP_PIXELS * LANES], *total = sums[0], *grand = sums[1];
-    IN_MEMORY(total);
-    IN_MEMORY(grand);
+    OPAQUE(total);
+    OPAQUE(grand);
     for (ptrdiff_t v = 0; v < vectors; v++) {
         const ptrdiff_t c = v * LANES < last ? v * LANES : last;
         const ELEMENT *const *row = table;
@@ -219,7 +219,9 @@ static ALWAYS_INLINE void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_str
                                                const ptrdiff_t strides)
 {
 #define SHARED(k, s) case k * 4 + s: \
-        if (s <= strides) PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); return;
+        if (s <= strides) \
+            PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); \
+        return;
     switch (t->shared ? t->kw * 4 + t->shared : 0) {
         SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2)
         SHARED(9, 1) SHARED(9, 2) SHARED(0, 0)

@@ -101,8 +101,8 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
     const ptrdiff_t pitch = s->pitch, kh = high > 0 ? high : s->kh, kw = s->kw, out_pitch = s->out_pitch;
     EACH_OUTPUT acc[q][x] = (vec){0};
     ELEMENT sums[2][FILTER_ROWS * FILTER_VECTORS * FILTER_LANES], *total = sums[0], *grand = sums[1];
-    IN_MEMORY(total);
-    IN_MEMORY(grand);
+    OPAQUE(total);
+    OPAQUE(grand);
     ptrdiff_t chains = 0;
     if (sh > 0 && high == 0) {
         const ptrdiff_t *const column = s->column, columns = CHUNK / kh;

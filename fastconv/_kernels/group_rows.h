@@ -98,7 +98,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t lines, const ptrdiff_t cols, const
     ELEMENT memory[GROUP_SUMS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t step = s->step, taps = s->kd * s->kh * GROUP_TAPS * LANES;
     ptrdiff_t chain = 0, chains = 0;
-    IN_MEMORY(total);
+    OPAQUE(total);
     EACH_SUM {
         acc[l][q] = (vec){0};
         fetch_ahead(out + l * s->out_line + q * s->out_pixel, 1);

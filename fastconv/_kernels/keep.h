@@ -10,9 +10,13 @@
 #include "simd.h"
 
 #if VECTOR_BYTES && defined(__x86_64__)
-#define LOADED_ONCE(v) __asm__("" : "+v"(v))            /* a vector in a register, for all its uses */
-#define IN_MEMORY(pointer) __asm__("" : "+r"(pointer))  /* an array behind a pointer that nothing is known of */
-#define OPAQUE(v) __asm__("" : "+r"(v))                 /* an index or pointer, from which no others are made */
+#ifdef __clang__
+#define LOADED_ONCE(v) ((void)0) /* it refuses vectors wider than a register in branches that are never taken, too */
+#else
+#define LOADED_ONCE(v) __asm__("" : "+v"(v)) /* a vector in a register, for all its uses */
+#endif
+/* an index or pointer of which nothing is known: no others are made from it, and the array behind it stays in memory */
+#define OPAQUE(v) __asm__("" : "+r"(v))
 /* a value whose register is no other's until here: products are added where their sum is, and sums need not change
  * places, which takes a register more */
 #define STILL_USED(v) __asm__ volatile("" : : "v"(v))
@@ -20,7 +24,6 @@
 #define OPAQUE(v) ((void)0)
 #define STILL_USED(v) ((void)0)
 #define LOADED_ONCE(v) ((void)0)
-#define IN_MEMORY(pointer) ((void)0)
 #endif
 
 #endif

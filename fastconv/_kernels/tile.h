@@ -158,7 +158,7 @@ static ALWAYS_INLINE void run(
     ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t ldt = nv * LANES;
     if (VECTOR_BYTES < 64) /* sixteen registers hold no totals, but gcc 12 tries and spills acc before the end */
-        IN_MEMORY(total);
+        OPAQUE(total);
     for (ptrdiff_t k0 = 0;;) {
         const ptrdiff_t k1 = kc - k0 > finish->chain ? k0 + finish->chain : kc;
         EACH_VECTOR acc[i][j] = (vec){0};

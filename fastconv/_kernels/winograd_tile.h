@@ -81,7 +81,7 @@ static ALWAYS_INLINE void product(
             OPAQUE(left[i]);
     }
     vec sum[WINOGRAD_ROWS][WINOGRAD_VECTORS], memory[WINOGRAD_ROWS * WINOGRAD_VECTORS], *total = memory;
-    IN_MEMORY(total); /* as in `tile.h`; with 32 registers 7 rows had totals in some, and loaded vectors on the stack */
+    OPAQUE(total); /* as in `tile.h`; with 32 registers 7 rows had totals in some, and loaded vectors on the stack */
     for (ptrdiff_t start = 0;;) {
         const ptrdiff_t end = kc - start > chain ? start + chain : kc;
         EACH_SUM sum[i][j] = (vec){0};
