@@ -1,8 +1,9 @@
 """Gradients of convolution over any rank: the forward geometry, grad_output checked against it, and the kernels.
 
     gradient of the input     a transposed convolution, by way of `_phases`
-    gradient of the weight    minimal filtering over tiles, or sums of outer products over pixels, or, depthwise and
-                              where an input channel meets few output channels, products of rows
+    gradient of the weight    minimal filtering over tiles, of 1x1 kernels a product along pixels, or sums of outer
+                              products over pixels, or, depthwise and where an input channel meets few output
+                              channels, products of rows
     gradient of the bias      a sum
 """
 
@@ -34,8 +35,10 @@ from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._sizes import frozen, integer, sequence
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
+from fastconv._tuned import tuned
 
 FEW_CHANNELS = 4  # a vector of them would be half empty
+WORTH_TURNING = 8  # channels of a group: fewer are not turned in whole squares
 # Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
 # channels of a group that repay the transforms; five taps at stride 1 are one piece.
 TILES = {1: (3, 4, 6, 8), 2: (3, 4, 9, 32)}
@@ -102,6 +105,14 @@ def shares_little(g):
     return near and g.oc // g.groups <= FEW_CHANNELS and (not g.last or g.ic // g.groups <= FEW_CHANNELS)
 
 
+def sees_pixels(g):
+    """Whether the product of `point_grad.pyx` is to be taken: of 1x1 kernels, not padded, which share inputs."""
+    if 1 < g.groups == g.ic == g.oc or (g.last and (tuned().outer or min(g.ic, g.oc) < WORTH_TURNING * g.groups)):
+        return False
+    inside = ((outputs - 1) * stride < size and not before for size, outputs, _, stride, _, before in g.axes)
+    return g.kd * g.kh * g.kw == 1 and all(inside)
+
+
 def seen(axis):
     """The least share of an axis of outputs that a tap sees: the first one or the last."""
     size, outputs, taps, stride, dilation, before = axis
@@ -149,6 +160,8 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
         kernel = "row_grad"
     elif shares_little(g):
         kernel = "tap_grad"
+    elif sees_pixels(g):
+        kernel = "point_grad"
     else:
         kernel = "winograd_grad" if few_products(g, prod(input_shape[: -rank - 1])) else "weight_grad"
     run = _cpu.kernel(kernel).weight_grad[SPECIALISATION[dtype.itemsize]]

@@ -47,6 +47,7 @@ class Tuned(NamedTuple):
     fourier: Fourier
     rows: Rows
     narrow: dict  # up to so many output channels a direct sum takes how many times as long, channels-last
+    outer: bool  # whether outer products of channels-last pixels, of twice the rows, are faster than turning these
 
 
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
@@ -56,12 +57,14 @@ TUNED = {
         Fourier({4: 250_000, 8: 140_000}, {4: 2.8, 8: 3}, {4: 7, 8: 5}, {4: 10, 8: 10.5}, 1),
         Rows(8, 8, 4, 4, 8),
         {},
+        True,
     ),
     32: Tuned(  # Zen 3, 2026-11-28
         Winograd(1, 9, 23, 15, 1.6, 20, {4: 8, 8: 4}),
         Fourier({4: 100_000, 8: 80_000}, {4: 2.8, 8: 3}, {4: 6, 8: 5}, {4: 11, 8: 12}, 1.4),
         Rows(5, 3, 4, 6, 1),
         {2: 4, 4: 2},
+        False,
     ),
 }
 _taken = TUNED[64]

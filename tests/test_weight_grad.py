@@ -1,4 +1,4 @@
-"""Gradients of weights by each of their kernels: minimal filtering, blocks of pixels, depthwise rows."""
+"""Gradients of weights by each of their kernels: minimal filtering, products along pixels, depthwise rows."""
 
 import functools
 import math
@@ -75,7 +75,6 @@ def test_conv_weight_of_taps_that_see_little(maps, kernel, dtype, cpu_level):
 
 SUMMED = {
     "patches": ((2, 33, 40, 41), (35, 33, 3, 4), {"padding": 1, "stride": 2}),
-    "pixels": ((3, 80, 12, 13), (300, 80, 1, 1), {}),
     "depthwise": ((2, 70, 23, 25), (70, 1, 3, 5), {"padding": 2, "groups": 70}),
     "depthwise-rows": ((3, 7, 85, 70), (7, 1, 3, 3), {"padding": 1, "groups": 7}),
     "groups": ((2, 24, 19, 18), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
@@ -83,12 +82,47 @@ SUMMED = {
 }
 
 
-@pytest.mark.parametrize("name", [*FILTERED, *SUMMED])
+# 1x1 kernels: images that are blocks of pixels and parts of one, more blocks than are summed at once, many channels on
+# either side, tiles that are not full, strides, groups, ranks, pixels beside the image and none beside.
+PIXELS = {
+    "images": ((3, 80, 12, 13), (300, 80, 1, 1), {}),
+    "small-images": ((11, 40, 7, 7), (70, 40, 1, 1), {}),
+    "many-inputs": ((2, 530, 5, 9), (17, 530, 1, 1), {}),
+    "many-outputs": ((2, 9, 16, 16), (530, 9, 1, 1), {}),
+    "many-blocks": ((3, 6, 66, 67), (10, 6, 1, 1), {}),
+    "many-small-images": ((300, 7, 5, 6), (9, 7, 1, 1), {}),
+    "stride": ((3, 34, 15, 28), (21, 34, 1, 1), {"stride": (2, 3)}),
+    "groups": ((2, 48, 9, 20), (72, 12, 1, 1), {"groups": 4, "stride": 2}),
+    "signal": ((2, 24, 700), (33, 24, 1), {}),
+    "volume": ((2, 20, 5, 7, 8), (21, 20, 1, 1, 1), {"stride": (1, 2, 1)}),
+    "padded": ((2, 20, 9, 10), (21, 20, 1, 1), {"padding": (1, 0), "stride": 2}),
+}
+
+
+@pytest.mark.parametrize("name", PIXELS)
+@over_layouts
+def test_conv_weight_of_pixels(name, layout, dtype, cpu_level):
+    """On small integers exact, of images of which others are beside and between the pixels, and NaN where one is."""
+    shape, weight, sizes = PIXELS[name]
+    weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
+    wide = data.integers((*shape[:-1], shape[-1] + 5), dtype)
+    x = wide[..., 3:-2]
+    g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing", limit=4)
+    expected = taps_one_by_one(x, g, weight, **sizes).astype(dtype)
+    for image in (x, LAYOUTS[layout](x, 1)):
+        data.assert_identical(weight_grad(image, weight, LAYOUTS[layout](g, 1), **sizes), expected)
+    g[-1, 5] = np.nan
+    result = weight_grad(LAYOUTS[layout](x, 1), weight, LAYOUTS[layout](g, 1), **sizes)
+    expected[5] = np.nan
+    data.assert_identical(result, expected)
+
+
+@pytest.mark.parametrize("name", [*FILTERED, *SUMMED, *PIXELS])
 @over_layouts
 def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
     """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
     monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
-    shape, weight, sizes = (FILTERED | SUMMED)[name]
+    shape, weight, sizes = (FILTERED | SUMMED | PIXELS)[name]
     weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
     x, g = data.normal(shape, dtype), data.normal(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
     laid = [LAYOUTS[layout](array, 1) for array in (x, g)]

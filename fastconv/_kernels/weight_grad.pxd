@@ -11,7 +11,7 @@ from fastconv._kernels.turn cimport turn_block
 cdef enum:
     FAN = 32                # sums a level takes before it is passed on
     LEVELS = 4              # FAN chains, FAN^2, FAN^3 and all of them: 2^21 pixels until the last one is in use
-    SUM_BYTES = 262144      # of a part of dw: with the copies an L2; twice as many where only grad_output is copied
+    SUM_BYTES = 262144      # of a part of dw: with the copies an L2
     MOST_CHANNELS = 256     # of the output in a part
     LAST_CHANNELS = 256     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
@@ -20,7 +20,7 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
-    bint last, in_place
+    bint last
     bint alone                                  # depthwise: a channel of the input meets one of the output
     Py_ssize_t n, groups, icg, ocg              # depthwise, all channels are in one group here
     Py_ssize_t taps, planes                     # taps in a plane of the kernel, and planes
@@ -28,7 +28,6 @@ cdef struct Task:
     Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
     Py_ssize_t lines, rows, width               # rows of a chain; rows and columns of a block
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
-    Py_ssize_t images                           # of a block that is a whole image
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
@@ -47,15 +46,13 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size) noexcept nogil:
         t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, tile_width(size)) if t.last else tile_width(size)
         return
     t.oc_part = even(t.ocg, MOST_CHANNELS, tile_width(size) // 2)
-    most = max(SUM_BYTES * (1 + t.in_place) // (size * t.oc_part * t.taps), 1)
+    most = max(SUM_BYTES // (size * t.oc_part * t.taps), 1)
     t.ic_part = even(t.icg, most, min(most, 8))
 
 
 cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     """Rows of output for which the input fits in cache, whole chains of them."""
-    cdef Py_ssize_t pixel = t.ic_part * size, most = MOST_PIXELS, reach
-    if not t.in_place:
-        most = clip(COPY_BYTES // (pixel * t.s.sw), 1, MOST_PIXELS)
+    cdef Py_ssize_t pixel = t.ic_part * size, most = clip(COPY_BYTES // (pixel * t.s.sw), 1, MOST_PIXELS), reach
     t.width = even(t.s.ow, most, 1)
     t.pieces = ceil_div(t.s.ow, t.width)
     reach = (t.width - 1) * t.s.sw + 1
@@ -68,12 +65,11 @@ cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     reach = (min(t.rows, t.s.oh) - 1) * t.s.sh + 1
     t.h_step = min(t.s.dh, reach)
     t.x_rows = (t.s.kh - 1) * t.h_step + reach
-    t.images = min(max(MOST_PIXELS // (t.s.oh * t.s.ow), 1), t.n) if t.in_place else 1
 
 
 cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
     """Blocks until FAN chains are together."""
-    cdef Py_ssize_t chains = t.images * ceil_div(t.rows, t.lines) * ceil_div(t.width, CHUNK)
+    cdef Py_ssize_t chains = ceil_div(t.rows, t.lines) * ceil_div(t.width, CHUNK)
     return ceil_div(FAN, chains)
 
 
@@ -93,11 +89,11 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     while t.alone and t.ic_part > vector and ceil_div(t.icg, t.ic_part) * others % threads:
         t.ic_part -= vector             # three parts are no even shares of two threads
     t.ic_parts = ceil_div(t.icg, t.ic_part)
-    t.x_size = 0 if t.in_place else round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
-    t.g_size = t.images * t.rows * t.width * tile_width(size)
+    t.x_size = round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
+    t.g_size = t.rows * t.width * tile_width(size)
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
     t.levels = 1
-    all_blocks = ceil_div(t.n, t.images) * t.s.od * t.blocks * t.pieces
+    all_blocks = t.n * t.s.od * t.blocks * t.pieces
     level = fan(t)
     while level < all_blocks and t.levels < LEVELS:
         t.levels += 1
@@ -115,7 +111,6 @@ cdef inline void flatten(Task *t) noexcept nogil:
     s.ow *= s.od * s.oh
     s.iw = s.ow
     s.od = s.id = s.oh = s.ih = 1
-    t.in_place = not t.last and not t.alone
 
 
 cdef inline void copy_row(

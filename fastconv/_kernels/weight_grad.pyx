@@ -10,11 +10,10 @@ output rows. The block and the input rows under it, with their padding, are copi
 
     M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
 
-so no patch is ever built; where a patch is a pixel, channels-first images are read where they lie. Depthwise,
-M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are added up FAN at a time, and these
-sums in the same way, so that the rounding error does not grow with the number of pixels (Higham 1993,
-doi:10.1137/0914050, pairwise summation in wider steps). Work is split over elements of dw only, so the order of every
-sum is the same for any number of threads.
+so no patch is ever built. Depthwise, M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are
+added up FAN at a time, and these sums in the same way, so that the rounding error does not grow with the number of
+pixels (Higham 1993, doi:10.1137/0914050, pairwise summation in wider steps). Work is split over elements of dw only, so
+the order of every sum is the same for any number of threads.
 """
 
 from cython.parallel cimport prange, threadid
@@ -25,7 +24,7 @@ from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
     FAN,
@@ -65,28 +64,6 @@ cdef void multiply_rows(
                       width * ldb, m + i * t.oc_part, t.oc_part)
                 k += chain
             y += t.lines
-        i += r
-
-
-cdef void multiply_in_place(
-    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t width, Py_ssize_t channels,
-    Py_ssize_t cols, real *m,
-) noexcept nogil:
-    """M += X . G for a run of pixels of some images and a panel of G; x at the first pixel of the first image."""
-    cdef Py_ssize_t pieces = ceil_div(channels, TILE_ROWS), chain = even(width, CHUNK, 1)
-    cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, k, image
-    cdef tile_finish finish
-    finish.accumulate, finish.clamp, finish.chain = 1, 0, CHUNK
-    finish.row_bias = finish.col_bias = NULL
-    cols = round_up(cols, ldb // 2)             # a vector: what is beside the channels is there in M
-    for piece in range(pieces):
-        r = ceil_div(channels - i, pieces - piece)
-        for image in range(images):
-            k = 0
-            while k < width:
-                tile(sizeof(real), r, cols, min(chain, width - k), x + image * t.xn + i * t.xc + k, t.xc,
-                     g + (image * width + k) * ldb, ldb, m + i * t.oc_part, t.oc_part, &finish)
-                k += chain
         i += r
 
 
@@ -149,14 +126,13 @@ cdef void carry(const Task *t, real *sums, Py_ssize_t blocks) noexcept nogil:
 
 
 cdef void one_block(
-    const Task *t, const real *x, const real *gout, Py_ssize_t images, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels,
-    Py_ssize_t outs, real *xs, real *gs, real *m,
+    const Task *t, const real *x, const real *gout, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels, Py_ssize_t outs,
+    real *xs, real *gs, real *m,
 ) noexcept nogil:
-    """The block at (y, o); x and gout are planes of the first channels of the first image."""
-    cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), image, col, cols, panel
+    """The block at (y, o); x and gout are planes of the first channels."""
+    cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
     cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow, ldg = tile_width(sizeof(real))
-    if not t.in_place:
-        copy_input(t, x, y, o, rows, channels, xs)
+    copy_input(t, x, y, o, rows, channels, xs)
     if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
         multiply_lanes(t, <const real *> xs, channels, gout + (y * t.s.ow + o) * t.s.oc, t.s.oc, t.s.ow * t.s.oc, rows,
                        width, outs, m)
@@ -164,14 +140,10 @@ cdef void one_block(
     for panel in range(ceil_div(outs, ldg)):
         col = panel * ldg
         cols = min(ldg, outs - col)
-        for image in range(images):
-            copy_output(t, gout + image * t.s.oc * t.s.oh * t.s.ow + col * channel, y, o, rows, width, cols,
-                        gs + image * width * ldg)
+        copy_output(t, gout + col * channel, y, o, rows, width, cols, gs)
         if t.alone:
             multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
                            m + col)
-        elif t.in_place:
-            multiply_in_place(t, x + o, <const real *> gs, images, width, channels, cols, m + col)
         else:
             multiply(t, <const real *> xs, <const real *> gs, rows, width, channels, cols, m + col)
 
@@ -181,12 +153,11 @@ cdef void sum_pixels(
     real *gs, real *sums,
 ) noexcept nogil:
     """All images; x and gout start at the first channels of the part. The whole sum is in the first level."""
-    cdef Py_ssize_t step, image, z, iz, block, piece, done = 0
+    cdef Py_ssize_t image, z, iz, block, piece, done = 0
     cdef const real *source
     cdef int level
     memset(sums, 0, t.levels * t.sums * sizeof(real))
-    for step in range(ceil_div(t.n, t.images)):
-        image = step * t.images
+    for image in range(t.n):
         for z in range(t.s.od):
             iz = z * t.s.sd + plane * t.s.dd - t.s.pd
             if not 0 <= iz < t.s.id:
@@ -194,8 +165,8 @@ cdef void sum_pixels(
             source = gout + (image * t.s.oc * t.s.od + z * (t.s.oc if t.last else 1)) * t.s.oh * t.s.ow
             for block in range(t.blocks):
                 for piece in range(t.pieces):
-                    one_block(t, x + image * t.xn + iz * t.xd, source, min(t.images, t.n - image), block * t.rows,
-                              piece * t.width, channels, outs, xs, gs, sums)
+                    one_block(t, x + image * t.xn + iz * t.xd, source, block * t.rows, piece * t.width, channels, outs,
+                              xs, gs, sums)
                     done += 1
                     carry(t, sums, done)
     for level in range(1, t.levels):
@@ -254,7 +225,6 @@ def weight_grad(
     t.icg, t.ocg = t.s.ic // t.groups, t.s.oc // t.groups
     t.planes, t.taps = t.s.kd, t.s.kh * t.s.kw
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
-    t.in_place = False
     flatten(&t)
     plan_parts(&t, size)
     plan_blocks(&t, size)

@@ -1,0 +1,157 @@
+"""Gradient of the weights of 1x1 kernels: a matrix product whose depth is the pixels of all images.
+
+    dw[o, c] = sum over images and pixels (y, x) of  gout[o, y, x] * input[c, y * sh, x * sw]
+
+A block of pixels is copied to scratch, the channels of one operand as rows along the pixels, of the other as panels of
+a tile's columns, so that only one is turned, whichever costs less:
+
+    A [channel][pixel]      B [panel][pixel][channel of it]      C += A . B, by `tile.h`
+
+Pixels of small images follow each other in a block, and those between strides are not fetched. Blocks are added up FAN
+at a time, and these sums in the same way, so that the rounding error does not grow with the number of pixels (Higham
+1993, doi:10.1137/0914050, pairwise summation in wider steps). Work is split over elements of dw only, so the order of
+every sum is the same for any number of threads.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.string cimport memset
+
+from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.pack cimport ceil_div, copy_run
+from fastconv._kernels.point_grad cimport (
+    FAN, GROUP, Ahead, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
+)
+from fastconv._kernels.scratch cimport LINE, borrow, round_up
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_width
+from fastconv._kernels.turn cimport turn_block
+
+
+cdef void multiply(
+    const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, const real *a, Py_ssize_t lda,
+    const real *b, bint first, real *c, Ahead next,
+) noexcept nogil:
+    """C (+)= A . B for some rows and all columns; a panel of B stays in L1 while they pass over it."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(rows, TILE_ROWS), j = 0, piece, i, r, line
+    cdef Py_ssize_t tiles = pieces * ceil_div(cols, width), done = 0, asked = 0
+    cdef tile_finish finish
+    finish.accumulate, finish.clamp = not first, 0
+    finish.chain = ceil_div(n, ceil_div(n, CHUNK))
+    finish.row_bias = finish.col_bias = NULL
+    while j < cols:
+        i = 0
+        for piece in range(pieces):
+            r = ceil_div(rows - i, pieces - piece)
+            for line in range(i + r, min(i + 2 * r, rows)):
+                fetch_ahead(c + line * t.ldc + j, width * sizeof(real))
+            done += 1
+            while asked * tiles < done * next.rows:
+                fetch_to_l2(<const char *> next.source + asked * next.step, next.bytes)
+                asked += 1
+            tile(sizeof(real), r, min(width, cols - j), n, a + i * lda, lda, b + j * t.kc, width,
+                 c + i * t.ldc + j, t.ldc, &finish)
+            i += r
+        j += width
+
+
+cdef void one_block(
+    const Task *t, const real *a, const real *b, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t p, Py_ssize_t n,
+    bint first, real *scratch, real *c,
+) noexcept nogil:
+    """C (+)= the pixels of a block from p on; a and b start at the first channels of the part."""
+    cdef Py_ssize_t i = 0, some, until
+    cdef Ahead next
+    cdef real *panels = scratch + t.a_size
+    fill_panels(t, &t.b, b, cols, p, n, panels + t.b_size, panels)
+    if t.sums:              # what is beside the columns is there, too
+        cols = min(round_up(cols, tile_width(sizeof(real)) // 2), t.ldc)
+    while i < rows:
+        some = ceil_div(rows - i, ceil_div(rows - i, GROUP))
+        until = i + some
+        if until < rows:    # asked for meanwhile
+            next = ahead(t, &t.a, a + until * t.a.c, min(<Py_ssize_t> GROUP, rows - until), p, n)
+        else:
+            next = ahead(t, &t.a, a, min(<Py_ssize_t> GROUP, rows), p + n, n)
+        if t.in_place:
+            until = n
+            multiply(t, some, cols, n, a + i * t.a.c + place(t, &t.a, p, &until), t.a.c, <const real *> panels, first,
+                     c + i * t.ldc, next)
+        else:
+            fill_rows(t, &t.a, a + i * t.a.c, some, p, n, scratch)
+            multiply(t, some, cols, n, <const real *> scratch, t.kc, <const real *> panels, first, c + i * t.ldc, next)
+        i += some
+
+
+cdef inline void add(real *to, real *source, Py_ssize_t n) noexcept nogil:
+    """to += source, which becomes zero."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        to[i] += source[i]
+    memset(source, 0, n * sizeof(real))
+
+
+cdef void one_part(
+    const Task *t, const real *a, const real *b, real *dw, Py_ssize_t item, real *scratch,
+) noexcept nogil:
+    """Some rows and columns of a group, of all pixels, into dw."""
+    cdef Py_ssize_t i = item // t.b.parts % t.a.parts * t.a.part, j = item % t.b.parts * t.b.part
+    cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, full, p
+    cdef Py_ssize_t group = item // (t.b.parts * t.a.parts), row
+    cdef real *sums = scratch + t.a_size + t.b_size + t.rows_size
+    cdef int level
+    a += (group * t.a.channels + i) * t.a.c
+    b += (group * t.b.channels + j) * t.b.c
+    dw += group * t.a.channels * t.b.channels + (j * t.a.channels + i if t.swapped else i * t.b.channels + j)
+    if t.levels > 1:
+        memset(sums, 0, t.levels * t.sums * sizeof(real))
+    for block in range(t.blocks):
+        p = block % t.pieces * t.kc
+        one_block(t, a, b, rows, cols, block // t.pieces * t.span + p, min(t.kc, t.span - p),
+                  t.levels == 1 and block == 0, scratch, sums if t.sums else dw)
+        level, full = 0, FAN
+        while level + 1 < t.levels and (block + 1) % full == 0:
+            add(sums + (level + 1) * t.sums, sums + level * t.sums, t.sums)
+            level += 1
+            full *= FAN
+    for level in range(1, t.levels):
+        add(sums, sums + level * t.sums, t.sums)
+    if t.swapped:
+        turn_block(sizeof(real), rows, cols, sums, t.ldc, dw, t.a.channels)
+    elif t.sums:
+        for row in range(rows):
+            copy_run(dw + row * t.b.channels, <const real *> sums + row * t.ldc, cols, 1)
+
+
+def weight_grad(
+    tuple geometry,
+    const real[:, :, :, :, :] x,
+    const real[:, :, :, :, :] gout,
+    real[:, :, :, :, ::1] dw,
+    int threads,
+):
+    """Weight gradient of a convolution of 1x1 kernels without padding. Arguments as of `weight_grad.weight_grad`."""
+    cdef Task t
+    cdef ConvShape s
+    cdef Py_ssize_t size = sizeof(real), each, item
+    cdef Py_ssize_t[5] strides
+    cdef const real *a = &gout[0, 0, 0, 0, 0]
+    cdef const real *b = &x[0, 0, 0, 0, 0]
+    cdef real *to = &dw[0, 0, 0, 0, 0]
+    cdef real *scratch
+    read_shape(&s, geometry)
+    t.last = geometry[LAYOUT]
+    t.groups, t.od, t.oh, t.ow = s.groups, s.od, s.oh, s.ow
+    t.pixels = s.od * s.oh * s.ow
+    t.depth = x.shape[0] * t.pixels
+    read_strides(strides, gout.shape, gout.strides, size, t.last)
+    plan_side(&t.a, &t, strides, 1, 1, 1, s.oc // s.groups)
+    read_strides(strides, x.shape, x.strides, size, t.last)
+    plan_side(&t.b, &t, strides, s.sd, s.sh, s.sw, s.ic // s.groups)
+    plan_parts(&t, size, threads)
+    if t.swapped:
+        a, b = b, a
+    each = round_up(t.a_size + t.b_size + t.rows_size + t.levels * t.sums, LINE // size)
+    scratch = <real *> borrow("point_grad", each * threads * size)
+    for item in prange(t.groups * t.a.parts * t.b.parts, num_threads=threads, nogil=True, schedule="dynamic"):
+        one_part(&t, a, b, to, item, scratch + threadid() * each)
+    give_back(scratch)
