@@ -4,22 +4,15 @@ Rows fill vectors but for what is left of a row, and cost nothing to read; plane
 all lanes of a vector, and cost the turning. `asv_bench/peers.py --family depthwise` times both.
 """
 
-from math import gcd
+from math import ceil, gcd
+
+from fastconv._tuned import tuned
 
 CHAIN = 64  # taps that either may add one after the other: the CHUNK of `simd.h`
 
-# What takes how long, in products of a vector: fitted to 80 layers of 64 channels, 3x3 to 7x7, 1x7 and 7x1 at strides 1
-# and 2 on maps of 12 to 56; what is taken takes 1.01 times as long as the faster way in the mean, 1.13 at most
-# (Zen 4, AVX-512, 2026-11-28).
-VECTOR = 64  # bytes; rows end in halves of one
-ROW_LOAD = 2  # a vector of a row, which eight rows of output share; also under taps that many columns share
-ROW_PLANE, STAGED_PLANE = 190, 690  # what is done once for a plane, of which rows are read in place or staged
-TURNED_TAP, TURNED_LOAD = 0.6, 2.3  # and a pixel that neighbours share
-LONE_TAP = 2.2  # with a load of its own
-TURN = 7.5  # a vector of pixels
-# Rows of so many columns at stride 1 that fill half vectors stay where they are, whatever these say: large planes are
-# turned more slowly, those of 4 KiB by far (3x5 to 7x9 on 32x32 took 1.1 to 1.4 times as long, on 40 to 56 up to 1.26)
-HALF, LONG = 8, 32
+# Of a vector of AVX-512, where long rows that fill halves stay as they are: large planes are turned more slowly, those
+# of 4 KiB by far (3x5 to 7x9 on 32x32 took 1.1 to 1.4 times as long, on 40 to 56 up to 1.26)
+HALF = 8
 SHARED = (3, 5, 7, 9)  # taps of a row that share loads, of as many pixels:
 STRIP = 12
 PLANE = 3136  # input pixels of a turned plane, which are to stay in the L2 cache
@@ -62,6 +55,11 @@ def sees_near_taps(g):
     return is_flat(g) and fit and (strided or dilated) and near and stay
 
 
+def reads_rows(g):
+    """Whether rows are summed where they lie."""
+    return sees_near_rows(g) or sees_near_taps(g)
+
+
 def can_turn(g):
     """Whether there are enough planes to fill vectors, of a size that stays in cache."""
     padded = ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw + 1)
@@ -70,27 +68,29 @@ def can_turn(g):
 
 def time_of_rows(g):
     """Of a plane that is summed along rows, where they lie or staged."""
-    once = ROW_PLANE if sees_near_rows(g) or sees_near_taps(g) else STAGED_PLANE
-    lanes = VECTOR // g.itemsize
-    vectors = max(-(-g.ow // (lanes // 2)) / 2, 1)
+    costs = tuned().planes
+    lanes = costs.vector // g.itemsize
+    vectors = max(ceil(g.ow / (lanes * costs.row_end)) * costs.row_end, 1)
     loads = g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
-    return g.oh * vectors * (g.kh * g.kw + ROW_LOAD * loads) + once
+    time = g.oh * vectors * (g.kh * g.kw + costs.row_load * loads)
+    if reads_rows(g):
+        return time + costs.row_plane
+    return time + costs.staged_plane + (costs.split * g.ih * g.iw / lanes if g.sw > 1 else 0)
 
 
 def time_of_turned(g):
     """Of a plane among those that are turned, a vector of channels at a time."""
+    costs = tuned().planes
     pixels, taps = g.oh * g.ow, g.kh * g.kw
-    blocks = -(-g.ic // (VECTOR // g.itemsize))
-    products = TURNED_TAP * taps + TURNED_LOAD * g.kh * (g.sw + g.kw / STRIP) if g.kw in SHARED else LONE_TAP * taps
-    return (pixels * products + TURN * (g.ih * g.iw + pixels)) * blocks / g.ic
+    blocks = -(-g.ic // (costs.vector // g.itemsize))
+    products = costs.lone_tap * taps
+    if g.kw in SHARED:
+        products = costs.turned_tap * taps + costs.turned_load * g.kh * (g.sw + g.kw / STRIP)
+    return (pixels * products + costs.turn * (g.ih * g.iw + pixels)) * blocks / g.ic
 
 
 def kernel(g):
     """The kernel that takes a geometry of channels-first memory; None if it is none for these."""
-    rows = sees_near_rows(g) or sees_near_taps(g)
-    if rows and g.sw == 1 and g.ow >= LONG and g.ow % HALF == 0:
-        return "near_rows"
-    staged = not rows and g.sw > 1  # and split by the phases of the stride, which takes longer
-    if can_turn(g) and (staged or time_of_turned(g) < time_of_rows(g)):
-        return "planes"
-    return "near_rows" if rows else None
+    rows = "near_rows" if reads_rows(g) else None
+    stays = rows and g.sw == 1 and g.ow >= tuned().planes.long and g.ow % HALF == 0
+    return "planes" if can_turn(g) and not stays and time_of_turned(g) < time_of_rows(g) else rows

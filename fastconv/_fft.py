@@ -174,5 +174,6 @@ def slower(g):
 def cost(g):
     """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
     start, *tables, last = tuned().fourier
-    transforms = time(g, best(g), *(table[g.itemsize] for table in tables))
-    return start[g.itemsize] + transforms * (last if g.last else 1) + _corners.cost(corners(g))
+    transform, *others = (table[g.itemsize] for table in tables)
+    transforms = time(g, best(g), transform * (last if g.last else 1), *others)
+    return start[g.itemsize] + transforms + _corners.cost(corners(g))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fastconv import _depthwise, _fft, _winograd
 from fastconv._geometry import ConvGeometry
-from fastconv._tuned import tuned
+from fastconv._tuned import in_place, tuned, turned
 
 
 class Method(NamedTuple):
@@ -26,25 +26,19 @@ def _accepts(geometry):
 
 
 FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
-FEW_TAPS = 4  # which share little of a loaded row
-TALL = 7  # rows of a kernel under which many rows of output share what they load
 
 
 def _shares_rows(g):
-    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast)."""
+    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
+
+    Maps do not matter, so that a sum has one order on any of them.
+    """
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
-    rows = tuned().rows
-    strided = g.sh * g.sw > 1
-    if g.kh >= TALL:
-        few = rows.tall
-    elif g.kh == 3 and g.dh == 1 and g.sh <= 2:
-        few = rows.strided if strided else rows.three
-    else:
-        few = min(rows.other, rows.strided) if strided else rows.other
-    if min(g.kh, g.kw) == 1 or g.kh * g.kw <= FEW_TAPS:
-        few = min(few, rows.thin)
-    return g.oc // g.groups <= few
+    costs, taps = tuned().rows, g.kh * g.kw
+    shared = g.sh <= 2 < g.kh <= costs.tallest and (g.dh == 1 or costs.dilated)
+    each = taps * (1 if shared else costs.alone) + costs.store / max(g.ic // g.groups * g.kd, 1)
+    return g.oc // g.groups * each + costs.stage * g.sh * g.sw <= costs.tile * taps
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
@@ -99,11 +93,6 @@ def _direct_kernel(g):
     return _depthwise.kernel(g) or rows
 
 
-def wants_channels_first(g):
-    """Whether channels-last memory is better copied first: groups of few channels leave the lanes of a vector idle."""
-    return bool(g.last) and 1 < g.groups < g.ic and g.oc // g.groups < FULL_TILE and not _fits_groups(g)
-
-
 METHODS = (
     Method(
         "winograd",
@@ -156,3 +145,15 @@ def choose(geometry, method="auto"):
         else:
             reasons[candidate.name] = reason
     return taken, reasons
+
+
+def wants_channels_first(g, method="auto"):
+    """Whether channels-last memory is better copied first: few output channels leave the lanes of a vector idle.
+
+    ValueError as of `choose`.
+    """
+    if not g.last:
+        return False
+    if 1 < g.groups < g.ic:
+        return g.oc // g.groups < FULL_TILE and not _fits_groups(g)
+    return turned(g) < in_place(g) and choose(g, method)[0] is DIRECT

@@ -229,6 +229,8 @@ def plan_phases(function, g, dtype, order):
     taps, found, corners, whole, images, largest = [], [], [], None, 1, 0
     if max(g.stride) == 1:
         whole = whole_convolution(function, planner, ways)
+        if whole and whole.plan.order != order:
+            return plan_phases(function, g, dtype, FIRST)
         gaps, taps = gaps or whole is None, [tap_ranges(some) for some in product(*ways)]
     else:
         weights = sum(weight_bytes(*c) for c in planner.convolutions(ways))

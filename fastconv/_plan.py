@@ -69,9 +69,9 @@ def plan_conv(
         function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, dtype.itemsize, order
     )
     geometry = conv.geometry
-    if wants_channels_first(geometry):
-        geometry = geometry._replace(last=FIRST)
     try:
+        if wants_channels_first(geometry, method):
+            geometry = geometry._replace(last=FIRST)
         taken, reasons = choose(geometry, method)
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None

@@ -4,6 +4,7 @@
 as plans do. `asv_bench/fit_methods.py` times what they predict.
 """
 
+from math import inf
 from typing import NamedTuple
 
 
@@ -29,24 +30,53 @@ class Fourier(NamedTuple):
     transform: dict  # for each point of a unit's transform and each factor of two in their number
     kernel: dict  # for each point of a kernel's
     product: dict  # for each point of a unit, each input channel and each kernel
-    last: float  # times as much channels-last
+    last: float  # times as much for a unit's transform, channels-last
 
 
 class Rows(NamedTuple):
-    """Output channels a group up to which rows that share what they load are faster than the register tile."""
+    """What a pixel takes where few output channels share it, in products of rows that share what they load."""
 
-    three: int  # under kernels three rows high
-    strided: int  # the same at stride 2; at most, under other kernels that are not tall
-    other: int
-    tall: int  # under kernels of seven rows and more
-    thin: int  # at most, where few taps share a loaded row
+    tile: float  # a tap of the register tile, however few outputs it has
+    stage: float  # an input pixel to be staged
+    store: float  # a sum to be begun and stored
+    alone: float  # a product of rows that share nothing: far apart, or under two taps of a column or
+    tallest: float  # more than so many
+    dilated: bool  # whether those of dilated taps share
+
+
+class Planes(NamedTuple):
+    """What depthwise planes take, in products of a vector, summed along rows or turned: see `_depthwise`.
+
+    A pixel that neighbours share costs `turned_load`.
+    """
+
+    vector: int  # bytes
+    row_end: float  # vectors of which a row takes a multiple
+    row_load: float  # of a vector of a row, which eight rows of output share; also under taps that many columns share
+    row_plane: float  # what is done once for a plane whose rows are read in place,
+    staged_plane: float  # and for one whose rows are staged,
+    split: float  # and for a vector of those, that are split by the phases of a stride
+    turned_tap: float
+    turned_load: float
+    lone_tap: float  # with a load of its own
+    turn: float  # a vector of pixels
+    long: float  # columns of rows of whole `HALF`s that at stride 1 stay where they are, whatever these say
+
+
+class Few(NamedTuple):
+    """What few output channels of channels-last memory take, in multiply-adds of a full register tile."""
+
+    lanes: dict  # by itemsize: outputs that fill the tile
+    element: float  # to copy one
+    call: float  # that copies
 
 
 class Tuned(NamedTuple):
     winograd: Winograd
     fourier: Fourier
     rows: Rows
-    narrow: dict  # up to so many output channels a direct sum takes how many times as long, channels-last
+    planes: Planes
+    few: Few
     outer: bool  # whether outer products of channels-last pixels, of twice the rows, are faster than turning these
 
 
@@ -55,15 +85,17 @@ TUNED = {
     64: Tuned(  # Zen 4, 2026-11-28
         Winograd(1.1, 10, 45, 6, 1.9, 7.9, {4: 16, 8: 16}),
         Fourier({4: 250_000, 8: 140_000}, {4: 2.8, 8: 3}, {4: 7, 8: 5}, {4: 10, 8: 10.5}, 1),
-        Rows(8, 8, 4, 4, 8),
-        {},
+        Rows(8, 0, 0, 2, 3, False),
+        Planes(64, 0.5, 2, 190, 690, inf, 0.6, 2.3, 2.2, 7.5, 32),
+        Few({4: 1, 8: 1}, 0, 0),  # not measured
         True,
     ),
     32: Tuned(  # Zen 3, 2026-11-28
         Winograd(1, 9, 23, 15, 1.6, 20, {4: 8, 8: 4}),
-        Fourier({4: 100_000, 8: 80_000}, {4: 2.8, 8: 3}, {4: 6, 8: 5}, {4: 11, 8: 12}, 1.4),
-        Rows(5, 3, 4, 6, 1),
-        {2: 4, 4: 2},
+        Fourier({4: 100_000, 8: 80_000}, {4: 2.8, 8: 3}, {4: 6, 8: 5}, {4: 11, 8: 12}, 1.8),
+        Rows(6.3, 2.4, 5.3, 3, inf, True),
+        Planes(32, 1, 1.9, 160, 660, 6, 1.35, 0, 2.4, 6.6, inf),
+        Few({4: 8, 8: 4}, 10, 600_000),
         False,
     ),
 }
@@ -83,6 +115,15 @@ def take(vector):
 
 def direct(g):
     """Multiply-adds of a full register tile in whose time the direct sum is computed."""
-    if not g.last or g.groups == g.ic:  # lanes are not output channels
-        return g.macs
-    return g.macs * next((times for outputs, times in tuned().narrow.items() if g.oc // g.groups <= outputs), 1)
+    return min(in_place(g), turned(g)) if g.last else g.macs
+
+
+def in_place(g):
+    """The same of channels-last memory as it lies: lanes are output channels, but for depthwise layers."""
+    return g.macs * (max(tuned().few.lanes[g.itemsize] / max(g.oc, 1), 1) if g.groups == 1 < g.ic else 1)
+
+
+def turned(g):
+    """The same of a channels-first copy."""
+    costs, elements = tuned().few, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
+    return g.macs + costs.element * elements + costs.call

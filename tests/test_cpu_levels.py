@@ -160,7 +160,7 @@ def test_rows_share_loads_under_tall_kernels_at_short_vectors(restored):
     Six channels under 3x3 fill the tile's rows, under 11x11 they repay rows; eight fill it everywhere.
     """
     _tuned.take(32)
-    layers = {(7, 4): "filter", (11, 6): "filter", (11, 8): "direct", (5, 4): "filter", (5, 6): "direct",
+    layers = {(7, 4): "filter", (11, 6): "filter", (11, 8): "direct", (5, 6): "filter", (5, 7): "direct",
               (3, 5): "filter", (3, 6): "direct"}  # fmt: skip
     for (kernel, outputs), name in layers.items():
         shapes = (1, 8, 14, 14), (outputs, 8, kernel, kernel)

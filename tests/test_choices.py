@@ -1,0 +1,90 @@
+"""Choices that follow what was measured of the vectors in use: ways of rows, of planes, and of few outputs."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _cpu, _depthwise, _tuned
+from fastconv._geometry import conv_geometry
+from fastconv._methods import DIRECT, choose, wants_channels_first
+from tests import data
+from tests.layouts import channels_last
+
+
+@pytest.fixture
+def short_vectors():
+    """What was measured of vectors of 32 bytes, until the end of the test."""
+    _tuned.take(32)
+    yield
+    with _cpu.override(_cpu.level()):
+        pass
+
+
+def geometry(input, weight, stride=1, padding=0, groups=1, itemsize=4, last=0):
+    return conv_geometry("", 2, input, weight, stride, padding, 1, groups, "zeros", itemsize, last).geometry
+
+
+def test_staged_planes_that_a_stride_splits_are_turned_only_where_that_is_faster(short_vectors):
+    """By AVX-512's rule, all that can be: 6x6 at stride 2 of 24 planes of 56x56 took 1.4 times as long so."""
+    assert _depthwise.kernel(geometry((1, 24, 56, 56), (24, 1, 6, 6), 2, 2, 24)) is None
+    assert _depthwise.kernel(geometry((1, 64, 28, 28), (64, 1, 2, 2), 2, 0, 64)) == "planes"
+
+
+def test_rows_of_short_vectors_are_whole_ones(short_vectors):
+    """By AVX-512's costs 3x3 on 144 planes of 15x15 was turned, which took 1.27 times as long as rows in place."""
+    assert _depthwise.kernel(geometry((1, 144, 15, 15), (144, 1, 3, 3), 1, 1, 144)) == "near_rows"
+
+
+def test_rows_three_apart_share_nothing(short_vectors):
+    """By thresholds for strided kernels 4x4 at stride 3 of 4 to 3 channels took 2.2 times the register tile's time."""
+    assert DIRECT.kernel(geometry((1, 16, 40, 32), (12, 4, 4, 4), 3, 1, 4)) == "direct"
+    assert DIRECT.kernel(geometry((1, 16, 40, 32), (12, 4, 4, 4), 1, 1, 4)) == "filter"
+
+
+FEW = (1, 12, 80, 80), (1, 12, 5, 5)
+
+
+def test_few_outputs_of_channels_last_memory_are_copied_where_that_repays(short_vectors):
+    """12 to 1 channels of 5x5 on 80x80 took 3.2 times as long as they lie; on 10x10 the call takes longer than that."""
+    assert wants_channels_first(geometry(*FEW, last=1))
+    assert not wants_channels_first(geometry(*FEW, last=0))
+    assert not wants_channels_first(geometry((1, 12, 10, 10), FEW[1], last=1))
+    assert not wants_channels_first(geometry(FEW[0], (8, 12, 5, 5), last=1))
+    assert not wants_channels_first(geometry(*FEW, last=1), "im2col")
+
+
+def test_long_vectors_leave_few_outputs_where_they_lie():
+    _tuned.take(64)
+    try:
+        assert not wants_channels_first(geometry(*FEW, last=1))
+    finally:
+        with _cpu.override(_cpu.level()):
+            pass
+
+
+def test_choice_of_a_copy_weighs_transforms_of_what_lies_there(short_vectors):
+    """Transforms of many outputs are as fast in both memory orders: those are not copied."""
+    g = geometry((1, 3, 56, 56), (64, 3, 11, 11), 1, 5, last=1)
+    assert choose(g)[0].name == "fft"
+    assert not wants_channels_first(g)
+
+
+@pytest.mark.parametrize("method", ["auto", "direct"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_few_outputs_that_are_copied_have_the_bits_of_channels_first_memory(method, threads, dtype, cpu_level):
+    input, weight = (3, *FEW[0][1:]), FEW[1]
+    copied = wants_channels_first(geometry(input, weight, 1, 2, itemsize=np.dtype(dtype).itemsize, last=1), method)
+    for make in (data.integers, data.normal) if copied else (data.integers,):
+        x, w = make(input, dtype), make(weight, dtype)
+        with fastconv.num_threads(threads):
+            last = fastconv.conv2d(channels_last(x, 1), w, padding=2, method=method)
+            assert last.tobytes() == fastconv.conv2d(x, w, padding=2, method=method).tobytes()
+        assert last.strides[1] == last.itemsize
+
+
+def test_transposed_convolution_of_few_outputs_follows_the_memory_order_of_its_product(dtype, cpu_level):
+    """Of stride 1 it is one convolution: where that is copied to channels-first memory, the whole of it is."""
+    x, w = data.integers((2, 12, 80, 80), dtype), data.integers((12, 2, 5, 5), dtype)
+    last = fastconv.conv_transpose2d(channels_last(x, 1), w, padding=2)
+    data.assert_identical(last, fastconv.conv_transpose2d(x, w, padding=2))
+    assert last.strides[1] == last.itemsize
