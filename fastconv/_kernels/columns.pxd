@@ -14,13 +14,16 @@ from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 
 cdef enum:
     # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
     IN_PLACE = 512
     SHORT_IN_PLACE = 384     # with vectors of less than a line, of which a tile reads one on each of many pages;
     SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two
+    # measured with vectors of 32 bytes: bytes of a pixel's outputs up to which columns are copied in passing,
+    PASSING_BYTES = 256      # from SHORT_ACROSS on if rows are aligned, and products of a sum from which on
+    PASSING_DEPTH = 64
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
@@ -29,7 +32,15 @@ cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     cdef Py_ssize_t most = IN_PLACE
     if short_vectors(size):
         most = SHORT_IN_PLACE if t.aligned else SHORT_ACROSS
-    return t.flat and not t.deep and t.ocg * size <= most and not channels_collide(t)
+    return (t.flat and not t.deep and t.ocg * size <= most and not channels_collide(t)
+            and not packs_in_passing(t, size))
+
+
+cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Whether the first tile of rows copies columns of the image to the panel, for few others that read them."""
+    cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS
+    return (t.flat and not t.deep and 2 * lanes_of(size) * size == LINE and t.depth >= PASSING_DEPTH
+            and few < t.ocg <= PASSING_BYTES // size)
 
 
 cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogil:

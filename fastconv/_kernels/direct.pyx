@@ -12,7 +12,9 @@ from cython.parallel cimport prange, threadid
 from fastconv._kernels.across cimport (
     across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
-from fastconv._kernels.columns cimport column, fill_panel, panel_bytes, plan_columns, read_in_place
+from fastconv._kernels.columns cimport (
+    column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
+)
 from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
@@ -66,7 +68,7 @@ cdef void multiply_stage(
             y = (p - z * plane) // t.s.ow
             multiply(some, min(t.s.ow, p1 - p), k1 - k0, a + i * t.depth, t.depth,
                      stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
-                     tile_width(sizeof(real)), c + i * t.pixels + p - p0, t.pixels, finish)
+                     tile_width(sizeof(real)), NULL, 0, c + i * t.pixels + p - p0, t.pixels, finish)
         i += some
 
 
@@ -80,21 +82,25 @@ cdef void block(
     cdef Py_ssize_t step = round_up(ceil_div(o1 - o0, ceil_div(o1 - o0, most)), TILE_ROWS)
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
+    cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))
+    cdef Py_ssize_t passed = (p1 - p0) // width * width if packs else 0
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
     cdef real *patches = panel + t.panel
     cdef const real *a
+    cdef const real *source
     cdef real *c
     cdef tile_finish finish = t.finish
     while True:
         k1 = min(k0 + t.kc, t.depth)
-        if p0 + whole < p1 and k0 < k1:
-            fill_panel(t, x, k0, k1, p0 + whole, p1, stage, panel)
+        if p0 + whole + passed < p1 and k0 < k1:
+            fill_panel(t, x, k0, k1, p0 + whole + passed, p1, stage, panel + column(t, passed, sizeof(real)))
         if left:
             turn_block(sizeof(real), k1 - k0, left, panel + column(t, cols, sizeof(real)), t.leading, patches, t.patch)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
+        source = x + k0 * t.xc + p0 if packs else NULL
         while o < o1:
             count = min(step, o1 - o)
             finish.row_bias = at(bias, o)
@@ -104,13 +110,15 @@ cdef void block(
                 multiply_stage(t, count, k0, k1, a, <const real *> stage, p0, p1, c, finish)
                 o += count
                 continue
-            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, c, t.pixels, finish)
+            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, NULL, 0, c, t.pixels,
+                     finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
                                t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)
             else:
-                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart,
-                         c + whole, t.pixels, finish)
+                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart, source,
+                         t.xc, c + whole, t.pixels, finish)
+                source = NULL
             o += count
         k0 = k1
         if k0 >= t.depth:

@@ -17,7 +17,7 @@ from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_at, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, packing_tile, tile, tile_at, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -201,14 +201,16 @@ cdef inline void turn_weights(const ConvShape *s, const real *w, real *to, int t
 
 cdef inline void multiply(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
-    const Py_ssize_t *row, Py_ssize_t b_tile, real *c, Py_ssize_t ldc, tile_finish finish,
+    const Py_ssize_t *row, Py_ssize_t b_tile, const real *source, Py_ssize_t lds, real *c, Py_ssize_t ldc,
+    tile_finish finish,
 ) noexcept nogil:
     """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
     Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one tile's
-    columns to the next one's. Rows of A are split evenly into as few tiles as will do, the first `longer` of them one
-    row longer than the others. Where the sum is short a stripe is several tiles wide, though it may leave L1: the
-    rows of C, often a power of two apart, are then written in runs of a kilobyte.
+    columns to the next one's. Unless `source` is NULL, whole tiles of columns lie there in rows `lds` apart, and the
+    first tile of rows copies them to B. Rows of A are split evenly into as few tiles as will do, the first `longer` of
+    them one row longer than the others. Where the sum is short a stripe is several tiles wide, though it may leave L1:
+    the rows of C, often a power of two apart, are then written in runs of a kilobyte.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
@@ -227,7 +229,10 @@ cdef inline void multiply(
                 fetch_ahead(a + (i + r + m) * lda, kc * sizeof(real))
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 finish.col_bias = at(col_bias, j)
-                if row == NULL:
+                if source != NULL and n == 0 and j + width <= cols:
+                    packing_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
+                                 &finish)
+                elif row == NULL:
                     tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
                          c + i * ldc + j, ldc, &finish)
                 else:

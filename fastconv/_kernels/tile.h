@@ -26,6 +26,7 @@
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
+enum { PACKED = 1, PACKING = 2 }; /* what B is: a panel, or what becomes one in passing (`packing_tile.h`) */
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens to C besides the product. Clamping keeps NaN: both comparisons are false for it. */
@@ -101,7 +102,7 @@ static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
     TILE(tile_taps, size, rows, cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
 }
 
-/* The same with the rows of B anywhere, too. */
+/* The same with rows of B anywhere. */
 static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a,
                              const ptrdiff_t *pixel, const ptrdiff_t *tap, const void *b, const ptrdiff_t *at, void *c,
                              ptrdiff_t ldc, const tile_finish *finish)
@@ -122,6 +123,7 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
         vec right[TILE_VECTORS + 1]; \
         UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
             right[j] = *(const vec *)(j + 1 < nv ? (first) + j * LANES : (second)); \
+        UNROLL for (ptrdiff_t j = 0; j < nv && packed == PACKING; j++) *(vec *)(panel + j * LANES) = right[j]; \
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
             UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
                 MULTIPLY_ADD(acc[i][j], by_tap || packed ? seen[i][left] : a[i * lda + (left)], right[j]); \
@@ -130,21 +132,15 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
     }
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
- * stays in registers. Sums of `chain` products are added up in `total`. Rows of A are `lda` apart, or `by_tap`
- * their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or at `at`. WOVEN, every `ways` rows of C
- * become one line (`woven_tile.h`).
- *
- * At AVX2 the core often takes no more than three instructions a cycle, since it is shared, and 24 for 12 products are
- * too many: a panel of B, `packed`, takes 21.2, four steps for one increment and one comparison. Rows far apart do not:
- * a core foresees them by the place of the load in the code, which has to be one.
- *
- * There is one function for each number of rows and vectors: in one for all of them gcc 12 spills the sums of the
- * largest before it finishes them, which costs 2% at a depth of 256 and 4% at 64. */
+ * stays in registers; in one function for all of them gcc 12 spills. Sums of `chain` products are added up in `total`.
+ * Rows of A are `lda` apart, or `by_tap` their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or
+ * at `at`, and PACKING copied to `panel`. WOVEN, every `ways` rows of C become one line (`woven_tile.h`). Rows of B far
+ * apart have one place of the load in the code, by which a core foresees them; those of a panel need none. */
 static ALWAYS_INLINE void run(
     const int packed, const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a,
     ptrdiff_t lda, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
-    ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *restrict c, ptrdiff_t ldc,
-    const tile_finish *finish, const ptrdiff_t ways, const ptrdiff_t *line)
+    ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *panel, ELEMENT *restrict c,
+    ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, const ptrdiff_t *line)
 {
     const ELEMENT *seen[TILE_ROWS];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
@@ -166,7 +162,7 @@ static ALWAYS_INLINE void run(
         ptrdiff_t k = k0;
 #if TILE_STEPS > 1
         const ptrdiff_t width = TILE_VECTORS * LANES; /* of a panel: distances within a turn are constants */
-        if (packed && ldb == width && (nv == 1 || cols == width)) {
+        if (packed == PACKED && ldb == width && (nv == 1 || cols == width)) {
             const ELEMENT *row = b + k0 * width;
             for (const ptrdiff_t end = k1 - ((k1 - k0) & (TILE_STEPS - 1)); k < end; k += TILE_STEPS) {
                 OPAQUE(k);
@@ -180,6 +176,12 @@ static ALWAYS_INLINE void run(
             }
         }
 #endif
+        if (packed == PACKING)
+            for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb, panel += nv * LANES) {
+                OPAQUE(k); OPAQUE(row); OPAQUE(panel);
+                fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each row is on another page */
+                STEP(row, row + last, k)
+            }
         for (; k < k1; k++) {
             const ELEMENT *right_k = by_place ? b + at[k] : b + k * ldb;
             const ptrdiff_t ak = by_tap ? tap[k] : k;
@@ -264,24 +266,24 @@ static ALWAYS_INLINE void run(
 #ifndef HALVES
 #define PARAMETERS (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, \
                     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
-EACH_TILE(tile, PARAMETERS, 0, a, lda, 0, NULL, NULL, b, ldb, 0, NULL)
+EACH_TILE(tile, PARAMETERS, 0, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
 #if TILE_STEPS > 1
-EACH_TILE(tile_packed, PARAMETERS, 1, a, lda, 0, NULL, NULL, b, ldb, 0, NULL)
+EACH_TILE(tile_packed, PARAMETERS, 1, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
 #endif
 #undef PARAMETERS
 EACH_TILE(tile_at,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
-    0, a, lda, 0, NULL, NULL, b, 0, 1, at)
+    0, a, lda, 0, NULL, NULL, b, 0, 1, at, NULL)
 #endif
 EACH_TILE(tile_taps,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
-    TILE_STEPS > 1, a, 0, 1, pixel, tap, b, ldb, 0, NULL)
+    TILE_STEPS > 1, a, 0, 1, pixel, tap, b, ldb, 0, NULL, NULL)
 EACH_TILE(tile_some,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      const ptrdiff_t *at, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
-    0, a, 0, 1, pixel, tap, b, 0, 1, at)
+    0, a, 0, 1, pixel, tap, b, 0, 1, at, NULL)
 #undef EACH_TILE
 #undef NAMES
 #undef INSTANCES
