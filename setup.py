@@ -21,7 +21,7 @@ KERNELS = Path("fastconv/_kernels")
 DEBUG = os.environ.get("FASTCONV_DEBUG", "0") not in ("", "0")
 CYTHON = Path("build/cython")  # where Cython writes C,
 LEVEL = "of_level"  # and what stands for the level in names of modules there
-ONCE = ("features", "heap")  # of no level: one asks what the CPU can do, of the other there must be only one
+ONCE = ("features", "heap", "team")  # of no level: one asks what the CPU can do, of the others there must be only one
 NUMPY = ("fastconv._door", "fastconv._memory")  # the modules that see NumPy's C interface; as light at any level
 SHARED = "fastconv._kernels._cyutility"  # Cython's own memoryview code, once for all kernels: half the time to compile
 

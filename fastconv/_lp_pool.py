@@ -1,12 +1,24 @@
-"""The fronts of lp pooling: sums of powers by the kernel of average pooling, powers and roots by NumPy."""
+"""The fronts of lp pooling: powers, sums of them by the kernel of average pooling, and roots."""
 
 import math
 import numbers
 
 import numpy as np
 
-from fastconv._arrays import array, compute_dtype, float_dtype
-from fastconv._pool_plan import pool
+from fastconv import _cpu
+from fastconv._arrays import (
+    LAST,
+    array,
+    channels_last,
+    compute_dtype,
+    empty,
+    finish,
+    float_dtype,
+    layout,
+    names_memory_errors,
+)
+from fastconv._pool_plan import most_threads, pool, threads_for
+from fastconv._unpool import whole
 
 SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
 
@@ -16,10 +28,15 @@ def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, pa
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
     p = exponent(function, norm_type)
+    few = most_threads(x.size) == 1
     with np.errstate(all="ignore"):
-        x = power(x.astype(compute_dtype(dtype), copy=False), p)
+        x = power(x.astype(compute_dtype(dtype), copy=False), p) if few else powers(function, x, rank, dtype, p)
         result = pool(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode, SUM, float_dtype)
-        return root(result, p).astype(dtype, copy=False)
+        if few:
+            root(result, p)
+        elif p != 1:
+            by_threads(result, result, rank, 1 / p)
+        return finish(result, None, dtype)
 
 
 def exponent(function, norm_type):
@@ -36,7 +53,7 @@ def exponent(function, norm_type):
 
 
 def power(x, p):
-    """abs(x) ** p"""
+    """abs(x) ** p of few elements."""
     if p == 2:
         return np.square(x)
     x = np.abs(x)
@@ -44,10 +61,26 @@ def power(x, p):
 
 
 def root(x, p):
-    """x ** (1 / p), in place."""
-    if p == 1:
-        return x
-    return np.sqrt(x, out=x) if p == 2 else np.power(x, 1 / p, out=x)
+    """x ** (1 / p) of few elements, in place."""
+    if p != 1:
+        np.sqrt(x, out=x) if p == 2 else np.power(x, 1 / p, out=x)
+
+
+@names_memory_errors
+def powers(_function, x, rank, dtype, p):
+    """abs(x) ** p of many elements."""
+    order = layout(x, rank)
+    x = whole(x, rank, order, compute_dtype(dtype))
+    result = empty(x.shape, rank, x.dtype, order)
+    by_threads(x, result, rank, p)
+    return result
+
+
+def by_threads(x, out, rank, p):
+    """abs(x) ** p to `out`, which may be `x`, both contiguous in one order."""
+    kernel = _cpu.kernel("powers").power["float" if x.dtype == np.float32 else "double"]
+    in_memory = (channels_last(a, rank) if layout(a, rank) == LAST else a for a in (x, out))
+    kernel(*in_memory, x.size, p, threads_for(x.size))
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):

@@ -2,6 +2,7 @@
 
 The start value is FASTCONV_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the CPUs this process may use.
 GNU's OpenMP runtime cannot start threads again in a forked child (gcc.gnu.org/PR58378): there every call runs on one.
+Where other processes keep threads from coming, calls stay on their own thread for a while: see `_kernels/queue.h`.
 BLAS, behind method "im2col", has its own rules: OpenBLAS does not survive a fork while another thread is inside it.
 """
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ("features", "heap", "direct", "direct_last", "phases")
-ONCE = ("features", "heap", "_door", "_memory")  # compiled for every CPU alike
+KEPT = ("features", "heap", "team", "direct", "direct_last", "phases")
+ONCE = ("features", "heap", "team", "_door", "_memory")  # compiled for every CPU alike
 LEVELLED = ("direct", "direct_last", "phases")
 SHARED = "_cyutility"  # Cython's own code, once for all kernels
 NEEDED = ("setuptools", "Cython", "build")

@@ -20,7 +20,7 @@ from tests.child import output, script
 LEVELS = ("baseline", "avx2", "avx512")
 FOLDER = Path(_kernels.__file__).parent
 MODULES = sorted(path for suffix in ("so", "pyd") for path in FOLDER.glob(f"*.{suffix}"))
-SOURCES = sorted(path.stem for path in FOLDER.glob("*.pyx") if path.stem not in ("features", "heap"))
+SOURCES = sorted(path.stem for path in FOLDER.glob("*.pyx") if path.stem not in ("features", "heap", "team"))
 
 SHOW = "from fastconv import _cpu; import fastconv; print(_cpu.level())"
 RUN = """

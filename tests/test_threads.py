@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv import _cpu
 from fastconv._kernels import features
 from fastconv._methods import METHODS
 from tests import data
@@ -143,6 +144,32 @@ for n in (1, 5):
 print(*counts)
 """
     assert output(code) == "0 4"
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2, 7, 64, 1000])
+@pytest.mark.parametrize("count", COUNTS)
+def test_threads_take_what_others_have_left(pieces, count):
+    """Equal shares had all threads wait for one whose core was slow or taken by another process."""
+    claims = _cpu.kernel("probe").claims
+    for thread in range(count):
+        own = pieces * thread // count
+        assert claims(pieces, count, [thread] * (pieces + 1)) == [*range(own, pieces), *range(own), -1]
+    in_turn = claims(pieces, count, [*range(count)] * (pieces + 1))
+    assert sorted(piece for piece in in_turn if piece >= 0) == list(range(pieces))
+
+
+@with_openmp
+def test_calls_stay_on_one_thread_while_others_come_late():
+    """A core that another process had took part in each region, which waited 4 to 20 ms for it: 0.7 ms became 24."""
+    team = _cpu.kernel("probe").team
+
+    def together_again():
+        return any(team(2) == 2 or time.sleep(0.01) for _ in range(1000))
+
+    assert together_again()
+    team(2, lambda: time.sleep(0.05))
+    assert team(2) == 1
+    assert together_again()
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -9,10 +9,11 @@ A thread takes rows of the input in turn.
 """
 
 from cython cimport floating
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spread_tables cimport (
@@ -136,6 +137,7 @@ cdef int run(
     const floating *g, floating *dx, Py_ssize_t planes, Py_ssize_t step, PoolShape *s, int threads,
 ) except -1:
     """`planes` of one channel and step 1, or images and step their channels."""
+    cdef Queue queue
     cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw, outputs = s.oh * s.ow, numbers, elements
     cdef Py_ssize_t table, i, j
     cdef bint flat
@@ -195,8 +197,10 @@ cdef int run(
         if threads == 1:                   # an empty parallel region takes 300 ns
             one_share(g, dx, scratch, planes, step, s, &t, 0, 1)
         else:
-            for i in prange(threads, num_threads=threads, schedule="static"):
-                one_share(g, dx, scratch + i * t.size, planes, step, s, &t, i, threads)
+            share_out(&queue, threads, threads)
+            with parallel(num_threads=queue.threads):
+                while (i := claim(&queue, threadid())) >= 0:
+                    one_share(g, dx, scratch + i * t.size, planes, step, s, &t, i, threads)
     give_back(index)
     return 0
 

@@ -23,7 +23,7 @@ Work is split over output rows and parts of them, and each output is one sum in 
 any number of threads.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 from libc.string cimport memcpy
 
@@ -34,6 +34,7 @@ from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -195,6 +196,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     geometry : ConvGeometry of channels-last memory with groups == ic
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
+    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), packed_bytes, blank_bytes, table_bytes, item
@@ -229,10 +231,14 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     own = packed + packed_bytes + blank_bytes
     with nogil:
         zeros(<real *> (packed + packed_bytes), (blank_bytes + (table_bytes + copies_bytes) * threads) // size)
-        for item in prange(t.m * t.vectors, num_threads=threads, schedule="static"):
-            repack(&t, ws, bs, <real *> packed, item)
-        for item in prange(t.n * t.s.od * t.s.oh * t.segments, num_threads=threads, schedule="static"):
-            segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), <real *> out.data,
-                    <const real **> (own + threadid() * (table_bytes + copies_bytes)),
-                    <real *> (own + threadid() * (table_bytes + copies_bytes) + table_bytes), item)
+        share_out(&queue, t.m * t.vectors, threads)
+        with parallel(num_threads=queue.threads):
+            while (item := claim(&queue, threadid())) >= 0:
+                repack(&t, ws, bs, <real *> packed, item)
+        share_out(&queue, t.n * t.s.od * t.s.oh * t.segments, threads)
+        with parallel(num_threads=queue.threads):
+            while (item := claim(&queue, threadid())) >= 0:
+                segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), <real *> out.data,
+                        <const real **> (own + threadid() * (table_bytes + copies_bytes)),
+                        <real *> (own + threadid() * (table_bytes + copies_bytes) + table_bytes), item)
     give_back(packed)

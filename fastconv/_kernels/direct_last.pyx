@@ -7,7 +7,7 @@ there is they are turned in cache, a tile and a block of K at a time. Small maps
 the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`).
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.deep cimport (
     SHORT_TURNING, TURNING, deep_block, deep_scratch, mixes, plan_deep, plan_mixed, small_map
@@ -19,6 +19,7 @@ from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items,
     lines_apart, round_up, turn_weights, turned_size
 )
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -190,13 +191,16 @@ cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
 cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
               real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, as `direct.run`."""
+    cdef Queue queue
     cdef Py_ssize_t i, count = items(t)
     if threads == 1:
         for i in range(count):
             one_item(t, stage, item_at(t, i), x, w, bias, out, scratch)
         return
-    for i in prange(count, num_threads=threads, schedule="dynamic"):
-        one_item(t, stage, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
+    share_out(&queue, count, threads)
+    with parallel(num_threads=queue.threads):
+        while (i := claim(&queue, threadid())) >= 0:
+            one_item(t, stage, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
 
 
 cdef void one_item(const Task *t, const StageLast *stage, Item item, const real *x, const real *w, const real *bias,

@@ -11,7 +11,7 @@ What the next products read is asked for while these are made.
 Channels-first memory. Work is split over images, groups, blocks of pixels and lines; no sum depends on that.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.disjoint cimport (
@@ -20,6 +20,7 @@ from fastconv._kernels.disjoint cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -171,12 +172,15 @@ cdef void one(const Task *t, const real *x, const real *w, const real *turned, c
 cdef void prepare(const Task *t, const real *w, const real *bias, real *turned, real *repeated,
                   int threads) noexcept nogil:
     """The weights of all groups turned, unless each thread does that, and the bias of each row."""
+    cdef Queue queue
     cdef Py_ssize_t pieces = ceil_div(t.rows, TURNED), item, g, r, i
-    for item in prange(0 if t.turned else t.s.groups * pieces, num_threads=threads, schedule="static"):
-        g = item // pieces
-        r = item % pieces * TURNED
-        turn_block(sizeof(real), t.icg, min(TURNED, t.rows - r), w + g * t.icg * t.rows + r, t.rows,
-                   turned + (g * t.rows + r) * t.leading, t.leading)
+    share_out(&queue, 0 if t.turned else t.s.groups * pieces, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            g = item // pieces
+            r = item % pieces * TURNED
+            turn_block(sizeof(real), t.icg, min(TURNED, t.rows - r), w + g * t.icg * t.rows + r, t.rows,
+                       turned + (g * t.rows + r) * t.leading, t.leading)
     for i in range(t.s.groups * t.rows if bias != NULL else 0):
         repeated[i] = bias[i // (t.s.kd * t.s.kh * t.s.kw)]
 
@@ -186,6 +190,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
 
     Along w kernel and stride are the same, 2 to 4. Outputs that no pixel reaches are left as they are.
     """
+    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), item, each, shared, biases, table
@@ -213,7 +218,9 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         prepare(&t, <const real *> w.data, bs, turned, <real *> (<char *> turned + shared), threads)
         if bs != NULL:
             bs = <const real *> (<char *> turned + shared)
-        for item in prange(t.n * t.s.groups * t.parts * t.blocks, num_threads=threads, schedule="dynamic"):
-            one(&t, <const real *> x.data, <const real *> w.data, <const real *> turned, bs, <real *> out.data, item,
-                <real *> (own + threadid() * each))
+        share_out(&queue, t.n * t.s.groups * t.parts * t.blocks, threads)
+        with parallel(num_threads=queue.threads):
+            while (item := claim(&queue, threadid())) >= 0:
+                one(&t, <const real *> x.data, <const real *> w.data, <const real *> turned, bs, <real *> out.data,
+                    item, <real *> (own + threadid() * each))
     give_back(turned)

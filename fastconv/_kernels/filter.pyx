@@ -12,7 +12,7 @@ dilated taps output rows share loads with those of their phase (`dilated.pxd`), 
 Channels-first memory. Work is split over images, groups and blocks of output.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport LEAST_SHARED, in_phase, phases_of
@@ -20,6 +20,7 @@ from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -85,21 +86,24 @@ cdef inline Py_ssize_t left_edge(const Task *t, Py_ssize_t i, Py_ssize_t line) n
 
 cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, char *scratch,
               Py_ssize_t scratch_bytes, int threads) noexcept nogil:
+    cdef Queue queue
     cdef Py_ssize_t item, rest, left, top, z, g, image
     cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, line = LINE // sizeof(real)
-    for item in prange(t.n * t.s.groups * t.s.od * t.high * t.wide, num_threads=threads, schedule="guided"):
-        left = left_edge(t, item % t.wide, line)
-        rest = item // t.wide
-        top = rest % t.high
-        rest = rest // t.high
-        z = rest % t.s.od
-        rest = rest // t.s.od
-        g = rest % t.s.groups
-        image = rest // t.s.groups
-        block(t, x + image * t.xn + g * t.icg * t.xc, w + g * t.ocg * depth, at(bias, g * t.ocg),
-              out + (image * t.s.oc + g * t.ocg) * t.s.od * t.s.oh * t.s.ow,
-              <real *> (scratch + threadid() * scratch_bytes), z, top * t.rows, left,
-              left_edge(t, item % t.wide + 1, line) - left)
+    share_out(&queue, t.n * t.s.groups * t.s.od * t.high * t.wide, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            left = left_edge(t, item % t.wide, line)
+            rest = item // t.wide
+            top = rest % t.high
+            rest = rest // t.high
+            z = rest % t.s.od
+            rest = rest // t.s.od
+            g = rest % t.s.groups
+            image = rest // t.s.groups
+            block(t, x + image * t.xn + g * t.icg * t.xc, w + g * t.ocg * depth, at(bias, g * t.ocg),
+                  out + (image * t.s.oc + g * t.ocg) * t.s.od * t.s.oh * t.s.ow,
+                  <real *> (scratch + threadid() * scratch_bytes), z, top * t.rows, left,
+                  left_edge(t, item % t.wide + 1, line) - left)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):

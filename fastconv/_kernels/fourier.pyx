@@ -23,7 +23,7 @@ the same for any number of images and threads, and so are all bits. Oppenheim & 
 Processing, 8.7.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.blocks cimport Task
 from fastconv._kernels.fourier_plan cimport (
@@ -38,6 +38,7 @@ from fastconv._kernels.fourier_plan cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
@@ -129,15 +130,21 @@ cdef void one_kernel(const Task *t, const Sizes *s, const real *units, const rea
 
 cdef void transform_kernels(const Task *t, const Sizes *s, const real *weight, real *spectra, real *scratch,
                             int threads) noexcept nogil:
+    cdef Queue queue
     cdef Py_ssize_t item, kernels = t.groups * t.kernels
-    for item in prange(kernels, num_threads=threads, schedule="static"):
-        choose_scales(t, weights_of(t, weight, item // t.kernels), item % t.kernels, spectra + item * s.kernel + s.unit)
+    share_out(&queue, kernels, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            choose_scales(t, weights_of(t, weight, item // t.kernels), item % t.kernels,
+                          spectra + item * s.kernel + s.unit)
     if kernels * t.channels < threads:
         for item in range(kernels * t.channels):
             share_transform(t, s, weight, item, spectra, scratch, threads)
         return
-    for item in prange(kernels * t.channels, num_threads=threads, schedule="dynamic"):
-        one_transform(t, s, weight, item, spectra, scratch + threadid() * s.each)
+    share_out(&queue, kernels * t.channels, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_transform(t, s, weight, item, spectra, scratch + threadid() * s.each)
 
 
 cdef void one_transform(const Task *t, const Sizes *s, const real *weight, Py_ssize_t item, real *spectra,
@@ -152,12 +159,15 @@ cdef void one_transform(const Task *t, const Sizes *s, const real *weight, Py_ss
 cdef void share_transform(const Task *t, const Sizes *s, const real *weight, Py_ssize_t item, real *spectra,
                           real *scratch, int threads) noexcept nogil:
     """The same by all threads, where transforms are fewer than they."""
+    cdef Queue queue
     cdef Py_ssize_t kernel = item // t.channels, c = item % t.channels, i
     cdef const real *scales = spectra + kernel * s.kernel + s.unit
     cdef real *to = spectra + kernel * s.kernel + 2 * c * lanes_of(sizeof(real))
     cdef double[2] sums
-    for i in prange(t.d * t.h, num_threads=threads, schedule="static"):
-        clear_row(t, scratch, i)
+    share_out(&queue, t.d * t.h, threads)
+    with parallel(num_threads=queue.threads):
+        while (i := claim(&queue, threadid())) >= 0:
+            clear_row(t, scratch, i)
     stage_kernel(t, weights_of(t, weight, kernel // t.kernels), kernel % t.kernels, c, scales, scratch, sums)
     share_forward(t, s, scratch, kernel_columns(t), to, 2 * t.channels, True, threads)
     keep_sums(sums, to)
@@ -166,16 +176,22 @@ cdef void share_transform(const Task *t, const Sizes *s, const real *weight, Py_
 cdef void share_forward(const Task *t, const Sizes *s, real *scratch, Py_ssize_t columns, real *to, Py_ssize_t apart,
                         bint conjugate, int threads) noexcept nogil:
     """`forward` of the unit in `scratch` by all threads: columns, then rows."""
+    cdef Queue queue
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), i
-    for i in prange(ceil_div(columns, lanes), num_threads=threads, schedule="static"):
-        forward_columns(t, scratch, i * lanes, min(lanes, columns - i * lanes))
-    for i in prange(t.d * t.h // lanes, num_threads=threads, schedule="static"):
-        forward_rows(t, scratch, i, columns, rows_of(t, s, scratch + threadid() * s.each), to, apart, conjugate)
+    share_out(&queue, ceil_div(columns, lanes), threads)
+    with parallel(num_threads=queue.threads):
+        while (i := claim(&queue, threadid())) >= 0:
+            forward_columns(t, scratch, i * lanes, min(lanes, columns - i * lanes))
+    share_out(&queue, t.d * t.h // lanes, threads)
+    with parallel(num_threads=queue.threads):
+        while (i := claim(&queue, threadid())) >= 0:
+            forward_rows(t, scratch, i, columns, rows_of(t, s, scratch + threadid() * s.each), to, apart, conjugate)
 
 
 cdef void share_run(const Task *t, const Sizes *s, const real *x, const real *spectra, const real *bias, real *out,
                     Py_ssize_t item, real *scratch, int threads) noexcept nogil:
     """`one_run` by all threads: of each unit, parts, columns and rows, and back."""
+    cdef Queue queue
     cdef Py_ssize_t group = item // s.runs, first = run_start(t, s, item % s.runs)
     cdef Py_ssize_t count = run_start(t, s, item % s.runs + 1) - first
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), size = t.d * t.plane, columns = output_columns(t)
@@ -185,20 +201,28 @@ cdef void share_run(const Task *t, const Sizes *s, const real *x, const real *sp
     cdef const real *w
     for c in range(t.channels):
         for r in range(count):
-            for i in prange(2, num_threads=threads, schedule="static"):
-                stage_part(t, channels_of(t, x, group), c, first + r, i, scratch, levels + 2 * (c * count + r))
+            share_out(&queue, 2, threads)
+            with parallel(num_threads=queue.threads):
+                while (i := claim(&queue, threadid())) >= 0:
+                    stage_part(t, channels_of(t, x, group), c, first + r, i, scratch, levels + 2 * (c * count + r))
             share_forward(t, s, scratch, t.w, to + 2 * (c * count + r) * lanes, 2 * count * t.channels, False, threads)
     for q in range(t.kernels):
         w = spectra + (group % t.groups * t.kernels + q) * s.kernel
-        for i in prange(t.d * t.h // lanes, num_threads=threads, schedule="static"):
-            backward_rows(t, <const real *> to, w, count, i, scratch, rows_of(t, s, scratch + threadid() * s.each))
-        for i in prange(count * pieces, num_threads=threads, schedule="static"):
-            backward_columns(t, scratch + 2 * (i // pieces) * size, i % pieces * lanes,
-                             min(lanes, columns - i % pieces * lanes))
-        for i in prange(2 * count, num_threads=threads, schedule="static"):
-            put_part(t, <const real *> levels + 2 * (i // 2), first + i // 2, count, i % 2, w, q,
-                     at(bias, group % t.groups * t.ocg), outputs_of(t, out, group),
-                     <const real *> scratch + 2 * (i // 2) * size)
+        share_out(&queue, t.d * t.h // lanes, threads)
+        with parallel(num_threads=queue.threads):
+            while (i := claim(&queue, threadid())) >= 0:
+                backward_rows(t, <const real *> to, w, count, i, scratch, rows_of(t, s, scratch + threadid() * s.each))
+        share_out(&queue, count * pieces, threads)
+        with parallel(num_threads=queue.threads):
+            while (i := claim(&queue, threadid())) >= 0:
+                backward_columns(t, scratch + 2 * (i // pieces) * size, i % pieces * lanes,
+                                 min(lanes, columns - i % pieces * lanes))
+        share_out(&queue, 2 * count, threads)
+        with parallel(num_threads=queue.threads):
+            while (i := claim(&queue, threadid())) >= 0:
+                put_part(t, <const real *> levels + 2 * (i // 2), first + i // 2, count, i % 2, w, q,
+                         at(bias, group % t.groups * t.ocg), outputs_of(t, out, group),
+                         <const real *> scratch + 2 * (i // 2) * size)
 
 
 def transform(tuple plan, weight, real[:] spectra, int threads):
@@ -221,6 +245,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
 
     spectra : what `transform` made of the weight, or None
     """
+    cdef Queue queue
     cdef operand x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Sizes s
@@ -245,19 +270,25 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     scratch = shared + levels + held
     with nogil:
         if by_kernels:
-            for item in prange(t.n * t.groups * s.runs * t.channels, num_threads=threads, schedule="dynamic"):
-                one_channel(&t, &s, xs, shared + levels, shared, item, scratch + threadid() * s.each)
-            for item in prange(kernels, num_threads=threads, schedule="dynamic"):
-                one_kernel(&t, &s, <const real *> shared + levels, <const real *> shared, ws, us, bs, os, item,
-                           scratch + threadid() * s.each)
+            share_out(&queue, t.n * t.groups * s.runs * t.channels, threads)
+            with parallel(num_threads=queue.threads):
+                while (item := claim(&queue, threadid())) >= 0:
+                    one_channel(&t, &s, xs, shared + levels, shared, item, scratch + threadid() * s.each)
+            share_out(&queue, kernels, threads)
+            with parallel(num_threads=queue.threads):
+                while (item := claim(&queue, threadid())) >= 0:
+                    one_kernel(&t, &s, <const real *> shared + levels, <const real *> shared, ws, us, bs, os, item,
+                               scratch + threadid() * s.each)
         else:
             if us == NULL:
                 transform_kernels(&t, &s, ws, shared, scratch, threads)
                 us = shared
             runs = t.n * t.groups * s.runs
             alone = runs if max(t.channels, t.kernels) >= threads else runs // threads * threads
-            for item in prange(alone, num_threads=threads, schedule="dynamic"):
-                one_run(&t, &s, xs, us, bs, os, item, scratch + threadid() * s.each)
+            share_out(&queue, alone, threads)
+            with parallel(num_threads=queue.threads):
+                while (item := claim(&queue, threadid())) >= 0:
+                    one_run(&t, &s, xs, us, bs, os, item, scratch + threadid() * s.each)
             for item in range(alone, runs):
                 share_run(&t, &s, xs, us, bs, os, item, scratch, threads)
     give_back(shared)

@@ -10,12 +10,13 @@ border cases.
 Channels-first memory. Work is split over images, groups, depths and bands of output.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 
@@ -153,6 +154,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
 
     The stride along w is 2, 3 or 4, the dilation there is 1. The arrays are of the type of `like`.
     """
+    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), item, each, table
@@ -175,8 +177,10 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     each = table + round_up((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE)
     own = borrow_more("gather", each * threads, t.depth)
     zeros(<real *> own, each * threads // size)
-    for item in prange(t.n * t.s.groups * t.s.id * t.high * t.wide, num_threads=threads, nogil=True, schedule="static"):
-        one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
-            <real *> (own + threadid() * each + table), <const void **> (own + threadid() * each))
+    share_out(&queue, t.n * t.s.groups * t.s.id * t.high * t.wide, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
+                <real *> (own + threadid() * each + table), <const void **> (own + threadid() * each))
     give_back(own)
     give_back(t.depth)

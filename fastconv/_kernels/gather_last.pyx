@@ -15,12 +15,13 @@ residues along the axes) as (m, vectors of channels, bias and taps, lanes).
 Work is split over rows of outputs and parts of them.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.depthwise_last cimport depthwise_strip, strip_of_near, strip_pixels
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -169,6 +170,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
 
     The arrays are of the type of `like`.
     """
+    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), item, bytes, blank_bytes, table_bytes
@@ -193,9 +195,11 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         zeros(<real *> blank, t.s.oc)
         for item in range(t.s.sd * t.s.sh * t.s.sw):
             pack(&t, <const real *> w.data, bs, <real *> (blank + blank_bytes + table_bytes * threads), item)
-        for item in prange(t.n * t.s.id * t.s.ih * t.segments, num_threads=threads, schedule="static"):
-            segment(&t, <const real *> x.data, <real *> (blank + blank_bytes + table_bytes * threads),
-                    <const real *> blank, <real *> out.data,
-                    <const real **> (blank + blank_bytes + threadid() * table_bytes), item)
+        share_out(&queue, t.n * t.s.id * t.s.ih * t.segments, threads)
+        with parallel(num_threads=queue.threads):
+            while (item := claim(&queue, threadid())) >= 0:
+                segment(&t, <const real *> x.data, <real *> (blank + blank_bytes + table_bytes * threads),
+                        <const real *> blank, <real *> out.data,
+                        <const real **> (blank + blank_bytes + threadid() * table_bytes), item)
     give_back(blank)
     give_back(classes)

@@ -10,7 +10,7 @@ a buffer of the band.
 Work is split over images, groups and bands; rows are split evenly into tiles.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.copy cimport copy_rows
@@ -20,6 +20,7 @@ from fastconv._kernels.group_rows cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.tile cimport fetch_ahead, fetch_to_l2
@@ -216,13 +217,16 @@ cdef void one_item(const Task *t, Py_ssize_t item, const real *x, const real *w,
 cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
               int threads) noexcept nogil:
     """All pieces of work; on one thread without OpenMP, as `direct.run`."""
+    cdef Queue queue
     cdef Py_ssize_t i, count = t.batches * t.sets * t.s.od * t.bands, each = t.staged + t.turned + t.sums
     if threads == 1:
         for i in range(count):
             one_item(t, i, x, w, bias, out, scratch)
         return
-    for i in prange(count, num_threads=threads, schedule="dynamic"):
-        one_item(t, i, x, w, bias, out, scratch + threadid() * each)
+    share_out(&queue, count, threads)
+    with parallel(num_threads=queue.threads):
+        while (i := claim(&queue, threadid())) >= 0:
+            one_item(t, i, x, w, bias, out, scratch + threadid() * each)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):

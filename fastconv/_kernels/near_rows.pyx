@@ -14,7 +14,7 @@ which is read and masked; rows above and below the image are pointers to zeros:
 (`dilated.pxd`). Work is split over planes and parts of them; each output is one sum whose order is the same everywhere.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport in_phase
@@ -22,6 +22,7 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 
 cdef extern from "near_taps.h" nogil:
@@ -96,13 +97,16 @@ cdef void one_item(const Task *t, const real *x, const real *w, const real *bias
 
 
 cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, int threads) noexcept nogil:
+    cdef Queue queue
     cdef Py_ssize_t item
     if threads == 1:                        # an empty parallel region takes longer than a small plane
         for item in range(t.x.n * t.x.s.ic * t.parts):
             one_item(t, x, w, bias, out, item)
         return
-    for item in prange(t.x.n * t.x.s.ic * t.parts, num_threads=threads, schedule="static"):
-        one_item(t, x, w, bias, out, item)
+    share_out(&queue, t.x.n * t.x.s.ic * t.parts, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_item(t, x, w, bias, out, item)
 
 
 cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:

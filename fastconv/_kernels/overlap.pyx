@@ -14,7 +14,7 @@ turned for that, or, where these are more, weights, with rows of pixels:
 A sum over channels has the same order either way, so results depend on neither. Channels-first memory.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.heap cimport give_back
@@ -22,6 +22,7 @@ from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.overlap cimport Box, Task, box_of, find_taps, overlap_shape, plan
 from fastconv._kernels.pack cimport ceil_div, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
@@ -150,6 +151,7 @@ cdef void one(const Task *t, const real *x, const real *w, const real *bias, rea
 
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     """Transposed convolution; arguments as of `gather.spread`, any kernel, stride and dilation."""
+    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), item, each, tables
@@ -179,7 +181,9 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd)
         meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
         find_taps(&t)
-        for item in prange(t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w,
-                           num_threads=threads, schedule="dynamic"):
-            one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item, own + threadid() * each)
+        share_out(&queue, t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w, threads)
+        with parallel(num_threads=queue.threads):
+            while (item := claim(&queue, threadid())) >= 0:
+                one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
+                    own + threadid() * each)
     give_back(memory)

@@ -7,12 +7,13 @@ table are copied by the packing of the convolution kernels, and added to the row
 Work is split over channels, so no two threads write the same element.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 
@@ -151,6 +152,7 @@ def unfold(tuple geometry, input, output, int rank, real like, int threads):
 
     Neither is empty, they do not overlap and are of the type of `like`; `rank` is 2, the columns are contiguous.
     """
+    cdef Queue queue
     cdef ConvShape s
     cdef Picks p
     cdef operand x = five(input, rank)
@@ -164,15 +166,17 @@ def unfold(tuple geometry, input, output, int rank, real like, int threads):
     read_shape(&s, geometry)
     taps, pixels, planes = s.kh * s.kw, s.oh * s.ow, x.shape[0] * s.ic
     way = table(&p, &s, source, planes, False, s.ih > 1 and xh != s.iw)
-    for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
-        plane = source + item // s.ic * xn + item % s.ic * xc
-        to = columns + item * taps * pixels
-        if way == WHOLE:
-            pick(to, plane, &p)
-        elif way == BY_ROWS:
-            unfold_rows(&s, plane, xh, to, &p)
-        else:
-            pack_columns(&s, plane, xc, 0, xh, 0, taps, 0, pixels, to, pixels)
+    share_out(&queue, planes, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            plane = source + item // s.ic * xn + item % s.ic * xc
+            to = columns + item * taps * pixels
+            if way == WHOLE:
+                pick(to, plane, &p)
+            elif way == BY_ROWS:
+                unfold_rows(&s, plane, xh, to, &p)
+            else:
+                pack_columns(&s, plane, xc, 0, xh, 0, taps, 0, pixels, to, pixels)
 
 
 cdef void add_row(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
@@ -226,6 +230,7 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
 
     Both are contiguous, not empty, do not overlap and are of the type of `like`; `rank` is 2.
     """
+    cdef Queue queue
     cdef ConvShape s
     cdef Picks p
     cdef operand images = five(output, rank)
@@ -240,12 +245,14 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
     own = round_up(s.kh * sizeof(real *), LINE)         # threads that write to one line wait for each other
     if way == BY_ROWS:
         rows = borrow("fold", own * threads)
-    for item in prange(planes, num_threads=threads, nogil=True, schedule="static"):
-        if way == WHOLE:
-            fold_whole(source + item * many, to + item * s.ih * s.iw, &p)
-        elif way == BY_ROWS:
-            fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p,
-                      <const real **> (rows + threadid() * own))
-        else:
-            fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
+    share_out(&queue, planes, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            if way == WHOLE:
+                fold_whole(source + item * many, to + item * s.ih * s.iw, &p)
+            elif way == BY_ROWS:
+                fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p,
+                          <const real **> (rows + threadid() * own))
+            else:
+                fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
     give_back(rows)

@@ -7,12 +7,13 @@
 Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py`.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.turn cimport turn_block
@@ -96,6 +97,7 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     phases : ((start, step, count) per axis) each
     together : of each, how many phases the convolution has that it belongs to
     """
+    cdef Queue queue
     cdef Turn t
     cdef Py_ssize_t size = sizeof(real), offset = 0, slot = 0, blocks, each, item, some
     cdef int axis
@@ -126,8 +128,10 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     blocks = ceil_div(t.ocg, t.together)
     each = t.together * t.whole * TOGETHER
     scratch = <real *> borrow_more("turn", each * threads * size, taps)
-    for item in prange(groups * blocks, num_threads=threads, nogil=True, schedule="static"):
-        turn_channels(&t, source, result, item // blocks, item % blocks * t.together, scratch + threadid() * each)
+    share_out(&queue, groups * blocks, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            turn_channels(&t, source, result, item // blocks, item % blocks * t.together, scratch + threadid() * each)
     give_back(taps)
     give_back(scratch)
 
@@ -236,6 +240,7 @@ def interleave(const Py_ssize_t[::1] table, Py_ssize_t kinds, Py_ssize_t step, c
     scratch : of all parts (images, c, d, h, w), dense in the order of `last`, one part after the other
     output : (images, c, d, h, w), not empty, of unit stride along c if `last`, else along w; other strides free
     """
+    cdef Queue queue
     cdef Weave t
     cdef operand x = five(output, 3)
     cdef Py_ssize_t size = sizeof(real), item, items, _kind
@@ -249,8 +254,10 @@ def interleave(const Py_ssize_t[::1] table, Py_ssize_t kinds, Py_ssize_t step, c
     t.on, t.oc, t.od = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
     t.oh, t.ow = x.strides[3] // size, x.strides[4] // size
     items = t.images * t.deep * (t.high if last else t.channels)
-    for item in prange(items, num_threads=threads, nogil=True, schedule="static"):
-        if last:
-            rows_last(&t, source, <real *> x.data, item)
-        else:
-            planes_first(&t, source, <real *> x.data, item)
+    share_out(&queue, items, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            if last:
+                rows_last(&t, source, <real *> x.data, item)
+            else:
+                planes_first(&t, source, <real *> x.data, item)

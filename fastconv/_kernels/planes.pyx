@@ -15,7 +15,7 @@ dilated taps a row of outputs goes phase by phase (`dilated.pxd`).
 Work is split over images and blocks of channels; each output is one sum in the order of its taps.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.depthwise_last cimport depthwise_strip, line_phases, plan_row, strip, strip_pixels
@@ -23,6 +23,7 @@ from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -141,6 +142,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     geometry : ConvGeometry of channels-first memory with groups == ic == oc and id == kd == od == 1
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
+    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), own, entries, item, c
@@ -165,10 +167,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         zeros(<real *> first, own * threads // size)
         for item in range(threads):
             point(&t, <real *> (first + item * own) + t.weights, <const real **> (first + item * own + t.own * size))
-        for item in prange(t.n * t.blocks, num_threads=threads, schedule="static"):
-            c = item % t.blocks * t.lanes
-            block(&t, xs + item // t.blocks * t.xn + c * t.xc, ws + c * t.s.kh * t.s.kw, at(bs, c),
-                  to + (item // t.blocks * t.s.ic + c) * t.s.oh * t.s.ow,
-                  <const real **> (first + threadid() * own + t.own * size), <real *> (first + threadid() * own),
-                  min(t.lanes, t.s.ic - c))
+        share_out(&queue, t.n * t.blocks, threads)
+        with parallel(num_threads=queue.threads):
+            while (item := claim(&queue, threadid())) >= 0:
+                c = item % t.blocks * t.lanes
+                block(&t, xs + item // t.blocks * t.xn + c * t.xc, ws + c * t.s.kh * t.s.kw, at(bs, c),
+                      to + (item // t.blocks * t.s.ic + c) * t.s.oh * t.s.ow,
+                      <const real **> (first + threadid() * own + t.own * size), <real *> (first + threadid() * own),
+                      min(t.lanes, t.s.ic - c))
     give_back(first)

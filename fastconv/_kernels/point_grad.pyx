@@ -13,7 +13,7 @@ at a time, and these sums in the same way, so that the rounding error does not g
 every sum is the same for any number of threads.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
@@ -21,6 +21,7 @@ from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.point_grad cimport (
     FAN, GROUP, Ahead, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
 )
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_width
@@ -132,6 +133,7 @@ def weight_grad(
     """Weight gradient of a convolution of 1x1 kernels without padding. Arguments as of `weight_grad.weight_grad`."""
     cdef Task t
     cdef ConvShape s
+    cdef Queue queue
     cdef Py_ssize_t size = sizeof(real), each, item
     cdef Py_ssize_t[5] strides
     cdef const real *a = &gout[0, 0, 0, 0, 0]
@@ -152,6 +154,8 @@ def weight_grad(
         a, b = b, a
     each = round_up(t.a_size + t.b_size + t.rows_size + t.levels * t.sums, LINE // size)
     scratch = <real *> borrow("point_grad", each * threads * size)
-    for item in prange(t.groups * t.a.parts * t.b.parts, num_threads=threads, nogil=True, schedule="dynamic"):
-        one_part(&t, a, b, to, item, scratch + threadid() * each)
+    share_out(&queue, t.groups * t.a.parts * t.b.parts, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_part(&t, a, b, to, item, scratch + threadid() * each)
     give_back(scratch)

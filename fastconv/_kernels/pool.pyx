@@ -6,13 +6,14 @@ instead (`strips.h`), whole planes are spans (`spans.h`), and narrow planes are 
 Every output is computed whole by one thread, in an order that depends on the geometry alone.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_rows cimport some_rows
 from fastconv._kernels.pool_work cimport Work, divide
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.rows cimport Along, Split, can_split, span, span_lanes, spans, split_table
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
@@ -49,6 +50,7 @@ cdef int whole_planes(
     const number *x, number *out, Py_ssize_t n, const Strides *t, const PoolShape *s, int threads,
 ) except -1:
     """One value for each plane of one row that fills a vector, channels-first."""
+    cdef Queue queue
     cdef Py_ssize_t lanes = span_lanes(sizeof(number)), planes = n * t.channels, own = lanes * (lanes + 1), r
     cdef Py_ssize_t groups = (planes + lanes - 1) // lanes
     cdef number *scratch = <number *> borrow("pooling", own * threads * sizeof(number))
@@ -58,8 +60,10 @@ cdef int whole_planes(
             for r in range(groups):
                 some_planes(x, out, r * lanes, t, s, planes, scratch)
         else:
-            for r in prange(groups, num_threads=threads, schedule="static"):
-                some_planes(x, out, r * lanes, t, s, planes, scratch + threadid() * own)
+            share_out(&queue, groups, threads)
+            with parallel(num_threads=queue.threads):
+                while (r := claim(&queue, threadid())) >= 0:
+                    some_planes(x, out, r * lanes, t, s, planes, scratch + threadid() * own)
     give_back(scratch)
     return 0
 
@@ -125,6 +129,7 @@ cdef int in_rows(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, number blank, int threads, bint last,
 ) except -1:
     """Any windows, row by row of outputs."""
+    cdef Queue queue
     cdef Work w = divide(s, t.channels, sizeof(number), last)
     cdef Py_ssize_t slabs = n * s.od * (1 if last else t.channels), r
     cdef Py_ssize_t parts = parts_of(slabs, s.oh, threads)
@@ -136,8 +141,10 @@ cdef int in_rows(
             for r in range(slabs):
                 some_rows(x, out, r, 1, t, s[0], &w, scratch, blank, counts, last)
         else:
-            for r in prange(slabs * parts, num_threads=threads, schedule="static"):
-                some_rows(x, out, r, parts, t, s[0], &w, scratch + threadid() * w.size, blank, counts, last)
+            share_out(&queue, slabs * parts, threads)
+            with parallel(num_threads=queue.threads):
+                while (r := claim(&queue, threadid())) >= 0:
+                    some_rows(x, out, r, parts, t, s[0], &w, scratch + threadid() * w.size, blank, counts, last)
     give_back(m.memory)
     return 0
 
@@ -163,6 +170,7 @@ cdef int in_blocks(
     int threads,
 ) except -1:
     """Narrow planes: see `turned.pxd`."""
+    cdef Queue queue
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
     cdef Py_ssize_t own = w.size + round_up((b.source + b.result) * b.channels, LINE), item
@@ -174,8 +182,10 @@ cdef int in_blocks(
             for item in range(n * b.count):
                 one_block(x, out, item, t, s, b, &dense, &w, scratch, blank, counts)
         else:
-            for item in prange(n * b.count, num_threads=threads, schedule="static"):
-                one_block(x, out, item, t, s, b, &dense, &w, scratch + threadid() * own, blank, counts)
+            share_out(&queue, n * b.count, threads)
+            with parallel(num_threads=queue.threads):
+                while (item := claim(&queue, threadid())) >= 0:
+                    one_block(x, out, item, t, s, b, &dense, &w, scratch + threadid() * own, blank, counts)
     give_back(m.memory)
     return 0
 

@@ -12,12 +12,13 @@ Narrow planes, and those of adaptive or strided windows, are turned first (`turn
 windows too large to be staged, adaptive ones over large planes and few channels go tap by tap.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memcpy
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
@@ -163,6 +164,7 @@ cdef int in_rows(
     int threads, bint last,
 ) except -1:
     """Row by row of outputs."""
+    cdef Queue queue
     cdef Work w = divide(s, t.channels, sizeof(number), last)
     cdef char *scratch = lay_out(&w, w.size, blank, threads)
     cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od, parts = parts_of(slabs, s.oh, threads), r
@@ -171,8 +173,10 @@ cdef int in_rows(
             for r in range(slabs):
                 some_rows(x, out, index, r, 1, t, s[0], &w, scratch, &blank, last)
         else:
-            for r in prange(slabs * parts, num_threads=threads, schedule="static"):
-                some_rows(x, out, index, r, parts, t, s[0], &w, scratch + threadid() * w.size, &blank, last)
+            share_out(&queue, slabs * parts, threads)
+            with parallel(num_threads=queue.threads):
+                while (r := claim(&queue, threadid())) >= 0:
+                    some_rows(x, out, index, r, parts, t, s[0], &w, scratch + threadid() * w.size, &blank, last)
     give_back(scratch)
     return 0
 
@@ -199,6 +203,7 @@ cdef int in_blocks(
     number blank, int threads,
 ) except -1:
     """Narrow planes: see `turned.pxd`."""
+    cdef Queue queue
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
     cdef Py_ssize_t size = sizeof(number), item
@@ -209,8 +214,10 @@ cdef int in_blocks(
             for item in range(n * b.count):
                 one_block(x, out, index, item, t, s, b, &dense, &w, scratch, &blank)
         else:
-            for item in prange(n * b.count, num_threads=threads, schedule="static"):
-                one_block(x, out, index, item, t, s, b, &dense, &w, scratch + threadid() * own, &blank)
+            share_out(&queue, n * b.count, threads)
+            with parallel(num_threads=queue.threads):
+                while (item := claim(&queue, threadid())) >= 0:
+                    one_block(x, out, index, item, t, s, b, &dense, &w, scratch + threadid() * own, &blank)
     give_back(scratch)
     return 0
 

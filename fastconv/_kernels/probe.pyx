@@ -7,6 +7,7 @@ tile works on operands that stay in L1, as those of a convolution do.
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
@@ -60,3 +61,20 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
             tile(sizeof(real), TILE_ROWS, width, kc, a, kc, b, width, c, width, &finish)
     give_back(b)
     return 2 * TILE_ROWS * width * kc * rounds
+
+
+def claims(Py_ssize_t pieces, int threads, turns):
+    """Which of so many pieces of work each thread gets that asks in its turn, -1 for none; for tests."""
+    cdef Queue queue
+    share_out(&queue, pieces, threads)
+    return [claim(&queue, thread) for thread in turns]
+
+
+def team(int threads, late=None):
+    """How many of so many threads are to come; the second calls `late` before it asks for a piece; for tests."""
+    cdef Queue queue
+    share_out(&queue, 0, threads)
+    if late is not None and queue.threads > 1:
+        late()
+        claim(&queue, 1)
+    return queue.threads

@@ -8,11 +8,12 @@ pixels and output channels, and what a thread gets never changes a bit.
 Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -192,11 +193,14 @@ cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept
 
 cdef inline void turn_weights(const ConvShape *s, const real *w, real *to, int threads) noexcept nogil:
     """All of them, a tile of output channels at a time."""
+    cdef Queue queue
     cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    for i in prange(s.groups * tiles, num_threads=threads, schedule="static"):
-        turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
-                   w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
+    share_out(&queue, s.groups * tiles, threads)
+    with parallel(num_threads=queue.threads):
+        while (i := claim(&queue, threadid())) >= 0:
+            turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
+                       w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
 
 
 cdef inline void multiply(

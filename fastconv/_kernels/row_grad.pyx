@@ -12,11 +12,12 @@ images as they lie in memory. Work is split over channels only, so the order of 
 threads.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -97,6 +98,7 @@ def weight_grad(
 
     Arguments as of `weight_grad.weight_grad`, channels-first, rows of at most 1024 outputs.
     """
+    cdef Queue queue
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(size), plane = gout.shape[3] * gout.shape[4], c, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
@@ -119,9 +121,11 @@ def weight_grad(
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)
-    for item in prange(ceil_div(t.x.s.oc, t.channels), num_threads=threads, nogil=True, schedule="dynamic"):
-        c = item * t.channels
-        one_part(&t, xs + c * t.x.xc, gs + c * plane, to + c * TAPS, min(t.channels, t.x.s.oc - c),
-                 scratch + threadid() * t.own)
+    share_out(&queue, ceil_div(t.x.s.oc, t.channels), threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            c = item * t.channels
+            one_part(&t, xs + c * t.x.xc, gs + c * plane, to + c * TAPS, min(t.channels, t.x.s.oc - c),
+                     scratch + threadid() * t.own)
     give_back(scratch)
     give_back(t.x.memory)

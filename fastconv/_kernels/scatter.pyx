@@ -6,10 +6,11 @@ A plane (channels-first) or a block of channels of one image (channels-last) is 
 order of o for any number of threads, and it is cleared just before, while it is in cache.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memset
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.window cimport number
 
 cdef extern from "scatter_last.h" nogil:
@@ -105,6 +106,7 @@ def scatter(tuple geometry, input, indices, nothing, output, int rank, number li
     The geometry is (add, last): all are contiguous, with channels last in memory if `last`. None is empty; all elements
     of `out` are written. An index that is not from 0 to size - 1 raises an IndexError; nothing is written outside.
     """
+    cdef Queue queue
     cdef operand x = five(input, rank), index = five(indices, rank), out = five(output, rank)
     cdef const number *xs = <const number *> x.data
     cdef const int64_t *at = <const int64_t *> index.data
@@ -112,21 +114,31 @@ def scatter(tuple geometry, input, indices, nothing, output, int rank, number li
     cdef Py_ssize_t outputs = x.shape[2] * x.shape[3] * x.shape[4], size = out.shape[2] * out.shape[3] * out.shape[4]
     cdef Py_ssize_t channels = x.shape[1], planes = x.shape[0] * channels, width, blocks, r, c
     cdef bint add = geometry[0], last = geometry[1]
-    cdef int outside = 0
+    cdef bint any_outside = False
+    cdef bint *outside = &any_outside           # to which every thread writes the same
     if last:
         width = channels if threads == 1 else min(<Py_ssize_t> BLOCK, channels)
         blocks = (channels + width - 1) // width
-        for r in prange(x.shape[0] * blocks, nogil=True, num_threads=threads, schedule="static"):
-            c = r % blocks * width
-            outside |= not some_channels(
-                xs + r // blocks * outputs * channels + c, at + r // blocks * outputs * channels + c,
-                to + r // blocks * size * channels + c, &x, &out, min(width, channels - c), add,
-            )
+        share_out(&queue, x.shape[0] * blocks, threads)
+        with nogil, parallel(num_threads=queue.threads):
+            while (r := claim(&queue, threadid())) >= 0:
+                c = r % blocks * width
+                if not some_channels(
+                    xs + r // blocks * outputs * channels + c, at + r // blocks * outputs * channels + c,
+                    to + r // blocks * size * channels + c, &x, &out, min(width, channels - c), add,
+                ):
+                    outside[0] = True
     elif add:
-        for r in prange(planes, nogil=True, num_threads=threads, schedule="static"):
-            outside |= not plane(xs + r * outputs, at + r * outputs, outputs, to + r * size, size, True)
+        share_out(&queue, planes, threads)
+        with nogil, parallel(num_threads=queue.threads):
+            while (r := claim(&queue, threadid())) >= 0:
+                if not plane(xs + r * outputs, at + r * outputs, outputs, to + r * size, size, True):
+                    outside[0] = True
     else:
-        for r in prange(planes, nogil=True, num_threads=threads, schedule="static"):
-            outside |= not plane(xs + r * outputs, at + r * outputs, outputs, to + r * size, size, False)
-    if outside:
+        share_out(&queue, planes, threads)
+        with nogil, parallel(num_threads=queue.threads):
+            while (r := claim(&queue, threadid())) >= 0:
+                if not plane(xs + r * outputs, at + r * outputs, outputs, to + r * size, size, False):
+                    outside[0] = True
+    if any_outside:
         raise IndexError

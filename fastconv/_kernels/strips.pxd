@@ -1,9 +1,10 @@
 """The common windows over channels-first planes (`strips.h`): which geometries they are, and what their strips need."""
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.math cimport fabs, frexp
 
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.window cimport Place, PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
 
@@ -100,6 +101,7 @@ cdef inline int in_strips(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
 ) except -1:
     """The common windows, channels-first: see `strips.h`."""
+    cdef Queue queue
     cdef Py_ssize_t planes = n * t.channels * s.od, r
     cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
     cdef number *scratch = <number *> borrow("pooling", size)
@@ -109,7 +111,9 @@ cdef inline int in_strips(
             for r in range(planes):
                 one_part(x, out, r, 1, t, s, f)
         else:
-            for r in prange(planes * parts, num_threads=threads, schedule="static"):
-                one_part(x, out, r, parts, t, s, f)
+            share_out(&queue, planes * parts, threads)
+            with parallel(num_threads=queue.threads):
+                while (r := claim(&queue, threadid())) >= 0:
+                    one_part(x, out, r, parts, t, s, f)
     give_back(scratch)
     return 0

@@ -4,11 +4,12 @@ Where a vector holds a row of outputs and more, what it reads behind the row is 
 is written again by the next row. Only a thread's last plane is pooled aside, between what may be read and written.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of, strips_of
 from fastconv._kernels.window cimport PoolShape, Strides, number
@@ -79,6 +80,7 @@ cdef inline int in_narrow_strips_at(
     int threads,
 ) except -1:
     """All planes, each thread's last one aside."""
+    cdef Queue queue
     cdef Py_ssize_t planes = n * t.channels * s.od, made = s.oh * s.ow + MOST_LANES, i, r
     cdef Py_ssize_t own = made * (8 + sizeof(number)) + (s.ih * s.iw + 3 * MOST_LANES) * sizeof(number)
     cdef char *scratch
@@ -91,11 +93,13 @@ cdef inline int in_narrow_strips_at(
                 one_part(x, out, index, r, 1, t, s, f)
             one_aside(x, out, index, planes - 1, t, s, f, scratch)
         else:
-            for i in prange(threads, num_threads=threads, schedule="static"):
-                for r in range(planes * i // threads, planes * (i + 1) // threads - 1):
-                    one_part(x, out, index, r, 1, t, s, f)
-                if planes * i // threads < planes * (i + 1) // threads:
-                    one_aside(x, out, index, planes * (i + 1) // threads - 1, t, s, f, scratch + i * own)
+            share_out(&queue, threads, threads)
+            with parallel(num_threads=queue.threads):
+                while (i := claim(&queue, threadid())) >= 0:
+                    for r in range(planes * i // threads, planes * (i + 1) // threads - 1):
+                        one_part(x, out, index, r, 1, t, s, f)
+                    if planes * i // threads < planes * (i + 1) // threads:
+                        one_aside(x, out, index, planes * (i + 1) // threads - 1, t, s, f, scratch + i * own)
     give_back(scratch)
     return 0
 
@@ -105,6 +109,7 @@ cdef inline int in_strips_at(
     int threads,
 ) except -1:
     """All planes."""
+    cdef Queue queue
     cdef Py_ssize_t planes = n * t.channels * s.od, r
     cdef Py_ssize_t parts = parts_of(planes, s.oh, threads)
     if f.narrow:
@@ -114,6 +119,8 @@ cdef inline int in_strips_at(
             for r in range(planes):
                 one_part(x, out, index, r, 1, t, s, f)
         else:
-            for r in prange(planes * parts, num_threads=threads, schedule="static"):
-                one_part(x, out, index, r, parts, t, s, f)
+            share_out(&queue, planes * parts, threads)
+            with parallel(num_threads=queue.threads):
+                while (r := claim(&queue, threadid())) >= 0:
+                    one_part(x, out, index, r, parts, t, s, f)
     return 0

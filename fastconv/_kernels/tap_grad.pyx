@@ -12,11 +12,12 @@ all taps at once. A lane adds at most TERMS products before lanes and bands are 
 over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -194,6 +195,7 @@ def weight_grad(
     int threads,
 ):
     """Weight gradient of a convolution; arguments as of `weight_grad.weight_grad`."""
+    cdef Queue queue
     cdef Task t
     cdef bint last = geometry[LAYOUT]
     cdef Py_ssize_t size = sizeof(real), item
@@ -216,7 +218,9 @@ def weight_grad(
     plan_bands(&t, size, last, threads)
     place_taps(&t, table + t.s.kw)
     scratch = borrow_more("tap_grad", t.bytes * threads, table)
-    for item in prange(t.blocks * t.chunks * t.parts, num_threads=threads, nogil=True, schedule="dynamic"):
-        one_item(&t, xs, gs, to, last, item, scratch + threadid() * t.bytes)
+    share_out(&queue, t.blocks * t.chunks * t.parts, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_item(&t, xs, gs, to, last, item, scratch + threadid() * t.bytes)
     give_back(scratch)
     give_back(table)

@@ -8,9 +8,10 @@ Squares of pixels and channels are turned in registers (`turn.h`), a row of pixe
 follow each other.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.shape cimport read_strides, real
 from fastconv._kernels.turn cimport turn_block
 
@@ -39,6 +40,7 @@ cdef void one_run(const Task *t, const real *x, real *to, Py_ssize_t item) noexc
 def turn(const real[:, :, :, :, :] x, real[:, :, :, :, :] out, bint last, int threads):
     """Copy `x` to `out`, both (n, c, d, h, w), not empty and apart. With `last`, x has unit stride along w and out is
     dense and channels-last, else x has unit stride along c and out is dense and channels-first."""
+    cdef Queue queue
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), count, i
     cdef const real *source = &x[0, 0, 0, 0, 0]
@@ -56,5 +58,7 @@ def turn(const real[:, :, :, :, :] x, real[:, :, :, :, :] out, bint last, int th
             for i in range(count):
                 one_run(&t, source, to, i)
         else:
-            for i in prange(count, num_threads=threads, schedule="static"):
-                one_run(&t, source, to, i)
+            share_out(&queue, count, threads)
+            with parallel(num_threads=queue.threads):
+                while (i := claim(&queue, threadid())) >= 0:
+                    one_run(&t, source, to, i)

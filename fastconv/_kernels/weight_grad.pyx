@@ -16,12 +16,13 @@ pixels (Higham 1993, doi:10.1137/0914050, pairwise summation in wider steps). Wo
 the order of every sum is the same for any number of threads.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
@@ -211,6 +212,7 @@ def weight_grad(
     gout : (n, oc, od, oh, ow), dense in the layout of x, not empty
     dw : (oc, ic // groups, kd, kh, kw), not empty; every element is written, and neither x nor gout may overlap it
     """
+    cdef Queue queue
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
@@ -231,7 +233,8 @@ def weight_grad(
     plan_threads(&t, size, threads)
     each = round_up(t.x_size + t.g_size + t.levels * t.sums, LINE // size)
     scratch = <real *> borrow("weight_grad", each * threads * size)
-    for item in prange(t.groups * t.planes * t.ic_parts * t.oc_parts, num_threads=threads, nogil=True,
-                       schedule="dynamic"):
-        one_part(&t, xs, gs, to, item, scratch + threadid() * each)
+    share_out(&queue, t.groups * t.planes * t.ic_parts * t.oc_parts, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_part(&t, xs, gs, to, item, scratch + threadid() * each)
     give_back(scratch)

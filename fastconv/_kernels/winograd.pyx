@@ -22,12 +22,13 @@ The order of each sum depends on K alone, so both give the same bits, for any nu
 Lavin & Gray 2015, arXiv:1509.09308.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -57,10 +58,13 @@ cdef void multiply_panel(
 cdef void run_by_blocks(const Task *t, const real *x, const real *u, const real *bias, real *out, real *scratch,
                         Py_ssize_t each, Py_ssize_t parts, int threads) noexcept nogil:
     """Each block of input with `parts` equal shares of the panels."""
+    cdef Queue queue
     cdef Py_ssize_t item
-    for item in prange(t.s.groups * t.blocks * parts, num_threads=threads, schedule="dynamic"):
-        one_block(t, x, u, bias, out, item // parts // t.blocks, item // parts % t.blocks, item % parts, parts,
-                  scratch + threadid() * each)
+    share_out(&queue, t.s.groups * t.blocks * parts, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_block(t, x, u, bias, out, item // parts // t.blocks, item // parts % t.blocks, item % parts, parts,
+                      scratch + threadid() * each)
 
 
 cdef void one_block(
@@ -78,9 +82,12 @@ cdef void one_block(
 cdef void run_by_panels(const Task *t, const real *v, const real *w, const real *u, const real *bias, real *out,
                         real *scratch, Py_ssize_t each, int threads) noexcept nogil:
     """Each panel of output channels with all blocks."""
+    cdef Queue queue
     cdef Py_ssize_t item
-    for item in prange(t.s.groups * t.panels, num_threads=threads, schedule="dynamic"):
-        one_panel(t, v, w, u, bias, out, item // t.panels, item % t.panels, scratch + threadid() * each)
+    share_out(&queue, t.s.groups * t.panels, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_panel(t, v, w, u, bias, out, item // t.panels, item % t.panels, scratch + threadid() * each)
 
 
 cdef void one_panel(
@@ -103,21 +110,27 @@ cdef void one_panel(
 
 cdef void transform_all_weights(const Task *t, const real *w, real *u, real *scratch, Py_ssize_t each,
                                 int threads) noexcept nogil:
+    cdef Queue queue
     cdef Py_ssize_t item
-    for item in prange(t.s.groups * t.panels, num_threads=threads, schedule="dynamic"):
-        transform_weight(t, w, u + item * t.u_size, scratch + threadid() * each, item // t.panels, item % t.panels, 0,
-                         t.chunks)
+    share_out(&queue, t.s.groups * t.panels, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            transform_weight(t, w, u + item * t.u_size, scratch + threadid() * each, item // t.panels, item % t.panels,
+                             0, t.chunks)
 
 
 cdef void transform_all_input(const Task *t, const real *x, real *v, real *scratch, Py_ssize_t each,
                               int threads) noexcept nogil:
     """In shares of channels too: one block may be all there is."""
+    cdef Queue queue
     cdef Py_ssize_t share = round_up(ceil_div(t.icp, threads), lanes_of(sizeof(real))), shares = ceil_div(t.icp, share)
     cdef Py_ssize_t item
-    for item in prange(t.s.groups * t.blocks * shares, num_threads=threads, schedule="dynamic"):
-        transform_input(
-            t, x, item // shares // t.blocks, item // shares % t.blocks, item % shares * share,
-            min((item % shares + 1) * share, t.icp), v + item // shares * t.v_size, scratch + threadid() * each)
+    share_out(&queue, t.s.groups * t.blocks * shares, threads)
+    with parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            transform_input(
+                t, x, item // shares // t.blocks, item // shares % t.blocks, item % shares * share,
+                min((item % shares + 1) * share, t.icp), v + item // shares * t.v_size, scratch + threadid() * each)
 
 
 def packed_layout(tuple geometry):

@@ -16,7 +16,7 @@ that the order of every sum is the same for all of them. Transforms: `grad_point
 Lavin & Gray 2015, arXiv:1509.09308.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.grad_tiles cimport (
@@ -37,6 +37,7 @@ from fastconv._kernels.grad_tiles cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -262,6 +263,7 @@ def weight_grad(
 
     Arguments as of `weight_grad.weight_grad`.
     """
+    cdef Queue queue
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, sums_bytes, shared, item
     cdef const real *xs = &x[0, 0, 0, 0, 0]
@@ -282,9 +284,10 @@ def weight_grad(
     scratch = borrow("winograd_grad", shared + each * threads)
     if shared:
         parts = <real *> scratch
-    for item in prange(t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, num_threads=threads, nogil=True,
-                       schedule="dynamic"):
-        one_part(&t, xs, gs, parts, item, scratch + shared + threadid() * each, sums_bytes)
+    share_out(&queue, t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, threads)
+    with nogil, parallel(num_threads=queue.threads):
+        while (item := claim(&queue, threadid())) >= 0:
+            one_part(&t, xs, gs, parts, item, scratch + shared + threadid() * each, sums_bytes)
     if shared:
         add_shares(&t, <const real *> parts, to)
     give_back(scratch)

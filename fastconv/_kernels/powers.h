@@ -1,0 +1,39 @@
+/* to[i] = abs(source[i]) ** power for i < n, where `to` may be `source`; squares, absolute values and roots of two in
+   vectors, all else by the C library. */
+#ifndef FASTCONV_POWERS_H
+#define FASTCONV_POWERS_H
+
+#include <math.h>
+#include <stddef.h>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define EACH_APART _Pragma("GCC ivdep") for (ptrdiff_t i = 0; i < n; i++)
+#else
+#define EACH_APART for (ptrdiff_t i = 0; i < n; i++)
+#endif
+
+#define POWERS(name, type, abs, sqrt, pow) \
+    static inline void name(type *to, const type *source, ptrdiff_t n, type power) \
+    { \
+        if (power == 2) \
+            EACH_APART to[i] = source[i] * source[i]; \
+        else if (power == 1) \
+            EACH_APART to[i] = abs(source[i]); \
+        else if (power == (type)0.5) \
+            EACH_APART to[i] = sqrt(abs(source[i])); \
+        else \
+            for (ptrdiff_t i = 0; i < n; i++) \
+                to[i] = pow(abs(source[i]), power); \
+    }
+POWERS(powers_f32, float, fabsf, sqrtf, powf)
+POWERS(powers_f64, double, fabs, sqrt, pow)
+
+static inline void powers(size_t size, void *to, const void *source, ptrdiff_t n, double power)
+{
+    if (size == sizeof(float))
+        powers_f32(to, source, n, (float)power);
+    else
+        powers_f64(to, source, n, power);
+}
+
+#endif
