@@ -8,19 +8,14 @@ from math import prod
 
 from fastconv import _cpu, _winograd
 from fastconv._methods import choose
+from fastconv._tuned import tuned
 
-# Output channels in whose time a block of input is staged or transformed: asv_bench/peers.py --family transposed
-STAGING = 12
 CORNER, CORNER_CALL = 8, 100_000  # products in whose time a corner is summed directly; multiply-adds, for each phase
 
 # The kernels with one product (`disjoint.pyx`, `overlap.pyx`): input channels of a group in a panel, which has all of
 # them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
 # zeros between rows that are not more than the pixels of those
 MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
-# In multiply-adds: adding up a product, reading a weight for it, turning a weight for a convolution, and transforming
-# one for a point, which a batch shares; and the transforms of a product at a point, in shares of it. From a grid of
-# 106 layers (AVX-512, 2026-11-28), over which one product has to be better by LESS.
-ADDING, READ_WEIGHT, TURNED_WEIGHT, TRANSFORMED_WEIGHT, TRANSFORMS, LESS = 24, 10, 16, 8, 0.4, 1.08
 
 
 @_cpu.remembers_kernels
@@ -43,7 +38,7 @@ def products(c, phases):
 
 def staged_products(c, phases):
     """Of an input channel, counting what it takes to bring it to where products are made."""
-    return products(c, phases) * (c.oc // c.groups + STAGING)
+    return products(c, phases) * (c.oc // c.groups + tuned().transposed.staging)
 
 
 def weight_bytes(c, phases):
@@ -60,10 +55,14 @@ def unit(c, phases):
 def work(c, phases):
     """Multiply-adds in whose time a group of the convolution `c` is computed."""
     inputs, outputs, count = c.ic // c.groups, c.oc // c.groups, staged_products(c, phases)
-    if not by_winograd(c, phases):
-        return inputs * (count + c.kd * c.kh * c.kw * outputs * TURNED_WEIGHT)
-    count += TRANSFORMS * outputs * products(c, phases) + c.kd * _winograd.points(c) * outputs * TRANSFORMED_WEIGHT
-    return inputs * count + phases * len(_winograd.corners(c)) * CORNER_CALL / c.groups
+    costs, calls = tuned().transposed, 0
+    if by_winograd(c, phases):
+        weights = c.kd * _winograd.points(c) * outputs
+        count += costs.transforms * outputs * products(c, phases) + weights * costs.transformed_weight
+        calls = phases * len(_winograd.corners(c)) * CORNER_CALL
+    else:
+        count += c.kd * c.kh * c.kw * outputs * costs.turned_weight
+    return inputs * count + (calls + costs.call) / c.groups
 
 
 def overlaps(g, itemsize, convolutions):
@@ -77,6 +76,6 @@ def overlaps(g, itemsize, convolutions):
         return False
     if (g.kernel[2] - 1) * g.dilation[2] // g.stride[2] > max(g.size[2], MOST_GAP):
         return False
-    return sum(work(*c) for c in convolutions) > LESS * outputs * (
-        count * (inputs + ADDING) + taps * inputs * READ_WEIGHT
-    )
+    costs = tuned().transposed
+    product = outputs * (count * (inputs + costs.adding) + taps * inputs * costs.read_weight)
+    return sum(work(*c) for c in convolutions) > costs.less * product

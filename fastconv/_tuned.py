@@ -71,11 +71,28 @@ class Few(NamedTuple):
     call: float  # that copies
 
 
+class Transposed(NamedTuple):
+    """What transposed convolution takes, in multiply-adds: as convolutions, and as one product whose results overlap.
+
+    What is done to a weight is shared by a batch, which costs do not see.
+    """
+
+    staging: int  # output channels in whose time a block of input is staged or transformed
+    adding: int  # of a product to an output
+    read_weight: int  # for the one product
+    turned_weight: int  # for a convolution
+    transformed_weight: int  # for a point
+    transforms: float  # of a product at a point, in shares of it
+    call: int  # of a convolution
+    less: float  # times as long the convolutions have to take before the one product is taken
+
+
 class Tuned(NamedTuple):
     winograd: Winograd
     fourier: Fourier
     rows: Rows
     planes: Planes
+    transposed: Transposed
     few: Few
     outer: bool  # whether outer products of channels-last pixels, of twice the rows, are faster than turning these
 
@@ -87,6 +104,7 @@ TUNED = {
         Fourier({4: 250_000, 8: 140_000}, {4: 2.8, 8: 3}, {4: 7, 8: 5}, {4: 10, 8: 10.5}, 1),
         Rows(8, 0, 0, 2, 3, False),
         Planes(64, 0.5, 2, 190, 690, inf, 0.6, 2.3, 2.2, 7.5, 32),
+        Transposed(12, 24, 10, 16, 8, 0.4, 0, 1.08),
         Few({4: 1, 8: 1}, 0, 0),  # not measured
         True,
     ),
@@ -95,6 +113,7 @@ TUNED = {
         Fourier({4: 100_000, 8: 80_000}, {4: 2.8, 8: 3}, {4: 6, 8: 5}, {4: 11, 8: 12}, 1.8),
         Rows(6.3, 2.4, 5.3, 3, inf, True),
         Planes(32, 1, 1.9, 160, 660, 6, 1.35, 0, 2.4, 6.6, inf),
+        Transposed(12, 28, 6, 16, 6, 0.3, 100_000, 1),
         Few({4: 8, 8: 4}, 10, 600_000),
         False,
     ),

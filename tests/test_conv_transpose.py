@@ -120,6 +120,7 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
 
 
+TWICE = {"stride": 2, "padding": 1, "output_padding": 0, "groups": 1, "dilation": 1}
 OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
 
 
@@ -129,6 +130,19 @@ def test_one_kernel_for_all_phases(kernel, case):
     geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
     plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
     assert plan.whole.run is _cpu.kernel(kernel).spread["float"]
+
+
+def test_many_weights_of_few_pixels_are_read_once_at_short_vectors():
+    """By AVX-512's costs 512 to 256 channels of 3x3 on 7x7 took 1.4 times as long at AVX2: phases turn their weights.
+
+    Minimal filtering, which saves products, stays ahead on larger maps.
+    """
+    with _cpu.override("baseline"):  # whose costs are those of vectors of 32 bytes
+        for size, kernel, one in [(7, 3, True), (56, 4, False)]:
+            shapes = (1, 512, size, size), (512, 256, kernel, kernel)
+            geometry = transposed_geometry("conv_transpose", 2, *shapes, *frozen("conv_transpose", **TWICE))
+            plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
+            assert (plan.whole is not None) == one, size
 
 
 @pytest.mark.parametrize("case", CUT, ids=lambda case: case.name)

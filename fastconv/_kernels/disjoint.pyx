@@ -13,6 +13,7 @@ Channels-first memory. Work is split over images, groups, blocks of pixels and l
 
 from cython.parallel cimport parallel, threadid
 
+from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.disjoint cimport (
     TURNED, WIDEST, Piece, Task, copy_lines, cut, place, place_lines, plan, tile_lines
@@ -31,20 +32,6 @@ cdef extern from "woven_tile.h" nogil:
     void woven_tile(size_t size, Py_ssize_t ways, Py_ssize_t lines, Py_ssize_t vectors, Py_ssize_t kc, const void *a,
                     Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *c, Py_ssize_t next, const Py_ssize_t *line,
                     const tile_finish *finish)
-
-
-cdef struct Ahead:                          # rows to be asked for, `share` of them with each tile
-    const char *row
-    Py_ssize_t step, rows, share, bytes
-
-
-cdef inline void ask(Ahead *ahead) noexcept nogil:
-    """Ask for memory before it is read, a little with each tile of the products in between."""
-    cdef Py_ssize_t _row, rows = min(ahead.share, ahead.rows)
-    for _row in range(rows):
-        fetch_ahead(ahead.row, ahead.bytes)
-        ahead.row += ahead.step
-    ahead.rows -= rows
 
 
 cdef void multiply_columns(

@@ -112,7 +112,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.leading = (ceil_div(t.icg, line) | 1) * line
     t.turned = (pixels if t.by_weights else cols) * t.leading
     t.across = round_up(ACROSS_BYTES // size, width)
-    t.panel = min(t.icg, CHUNK) * t.across if t.by_weights else t.icg * width
+    t.panel = CHUNK * t.across if t.by_weights else t.icg * width
     t.plain = t.across * pixels if t.by_weights else 0
     t.products = round_up(cols * t.pitch + lanes_of(size), line)
     t.lines = round_up(s.kd * s.kh * sizeof(void *) // size, line)

@@ -16,7 +16,8 @@ A sum over channels has the same order either way, so results depend on neither.
 
 from cython.parallel cimport parallel, threadid
 
-from fastconv._kernels.copy cimport copy_rows
+from fastconv._kernels.ahead cimport Ahead, ask
+from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
@@ -39,17 +40,18 @@ cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssi
     return x + (b.image + image) * t.xn + (b.iz + z) * t.xd + (b.iy + y) * t.xh + b.ix * t.xw
 
 
-cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t across, Py_ssize_t depth, bint more,
-                   Py_ssize_t rows, Py_ssize_t n, real *to, Py_ssize_t leading) noexcept nogil:
-    """So many turned rows with n columns of a panel `across` wide, of some depth; `more` than what is there already."""
-    cdef Py_ssize_t tiles = ceil_div(rows, TILE_ROWS), i = 0, r, m, piece
+cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t depth, bint more, Py_ssize_t rows,
+                   Py_ssize_t n, real *to, Py_ssize_t leading, Ahead *ahead) noexcept nogil:
+    """So many turned rows with n columns of a panel, of some depth; `more` than what is there already."""
+    cdef Py_ssize_t tiles = ceil_div(rows, TILE_ROWS), width = tile_width(sizeof(real)), i = 0, r, m, piece
     cdef tile_finish finish = t.finish
     finish.accumulate = more
     for piece in range(tiles):
         r = ceil_div(rows - i, tiles - piece)
         for m in range(r):
             fetch_ahead(to + (i + m) * leading, n * sizeof(real))
-        tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, across, to + i * leading, leading, &finish)
+        ask(ahead)
+        tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, width, to + i * leading, leading, &finish)
         i += r
 
 
@@ -73,13 +75,14 @@ cdef void multiply_pixels(const Task *t, const Box *b, const real *x, const real
                           real *products) noexcept nogil:
     """Rows are weights, and columns pixels with the gaps between them, whose products are cleared afterwards."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), columns = b.rows * t.row - t.gap, block, p, n, _c, row
+    cdef Ahead nothing = Ahead(NULL, 0, 0, 0, 0)
     turn_block(sizeof(real), t.icg, b.cols, w + b.o * t.taps, t.ocg * t.taps, turned, t.leading)
     for block in range(ceil_div(columns, width)):
         p = block * width
         n = min(width, columns - p)
         fill_panel(t, b, x, p, n, panel)
-        multiply(t, <const real *> turned, <const real *> panel, width, t.icg, False, b.cols, n,
-                 products + t.gap + p, t.pitch)
+        multiply(t, <const real *> turned, <const real *> panel, t.icg, False, b.cols, n, products + t.gap + p, t.pitch,
+                 &nothing)
     for _c in range(b.cols if t.gap else 0):
         zeros(products, t.gap)
         for row in range(b.rows):
@@ -87,25 +90,38 @@ cdef void multiply_pixels(const Task *t, const Box *b, const real *x, const real
         products += t.pitch
 
 
+cdef inline Ahead weights_of(const Task *t, const Box *b, const real *w, Py_ssize_t piece, Py_ssize_t chunks,
+                             Py_ssize_t tiles) noexcept nogil:
+    """The rows of weights of a panel, which count (columns, depth), to be asked for during so many tiles."""
+    cdef Py_ssize_t k = piece % chunks * CHUNK, i = piece // chunks * t.across, leading = t.ocg * t.taps
+    cdef Py_ssize_t rows = min(CHUNK, t.icg - k) if i < b.cols else 0
+    return Ahead(<const char *> (w + k * leading + i), leading * sizeof(real), rows, ceil_div(rows, tiles),
+                 min(t.across, b.cols - i) * sizeof(real))
+
+
 cdef void multiply_weights(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *panel,
                            real *plain, real *products) noexcept nogil:
     """Rows are pixels, columns weights: products are turned back to where a row of pixels lies, between zeros."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), leading = t.ocg * t.taps, depth, i, k, j, n, row
+    cdef Py_ssize_t width = tile_width(sizeof(real)), pixels = b.rows * b.iw, chunks = ceil_div(t.icg, CHUNK)
+    cdef Py_ssize_t piece, k, j, n, row, tiles = max(ceil_div(pixels, TILE_ROWS), 1)
+    cdef Ahead here, ahead
     w += b.o * t.taps
     for row in range(b.rows):
         turn_block(sizeof(real), t.icg, b.iw, pixel(t, b, x, row), t.xc, turned + row * b.iw * t.leading, t.leading)
     zeros(products, b.cols * t.pitch)
-    for i in range(ceil_div(b.cols, t.across)):
-        n = min(t.across, b.cols - i * t.across)
-        for k in range(ceil_div(t.icg, CHUNK)):
-            depth = min(CHUNK, t.icg - k * CHUNK)
-            copy_rows(sizeof(real), panel, t.across, w + k * CHUNK * leading + i * t.across, leading, depth, n)
-            for j in range(ceil_div(n, width)):
-                multiply(t, <const real *> turned + k * CHUNK, <const real *> panel + j * width, t.across, depth,
-                         k > 0, b.rows * b.iw, min(width, n - j * width), plain + j * width, t.across)
+    for piece in range(ceil_div(b.cols, t.across) * chunks):
+        here, ahead = weights_of(t, b, w, piece, chunks, 1), weights_of(t, b, w, piece + 1, chunks, tiles)
+        k, n = piece % chunks * CHUNK, here.bytes // sizeof(real)
+        copy_tiles(sizeof(real), panel, width, CHUNK * width, width, here.row, t.ocg * t.taps, here.rows, n)
+        ahead.row += LINE - sizeof(real)                                        # the first line is here already
+        for j in range(ceil_div(n, width)):
+            multiply(t, <const real *> turned + k, <const real *> panel + j * CHUNK * width, here.rows, k > 0, pixels,
+                     min(width, n - j * width), plain + j * width, t.across, &ahead)
+        if k + here.rows < t.icg:
+            continue
         for row in range(b.rows):
             turn_block(sizeof(real), b.iw, n, plain + row * b.iw * t.across, t.across,
-                       products + i * t.across * t.pitch + t.gap + row * t.row, t.pitch)
+                       products + piece // chunks * t.across * t.pitch + t.gap + row * t.row, t.pitch)
 
 
 cdef void add_up(const Task *t, const Box *b, const real *products, const real *bias, real *out, Py_ssize_t image,
