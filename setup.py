@@ -40,6 +40,7 @@ DIRECTIVES = {
 # Values stay IEEE: these two only say that nobody reads errno or the floating-point exception flags.
 GNU_FLAGS = ["-O1" if DEBUG else "-O3", "-fno-math-errno", "-fno-trapping-math"]
 GNU_FLAGS += ["-Wno-unused-function", "-Wno-maybe-uninitialized"]
+GNU_FLAGS.append("-Wno-uninitialized")  # Cython hands what a thread assigns to it before it has a value
 if not DEBUG:
     GNU_FLAGS.append("-g0")  # debugging symbols are half of a module and a fifth of the time to compile
 OPENMP = {"unix": ["-fopenmp"], "msvc": ["/openmp"]}
