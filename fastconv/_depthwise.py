@@ -66,13 +66,17 @@ def can_turn(g):
     return is_flat(g) and g.ic >= 8 and g.ih * g.iw <= PLANE and padded <= TABLE
 
 
+def loads_of_rows(g):
+    """Vectors of the input that are loaded for one of the output, where neighbouring rows share what they load."""
+    return g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
+
+
 def time_of_rows(g):
     """Of a plane that is summed along rows, where they lie or staged."""
     costs = tuned().planes
     lanes = costs.vector // g.itemsize
     vectors = max(ceil(g.ow / (lanes * costs.row_end)) * costs.row_end, 1)
-    loads = g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
-    time = g.oh * vectors * (g.kh * g.kw + costs.row_load * loads)
+    time = g.oh * vectors * (g.kh * g.kw + costs.row_load * loads_of_rows(g))
     if reads_rows(g):
         return time + costs.row_plane
     return time + costs.staged_plane + (costs.split * g.ih * g.iw / lanes if g.sw > 1 else 0)

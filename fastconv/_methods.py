@@ -37,7 +37,8 @@ def _shares_rows(g):
         return False
     costs, taps = tuned().rows, g.kh * g.kw
     shared = g.sh <= 2 < g.kh <= costs.tallest and (g.dh == 1 or costs.dilated)
-    each = taps * (1 if shared else costs.alone) + costs.store / max(g.ic // g.groups * g.kd, 1)
+    products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
+    each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
     return g.oc // g.groups * each + costs.stage * g.sh * g.sw <= costs.tile * taps
 
 

@@ -39,6 +39,7 @@ class Rows(NamedTuple):
     tile: float  # a tap of the register tile, however few outputs it has
     stage: float  # an input pixel to be staged
     store: float  # a sum to be begun and stored
+    load: float  # a vector of a row that neighbours share
     alone: float  # a product of rows that share nothing: far apart, or under two taps of a column or
     tallest: float  # more than so many
     dilated: bool  # whether those of dilated taps share
@@ -100,24 +101,46 @@ class Tuned(NamedTuple):
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
 TUNED = {
     64: Tuned(  # Zen 4, 2026-11-28
-        Winograd(1.1, 10, 45, 6, 1.9, 7.9, {4: 16, 8: 16}),
-        Fourier({4: 250_000, 8: 140_000}, {4: 2.8, 8: 3}, {4: 7, 8: 5}, {4: 10, 8: 10.5}, 1),
-        Rows(8, 0, 0, 2, 3, False),
-        Planes(64, 0.5, 2, 190, 690, inf, 0.6, 2.3, 2.2, 7.5, 32),
-        Transposed(12, 24, 10, 16, 8, 0.4, 0, 1.08),
-        Few({4: 1, 8: 1}, 0, 0),  # not measured
-        True,
+        Winograd(
+            product=1.1, input=10, packed_input=45, output=6, weight_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
+        ),
+        Fourier(
+            start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
+            last=1,
+        ),
+        Rows(tile=8, stage=0, store=0, load=0, alone=2, tallest=3, dilated=False),
+        Planes(
+            vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, turned_tap=0.6,
+            turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
+        ),
+        Transposed(
+            staging=12, adding=24, read_weight=10, turned_weight=16, transformed_weight=8, transforms=0.4, call=0,
+            less=1.08,
+        ),
+        Few(lanes={4: 1, 8: 1}, element=0, call=0),  # not measured
+        outer=True,
     ),
-    32: Tuned(  # Zen 3, 2026-11-28
-        Winograd(1, 9, 23, 15, 1.6, 20, {4: 8, 8: 4}),
-        Fourier({4: 100_000, 8: 80_000}, {4: 2.8, 8: 3}, {4: 6, 8: 5}, {4: 11, 8: 12}, 1.8),
-        Rows(6.3, 2.4, 5.3, 3, inf, True),
-        Planes(32, 1, 1.9, 160, 660, 6, 1.35, 0, 2.4, 6.6, inf),
-        Transposed(12, 28, 6, 16, 6, 0.3, 100_000, 1),
-        Few({4: 8, 8: 4}, 10, 600_000),
-        False,
+    32: Tuned(  # Zen 3, 2026-11-28 and 29
+        Winograd(
+            product=1, input=9, packed_input=23, output=15, weight_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
+        ),
+        Fourier(
+            start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
+            last=1.8,
+        ),
+        Rows(tile=8.2, stage=6.5, store=4, load=1, alone=3.5, tallest=inf, dilated=True),
+        Planes(
+            vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, turned_tap=1.35,
+            turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
+        ),
+        Transposed(
+            staging=12, adding=28, read_weight=6, turned_weight=16, transformed_weight=6, transforms=0.3, call=100_000,
+            less=1,
+        ),
+        Few(lanes={4: 8, 8: 4}, element=10, call=600_000),
+        outer=False,
     ),
-}
+}  # fmt: skip
 _taken = TUNED[64]
 
 

@@ -41,6 +41,13 @@ def test_rows_three_apart_share_nothing(short_vectors):
     assert DIRECT.kernel(geometry((1, 16, 40, 32), (12, 4, 4, 4), 1, 1, 4)) == "filter"
 
 
+def test_rows_of_three_taps_at_stride_two_share_few_loads(short_vectors):
+    """By products alone they were shared, which took 1.2 times the register tile's time; over five taps they repay."""
+    assert DIRECT.kernel(geometry((1, 16, 64, 64), (4, 16, 3, 3), 2, 1)) == "direct"
+    assert DIRECT.kernel(geometry((1, 16, 64, 64), (2, 16, 3, 3), 2, 1)) == "filter"
+    assert DIRECT.kernel(geometry((1, 16, 64, 64), (4, 16, 5, 5), 2, 2)) == "filter"
+
+
 FEW = (1, 12, 80, 80), (1, 12, 5, 5)
 
 

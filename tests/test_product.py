@@ -38,6 +38,7 @@ LAYERS = {
     "patches, a stride apart": ((2, 19, 40, 41), (21, 19, 2, 3), {"padding": 1, "stride": 9}),
     "pixels packed in passing": ((2, 75, 9, 29), (13, 75, 1, 1), {}),
     "blocks of pixels packed in passing": ((1, 290, 27, 29), (31, 290, 1, 1), {}),
+    "pixels not packed in passing, for they meet in cache": ((1, 75, 32, 64), (13, 75, 1, 1), {}),
     "pixels a power of two apart": ((1, 512, 13, 14), (9, 512, 3, 3), {}),
     "pixels far apart, some never seen": ((1, 512, 50, 49), (17, 512, 2, 2), {"stride": 4, "dilation": 2}),
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),

@@ -37,8 +37,8 @@ FILTERED = {
 
 @functools.cache
 def on_reals(name, make, dtype):
-    """The exact gradient and the sum of magnitudes of one of FILTERED or SUMMED, in a wider type."""
-    shape, weight, sizes = (FILTERED | SUMMED)[name]
+    """The exact gradient and the sum of magnitudes of one of these shapes, in a wider type."""
+    shape, weight, sizes = (FILTERED | SUMMED | PIXELS)[name]
     x, g = make(shape, dtype), make(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
     return tuple(taps_one_by_one(*pair, weight, **sizes) for pair in ((x, g), (abs(x), abs(g))))
 

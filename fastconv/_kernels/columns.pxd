@@ -37,10 +37,13 @@ cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
 
 
 cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Whether the first tile of rows copies columns of the image to the panel, for few others that read them."""
+    """Whether the first tile of rows copies columns of the image to the panel, for few others that read them.
+
+    Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
+    """
     cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS
     return (t.flat and not t.deep and 2 * lanes_of(size) * size == LINE and t.depth >= PASSING_DEPTH
-            and few < t.ocg <= PASSING_BYTES // size)
+            and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
 
 
 cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogil:

@@ -55,7 +55,7 @@ cdef void multiply_columns(
     for piece in range(tiles):
         r = ceil_div(l1 - i, tiles - piece)
         finish.row_bias = at(bias, i * ways)
-        ask(ahead)
+        ask(ahead, False)
         if whole:
             for m in range(r):
                 fetch_ahead(out + here + t.line[i + m], vectors * lanes * ways * sizeof(real))

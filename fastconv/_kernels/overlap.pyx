@@ -50,7 +50,7 @@ cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t d
         r = ceil_div(rows - i, tiles - piece)
         for m in range(r):
             fetch_ahead(to + (i + m) * leading, n * sizeof(real))
-        ask(ahead)
+        ask(ahead, False)
         tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, width, to + i * leading, leading, &finish)
         i += r
 

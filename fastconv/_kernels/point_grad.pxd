@@ -2,6 +2,8 @@
 
 from libc.string cimport memset
 
+from fastconv._kernels.ahead cimport Ahead
+from fastconv._kernels.levels cimport FAN, levels_of
 from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
@@ -17,8 +19,6 @@ cdef enum:
     DEPTH = 256             # pixels of a block at most, a panel of which
     PANEL_BYTES = 16384     # and a tile's rows stay in L1
     LONG = 128              # pixels of an image that are read in place
-    FAN = 32                # blocks, and sums of them, that are added up one after the other
-    LEVELS = 4              # FAN blocks, FAN^2, FAN^3 and all of them
     ROWS = 512              # channels of a part, which is turned again for each part of the others,
     COLS = 256              # as these are: half an L2
     GROUP = 96              # rows that pass over all columns, a fifth of an L2
@@ -45,11 +45,6 @@ cdef struct Task:
     int levels
 
 
-cdef struct Ahead:                          # rows that are read next
-    const void *source
-    Py_ssize_t rows, step, bytes            # from one to the next, and of each
-
-
 cdef inline void plan_side(
     Side *side, const Task *t, const Py_ssize_t *strides, Py_ssize_t sd, Py_ssize_t sh, Py_ssize_t sw,
     Py_ssize_t channels,
@@ -73,7 +68,7 @@ cdef inline Py_ssize_t work(const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_
 
 cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Which channels are rows; parts whose sums and operands stay in cache, as many for each thread; scratch."""
-    cdef Py_ssize_t width = tile_width(size), vector = lanes_of(size), blocks
+    cdef Py_ssize_t width = tile_width(size), vector = lanes_of(size)
     cdef Side other = t.a
     t.swapped = work(t, t.b.channels, t.a.channels, size) < work(t, t.a.channels, t.b.channels, size)
     if t.swapped:
@@ -95,10 +90,7 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogi
     t.kc = round_up(ceil_div(t.span, ceil_div(t.span, t.kc)), 8)
     t.pieces = ceil_div(t.span, t.kc)
     t.blocks = t.depth // t.span * t.pieces
-    t.levels, blocks = 1, FAN
-    while blocks < t.blocks and t.levels < LEVELS:
-        t.levels += 1
-        blocks *= FAN
+    t.levels = levels_of(t.blocks, FAN)
     if t.swapped or t.levels > 1:
         t.ldc = round_up(min(t.b.part, t.b.channels), vector)
         t.sums = round_up(t.a.part * t.ldc, LINE // size)
@@ -138,13 +130,13 @@ cdef inline void fill_rows(
 
 
 cdef inline Ahead ahead(
-    const Task *t, const Side *side, const real *x, Py_ssize_t channels, Py_ssize_t p, Py_ssize_t n,
+    const Task *t, const Side *side, const real *x, Py_ssize_t channels, Py_ssize_t p, Py_ssize_t n, Py_ssize_t tiles,
 ) noexcept nogil:
     """What is read of the rows, as far as it lies together; nothing where channels lie together, which is foreseen."""
     cdef Ahead a
-    a.source = x + place(t, side, p, &n) if p < t.depth else x
+    a.row = <const char *> (x + place(t, side, p, &n) if p < t.depth else x)
     a.rows = 0 if t.last or p >= t.depth else channels
-    a.step, a.bytes = side.c * sizeof(real), n * side.w * sizeof(real)
+    a.step, a.bytes, a.share = side.c * sizeof(real), n * side.w * sizeof(real), ceil_div(channels, tiles)
     return a
 
 

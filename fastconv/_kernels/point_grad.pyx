@@ -7,24 +7,24 @@ a tile's columns, so that only one is turned, whichever costs less:
 
     A [channel][pixel]      B [panel][pixel][channel of it]      C += A . B, by `tile.h`
 
-Pixels of small images follow each other in a block, and those between strides are not fetched. Blocks are added up FAN
-at a time, and these sums in the same way, so that the rounding error does not grow with the number of pixels (Higham
-1993, doi:10.1137/0914050, pairwise summation in wider steps). Work is split over elements of dw only, so the order of
-every sum is the same for any number of threads.
+Pixels of small images follow each other in a block, and those between strides are not fetched. Blocks are added up by
+`levels.pxd`. Work is split over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
+from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.levels cimport FAN, add_levels, carry
 from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.point_grad cimport (
-    FAN, GROUP, Ahead, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
+    GROUP, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
 )
 from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 
@@ -34,7 +34,6 @@ cdef void multiply(
 ) noexcept nogil:
     """C (+)= A . B for some rows and all columns; a panel of B stays in L1 while they pass over it."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(rows, TILE_ROWS), j = 0, piece, i, r, line
-    cdef Py_ssize_t tiles = pieces * ceil_div(cols, width), done = 0, asked = 0
     cdef tile_finish finish
     finish.accumulate, finish.clamp = not first, 0
     finish.chain = ceil_div(n, ceil_div(n, CHUNK))
@@ -45,10 +44,7 @@ cdef void multiply(
             r = ceil_div(rows - i, pieces - piece)
             for line in range(i + r, min(i + 2 * r, rows)):
                 fetch_ahead(c + line * t.ldc + j, width * sizeof(real))
-            done += 1
-            while asked * tiles < done * next.rows:
-                fetch_to_l2(<const char *> next.source + asked * next.step, next.bytes)
-                asked += 1
+            ask(&next, True)
             tile(sizeof(real), r, min(width, cols - j), n, a + i * lda, lda, b + j * t.kc, width,
                  c + i * t.ldc + j, t.ldc, &finish)
             i += r
@@ -60,19 +56,19 @@ cdef void one_block(
     bint first, real *scratch, real *c,
 ) noexcept nogil:
     """C (+)= the pixels of a block from p on; a and b start at the first channels of the part."""
-    cdef Py_ssize_t i = 0, some, until
+    cdef Py_ssize_t width = tile_width(sizeof(real)), i = 0, some, until, tiles
     cdef Ahead next
     cdef real *panels = scratch + t.a_size
     fill_panels(t, &t.b, b, cols, p, n, panels + t.b_size, panels)
     if t.sums:              # what is beside the columns is there, too
-        cols = min(round_up(cols, tile_width(sizeof(real)) // 2), t.ldc)
+        cols = min(round_up(cols, width // 2), t.ldc)
     while i < rows:
         some = ceil_div(rows - i, ceil_div(rows - i, GROUP))
-        until = i + some
+        until, tiles = i + some, ceil_div(some, TILE_ROWS) * ceil_div(cols, width)
         if until < rows:    # asked for meanwhile
-            next = ahead(t, &t.a, a + until * t.a.c, min(<Py_ssize_t> GROUP, rows - until), p, n)
+            next = ahead(t, &t.a, a + until * t.a.c, min(<Py_ssize_t> GROUP, rows - until), p, n, tiles)
         else:
-            next = ahead(t, &t.a, a, min(<Py_ssize_t> GROUP, rows), p + n, n)
+            next = ahead(t, &t.a, a, min(<Py_ssize_t> GROUP, rows), p + n, n, tiles)
         if t.in_place:
             until = n
             multiply(t, some, cols, n, a + i * t.a.c + place(t, &t.a, p, &until), t.a.c, <const real *> panels, first,
@@ -83,23 +79,14 @@ cdef void one_block(
         i += some
 
 
-cdef inline void add(real *to, real *source, Py_ssize_t n) noexcept nogil:
-    """to += source, which becomes zero."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        to[i] += source[i]
-    memset(source, 0, n * sizeof(real))
-
-
 cdef void one_part(
     const Task *t, const real *a, const real *b, real *dw, Py_ssize_t item, real *scratch,
 ) noexcept nogil:
     """Some rows and columns of a group, of all pixels, into dw."""
     cdef Py_ssize_t i = item // t.b.parts % t.a.parts * t.a.part, j = item % t.b.parts * t.b.part
-    cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, full, p
+    cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, p
     cdef Py_ssize_t group = item // (t.b.parts * t.a.parts), row
     cdef real *sums = scratch + t.a_size + t.b_size + t.rows_size
-    cdef int level
     a += (group * t.a.channels + i) * t.a.c
     b += (group * t.b.channels + j) * t.b.c
     dw += group * t.a.channels * t.b.channels + (j * t.a.channels + i if t.swapped else i * t.b.channels + j)
@@ -109,13 +96,8 @@ cdef void one_part(
         p = block % t.pieces * t.kc
         one_block(t, a, b, rows, cols, block // t.pieces * t.span + p, min(t.kc, t.span - p),
                   t.levels == 1 and block == 0, scratch, sums if t.sums else dw)
-        level, full = 0, FAN
-        while level + 1 < t.levels and (block + 1) % full == 0:
-            add(sums + (level + 1) * t.sums, sums + level * t.sums, t.sums)
-            level += 1
-            full *= FAN
-    for level in range(1, t.levels):
-        add(sums, sums + level * t.sums, t.sums)
+        carry(sums, t.sums, t.levels, FAN, block + 1)
+    add_levels(sums, t.sums, t.levels)
     if t.swapped:
         turn_block(sizeof(real), rows, cols, sums, t.ldc, dw, t.a.channels)
     elif t.sums:

@@ -2,6 +2,7 @@
 
 from libc.string cimport memcpy, memset
 
+from fastconv._kernels.levels cimport FAN, levels_of
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
@@ -9,8 +10,6 @@ from fastconv._kernels.tile cimport CHUNK, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    FAN = 32                # sums a level takes before it is passed on
-    LEVELS = 4              # FAN chains, FAN^2, FAN^3 and all of them: 2^21 pixels until the last one is in use
     SUM_BYTES = 262144      # of a part of dw: with the copies an L2
     MOST_CHANNELS = 256     # of the output in a part
     LAST_CHANNELS = 256     # of a depthwise part, channels-last
@@ -75,7 +74,7 @@ cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
 
 cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Smaller parts where threads would have none, and what follows from their size."""
-    cdef Py_ssize_t others, all_blocks, level, shares, vector = tile_width(size) // 2
+    cdef Py_ssize_t others, shares, vector = tile_width(size) // 2
     t.oc_parts = 1 if t.alone else ceil_div(t.ocg, t.oc_part)
     others = t.oc_parts * t.planes * t.groups
     t.ic_parts = ceil_div(t.icg, t.ic_part)
@@ -92,12 +91,7 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     t.x_size = round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
     t.g_size = t.rows * t.width * tile_width(size)
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
-    t.levels = 1
-    all_blocks = t.n * t.s.od * t.blocks * t.pieces
-    level = fan(t)
-    while level < all_blocks and t.levels < LEVELS:
-        t.levels += 1
-        level *= FAN
+    t.levels = levels_of(t.n * t.s.od * t.blocks * t.pieces, fan(t))
 
 
 cdef inline void flatten(Task *t) noexcept nogil:

@@ -11,15 +11,15 @@ output rows. The block and the input rows under it, with their padding, are copi
     M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
 
 so no patch is ever built. Depthwise, M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are
-added up FAN at a time, and these sums in the same way, so that the rounding error does not grow with the number of
-pixels (Higham 1993, doi:10.1137/0914050, pairwise summation in wider steps). Work is split over elements of dw only, so
-the order of every sum is the same for any number of threads.
+added up by `levels.pxd`. Work is split over elements of dw only, so the order of every sum is the same for any number
+of threads.
 """
 
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.levels cimport add_levels, carry
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.queue cimport Queue, claim, share_out
@@ -28,7 +28,6 @@ from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
-    FAN,
     Task,
     copy_input,
     copy_output,
@@ -109,23 +108,6 @@ cdef void multiply(
             j += together
 
 
-cdef inline void add(real *to, const real *source, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        to[i] += source[i]
-
-
-cdef void carry(const Task *t, real *sums, Py_ssize_t blocks) noexcept nogil:
-    """After so many blocks: pass on every level that is full."""
-    cdef int level = 0
-    cdef Py_ssize_t full = fan(t)
-    while level + 1 < t.levels and blocks % full == 0:
-        add(sums + (level + 1) * t.sums, sums + level * t.sums, t.sums)
-        memset(sums + level * t.sums, 0, t.sums * sizeof(real))
-        full *= FAN
-        level += 1
-
-
 cdef void one_block(
     const Task *t, const real *x, const real *gout, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels, Py_ssize_t outs,
     real *xs, real *gs, real *m,
@@ -156,7 +138,6 @@ cdef void sum_pixels(
     """All images; x and gout start at the first channels of the part. The whole sum is in the first level."""
     cdef Py_ssize_t image, z, iz, block, piece, done = 0
     cdef const real *source
-    cdef int level
     memset(sums, 0, t.levels * t.sums * sizeof(real))
     for image in range(t.n):
         for z in range(t.s.od):
@@ -169,9 +150,8 @@ cdef void sum_pixels(
                     one_block(t, x + image * t.xn + iz * t.xd, source, block * t.rows, piece * t.width, channels, outs,
                               xs, gs, sums)
                     done += 1
-                    carry(t, sums, done)
-    for level in range(1, t.levels):
-        add(sums, sums + level * t.sums, t.sums)
+                    carry(sums, t.sums, t.levels, fan(t), done)
+    add_levels(sums, t.sums, t.levels)
 
 
 cdef void one_part(
