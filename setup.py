@@ -138,6 +138,7 @@ class BuildKernels(build_ext):
         else:
             for extension in self.extensions:
                 extension.extra_compile_args += GNU_FLAGS
+                extension.libraries = ["m"]  # unnamed, its first versions are found, whose powers are slower
         openmp = OPENMP.get(kind, [])
         if openmp and self.compiles(openmp):
             for extension in self.extensions:

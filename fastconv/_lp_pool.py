@@ -2,25 +2,17 @@
 
 import math
 import numbers
+from functools import lru_cache
 
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import (
-    LAST,
-    array,
-    channels_last,
-    compute_dtype,
-    empty,
-    finish,
-    float_dtype,
-    layout,
-    names_memory_errors,
-)
-from fastconv._pool_plan import most_threads, pool, threads_for
+from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout, names_memory_errors
+from fastconv._pool_plan import pool, threads_for
 from fastconv._unpool import whole
 
 SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
+FEW = 1 << 19  # elements below which NumPy's calls are shorter on one thread; of more its fresh memory takes longer
 
 
 def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation):
@@ -28,14 +20,14 @@ def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, pa
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
     p = exponent(function, norm_type)
-    few = most_threads(x.size) == 1
+    few = x.size < FEW and threads_for(x.size) == 1
     with np.errstate(all="ignore"):
         x = power(x.astype(compute_dtype(dtype), copy=False), p) if few else powers(function, x, rank, dtype, p)
         result = pool(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode, SUM, float_dtype)
-        if few:
-            root(result, p)
+        if few and p == 2:
+            np.sqrt(result, out=result)
         elif p != 1:
-            by_threads(result, result, rank, 1 / p)
+            by_threads(result, result, 1 / p)
         return finish(result, None, dtype)
 
 
@@ -53,34 +45,36 @@ def exponent(function, norm_type):
 
 
 def power(x, p):
-    """abs(x) ** p of few elements."""
+    """abs(x) ** p of few elements: what is rounded correctly is NumPy's, whose other powers have bits of their own."""
     if p == 2:
         return np.square(x)
     x = np.abs(x)
-    return x if p == 1 else np.power(x, p, out=x)
-
-
-def root(x, p):
-    """x ** (1 / p) of few elements, in place."""
     if p != 1:
-        np.sqrt(x, out=x) if p == 2 else np.power(x, 1 / p, out=x)
+        by_threads(x, x, p)
+    return x
 
 
 @names_memory_errors
 def powers(_function, x, rank, dtype, p):
-    """abs(x) ** p of many elements."""
+    """abs(x) ** p of many elements, in kept memory."""
     order = layout(x, rank)
     x = whole(x, rank, order, compute_dtype(dtype))
     result = empty(x.shape, rank, x.dtype, order)
-    by_threads(x, result, rank, p)
+    by_threads(x, result, p)
     return result
 
 
-def by_threads(x, out, rank, p):
-    """abs(x) ** p to `out`, which may be `x`, both contiguous in one order."""
-    kernel = _cpu.kernel("powers").power["float" if x.dtype == np.float32 else "double"]
-    in_memory = (channels_last(a, rank) if layout(a, rank) == LAST else a for a in (x, out))
-    kernel(*in_memory, x.size, p, threads_for(x.size))
+def by_threads(x, out, p):
+    """abs(x) ** p to `out`, which may be `x`, both without gaps and in one order of memory."""
+    if x.size:
+        kernel_for(x.itemsize)(x.ravel(order="K"), out.ravel(order="K"), x.size, p, threads_for(x.size))
+
+
+@_cpu.remembers_kernels
+@lru_cache  # to find it takes as long as powers of some hundred elements
+def kernel_for(itemsize):
+    """The kernel of powers of floats of so many bytes."""
+    return _cpu.kernel("powers").power["float" if itemsize == 4 else "double"]
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):

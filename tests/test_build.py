@@ -158,6 +158,13 @@ def test_each_level_is_compiled_with_its_flags_alone(wheel):
             assert "-mavx512f" in own["avx512"]
 
 
+def test_kernels_name_the_library_of_their_powers(wheel):
+    """Without it a power in Python's own libraries is taken, of no version: the first one, of 1.3 times the time."""
+    links = [command.split() for command in wheel[1] if "-shared" in command.split()]
+    assert links
+    assert all("-lm" in words for words in links)
+
+
 def test_serial_build_says_so(wheel):
     """The compiler was asked for OpenMP once, by the probe, and no kernel was compiled with it."""
     _, commands, text, _ = wheel

@@ -52,6 +52,23 @@ def test_lp(case, p, layout, dtype, cpu_level):
     np.testing.assert_allclose(result, exact.astype(np.float64), rtol=(6 + 2 * p + math.prod(case.kernel)) * eps)
 
 
+@pytest.mark.parametrize("p", [1, 2, 0.5, 3, -1])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_lp_has_the_same_bits_for_any_threads_and_split(p, layout, dtype):
+    """Few elements are left to NumPy for norms alone of which it has the C library's bits: 1 / x is no power of -1."""
+    x = data.normal((20, 3, 40, 60), dtype)
+    x[1, 0, :4, :4] = [-0.0, np.inf, np.nan, -np.inf]
+    x = LAYOUTS[layout](x, 1)
+    before = x.copy()
+    with fastconv.num_threads(1):
+        parts = [fastconv.lp_pool2d(image, p, 1) for image in x]
+    for threads in (1, 2):
+        with fastconv.num_threads(threads):
+            whole = fastconv.lp_pool2d(x, p, 1)
+        np.testing.assert_array_equal(np.stack(parts), whole, strict=True)
+    np.testing.assert_array_equal(x, before)
+
+
 def test_lp_of_negative_numbers_is_positive(dtype):
     data.assert_identical(fastconv.lp_pool1d(np.array([[-3, 4, 0, -2]], dtype), 2, 2), np.array([[5, 2]], dtype))
 

@@ -17,6 +17,7 @@ cdef enum:
     BOX_BYTES = 393216      # of the products of a box, which stay in L2 until they are added up
     LEAST_ROWS = 64         # of them, tiles that share a panel of pixels
     FEW_PIXELS = 160        # of all images, up to which lanes are weights: pixels cost less to turn
+    MANY_PIXELS = 256       # of images that share turned weights and tiles, where lanes are pixels
     ACROSS_BYTES = 128      # of a row of weights that are copied together, rows being pages apart
     SHARES = 4              # items for each thread
 
@@ -89,13 +90,15 @@ cdef inline void cut_boxes(Task *t, Py_ssize_t most) noexcept nogil:
 cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     cdef ConvShape *s = &t.s
     cdef Py_ssize_t room = BOX_BYTES // size, all_pixels = s.od * s.oh * s.ow, width = tile_width(size), line, rows
-    cdef Py_ssize_t pixels, cols
+    cdef Py_ssize_t pixels, cols, image
     t.low, t.far = floor_div(-s.pw, s.sw), floor_div((s.kw - 1) * s.dw - s.pw, s.sw)
     t.gap = max(t.far, max(ceil_div(s.iw, s.sw) - t.low - s.ow, 0))
     t.taps = s.kd * s.kh * s.kw
     t.by_weights = t.n * all_pixels <= FEW_PIXELS and t.ocg * t.taps >= lanes_of(size)
-    t.many = t.n if t.by_weights else 1
-    cols = max(room // (t.many * s.od * s.oh * (s.ow + t.gap) + t.gap + lanes_of(size)), LEAST_ROWS)
+    image = s.od * s.oh * (s.ow + t.gap)
+    t.many = t.n if t.by_weights else clip(MANY_PIXELS // max(image, 1), 1, t.n)
+    t.many = ceil_div(t.n, ceil_div(t.n, t.many))
+    cols = max(room // (t.many * image + t.gap + lanes_of(size)), LEAST_ROWS)
     t.some = clip(cols // t.taps, 1, t.ocg)
     if threads > 1:
         t.some = min(t.some, max(ceil_div(t.ocg * s.groups * t.n // t.many, SHARES * threads), 1))
