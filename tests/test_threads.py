@@ -158,6 +158,57 @@ def test_threads_take_what_others_have_left(pieces, count):
     assert sorted(piece for piece in in_turn if piece >= 0) == list(range(pieces))
 
 
+def test_threads_share_shares_where_they_are_many():
+    claims = _cpu.kernel("probe").claims
+    assert sorted(claims(1000, 256, [*range(256)] * 4)) == [*[-1] * 24, *range(1000)]
+
+
+def test_a_stack_of_64_kib_is_enough():
+    """Queues of 16 KiB, of which Fourier transforms had several, left the stack and ended the process."""
+    code = f"""
+import threading
+import numpy as np
+import fastconv
+x, image, grad = (np.ones(shape, np.float32) for shape in ((2, 64, 40, 41), (1, 1, 300, 300), (2, 64, 38, 39)))
+w, point, large = (np.ones(shape, np.float32) for shape in ((64, 64, 3, 3), (64, 64, 1, 1), (1, 1, 15, 15)))
+jobs = [
+    *(lambda method=method: fastconv.conv2d(x, w, method=method) for method in {OWN_THREADS} if method != "fft"),
+    lambda: fastconv.conv2d(image, large, method="fft"),
+    lambda: fastconv.conv2d(x, point),
+    lambda: fastconv.conv_transpose2d(x, w, stride=2),
+    lambda: fastconv.grad.conv2d_weight(x, w.shape, grad),
+    lambda: fastconv.max_pool2d(x, 3, 2, return_indices=True),
+]
+fastconv.set_num_threads(2)
+threading.stack_size(64 * 1024)
+for job in jobs:
+    thread = threading.Thread(target=job)
+    thread.start()
+    thread.join()
+print(len(jobs))
+"""
+    assert output(code) == "7"
+
+
+SECOND = 1_000_000  # microseconds
+
+
+@pytest.mark.parametrize(
+    ("since", "now", "until", "span", "said"),
+    [
+        pytest.param(0, 5_000, 0, 0, (10_000, 5_000), id="for as long"),
+        pytest.param(5_000, 15_000, 4_500, 3_000, (25_000, 10_000), id="soon again, by more than twice that"),
+        pytest.param(48_000, 50_000, 1_000, 40_000, (130_000, 80_000), id="soon again, for twice as long"),
+        pytest.param(48_000, 50_000, 1_000, 900_000, (50_000 + SECOND, SECOND), id="for a second at most"),
+        pytest.param(0, 3600 * SECOND, 0, 0, (3601 * SECOND, SECOND), id="stopped for an hour"),
+        pytest.param(500, 5_000, 1_000, 7, (1_000, 7), id="another said so"),
+    ],
+)
+def test_calls_stay_alone_for_a_second_at_most(since, now, until, span, said):
+    """A process that had been stopped for an hour as a thread was to begin stayed on one thread for another one."""
+    assert _cpu.kernel("probe").alone(since, now, until, span) == said
+
+
 @with_openmp
 def test_calls_stay_on_one_thread_while_others_come_late():
     """A core that another process had took part in each region, which waited 4 to 20 ms for it: 0.7 ms became 24."""
@@ -169,7 +220,12 @@ def test_calls_stay_on_one_thread_while_others_come_late():
     assert together_again()
     team(2, lambda: time.sleep(0.05))
     assert team(2) == 1
+    assert _cpu.kernel("probe").claims(4, 2, [1, 1, 1]) == [2, 3, 0]  # else threads of tests that follow had no share
     assert together_again()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if cores > 1:  # more threads than these: 3 on two cores took twice as long
+        assert team(cores + 1, lambda: time.sleep(0.05)) == cores + 1
+        assert team(2) == 2
 
 
 @pytest.mark.parametrize("count", [1, 2])

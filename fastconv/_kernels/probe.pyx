@@ -7,7 +7,7 @@ tile works on operands that stay in L1, as those of a convolution do.
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.queue cimport Queue, claim, share_out
+from fastconv._kernels.queue cimport Queue, claim, queue_fill, queue_late, share_out
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
@@ -66,7 +66,9 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
 def claims(Py_ssize_t pieces, int threads, turns):
     """Which of so many pieces of work each thread gets that asks in its turn, -1 for none; for tests."""
     cdef Queue queue
-    share_out(&queue, pieces, threads)
+    cdef Py_ssize_t[2] never
+    never[0] = never[1] = 0
+    queue_fill(&queue, pieces, threads, never)      # whether threads of calls before came late or not
     return [claim(&queue, thread) for thread in turns]
 
 
@@ -78,3 +80,11 @@ def team(int threads, late=None):
         late()
         claim(&queue, 1)
     return queue.threads
+
+
+def alone(Py_ssize_t since, Py_ssize_t now, Py_ssize_t until, Py_ssize_t span):
+    """Until when calls stay alone, and for how long, once a thread comes `now`; both were said before; for tests."""
+    cdef Py_ssize_t[2] said
+    said[0], said[1] = until, span
+    queue_late(said, since, now)
+    return said[0], said[1]

@@ -10,16 +10,20 @@
 
    OpenMP's threads begin and end together. Where another process has a thread's core, each region waits until the
    system takes turns, 4 to 20 ms, however little there is to do. A thread that comes so late says so, and for as long
-   as that took calls stay on the thread that they came on; twice as long as the last time if that was not long ago. */
+   as that took calls stay on the thread that they came on; twice as long as the last time if that was not long ago.
+   Threads that are more than the cores are late by each other, and share what cores there are better than one would. */
 #ifndef FASTCONV_QUEUE_H
 #define FASTCONV_QUEUE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-#ifdef _OPENMP
+#if defined(_OPENMP) && PTRDIFF_MAX > INT32_MAX /* microseconds fill 32 bits within 36 minutes */
 #include <omp.h>
 #define QUEUE_NOW() ((ptrdiff_t)(omp_get_wtime() * 1e6))
+#define QUEUE_CORES() omp_get_num_procs()
 #else
+#define QUEUE_CORES() 1
 #define QUEUE_NOW() ((ptrdiff_t)0)
 #endif
 
@@ -34,22 +38,22 @@
 #define QUEUE_SET(p, value) __atomic_store_n(p, value, __ATOMIC_RELAXED)
 #endif
 
-#define QUEUE_MOST 256    /* threads: MOST of `fastconv._threads` */
+#define QUEUE_MOST 256    /* threads: MOST of `fastconv._threads`, */
+#define QUEUE_SHARES 64   /* and shares: a queue is on the stack, of which some threads have 64 KiB */
 #define LATE 1000         /* microseconds from which on a thread is late; one that slept takes 30 to 100 */
 #define LONGEST 1000000   /* that calls stay alone, */
 #define RECENT 8          /* and how many times as long ago that still counts */
 
 typedef struct {
-    ptrdiff_t next, end;
-    int here;
-    char line[64 - 2 * sizeof(ptrdiff_t) - sizeof(int)];
+    ptrdiff_t next, end, here;
+    char line[64 - 3 * sizeof(ptrdiff_t)];
 } Share;
 
 typedef struct {
-    int threads;
+    int threads, shares;
     ptrdiff_t since, *alone;
     char line[64];
-    Share of[QUEUE_MOST];
+    Share of[QUEUE_SHARES];
 } Queue;
 
 /* Divide pieces [0, pieces) among `threads`, or as few as `queue.threads` then says.
@@ -64,10 +68,11 @@ static inline void queue_fill(Queue *q, ptrdiff_t pieces, int threads, ptrdiff_t
         if (q->since < QUEUE_GET(alone))
             q->threads = 1;
     }
-    for (int i = 0; i < q->threads; i++) {
+    q->shares = q->threads < QUEUE_SHARES ? q->threads : QUEUE_SHARES;
+    for (int i = 0; i < q->shares; i++) {
         q->of[i].here = i == 0;
-        q->of[i].next = pieces * i / q->threads;
-        q->of[i].end = pieces * (i + 1) / q->threads;
+        q->of[i].next = pieces * i / q->shares;
+        q->of[i].end = pieces * (i + 1) / q->shares;
     }
 }
 
@@ -77,8 +82,10 @@ static inline void queue_late(ptrdiff_t *alone, ptrdiff_t since, ptrdiff_t now)
     ptrdiff_t span = now - since, until = QUEUE_GET(alone), last = QUEUE_GET(alone + 1);
     if (since < until)
         return;
-    if (now - until < RECENT * last)
-        span = 2 * last > LONGEST ? LONGEST : 2 * last > span ? 2 * last : span;
+    if (now - until < RECENT * last && span < 2 * last)
+        span = 2 * last;
+    if (span > LONGEST) /* a process that was stopped was late by all that time */
+        span = LONGEST;
     QUEUE_SET(alone + 1, span);
     QUEUE_SET(alone, now + span);
 }
@@ -86,15 +93,15 @@ static inline void queue_late(ptrdiff_t *alone, ptrdiff_t since, ptrdiff_t now)
 /* The next piece for a thread, or -1 where none is left. */
 static inline ptrdiff_t claim(Queue *q, int thread)
 {
-    Share *own = &q->of[thread];
-    if (!own->here) {
+    Share *own = &q->of[thread % q->shares];
+    if (!QUEUE_GET(&own->here)) {
         ptrdiff_t now = QUEUE_NOW();
-        own->here = 1;
-        if (now - q->since > LATE)
+        QUEUE_SET(&own->here, 1);
+        if (now - q->since > LATE && (q->threads <= QUEUE_CORES() || QUEUE_CORES() == 1))
             queue_late(q->alone, q->since, now);
     }
-    for (int i = 0; i < q->threads; i++) {
-        Share *from = &q->of[(thread + i) % q->threads];
+    for (int i = 0; i < q->shares; i++) {
+        Share *from = &q->of[(thread + i) % q->shares];
         if (QUEUE_GET(&from->next) < from->end) {
             ptrdiff_t piece = QUEUE_NEXT(&from->next);
             if (piece < from->end)

@@ -15,6 +15,7 @@ cdef extern from "queue.h" nogil:
     ctypedef struct Queue:
         int threads             # that are to come, no more than were asked for
     void queue_fill(Queue *queue, Py_ssize_t pieces, int threads, Py_ssize_t *alone)
+    void queue_late(Py_ssize_t *alone, Py_ssize_t since, Py_ssize_t now)
     Py_ssize_t claim(Queue *queue, int thread)
 
 
