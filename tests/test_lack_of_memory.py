@@ -24,6 +24,7 @@ CONV = {  # input, weight, method and arguments, by the kernel that one of both 
     "near_rows": ((1, 3, 40, 40), (3, 1, 3, 3), "direct", {"groups": 3, "padding": 1}),
 }
 WEIGHT = {  # gradients of weights: input, weight and arguments
+    "point_grad": ((1, 32, 15, 15), (32, 32, 1, 1), {}),
     "row_grad": ((1, 3, 40, 40), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
     "tap_grad": ((1, 2, 20, 20), (2, 2, 5, 5), {"padding": 2}),
     "weight_grad": ((1, 16, 9, 9), (16, 16, 3, 3), {"stride": 2}),

@@ -190,7 +190,7 @@ print(len(jobs))
     assert output(code) == "7"
 
 
-SECOND = 1_000_000  # microseconds
+LONGEST = 250_000  # microseconds
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ SECOND = 1_000_000  # microseconds
         pytest.param(0, 5_000, 0, 0, (10_000, 5_000), id="for as long"),
         pytest.param(5_000, 15_000, 4_500, 3_000, (25_000, 10_000), id="soon again, by more than twice that"),
         pytest.param(48_000, 50_000, 1_000, 40_000, (130_000, 80_000), id="soon again, for twice as long"),
-        pytest.param(48_000, 50_000, 1_000, 900_000, (50_000 + SECOND, SECOND), id="for a second at most"),
-        pytest.param(0, 3600 * SECOND, 0, 0, (3601 * SECOND, SECOND), id="stopped for an hour"),
+        pytest.param(48_000, 50_000, 1_000, 200_000, (50_000 + LONGEST, LONGEST), id="no longer than that"),
+        pytest.param(0, 10**10, 0, 0, (10**10 + LONGEST, LONGEST), id="stopped for hours"),
         pytest.param(500, 5_000, 1_000, 7, (1_000, 7), id="another said so"),
     ],
 )
-def test_calls_stay_alone_for_a_second_at_most(since, now, until, span, said):
+def test_calls_stay_alone_for_a_quarter_of_a_second_at_most(since, now, until, span, said):
     """A process that had been stopped for an hour as a thread was to begin stayed on one thread for another one."""
     assert _cpu.kernel("probe").alone(since, now, until, span) == said
 
@@ -214,18 +214,20 @@ def test_calls_stay_on_one_thread_while_others_come_late():
     """A core that another process had took part in each region, which waited 4 to 20 ms for it: 0.7 ms became 24."""
     team = _cpu.kernel("probe").team
 
-    def together_again():
-        return any(team(2) == 2 or time.sleep(0.01) for _ in range(1000))
+    def late():
+        time.sleep(0.05)
 
-    assert together_again()
-    team(2, lambda: time.sleep(0.05))
-    assert team(2) == 1
+    def sooner_or_later(condition):
+        """Processes beside this one make threads late too."""
+        return any(condition() or time.sleep(0.01) for _ in range(1000))
+
+    assert sooner_or_later(lambda: team(2) == 2)
+    assert sooner_or_later(lambda: team(2, late) == 2 and team(2) == 1)
     assert _cpu.kernel("probe").claims(4, 2, [1, 1, 1]) == [2, 3, 0]  # else threads of tests that follow had no share
-    assert together_again()
+    assert sooner_or_later(lambda: team(2) == 2)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores > 1:  # more threads than these: 3 on two cores took twice as long
-        assert team(cores + 1, lambda: time.sleep(0.05)) == cores + 1
-        assert team(2) == 2
+        assert sooner_or_later(lambda: team(cores + 1, late) == cores + 1 and team(2) == 2)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -3,6 +3,7 @@
 from libc.string cimport memset
 
 from fastconv._kernels.ahead cimport Ahead
+from fastconv._kernels.copy cimport copy_tiles
 from fastconv._kernels.levels cimport FAN, levels_of
 from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.scratch cimport LINE, round_up
@@ -10,10 +11,6 @@ from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 from fastconv._kernels.turn cimport turn_block
-
-cdef extern from "copy.h" nogil:
-    void copy_tiles(size_t size, void *to, Py_ssize_t step, Py_ssize_t apart, Py_ssize_t width, const void *source,
-                    Py_ssize_t source_step, Py_ssize_t rows, Py_ssize_t n)
 
 cdef enum:
     DEPTH = 256             # pixels of a block at most, a panel of which

@@ -41,7 +41,7 @@
 #define QUEUE_MOST 256    /* threads: MOST of `fastconv._threads`, */
 #define QUEUE_SHARES 64   /* and shares: a queue is on the stack, of which some threads have 64 KiB */
 #define LATE 1000         /* microseconds from which on a thread is late; one that slept takes 30 to 100 */
-#define LONGEST 1000000   /* that calls stay alone, */
+#define LONGEST 250000    /* that calls stay alone, ten times as long as a region then waits, */
 #define RECENT 8          /* and how many times as long ago that still counts */
 
 typedef struct {
