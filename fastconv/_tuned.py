@@ -134,7 +134,7 @@ TUNED = {
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
         ),
         Transposed(
-            staging=14, adding=41, read_weight=6, turned_weight=15, transformed_weight=17, transforms=0.2,
+            staging=14, adding=41, read_weight=6, turned_weight=15, transformed_weight=8, transforms=0.2,
             call=100_000, less=1.02,
         ),
         Few(lanes={4: 8, 8: 4}, element=10, call=600_000),

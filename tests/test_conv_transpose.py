@@ -121,7 +121,7 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
 
 
-FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (8, 24, 64, 9, False))
+FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (8, 256, 128, 4, False), (8, 24, 64, 9, False))
 TWICE = {"stride": 2, "padding": 1, "output_padding": 0, "groups": 1, "dilation": 1}
 OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
 
