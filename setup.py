@@ -11,7 +11,6 @@ Environment: FASTCONV_DEBUG=1 turns Cython's bounds and initialisation checks on
 import os
 import platform
 import sys
-import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -40,10 +39,8 @@ DIRECTIVES = {
 # Values stay IEEE: these two only say that nobody reads errno or the floating-point exception flags.
 GNU_FLAGS = ["-O1" if DEBUG else "-O3", "-fno-math-errno", "-fno-trapping-math"]
 GNU_FLAGS += ["-Wno-unused-function", "-Wno-maybe-uninitialized"]
-GNU_FLAGS.append("-Wno-uninitialized")  # Cython hands what a thread assigns to it before it has a value
 if not DEBUG:
     GNU_FLAGS.append("-g0")  # debugging symbols are half of a module and a fifth of the time to compile
-OPENMP = {"unix": ["-fopenmp"], "msvc": ["/openmp"]}
 
 
 def levels():
@@ -122,7 +119,7 @@ def kernels():
 
 
 class BuildKernels(build_ext):
-    """Translate late, so that neither metadata nor an sdist needs Cython, and use OpenMP where the compiler has it."""
+    """Translate late, so that neither metadata nor an sdist needs Cython."""
 
     def finalize_options(self):
         self.distribution.ext_modules = kernels()
@@ -131,34 +128,13 @@ class BuildKernels(build_ext):
 
     def build_extensions(self):
         translate()
-        kind = self.compiler.compiler_type
-        if kind == "msvc":
-            for extension in self.extensions:
+        for extension in self.extensions:
+            if self.compiler.compiler_type == "msvc":
                 extension.extra_compile_args = []
-        else:
-            for extension in self.extensions:
+            else:
                 extension.extra_compile_args += GNU_FLAGS
                 extension.libraries = ["m"]  # unnamed, its first versions are found, whose powers are slower
-        openmp = OPENMP.get(kind, [])
-        if openmp and self.compiles(openmp):
-            for extension in self.extensions:
-                extension.extra_compile_args += openmp
-                if kind != "msvc":
-                    extension.extra_link_args += openmp
         super().build_extensions()
-
-    def compiles(self, flags):
-        """Whether a program that uses OpenMP compiles and links with these flags."""
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "probe.c")
-            source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
-            try:
-                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
-                self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=flags)
-            except Exception as error:  # every compiler class raises its own
-                print(f"fastconv: no OpenMP ({error}); the kernels will run on one thread")
-                return False
-        return True
 
 
 class Deferred(list):

@@ -7,7 +7,6 @@ import numpy as np
 
 from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, float_dtype
-from fastconv._kernels import features
 from fastconv._plan import plan_conv
 from fastconv._sizes import freeze, frozen, name
 from fastconv._threads import get_num_threads
@@ -152,7 +151,7 @@ def show_config():
     -------
     dict
         "fastconv", "python", "numpy", "scipy": versions; "machine"; "cpu_level" in use and "cpu_levels" available;
-        "openmp": whether the kernels were built with it; "threads"; "blas": the one that SciPy links, for "im2col".
+        "threads"; "blas": the one that SciPy links, for "im2col".
 
     Examples
     --------
@@ -173,7 +172,6 @@ def show_config():
         "machine": platform.machine(),
         "cpu_level": _cpu.level(),
         "cpu_levels": _cpu.available(),
-        "openmp": features.OPENMP,
         "threads": get_num_threads(),
         "blas": f"{blas['name']} {blas['version']}",
     }

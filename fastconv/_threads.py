@@ -1,18 +1,18 @@
 """How many threads a call may use: one number for the process, read at every call.
 
 The start value is FASTCONV_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the CPUs this process may use.
-GNU's OpenMP runtime cannot start threads again in a forked child (gcc.gnu.org/PR58378): there every call runs on one.
-Where other processes keep threads from coming, calls stay on their own thread for a while: see `_kernels/queue.h`.
+The team of threads (`_kernels/team.pyx`) does not outlive a fork: in the child every call runs on its own thread alone.
 BLAS, behind method "im2col", has its own rules: OpenBLAS does not survive a fork while another thread is inside it.
 """
 
 import os
 from contextlib import contextmanager
 
+from fastconv._kernels import team
 from fastconv._sizes import index
 
 DIGITS = 20  # of a count that are read; Python refuses to convert thousands
-MOST = 256  # a runtime handed 10**9 threads kills the process; more threads than this have never helped
+MOST = team.MOST_THREADS  # more have never helped
 
 
 def set_num_threads(n):
@@ -103,8 +103,11 @@ def _initial():
     shared = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if shared.isascii() and shared.isdigit() and int(shared[:DIGITS]) > 0:
         return min(int(shared[:DIGITS]), MOST)
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(allowed, MOST)
+    return min(_allowed(), MOST)
+
+
+def _allowed():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _after_fork():
@@ -114,5 +117,6 @@ def _after_fork():
 
 _forked = False
 _threads = _initial()
+team.set_cores(_allowed())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -1,8 +1,8 @@
-"""The build: what an sdist and a wheel hold, that the wheel works, and that a compiler without OpenMP is enough.
+"""The build: what an sdist and a wheel hold, and that the wheel works.
 
 The sdist is made from a clean copy of the checkout. From what it holds, with all kernels but three taken out to save
-minutes, a wheel is built by a compiler that knows no OpenMP, with FASTCONV_DEBUG=1; installed, it must convolve. The
-optimised build with OpenMP is the one that every other test runs on.
+minutes, a wheel is built with FASTCONV_DEBUG=1; installed, it must convolve. The optimised build is the one that every
+other test runs on.
 """
 
 import os
@@ -30,10 +30,9 @@ IGNORED = (
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = ("baseline", "avx2", "avx512") if X86 else ("baseline",)
 
-# As a C compiler before 2005: an error for -fopenmp, otherwise the real one; every command is written down.
+# The real compiler, but that every command is written down.
 COMPILER = """#!/bin/sh
 echo "$@" >> {log}
-case " $* " in *fopenmp*) echo "unrecognized option -fopenmp" >&2; exit 1;; esac
 exec {compiler} "$@"
 """
 
@@ -76,7 +75,7 @@ def sdist(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheel(sdist, tmp_path_factory):
-    """(wheel, commands of the compiler, output, source): made of the sdist without OpenMP, with Cython's checks."""
+    """(wheel, commands of the compiler, source): made of the sdist, with Cython's checks."""
     folder = tmp_path_factory.mktemp("wheel")
     with tarfile.open(sdist[0]) as archive:
         archive.extractall(folder, filter="data")
@@ -88,12 +87,12 @@ def wheel(sdist, tmp_path_factory):
     compiler.write_text(COMPILER.format(log=log, compiler=real_compiler()))
     compiler.chmod(0o755)
     linker = sysconfig.get_config_var("LDSHARED").split()[1:]
-    text = run(
+    run(
         sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), cwd=source,
         CC=str(compiler), LDSHARED=" ".join([str(compiler), *linker]), FASTCONV_DEBUG="1",
     )  # fmt: skip
     (built,) = folder.glob("*.whl")
-    return built, log.read_text().splitlines(), text, source
+    return built, log.read_text().splitlines(), source
 
 
 @pytest.fixture(scope="module")
@@ -165,24 +164,15 @@ def test_kernels_name_the_library_of_their_powers(wheel):
     assert all("-lm" in words for words in links)
 
 
-def test_serial_build_says_so(wheel):
-    """The compiler was asked for OpenMP once, by the probe, and no kernel was compiled with it."""
-    _, commands, text, _ = wheel
-    assert len([command for command in commands if "fopenmp" in command]) == 1
-    assert "no OpenMP" in text
-
-
 def run_installed(folder, code):
     """Run `code` with the installed package, from a folder in which there is no other one."""
     return run(sys.executable, "-W", "error", "-c", code, cwd=folder, PYTHONPATH=str(folder), FASTCONV_CPU="").strip()
 
 
-def test_wheel_without_openmp_convolves(installed):
+def test_wheel_convolves(installed):
     code = """
 import numpy as np, fastconv
 from fastconv import _cpu
-from fastconv._kernels import features
-assert not features.OPENMP
 x = np.arange(1.0, 2 * 9 * 40 * 50 + 1).reshape(2, 9, 40, 50) % 7
 w = np.arange(1.0, 12 * 9 * 9 + 1).reshape(12, 9, 3, 3) % 5
 windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
@@ -214,7 +204,7 @@ def test_debug_variable(value, checked):
 
 def test_debug_build_checks_bounds(wheel):
     """A translated kernel that indexes memoryviews checks bounds, and the C compiler does not optimise it far away."""
-    _, commands, _, source = wheel
+    _, commands, source = wheel
     translated = (source / "build/cython/fastconv/_kernels/phases.c").read_text()
     assert len(re.findall(r"__Pyx_RaiseBufferIndexError\w*\(__pyx_t", translated)) > 5
     kernels = [command.split() for command in commands if "direct.c" in command or "phases.c" in command]

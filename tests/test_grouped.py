@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fastconv import _cpu, _door
-from fastconv._kernels import features
 from fastconv._plan import plan_conv
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
@@ -55,7 +54,6 @@ class TestProducts(ProductChecks):
     """Of groups, by this way."""
 
 
-@pytest.mark.skipif(not features.OPENMP, reason="built without OpenMP: one thread")
 @pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", ["tiles overlap", "strided lines", "bands", "bands of lines", "images", "volume"])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):

@@ -73,7 +73,7 @@ def test_counts_of_a_wrong_kind(way, name, n):
 
 @pytest.mark.parametrize("n", [10**9, 2**31, 2**63, 10**30])
 def test_absurd_counts_are_capped(n):
-    """10**9 threads handed to libgomp kill the process: the call after it must still work."""
+    """10**9 threads end a process that tries to begin them: the call after it must still work."""
     code = f"""
 import numpy as np, fastconv
 from tests.test_threads import operands

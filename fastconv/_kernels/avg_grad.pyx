@@ -5,20 +5,19 @@
 gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of
 the input into one row v, then along v; `spread.h` has both, `spread_pairs.h` the common windows in registers. Here are
 the tables that they follow, made once: which outputs touch what along each axis, and shares in place of divisors.
-A thread takes rows of the input in turn.
+The rows of the input are divided into as many pieces of work as there are threads.
 """
 
 from cython cimport floating
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spread_tables cimport (
     MOST_LANES, SPREAD_ROWS, Tables, laid, pairs_least, spread_plan, spread_rows,
 )
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.window cimport Place, PoolShape, counts_along, divisor_of, pool_shape
 
 cdef extern from "mix.h" nogil:
@@ -27,6 +26,15 @@ cdef extern from "mix.h" nogil:
 cdef enum:
     MOST_TERMS = 9                     # of a plane that is one row of vectors
     TABLE = 16384                      # bytes of such a plane's table: half of an L1 cache
+
+
+cdef struct Call:
+    const PoolShape *s
+    const Tables *t
+    const void *g
+    void *dx
+    Py_ssize_t planes, step            # as of `run`
+    Py_ssize_t shares                  # of their rows
 
 
 cdef inline Py_ssize_t most(Py_ssize_t out, Py_ssize_t k, Py_ssize_t s) noexcept nogil:
@@ -119,29 +127,29 @@ cdef void rows_last(
             )
 
 
-cdef void one_share(
-    const floating *g, floating *dx, floating *scratch, Py_ssize_t planes, Py_ssize_t step, const PoolShape *s,
-    const Tables *t, Py_ssize_t i, Py_ssize_t threads,
-) noexcept nogil:
-    """What thread i of `threads` computes."""
-    cdef Py_ssize_t rows = planes * s.id * s.ih
-    if t.p.plane:
-        planes_first(g, dx, &t.p, planes * i // threads, planes * (i + 1) // threads, planes)
-    elif step == 1:
-        rows_first(g, dx, scratch, s, t, rows * i // threads, rows * (i + 1) // threads, planes)
+cdef void one_share(const Call *c, Py_ssize_t i, floating *scratch) noexcept nogil:
+    """Share i of all rows."""
+    cdef Py_ssize_t rows = c.planes if c.t.p.plane else c.planes * c.s.id * c.s.ih
+    cdef Py_ssize_t begin = rows * i // c.shares, end = rows * (i + 1) // c.shares
+    cdef const floating *g = <const floating *> c.g
+    cdef floating *dx = <floating *> c.dx
+    if c.t.p.plane:
+        planes_first(g, dx, &c.t.p, begin, end, c.planes)
+    elif c.step == 1:
+        rows_first(g, dx, scratch, c.s, c.t, begin, end, c.planes)
     else:
-        rows_last(g, dx, scratch, s, t, rows * i // threads, rows * (i + 1) // threads)
+        rows_last(g, dx, scratch, c.s, c.t, begin, end)
 
 
 cdef int run(
     const floating *g, floating *dx, Py_ssize_t planes, Py_ssize_t step, PoolShape *s, int threads,
 ) except -1:
     """`planes` of one channel and step 1, or images and step their channels."""
-    cdef Queue queue
     cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw, outputs = s.oh * s.ow, numbers, elements
     cdef Py_ssize_t table, i, j
     cdef bint flat
     cdef Tables t
+    cdef Call call = Call(s, &t, g, dx, planes, step, threads)
     cdef Py_ssize_t *index
     cdef floating *by
     cdef floating *along
@@ -194,13 +202,7 @@ cdef int run(
         if flat:
             t.p.iw, t.p.ow, t.p.direct, t.p.pairs = size, outputs, True, False
             t.p.along, by[0] = all_shares, 1  # the shares are whole
-        if threads == 1:                   # an empty parallel region takes 300 ns
-            one_share(g, dx, scratch, planes, step, s, &t, 0, 1)
-        else:
-            share_out(&queue, threads, threads)
-            with parallel(num_threads=queue.threads):
-                while (i := claim(&queue, threadid())) >= 0:
-                    one_share(g, dx, scratch + i * t.size, planes, step, s, &t, i, threads)
+        each_piece(<Piece> one_share[floating], &call, threads, threads, scratch, t.size * sizeof(floating))
     give_back(index)
     return 0
 

@@ -23,7 +23,6 @@ Work is split over output rows and parts of them, and each output is one sum in 
 any number of threads.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 from libc.string cimport memcpy
 
@@ -34,10 +33,10 @@ from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -55,7 +54,18 @@ cdef struct Task:
     Py_ssize_t segments, segment                    # of a row of outputs, and their pixels
     Py_ssize_t merge                                # pixels that make one of the strip's; 0: read where they lie
     Py_ssize_t vectors                              # of channels
+    Py_ssize_t table                                # bytes of a thread's table, which its copies follow
     depthwise_strip strip
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *bias
+    void *packed
+    const void *blank                               # a pixel of zeros
+    void *out
 
 
 cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
@@ -95,11 +105,14 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     t.vectors = ceil_div(t.strip.channels, lanes)
 
 
-cdef void repack(const Task *t, const real *w, const real *bias, real *packed, Py_ssize_t item) noexcept nogil:
+cdef void repack(const Call *call, Py_ssize_t item, real *_scratch) noexcept nogil:
     """packed[q][vector][bias, taps...][lane] of `item`, counted over (q, vector); zeros in lanes beyond the last."""
+    cdef const Task *t = call.t
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.strip.rows * t.strip.kw, q = item // t.vectors
     cdef Py_ssize_t c = min(item % t.vectors * lanes, max(t.strip.channels - lanes, 0)), lane = 0, channel, some, i
-    packed += item * (taps + 1) * lanes
+    cdef const real *w = <const real *> call.w
+    cdef const real *bias = <const real *> call.bias
+    cdef real *packed = <real *> call.packed + item * (taps + 1) * lanes
     if t.strip.channels < lanes or bias == NULL:
         zeros(packed, (taps + 1) * lanes)
     while lane < min(lanes, t.strip.channels):
@@ -165,17 +178,18 @@ cdef void fill(
                 table += t.length
 
 
-cdef void segment(
-    const Task *t, const real *x, const real *w, const real *blank, real *out, const real **table, real *copies,
-    Py_ssize_t item,
-) noexcept nogil:
+cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A segment of an output row, `item` counted over (n, od, oh, segments)."""
+    cdef const Task *t = c.t
     cdef Py_ssize_t merge = max(t.merge, 1), most = strip_pixels(&t.strip)
     cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * lanes_of(sizeof(real))   # repacked weights
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
     cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, whole, p, px, q
-    fill(t, x + plane // t.s.od * t.xn, table, blank, copies, plane % t.s.od, row % t.s.oh, o)
-    out += plane * t.s.oh * t.s.ow * t.s.oc + row % t.s.oh * t.oh + o * t.ow
+    cdef const real **table = <const real **> scratch
+    cdef const real *w = <const real *> c.packed
+    cdef real *out = <real *> c.out + plane * t.s.oh * t.s.ow * t.s.oc + row % t.s.oh * t.oh + o * t.ow
+    fill(t, <const real *> c.x + plane // t.s.od * t.xn, table, <const real *> c.blank,
+         <real *> (<char *> scratch + t.table), plane % t.s.od, row % t.s.oh, o)
     for phase in range(t.phases):
         pixels = in_phase(min(t.segment, t.s.ow - o), t.phases, phase)
         whole = pixels // merge
@@ -196,15 +210,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     geometry : ConvGeometry of channels-last memory with groups == ic
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
-    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), packed_bytes, blank_bytes, table_bytes, item
-    cdef Py_ssize_t entries, copies_bytes = 0
-    cdef const real *xs = <const real *> x.data
-    cdef const real *ws = <const real *> w.data
-    cdef const real *bs = <const real *> first_of(bias)
+    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), packed_bytes, blank_bytes, entries, each
+    cdef Call call
     cdef char *packed
+    cdef char *blank
     cdef char *own
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -224,21 +235,15 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     entries = t.strip.rows * t.strip.row_step
     packed_bytes = round_up(t.m * t.vectors * (t.strip.rows * t.s.kw + 1) * lanes * size, LINE)
     blank_bytes = round_up(max(t.s.ic, lanes) * size, LINE)
-    table_bytes = round_up(entries * sizeof(void *), LINE)
+    each = t.table = round_up(entries * sizeof(void *), LINE)
     if t.merge:
-        copies_bytes = round_up((entries * t.s.ic + lanes) * size, LINE)   # the last pixel is read by whole vectors
-    packed = borrow("depthwise_last", packed_bytes + blank_bytes + (table_bytes + copies_bytes) * threads)
-    own = packed + packed_bytes + blank_bytes
+        each += round_up((entries * t.s.ic + lanes) * size, LINE)       # the last pixel is read by whole vectors
+    packed = borrow("depthwise_last", packed_bytes + blank_bytes + each * threads)
+    blank = packed + packed_bytes
+    own = blank + blank_bytes
+    call = Call(&t, x.data, w.data, first_of(bias), packed, blank, out.data)
     with nogil:
-        zeros(<real *> (packed + packed_bytes), (blank_bytes + (table_bytes + copies_bytes) * threads) // size)
-        share_out(&queue, t.m * t.vectors, threads)
-        with parallel(num_threads=queue.threads):
-            while (item := claim(&queue, threadid())) >= 0:
-                repack(&t, ws, bs, <real *> packed, item)
-        share_out(&queue, t.n * t.s.od * t.s.oh * t.segments, threads)
-        with parallel(num_threads=queue.threads):
-            while (item := claim(&queue, threadid())) >= 0:
-                segment(&t, xs, <const real *> packed, <const real *> (packed + packed_bytes), <real *> out.data,
-                        <const real **> (own + threadid() * (table_bytes + copies_bytes)),
-                        <real *> (own + threadid() * (table_bytes + copies_bytes) + table_bytes), item)
+        zeros(<real *> blank, (blank_bytes + each * threads) // size)
+        each_piece(<Piece> repack[real], &call, t.m * t.vectors, threads)
+        each_piece(<Piece> segment[real], &call, t.n * t.s.od * t.s.oh * t.segments, threads, own, each)
     give_back(packed)

@@ -7,8 +7,6 @@ along the depth (`rest.pxd`). Where lanes of pixels would idle or cost copies, p
 small maps of many products a sum have lanes along the depth (`deep.pxd`).
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.across cimport (
     across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
@@ -23,12 +21,12 @@ from fastconv._kernels.product cimport (
     LINE, SHORT, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks, round_up,
     turn_weights, turned_size
 )
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport stage_table
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
@@ -39,6 +37,15 @@ cdef enum:
 cdef struct Lanes:
     Py_ssize_t deep     # K block of a product with lanes along K, or 0
     bint across         # lanes are output channels; else they are pixels
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *packed
+    const void *bias
+    void *out
 
 
 cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
@@ -126,35 +133,23 @@ cdef void block(
             return
 
 
-cdef void run(const Task *t, const real *x, const real *w, const real *packed, const real *bias, real *out,
-              real *scratch, Py_ssize_t each, int threads) noexcept nogil:
-    """All pieces of work; on one thread without OpenMP, whose parallel region alone takes 0.3 us."""
-    cdef Queue queue
-    cdef Py_ssize_t i, count = items(t)
-    if threads == 1:
-        for i in range(count):
-            one_item(t, item_at(t, i), x, w, packed, bias, out, scratch)
-        return
-    share_out(&queue, count, threads)
-    with parallel(num_threads=queue.threads):
-        while (i := claim(&queue, threadid())) >= 0:
-            one_item(t, item_at(t, i), x, w, packed, bias, out, scratch + threadid() * each)
-
-
-cdef void one_item(const Task *t, Item item, const real *x, const real *w, const real *packed, const real *bias,
-                   real *out, real *scratch) noexcept nogil:
+cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
+    cdef const Task *t = c.t
+    cdef Item item = item_at(t, i)
     cdef Py_ssize_t first = item.group * t.ocg
-    x += item.image * t.xn + item.group * t.icg * t.xc
-    w += first * t.depth
-    out += (item.image * t.s.oc + first) * t.pixels
+    cdef const real *x = <const real *> c.x + item.image * t.xn + item.group * t.icg * t.xc
+    cdef const real *w = <const real *> c.w + first * t.depth
+    cdef const real *packed = <const real *> c.packed
+    cdef const real *bias = at(<const real *> c.bias, first)
+    cdef real *out = <real *> c.out + (item.image * t.s.oc + first) * t.pixels
     if t.deep:
-        small_map(False, t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0 * t.pixels, scratch,
+        small_map(False, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0 * t.pixels, scratch,
                   item.o1 - item.o0)
     elif t.across:
         packed = at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth)
-        multiply_across(t, x, w, packed, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
+        multiply_across(t, x, w, packed, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
-        block(t, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
+        block(t, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
 def packed_layout(tuple geometry):
@@ -198,6 +193,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Lanes lanes
+    cdef Call call
     cdef Py_ssize_t size = sizeof(real), taps, each, table, shared = 0
     cdef const real *bs = <const real *> first_of(bias)
     cdef const real *us = <const real *> first_of(packed)
@@ -230,11 +226,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             shared = round_up(turned_size(&t.s, size), LINE)
     each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
+    call = Call(&t, x.data, w.data, us, bs, out.data)
     with nogil:
         if shared:
             turn_weights(&t.s, <const real *> w.data, scratch, threads)
-            us = scratch
-        run(&t, <const real *> x.data, <const real *> w.data, us, bs, <real *> out.data, scratch + shared, each,
-            threads)
+            call.packed = scratch
+        each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)
     give_back(memory)

@@ -7,8 +7,6 @@ there is they are turned in cache, a tile and a block of K at a time. Small maps
 the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`).
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.deep cimport (
     SHORT_TURNING, TURNING, deep_block, deep_scratch, mixes, plan_deep, plan_mixed, small_map
 )
@@ -19,13 +17,13 @@ from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items,
     lines_apart, round_up, turn_weights, turned_size
 )
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport (
     StageLast, fill_taps, find_pixels, most_pixels, sees_no_padding, size_stage, stage_patches, stage_pixels
 )
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport (
     TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps, tile_width
 )
@@ -37,6 +35,15 @@ cdef enum:
     MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
     MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
     MOST_PIXELS = 4096      # of a block, each with an item in a table
+
+
+cdef struct Call:
+    const Task *t
+    const StageLast *stage
+    const void *x
+    const void *w           # turned, unless small maps or each thread's tiles take them as they are
+    const void *bias
+    void *out
 
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -188,32 +195,19 @@ cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
 
 
-cdef void run(const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out,
-              real *scratch, Py_ssize_t each, int threads) noexcept nogil:
-    """All pieces of work; on one thread without OpenMP, as `direct.run`."""
-    cdef Queue queue
-    cdef Py_ssize_t i, count = items(t)
-    if threads == 1:
-        for i in range(count):
-            one_item(t, stage, item_at(t, i), x, w, bias, out, scratch)
-        return
-    share_out(&queue, count, threads)
-    with parallel(num_threads=queue.threads):
-        while (i := claim(&queue, threadid())) >= 0:
-            one_item(t, stage, item_at(t, i), x, w, bias, out, scratch + threadid() * each)
-
-
-cdef void one_item(const Task *t, const StageLast *stage, Item item, const real *x, const real *w, const real *bias,
-                   real *out, real *scratch) noexcept nogil:
+cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
+    cdef const Task *t = c.t
+    cdef Item item = item_at(t, i)
     cdef Py_ssize_t first = item.group * t.ocg
-    x += item.image * t.xn + item.group * t.icg
-    out += item.image * t.pixels * t.s.oc + first
+    cdef const real *x = <const real *> c.x + item.image * t.xn + item.group * t.icg
+    cdef const real *w = <const real *> c.w
+    cdef const real *bias = at(<const real *> c.bias, first)
+    cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
     w += (first if t.deep or t.turned else item.group * round_up(t.ocg, tile_width(sizeof(real)))) * t.depth
     if t.deep:
-        small_map(True, t, x, w + item.o0 * t.depth, at(bias, first + item.o0), out + item.o0, scratch,
-                  item.o1 - item.o0)
+        small_map(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch, item.o1 - item.o0)
     else:
-        block(t, stage, x, w, at(bias, first), out, scratch, item.p0, item.p1, item.o0, item.o1)
+        block(t, c.stage, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
 def packed_layout(tuple geometry):
@@ -248,9 +242,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef StageLast stage
+    cdef Call call = Call(&t, &stage, x.data, first_of(packed), first_of(bias), out.data)
     cdef Py_ssize_t size = sizeof(real), each, shared = 0, table
-    cdef const real *bs = <const real *> first_of(bias)
-    cdef const real *us = <const real *> first_of(packed)
     cdef real *scratch
     cdef char *taps
     begin(&t, geometry, &x, lo, hi, True)
@@ -278,10 +271,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
     with nogil:
         if t.deep or t.turned:
-            us = <const real *> w.data
+            call.w = w.data
         elif shared:
             turn_weights(&t.s, <const real *> w.data, scratch, threads)
-            us = scratch
-        run(&t, &stage, <const real *> x.data, us, bs, <real *> out.data, scratch + shared, each, threads)
+            call.w = scratch
+        each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)
     give_back(taps)

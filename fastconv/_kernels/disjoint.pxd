@@ -33,7 +33,7 @@ cdef struct Task:
     tile_finish finish
 
 
-cdef struct Piece:                          # pixels of a tile that are neighbours in a row
+cdef struct Run:                            # pixels of a tile that are neighbours in a row
     Py_ssize_t y, z
     Py_ssize_t source, target, n            # of what they give in a line: where it is, belongs, and elements
 
@@ -84,32 +84,32 @@ cdef inline Py_ssize_t place(const Task *t, Py_ssize_t p, Py_ssize_t n) noexcept
     return (front * t.s.ih + top) * t.s.iw + left
 
 
-cdef inline Py_ssize_t cut(const Task *t, Py_ssize_t p, Py_ssize_t n, Piece *pieces) noexcept nogil:
-    """The pieces of pixels [p, p + n)."""
+cdef inline Py_ssize_t cut(const Task *t, Py_ssize_t p, Py_ssize_t n, Run *runs) noexcept nogil:
+    """The runs of pixels [p, p + n)."""
     cdef Py_ssize_t end = p + n, count = 0, source = 0, x, some, left
     while p < end:
         x = p % t.s.ow
         some = min(t.s.ow - x, end - p)
         left = x * t.s.sw - t.s.pw
-        pieces.y, pieces.z = p // t.s.ow % t.s.oh * t.s.sh - t.s.ph, p // (t.s.ow * t.s.oh) * t.s.sd - t.s.pd
-        pieces.target = max(left, 0)
-        pieces.source = source + pieces.target - left
-        pieces.n = min(left + some * t.s.sw, t.s.iw) - pieces.target
+        runs.y, runs.z = p // t.s.ow % t.s.oh * t.s.sh - t.s.ph, p // (t.s.ow * t.s.oh) * t.s.sd - t.s.pd
+        runs.target = max(left, 0)
+        runs.source = source + runs.target - left
+        runs.n = min(left + some * t.s.sw, t.s.iw) - runs.target
         count += 1
-        pieces += 1
+        runs += 1
         source += some * t.s.sw
         p += some
     return count
 
 
-cdef inline void copy_lines(const Task *t, const Piece *pieces, Py_ssize_t count, const real *woven, Py_ssize_t ldw,
+cdef inline void copy_lines(const Task *t, const Run *runs, Py_ssize_t count, const real *woven, Py_ssize_t ldw,
                             Py_ssize_t first, Py_ssize_t lines, real *out) noexcept nogil:
     """Lines from `first` on, from the buffer to where they belong."""
-    cdef Py_ssize_t i, a = first // t.s.kh % t.s.kd, h = first % t.s.kh, piece
-    cdef const Piece *q
+    cdef Py_ssize_t i, a = first // t.s.kh % t.s.kd, h = first % t.s.kh, run
+    cdef const Run *q
     for i in range(lines):
-        for piece in range(count):
-            q = pieces + piece
+        for run in range(count):
+            q = runs + run
             if 0 <= q.y + h < t.s.ih and 0 <= q.z + a < t.s.id:
                 copy_run(out + t.line[first + i] + (q.z * t.s.ih + q.y) * t.s.iw + q.target, woven + i * ldw + q.source,
                          q.n, 1)

@@ -11,20 +11,18 @@ What the next products read is asked for while these are made.
 Channels-first memory. Work is split over images, groups, blocks of pixels and lines; no sum depends on that.
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.disjoint cimport (
-    TURNED, WIDEST, Piece, Task, copy_lines, cut, place, place_lines, plan, tile_lines
+    TURNED, WIDEST, Run, Task, copy_lines, cut, place, place_lines, plan, tile_lines
 )
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
@@ -32,6 +30,15 @@ cdef extern from "woven_tile.h" nogil:
     void woven_tile(size_t size, Py_ssize_t ways, Py_ssize_t lines, Py_ssize_t vectors, Py_ssize_t kc, const void *a,
                     Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *c, Py_ssize_t next, const Py_ssize_t *line,
                     const tile_finish *finish)
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    void *turned                # weights of all groups, unless each thread turns its own
+    const void *bias            # of each row
+    void *out
 
 
 cdef void multiply_columns(
@@ -44,11 +51,11 @@ cdef void multiply_columns(
     cdef Py_ssize_t here = place(t, p, lanes), second = place(t, p + lanes, lanes) if vectors > 1 else 0
     cdef bint whole = n == vectors * lanes and here >= 0 and second >= 0
     cdef const real *bias = <const real *> finish.row_bias
-    cdef Piece pieces[WIDEST]
+    cdef Run runs[WIDEST]
     cdef Py_ssize_t line[TILE_ROWS]
     cdef real woven[TILE_ROWS * WIDEST]
     if not whole:
-        count = cut(t, p, n, pieces)
+        count = cut(t, p, n, runs)
         for i in range(TILE_ROWS // ways):
             line[i] = i * vectors * lanes * ways
     i = l0
@@ -63,7 +70,7 @@ cdef void multiply_columns(
                        t.line + i, &finish)
         else:
             woven_tile(sizeof(real), ways, r, vectors, t.icg, a, t.leading, b, ldb, woven, lanes * ways, line, &finish)
-            copy_lines(t, pieces, count, <const real *> woven, vectors * lanes * ways, i, r, out)
+            copy_lines(t, runs, count, <const real *> woven, vectors * lanes * ways, i, r, out)
         a += r * ways * t.leading
         i += r
 
@@ -79,11 +86,11 @@ cdef void multiply_left(
     cdef Py_ssize_t ways = t.s.kw, ldb = tile_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left, first = l0
     cdef Py_ssize_t i, j, q, some, count, row, before
     cdef const real *bias = <const real *> finish.row_bias
-    cdef Piece pieces[WIDEST]
+    cdef Run runs[WIDEST]
     cdef real plain[TILE_ROWS * WIDEST]
     cdef real woven[TILE_ROWS * WIDEST]
     finish.row_bias = NULL
-    count = cut(t, p, t.left, pieces)
+    count = cut(t, p, t.left, runs)
     turn_block(sizeof(real), t.icg, t.left, b, ldb, patches, t.icg)
     while first < l1:
         some = min(most, l1 - first)
@@ -95,7 +102,7 @@ cdef void multiply_left(
             for q in range(t.left):
                 for j in range(ways):
                     woven[(i * t.left + q) * ways + j] = plain[q * ldb + before + i * ways + j]
-        copy_lines(t, pieces, count, <const real *> woven, t.left * ways, first, some, out)
+        copy_lines(t, runs, count, <const real *> woven, t.left * ways, first, some, out)
         first += some
 
 
@@ -112,25 +119,26 @@ cdef void fill_panel(const Task *t, const real *x, Py_ssize_t p, Py_ssize_t n, r
         n -= some
 
 
-cdef void one(const Task *t, const real *x, const real *w, const real *turned, const real *bias, real *out,
-              Py_ssize_t item, real *scratch) noexcept nogil:
-    """Some lines of a block; w are the weights of all groups, and so are those turned unless it is done here."""
+cdef void one(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """Some lines of a block."""
+    cdef const Task *t = c.t
     cdef Py_ssize_t width = tile_width(sizeof(real)), block = item % t.blocks, rest = item // t.blocks
     cdef Py_ssize_t part = rest % t.parts, g = rest // t.parts % t.s.groups, image = rest // t.parts // t.s.groups
     cdef Py_ssize_t first = block * t.block, end = min(first + t.block, t.pixels), stop = min(end, t.pixels - t.left)
     cdef Py_ssize_t l0 = part * t.part, l1, last = min(l0 + t.part, t.lines), p, n, tiles
     cdef const real *a
-    cdef real *b = scratch + t.turned
+    cdef real *b
+    cdef const real *x = <const real *> c.x + image * t.xn + g * t.icg * t.xc
+    cdef const real *w = <const real *> c.w + g * t.icg * t.rows
+    cdef const real *turned = <const real *> c.turned + g * t.rows * t.leading
+    cdef real *out = <real *> c.out + (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw
     cdef tile_finish finish = t.finish
     cdef Ahead ahead
-    x += image * t.xn + g * t.icg * t.xc
-    out += (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw
-    finish.row_bias = at(bias, g * t.rows)
-    w += g * t.icg * t.rows
+    finish.row_bias = at(<const real *> c.bias, g * t.rows)
     while l0 < last:
         l1 = min(l0 + t.chunk, last)
         tiles = ceil_div(l1 - l0, tile_lines(t.s.kw))
-        a = turned + (g * t.rows + l0 * t.s.kw) * t.leading
+        a = turned + l0 * t.s.kw * t.leading
         ahead.rows = 0
         if t.turned:
             turn_block(sizeof(real), t.icg, (l1 - l0) * t.s.kw, w + l0 * t.s.kw, t.rows, scratch, t.leading)
@@ -156,20 +164,12 @@ cdef void one(const Task *t, const real *x, const real *w, const real *turned, c
         l0 = l1
 
 
-cdef void prepare(const Task *t, const real *w, const real *bias, real *turned, real *repeated,
-                  int threads) noexcept nogil:
-    """The weights of all groups turned, unless each thread does that, and the bias of each row."""
-    cdef Queue queue
-    cdef Py_ssize_t pieces = ceil_div(t.rows, TURNED), item, g, r, i
-    share_out(&queue, 0 if t.turned else t.s.groups * pieces, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            g = item // pieces
-            r = item % pieces * TURNED
-            turn_block(sizeof(real), t.icg, min(TURNED, t.rows - r), w + g * t.icg * t.rows + r, t.rows,
-                       turned + (g * t.rows + r) * t.leading, t.leading)
-    for i in range(t.s.groups * t.rows if bias != NULL else 0):
-        repeated[i] = bias[i // (t.s.kd * t.s.kh * t.s.kw)]
+cdef void turn_rows(const Call *c, Py_ssize_t item, real *_scratch) noexcept nogil:
+    """Some rows of the weights of a group."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t pieces = ceil_div(t.rows, TURNED), g = item // pieces, r = item % pieces * TURNED
+    turn_block(sizeof(real), t.icg, min(TURNED, t.rows - r), <const real *> c.w + g * t.icg * t.rows + r, t.rows,
+               <real *> c.turned + (g * t.rows + r) * t.leading, t.leading)
 
 
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):
@@ -177,13 +177,13 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
 
     Along w kernel and stride are the same, 2 to 4. Outputs that no pixel reaches are left as they are.
     """
-    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), item, each, shared, biases, table
+    cdef Py_ssize_t size = sizeof(real), each, shared, biases, table, i
+    cdef Call call
     cdef const real *bs = <const real *> first_of(bias)
-    cdef char *own
-    cdef real *turned
+    cdef char *turned
+    cdef real *repeated
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.icg, t.ocg = t.s.oc // t.s.groups, t.s.ic // t.s.groups
@@ -197,17 +197,18 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     shared = 0 if t.turned else t.s.groups * t.rows * t.leading * size
     biases = round_up(t.s.groups * t.rows * size, LINE) if bs != NULL else 0
     table = round_up(t.lines * sizeof(Py_ssize_t), LINE)
-    turned = <real *> borrow("disjoint", shared + biases + table + each * threads)
-    t.line = <Py_ssize_t *> (<char *> turned + shared + biases)
-    own = <char *> t.line + table
+    turned = borrow("disjoint", shared + biases + table + each * threads)
+    repeated = <real *> (turned + shared)
+    t.line = <Py_ssize_t *> (turned + shared + biases)
+    call = Call(&t, x.data, w.data, turned, NULL, out.data)
     with nogil:
         place_lines(&t, t.line)
-        prepare(&t, <const real *> w.data, bs, turned, <real *> (<char *> turned + shared), threads)
         if bs != NULL:
-            bs = <const real *> (<char *> turned + shared)
-        share_out(&queue, t.n * t.s.groups * t.parts * t.blocks, threads)
-        with parallel(num_threads=queue.threads):
-            while (item := claim(&queue, threadid())) >= 0:
-                one(&t, <const real *> x.data, <const real *> w.data, <const real *> turned, bs, <real *> out.data,
-                    item, <real *> (own + threadid() * each))
+            call.bias = repeated
+            for i in range(t.s.groups * t.rows):
+                repeated[i] = bs[i // (t.s.kd * t.s.kh * t.s.kw)]
+        if not t.turned:
+            each_piece(<Piece> turn_rows[real], &call, t.s.groups * ceil_div(t.rows, TURNED), threads)
+        each_piece(<Piece> one[real], &call, t.n * t.s.groups * t.parts * t.blocks, threads, <char *> t.line + table,
+                   each)
     give_back(turned)

@@ -12,15 +12,9 @@ cdef extern from *:
     static int has_avx2(void) { return 0; }
     static int has_avx512(void) { return 0; }
     #endif
-    #ifdef _OPENMP
-    static const int has_openmp = 1;
-    #else
-    static const int has_openmp = 0;
-    #endif
     """
     bint has_avx2()
     bint has_avx512()
-    const bint has_openmp
 
 
 def supported():
@@ -31,6 +25,3 @@ def supported():
     if has_avx512():
         levels.append("avx512")
     return tuple(levels)
-
-
-OPENMP = bool(has_openmp)

@@ -12,7 +12,6 @@ dilated taps output rows share loads with those of their phase (`dilated.pxd`), 
 Channels-first memory. Work is split over images, groups and blocks of output.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport LEAST_SHARED, in_phase, phases_of
@@ -20,11 +19,11 @@ from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport StagedRows, split_phases, stage_rows
+from fastconv._kernels.team cimport Piece, each_piece
 
 cdef enum:
     STAGE_BYTES = 12288     # staged rows of one block: a part of a 32 KiB L1 that input and output do not push out
@@ -40,6 +39,14 @@ cdef struct Task:
     Py_ssize_t high, wide               # blocks along a plane's rows and columns
     StagedRows stage
     filter_shape shape
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *bias
+    void *out
 
 
 cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
@@ -59,18 +66,28 @@ cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
     t.shape.plane = t.stage.staged * t.shape.pitch
 
 
-cdef void block(
-    const Task *t, const real *image, const real *w, const real *bias, real *out, real *stage,
-    Py_ssize_t z, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t cols,
-) noexcept nogil:
-    """One block of rows and columns at depth z of every output channel of a group, where image, w, bias, out start."""
-    cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow
-    cdef Py_ssize_t c, a, iz, o, phase
+cdef inline Py_ssize_t left_edge(const Task *t, Py_ssize_t i, Py_ssize_t line) noexcept nogil:
+    """The first column of block i of a row: nearly even, so that none is narrower than a vector, and aligned."""
+    return t.s.ow if i == t.wide else i * t.s.ow // t.wide // line * line
+
+
+cdef void block(const Call *call, Py_ssize_t item, real *stage) noexcept nogil:
+    """One block of rows and columns at one depth of every output channel of a group."""
+    cdef const Task *t = call.t
+    cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, line = LINE // sizeof(real)
+    cdef Py_ssize_t x0 = left_edge(t, item % t.wide, line), cols = left_edge(t, item % t.wide + 1, line) - x0
+    cdef Py_ssize_t y0 = item // t.wide % t.high * t.rows, rest = item // t.wide // t.high
+    cdef Py_ssize_t z = rest % t.s.od, g = rest // t.s.od % t.s.groups, image = rest // t.s.od // t.s.groups
+    cdef Py_ssize_t first = g * t.ocg, c, a, iz, o, phase
+    cdef const real *x = <const real *> call.x + image * t.xn + g * t.icg * t.xc
+    cdef const real *w = <const real *> call.w + first * depth
+    cdef const real *bias = at(<const real *> call.bias, first)
+    cdef real *out = <real *> call.out + (image * t.s.oc + first) * t.s.od * plane
     for c in range(t.icg):
         for a in range(t.s.kd):
             iz = z * t.s.sd + a * t.s.dd - t.s.pd
-            stage_rows(&t.stage, &t.s, image + c * t.xc + iz * t.xd if 0 <= iz < t.s.id else <const real *> NULL, t.xh,
-                       y0, x0, stage + (c * t.s.kd + a) * t.shape.plane)
+            stage_rows(&t.stage, &t.s, x + c * t.xc + iz * t.xd if 0 <= iz < t.s.id else <const real *> NULL, t.xh, y0,
+                       x0, stage + (c * t.s.kd + a) * t.shape.plane)
     for o in range(t.ocg):
         for phase in range(t.phases):
             filter_block(sizeof(real), &t.shape, stage + phase * t.s.sh * t.stage.pitch, w + o * depth,
@@ -79,41 +96,12 @@ cdef void block(
                          in_phase(min(t.rows, t.s.oh - y0), t.phases, phase), cols)
 
 
-cdef inline Py_ssize_t left_edge(const Task *t, Py_ssize_t i, Py_ssize_t line) noexcept nogil:
-    """The first column of block i of a row: nearly even, so that none is narrower than a vector, and aligned."""
-    return t.s.ow if i == t.wide else i * t.s.ow // t.wide // line * line
-
-
-cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, char *scratch,
-              Py_ssize_t scratch_bytes, int threads) noexcept nogil:
-    cdef Queue queue
-    cdef Py_ssize_t item, rest, left, top, z, g, image
-    cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, line = LINE // sizeof(real)
-    share_out(&queue, t.n * t.s.groups * t.s.od * t.high * t.wide, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            left = left_edge(t, item % t.wide, line)
-            rest = item // t.wide
-            top = rest % t.high
-            rest = rest // t.high
-            z = rest % t.s.od
-            rest = rest // t.s.od
-            g = rest % t.s.groups
-            image = rest // t.s.groups
-            block(t, x + image * t.xn + g * t.icg * t.xc, w + g * t.ocg * depth, at(bias, g * t.ocg),
-                  out + (image * t.s.oc + g * t.ocg) * t.s.od * t.s.oh * t.s.ow,
-                  <real *> (scratch + threadid() * scratch_bytes), z, top * t.rows, left,
-                  left_edge(t, item % t.wide + 1, line) - left)
-
-
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve; arguments as of `direct.conv`, channels-first only."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), stage_bytes
-    cdef const real *xs = <const real *> x.data
-    cdef const real *ws = <const real *> w.data
-    cdef const real *bs = <const real *> first_of(bias)
+    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef char *stage
     cdef Py_ssize_t *table
     read_shape(&t.s, geometry)
@@ -154,6 +142,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     stage = borrow_more("filter", stage_bytes * threads, table)
     with nogil:
         zeros(<real *> stage, stage_bytes // size * threads)
-        run(&t, xs, ws, bs, <real *> out.data, stage, stage_bytes, threads)
+        each_piece(<Piece> block[real], &call, t.n * t.s.groups * t.s.od * t.high * t.wide, threads, stage, stage_bytes)
     give_back(stage)
     give_back(table)

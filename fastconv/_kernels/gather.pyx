@@ -10,15 +10,13 @@ border cases.
 Channels-first memory. Work is split over images, groups, depths and bands of output.
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "gather.h" nogil:
     enum: VECTOR_BYTES
@@ -44,7 +42,16 @@ cdef struct Task:
     Meeting *height
     Py_ssize_t *depths                      # how many
     Py_ssize_t *heights
+    Py_ssize_t table                        # bytes of a thread's pointers, which its stage follows
     gather_shape gather
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *bias
+    void *out
 
 
 cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
@@ -134,13 +141,14 @@ cdef void band(const Task *t, const real *x, const real *w, const real *bias, re
                 y += rows * s.sh
 
 
-cdef void one(const Task *t, const real *x, const real *w, const real *bias, real *out, Py_ssize_t item, real *stage,
-              const void **lines) noexcept nogil:
+cdef void one(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    cdef const Task *t = c.t
     cdef Py_ssize_t column = item % t.wide, row = item // t.wide % t.high, plane = item // t.wide // t.high
     cdef Py_ssize_t z = plane % t.s.id, g = plane // t.s.id % t.s.groups, image = plane // t.s.id // t.s.groups
-    band(t, x + image * t.xn + g * t.icg * t.xc, w + g * t.icg * t.ocg * t.s.kd * t.s.kh * t.s.kw, at(bias, g * t.ocg),
-         out + (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, z, row * t.rows, column * t.cols, stage,
-         lines)
+    band(t, <const real *> c.x + image * t.xn + g * t.icg * t.xc,
+         <const real *> c.w + g * t.icg * t.ocg * t.s.kd * t.s.kh * t.s.kw, at(<const real *> c.bias, g * t.ocg),
+         <real *> c.out + (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, z, row * t.rows,
+         column * t.cols, <real *> (<char *> scratch + t.table), <const void **> scratch)
 
 
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):
@@ -154,11 +162,10 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
 
     The stride along w is 2, 3 or 4, the dilation there is 1. The arrays are of the type of `like`.
     """
-    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), item, each, table
-    cdef const real *bs = <const real *> first_of(bias)
+    cdef Py_ssize_t size = sizeof(real), each, table
+    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef char *own
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
@@ -173,14 +180,11 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.deep = max(meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd), 1)
     meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
     plan(&t, size, threads)
-    table = round_up(2 * t.icg * t.deep * t.s.kh * sizeof(void *), LINE)
-    each = table + round_up((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE)
+    t.table = round_up(2 * t.icg * t.deep * t.s.kh * sizeof(void *), LINE)
+    each = t.table + round_up((t.icg * t.deep * t.staged * t.pitch) * size + VECTOR_BYTES, LINE)
     own = borrow_more("gather", each * threads, t.depth)
-    zeros(<real *> own, each * threads // size)
-    share_out(&queue, t.n * t.s.groups * t.s.id * t.high * t.wide, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
-                <real *> (own + threadid() * each + table), <const void **> (own + threadid() * each))
+    with nogil:
+        zeros(<real *> own, each * threads // size)
+        each_piece(<Piece> one[real], &call, t.n * t.s.groups * t.s.id * t.high * t.wide, threads, own, each)
     give_back(own)
     give_back(t.depth)

@@ -15,16 +15,14 @@ residues along the axes) as (m, vectors of channels, bias and taps, lanes).
 Work is split over rows of outputs and parts of them.
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.depthwise_last cimport depthwise_strip, strip_of_near, strip_pixels
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 
 cdef enum:
     SEGMENT = 60            # strips of a row that share a table: keeps it in L1, and long signals divisible
@@ -45,6 +43,14 @@ cdef struct Task:
     Py_ssize_t base, length             # column of a line's first pointer at output 0; pointers of a line
     Py_ssize_t each                     # packed weights of the largest class
     Axis z, y, x
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *packed
+    const void *blank                   # a pixel of zeros
+    void *out
 
 
 cdef void classify(Axis *a, Py_ssize_t *table, Py_ssize_t stride, Py_ssize_t kernel, Py_ssize_t dilation,
@@ -85,8 +91,9 @@ cdef void plan(Task *t) noexcept nogil:
     t.base, t.length = first, t.segment + end - first
 
 
-cdef inline real *weights_of(const Task *t, real *packed, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x) noexcept nogil:
-    return packed + ((z * t.s.sh + y) * t.s.sw + x) * t.each
+cdef inline Py_ssize_t weights_at(const Task *t, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x) noexcept nogil:
+    """Where the packed weights of a class are."""
+    return ((z * t.s.sh + y) * t.s.sw + x) * t.each
 
 
 cdef void pack(const Task *t, const real *w, const real *bias, real *packed, Py_ssize_t item) noexcept nogil:
@@ -94,7 +101,7 @@ cdef void pack(const Task *t, const real *w, const real *bias, real *packed, Py_
     cdef Py_ssize_t x = item % t.s.sw, y = item // t.s.sw % t.s.sh, z = item // t.s.sw // t.s.sh, taps
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), q, v, c, lane, a, i, j, channel
     cdef const real *source
-    cdef real *to = weights_of(t, packed, z, y, x)
+    cdef real *to = packed + weights_at(t, z, y, x)
     taps = t.s.kd * t.s.kh * t.s.kw
     for q in range(t.m):
         for v in range(t.vectors):
@@ -122,23 +129,24 @@ cdef inline void point(const Task *t, const real **line, const real *row, const 
         line[e] = row + (first + e) * t.xw if row != NULL and 0 <= first + e < t.s.ow else blank
 
 
-cdef void segment(const Task *t, const real *x, real *packed, const real *blank, real *out, const real **table,
-                  Py_ssize_t item) noexcept nogil:
+cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A segment of an output row, `item` counted over (n, d, h, segments)."""
+    cdef const Task *t = c.t
     cdef Py_ssize_t row = item // t.segments, p0 = item % t.segments * t.segment, y = row % t.s.ih
     cdef Py_ssize_t plane = row // t.s.ih, z = plane % t.s.id, rz = z % t.s.sd, ry = y % t.s.sh, a, i, f, q, p, px
     cdef Py_ssize_t pixels, iz, iy, each, behind, lines = 0
+    cdef const real *x = <const real *> c.x + plane // t.s.id * t.xn
+    cdef const real **table = <const real **> scratch
     cdef const real *weights
     cdef const real *source
     cdef real *to
     cdef depthwise_strip s
-    x += plane // t.s.id * t.xn
     for a in range(t.z.count[rz]):
         iz = z // t.s.sd + t.z.start[rz] + a * t.z.step
         for i in range(t.y.count[ry]):
             iy = y // t.s.sh + t.y.start[ry] + i * t.y.step
             source = x + iz * t.xd + iy * t.xh if 0 <= iz < t.s.od and 0 <= iy < t.s.oh else NULL
-            point(t, table + lines * t.length, source, blank, t.base + p0, t.length)
+            point(t, table + lines * t.length, source, <const real *> c.blank, t.base + p0, t.length)
             lines += 1
     s.rows, s.row_step, s.tap_step, s.pixel_step = lines, t.length, t.x.step, 1
     s.channels, s.out_step, s.spread, s.clamp = t.s.oc, t.s.sw * t.s.ic, t.m, False
@@ -147,9 +155,9 @@ cdef void segment(const Task *t, const real *x, real *packed, const real *blank,
         s.kw = t.x.count[f]
         s.shared = s.tap_step == 1 and (s.kw == 2 or s.kw == 3 or s.kw == 5 or s.kw == 7)
         each = t.vectors * (lines * s.kw + 1) * lanes_of(sizeof(real))
-        weights = weights_of(t, packed, rz, ry, f)
+        weights = <const real *> c.packed + weights_at(t, rz, ry, f)
         behind = t.x.start[f] - t.base if s.kw else 0
-        to = out + (row * t.s.iw + p0 * t.s.sw + f) * t.s.ic
+        to = <real *> c.out + (row * t.s.iw + p0 * t.s.sw + f) * t.s.ic
         p = 0
         while p < pixels:
             px = ceil_div(pixels - p, ceil_div(pixels - p, strip_pixels(&s)))
@@ -170,13 +178,14 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
 
     The arrays are of the type of `like`.
     """
-    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), item, bytes, blank_bytes, table_bytes
-    cdef const real *bs = <const real *> first_of(bias)
+    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(sizeof(real)), item, bytes, blank_bytes, each
+    cdef Call call
     cdef Py_ssize_t *classes
     cdef char *blank
+    cdef real *packed
+    cdef const real *bs = <const real *> first_of(bias)
     read_shape(&t.s, geometry)
     t.n, t.m, t.vectors = x.shape[0], t.s.ic // t.s.oc, ceil_div(t.s.oc, lanes)
     t.xn, t.xd, t.xh, t.xw = x.strides[0] // size, x.strides[2] // size, x.strides[3] // size, x.strides[4] // size
@@ -188,18 +197,15 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     plan(&t)
     t.each = t.m * t.vectors * (t.s.kd * t.s.kh * t.s.kw + 1) * lanes
     blank_bytes = round_up(t.s.oc * size, LINE)
-    table_bytes = round_up(t.s.kd * t.s.kh * t.length * sizeof(void *), LINE)
+    each = round_up(t.s.kd * t.s.kh * t.length * sizeof(void *), LINE)
     bytes = t.s.sd * t.s.sh * t.s.sw * t.each * size
-    blank = borrow_more("gather_last", blank_bytes + table_bytes * threads + bytes, classes)
+    blank = borrow_more("gather_last", blank_bytes + each * threads + bytes, classes)
+    packed = <real *> (blank + blank_bytes + each * threads)
+    call = Call(&t, x.data, packed, blank, out.data)
     with nogil:
         zeros(<real *> blank, t.s.oc)
         for item in range(t.s.sd * t.s.sh * t.s.sw):
-            pack(&t, <const real *> w.data, bs, <real *> (blank + blank_bytes + table_bytes * threads), item)
-        share_out(&queue, t.n * t.s.id * t.s.ih * t.segments, threads)
-        with parallel(num_threads=queue.threads):
-            while (item := claim(&queue, threadid())) >= 0:
-                segment(&t, <const real *> x.data, <real *> (blank + blank_bytes + table_bytes * threads),
-                        <const real *> blank, <real *> out.data,
-                        <const real **> (blank + blank_bytes + threadid() * table_bytes), item)
+            pack(&t, <const real *> w.data, bs, packed, item)
+        each_piece(<Piece> segment[real], &call, t.n * t.s.id * t.s.ih * t.segments, threads, blank + blank_bytes, each)
     give_back(blank)
     give_back(classes)

@@ -27,6 +27,7 @@ cdef enum:
 
 
 cdef struct Side:                           # one factor of the products
+    const void *start
     bint slopes                             # grad_output, not the input
     bint last
     int rule_h, rule_w

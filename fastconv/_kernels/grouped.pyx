@@ -10,7 +10,6 @@ a buffer of the band.
 Work is split over images, groups and bands; rows are split evenly into tiles.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.copy cimport copy_rows
@@ -20,9 +19,9 @@ from fastconv._kernels.group_rows cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport fetch_ahead, fetch_to_l2
 from fastconv._kernels.turn cimport turn_block
 
@@ -50,6 +49,14 @@ cdef struct Task:
     Py_ssize_t staged, turned, sums             # elements of a thread's scratch
     bint fetches                                # the next row, which is more than a line, while one is staged
     group_shape shape
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *bias
+    void *out
 
 
 cdef inline Py_ssize_t band_top(const Task *t, Py_ssize_t band) noexcept nogil:
@@ -197,44 +204,29 @@ cdef void multiply_group(const Task *t, const real *staged, const real *w, const
         o += some
 
 
-cdef void one_item(const Task *t, Py_ssize_t item, const real *x, const real *w, const real *bias, real *out,
-                   real *scratch) noexcept nogil:
+cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A band of a plane of output of a set of groups of an image, or of several images."""
+    cdef const Task *t = c.t
     cdef Py_ssize_t band = item % t.bands, z = item // t.bands % t.s.od
     cdef Py_ssize_t first = item // t.bands // t.s.od % t.sets * t.together
     cdef Py_ssize_t image = item // t.bands // t.s.od // t.sets * t.images
     cdef Py_ssize_t top = band_top(t, band), rows = band_top(t, band + 1) - top, i, g
     cdef Py_ssize_t groups = min(t.together, t.s.groups - first), images = min(t.images, t.n - image)
-    x += image * t.xn + first * t.icg * t.xc
+    cdef const real *x = <const real *> c.x + image * t.xn + first * t.icg * t.xc
+    cdef real *out = <real *> c.out + image * t.on + (z * t.s.oh + top) * t.s.ow * t.op
     for i in range(images):
         stage_band(t, x + i * t.xn, groups * t.icg, z, top, rows, scratch + i * t.each)
-    out += image * t.on + (z * t.s.oh + top) * t.s.ow * t.op
     for g in range(groups):
-        multiply_group(t, <const real *> scratch + g * ceil_div(t.icg, GROUP_PIXEL) * t.shape.slab, w, bias,
-                       (first + g) * t.ocg, images, rows, out, scratch + t.staged)
-
-
-cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
-              int threads) noexcept nogil:
-    """All pieces of work; on one thread without OpenMP, as `direct.run`."""
-    cdef Queue queue
-    cdef Py_ssize_t i, count = t.batches * t.sets * t.s.od * t.bands, each = t.staged + t.turned + t.sums
-    if threads == 1:
-        for i in range(count):
-            one_item(t, i, x, w, bias, out, scratch)
-        return
-    share_out(&queue, count, threads)
-    with parallel(num_threads=queue.threads):
-        while (i := claim(&queue, threadid())) >= 0:
-            one_item(t, i, x, w, bias, out, scratch + threadid() * each)
+        multiply_group(t, <const real *> scratch + g * ceil_div(t.icg, GROUP_PIXEL) * t.shape.slab, <const real *> c.w,
+                       <const real *> c.bias, (first + g) * t.ocg, images, rows, out, scratch + t.staged)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve: as `conv` of `direct.pyx` or, channels last, of `direct_last.pyx`; `_methods.py` says which layers."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real)
-    cdef const real *bs = <const real *> first_of(bias)
+    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
+    cdef Py_ssize_t size = sizeof(real), each
     cdef char *memory
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
@@ -249,7 +241,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.shape.clamp = lo > -INFINITY or hi < INFINITY
     t.shape.lo, t.shape.hi = lo, hi
     plan(&t, size, threads)
-    memory = borrow("grouped", (t.staged + t.turned + t.sums) * size * threads)
+    each = (t.staged + t.turned + t.sums) * size
+    memory = borrow("grouped", each * threads)
     with nogil:
-        run(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, <real *> memory, threads)
+        each_piece(<Piece> one_item[real], &call, t.batches * t.sets * t.s.od * t.bands, threads, memory, each)
     give_back(memory)

@@ -14,7 +14,6 @@ which is read and masked; rows above and below the image are pointers to zeros:
 (`dilated.pxd`). Work is split over planes and parts of them; each output is one sum whose order is the same everywhere.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport in_phase
@@ -22,8 +21,8 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "near_taps.h" nogil:
     enum: NEAR_ROWS
@@ -60,6 +59,10 @@ cdef enum:
 
 cdef struct Task:
     NearRows x
+    const void *input
+    const void *weight
+    const void *bias
+    void *output
     Py_ssize_t parts, phases                # parts of a plane, phases of rows under dilated taps
     Py_ssize_t under                        # rows of input under NEAR_ROWS rows of output of one phase
     bint in_registers                       # all weights at once
@@ -67,13 +70,17 @@ cdef struct Task:
     taps_shape taps
 
 
-cdef void part(const Task *t, const real *x, const real *w, real bias, real *out, Py_ssize_t index) noexcept nogil:
-    """Bands of one plane, where x, w and out start."""
+cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogil:
+    """The bands of a part of a plane."""
     cdef const real *table[TABLE]
+    cdef Py_ssize_t plane = item // t.parts, index = item % t.parts, c = plane % t.x.s.ic
     cdef Py_ssize_t top = index * t.x.s.oh // t.parts, low = (index + 1) * t.x.s.oh // t.parts
     cdef Py_ssize_t phase, rows, bands, band, first, count, y
+    cdef const real *x = <const real *> t.input + plane // t.x.s.ic * t.x.xn + c * t.x.xc
+    cdef const real *w = <const real *> t.weight + c * t.x.s.kh * t.x.s.kw
+    cdef real bias = 0 if t.bias == NULL else (<const real *> t.bias)[c]
+    cdef real *out = <real *> t.output + (plane * t.x.s.oh + top) * t.x.s.ow
     point(&t.x, x, top * t.x.s.sh - t.x.s.ph, (low - top) * t.x.s.sh + t.under, table)
-    out += top * t.x.s.ow
     for phase in range(t.phases):
         rows = in_phase(low - top, t.phases, phase)
         bands = ceil_div(rows, NEAR_ROWS)
@@ -87,26 +94,6 @@ cdef void part(const Task *t, const real *x, const real *w, real bias, real *out
             else:
                 taps_band(sizeof(real), &t.taps, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
                           out + y * t.x.s.ow)
-
-
-cdef void one_item(const Task *t, const real *x, const real *w, const real *bias, real *out,
-                   Py_ssize_t item) noexcept nogil:
-    cdef Py_ssize_t plane = item // t.parts, c = plane % t.x.s.ic
-    part(t, x + plane // t.x.s.ic * t.x.xn + c * t.x.xc, w + c * t.x.s.kh * t.x.s.kw, 0 if bias == NULL else bias[c],
-         out + plane * t.x.s.oh * t.x.s.ow, item % t.parts)
-
-
-cdef void run(const Task *t, const real *x, const real *w, const real *bias, real *out, int threads) noexcept nogil:
-    cdef Queue queue
-    cdef Py_ssize_t item
-    if threads == 1:                        # an empty parallel region takes longer than a small plane
-        for item in range(t.x.n * t.x.s.ic * t.parts):
-            one_item(t, x, w, bias, out, item)
-        return
-    share_out(&queue, t.x.n * t.x.s.ic * t.parts, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_item(t, x, w, bias, out, item)
 
 
 cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:
@@ -152,10 +139,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real)
-    cdef const real *xs = <const real *> x.data
-    cdef const real *ws = <const real *> w.data
-    cdef const real *bs = <const real *> first_of(bias)
-    cdef real *to = <real *> out.data
+    t.input, t.weight, t.bias, t.output = x.data, w.data, first_of(bias), out.data
     read_shape(&t.x.s, geometry)
     t.x.n = x.shape[0]
     t.x.xn, t.x.xc, t.x.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
@@ -163,9 +147,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.parts = ceil_div(t.x.s.oh, PART)
     t.in_registers = sees_neighbours(&t.x.s)
     plan_near(&t, size, lo, hi)
-    t.shape.aside = meets_stores(&t, size, <size_t> to - <size_t> xs)
+    t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
     plan_taps(&t, lo, hi)
-    find_ends("near_rows", &t.x, xs, NULL)
+    find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:
-        run(&t, xs, ws, bs, to, threads)
+        each_piece(<Piece> one_part[real], &t, t.x.n * t.x.s.ic * t.parts, threads)
     give_back(t.x.memory)

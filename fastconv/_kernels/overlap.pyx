@@ -14,8 +14,6 @@ turned for that, or, where these are more, weights, with rows of pixels:
 A sum over channels has the same order either way, so results depend on neither. Channels-first memory.
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.heap cimport give_back
@@ -23,15 +21,23 @@ from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.overlap cimport Box, Task, box_of, find_taps, overlap_shape, plan
 from fastconv._kernels.pack cimport ceil_div, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "overlap.h" nogil:
     void overlap_row(size_t size, const overlap_shape *g, Py_ssize_t lines, const void *const *line, double bias,
                      void *out, Py_ssize_t n)
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *bias
+    void *out
 
 
 cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssize_t row) noexcept nogil:
@@ -146,34 +152,33 @@ cdef void add_up(const Task *t, const Box *b, const real *products, const real *
                             out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
 
 
-cdef void one(const Task *t, const real *x, const real *w, const real *bias, real *out, Py_ssize_t item,
-              real *scratch) noexcept nogil:
+cdef void one(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    cdef const Task *t = c.t
     cdef Py_ssize_t g = item % t.s.groups, image
     cdef Box b = box_of(t, item // t.s.groups)
+    cdef const real *x = <const real *> c.x + g * t.icg * t.xc
+    cdef const real *w = <const real *> c.w + g * t.icg * t.ocg * t.taps
+    cdef real *out = <real *> c.out + (b.image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw
     cdef real *panel = scratch + t.turned
     cdef real *plain = panel + t.panel
     cdef real *products = plain + t.plain
-    cdef const void **lines = <const void **> (products + t.products)
-    x += g * t.icg * t.xc
-    w += g * t.icg * t.ocg * t.taps
     if t.by_weights:
         multiply_weights(t, &b, x, w, scratch, panel, plain, products)
     else:
         multiply_pixels(t, &b, x, w, scratch, panel, products)
     for image in range(b.images):
-        add_up(t, &b, <const real *> products, at(bias, g * t.ocg),
-               out + ((b.image + image) * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, image, lines)
+        add_up(t, &b, <const real *> products, at(<const real *> c.bias, g * t.ocg),
+               out + image * t.s.groups * t.ocg * t.s.id * t.s.ih * t.s.iw, image,
+               <const void **> (products + t.products))
 
 
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     """Transposed convolution; arguments as of `gather.spread`, any kernel, stride and dilation."""
-    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), item, each, tables
-    cdef const real *bs = <const real *> first_of(bias)
+    cdef Py_ssize_t size = sizeof(real), each, tables
+    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef char *memory
-    cdef real *own
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.icg, t.ocg = t.s.oc // t.s.groups, t.s.ic // t.s.groups
@@ -182,24 +187,21 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.finish.chain = CHUNK
     t.finish.row_bias = t.finish.col_bias = NULL
     plan(&t, size, threads)
-    each = round_up(t.turned + t.panel + t.plain + t.products + t.lines, LINE // size)
+    each = round_up((t.turned + t.panel + t.plain + t.products + t.lines) * size, LINE)
     tables = round_up((t.s.id * t.s.kd + t.s.ih * t.s.kh) * sizeof(Meeting) + (
         t.s.id + t.s.ih + t.s.sw + t.s.kw) * sizeof(Py_ssize_t), LINE)
-    memory = borrow("overlap", tables + each * threads * size)
+    memory = borrow("overlap", tables + each * threads)
     t.depth = <Meeting *> memory
     t.height = t.depth + t.s.id * t.s.kd
     t.depths = <Py_ssize_t *> (t.height + t.s.ih * t.s.kh)
     t.heights = t.depths + t.s.id
     t.ends = t.heights + t.s.ih
     t.at = t.ends + t.s.sw
-    own = <real *> (<char *> t.depth + tables)
     with nogil:
         meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd)
         meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
         find_taps(&t)
-        share_out(&queue, t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w, threads)
-        with parallel(num_threads=queue.threads):
-            while (item := claim(&queue, threadid())) >= 0:
-                one(&t, <const real *> x.data, <const real *> w.data, bs, <real *> out.data, item,
-                    own + threadid() * each)
+        each_piece(<Piece> one[real], &call,
+                   t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w, threads,
+                   memory + tables, each)
     give_back(memory)

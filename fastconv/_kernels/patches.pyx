@@ -7,15 +7,14 @@ table are copied by the packing of the convolution kernels, and added to the row
 Work is split over channels, so no two threads write the same element.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "pick.h" nogil:
     ctypedef struct PickShape:
@@ -35,6 +34,14 @@ cdef enum:
     FAR = 1 << 23           # are so many bytes that they come from memory
     BY_ROWS = 1
     WHOLE = 2
+
+
+cdef struct Call:
+    const ConvShape *s
+    const Picks *p
+    int way                 # how planes are gathered by `p`, as `table` says
+    const operand *images
+    void *columns
 
 
 cdef inline Py_ssize_t element(
@@ -146,37 +153,37 @@ cdef void unfold_rows(const ConvShape *s, const real *x, Py_ssize_t xh, real *to
         to += s.kw * pixels
 
 
+cdef void unfold_channel(const Call *c, Py_ssize_t item, real *_scratch) noexcept nogil:
+    """The columns of one channel."""
+    cdef const ConvShape *s = c.s
+    cdef Py_ssize_t size = sizeof(real), taps = s.kh * s.kw, pixels = s.oh * s.ow
+    cdef Py_ssize_t xc = c.images.strides[1] // size, xh = c.images.strides[3] // size
+    cdef const real *x = <const real *> c.images.data + item // s.ic * (c.images.strides[0] // size) + item % s.ic * xc
+    cdef real *to = <real *> c.columns + item * taps * pixels
+    if c.way == WHOLE:
+        pick(to, x, c.p)
+    elif c.way == BY_ROWS:
+        unfold_rows(s, x, xh, to, c.p)
+    else:
+        pack_columns(s, x, xc, 0, xh, 0, taps, 0, pixels, to, pixels)
+
+
 def unfold(tuple geometry, input, output, int rank, real like, int threads):
     """The input (n, c, h, w) or (c, h, w), of unit stride along w, into columns (n, c * kh * kw, oh * ow), both maybe
     without n.
 
     Neither is empty, they do not overlap and are of the type of `like`; `rank` is 2, the columns are contiguous.
     """
-    cdef Queue queue
     cdef ConvShape s
     cdef Picks p
     cdef operand x = five(input, rank)
-    cdef Py_ssize_t size = sizeof(real), taps, pixels, item, planes
-    cdef Py_ssize_t xn = x.strides[0] // size, xc = x.strides[1] // size, xh = x.strides[3] // size
-    cdef const real *source = <const real *> x.data
-    cdef const real *plane
-    cdef real *columns = <real *> first_of(output)
-    cdef real *to
-    cdef int way
+    cdef Py_ssize_t size = sizeof(real), planes
+    cdef Call call = Call(&s, &p, 0, &x, first_of(output))
     read_shape(&s, geometry)
-    taps, pixels, planes = s.kh * s.kw, s.oh * s.ow, x.shape[0] * s.ic
-    way = table(&p, &s, source, planes, False, s.ih > 1 and xh != s.iw)
-    share_out(&queue, planes, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            plane = source + item // s.ic * xn + item % s.ic * xc
-            to = columns + item * taps * pixels
-            if way == WHOLE:
-                pick(to, plane, &p)
-            elif way == BY_ROWS:
-                unfold_rows(&s, plane, xh, to, &p)
-            else:
-                pack_columns(&s, plane, xc, 0, xh, 0, taps, 0, pixels, to, pixels)
+    planes = x.shape[0] * s.ic
+    call.way = table(&p, &s, <const real *> x.data, planes, False, s.ih > 1 and x.strides[3] // size != s.iw)
+    with nogil:
+        each_piece(<Piece> unfold_channel[real], &call, planes, threads)
 
 
 cdef void add_row(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
@@ -189,7 +196,7 @@ cdef void add_row(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride)
             to[i * stride] += source[i]
 
 
-cdef void fold_channel(const ConvShape *s, const real *columns, real *image) noexcept nogil:
+cdef void fold_taps(const ConvShape *s, const real *columns, real *image) noexcept nogil:
     """The taps of one channel into its plane."""
     cdef Py_ssize_t i, j, y, iy, lo, hi, offset
     memset(image, 0, s.ih * s.iw * sizeof(real))
@@ -220,9 +227,17 @@ cdef void fold_rows(
         pick_sums(image + y * s.iw, rows, many, p)
 
 
-cdef void fold_whole(const real *columns, real *image, const Picks *p) noexcept nogil:
+cdef void fold_channel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """The plane of one channel."""
-    pick_sums(image, &columns, 1, p)
+    cdef const ConvShape *s = c.s
+    cdef const real *columns = <const real *> c.columns + item * s.kh * s.kw * s.oh * s.ow
+    cdef real *image = <real *> c.images.data + item * s.ih * s.iw
+    if c.way == WHOLE:
+        pick_sums(image, &columns, 1, c.p)
+    elif c.way == BY_ROWS:
+        fold_rows(s, columns, image, c.p, <const real **> scratch)
+    else:
+        fold_taps(s, columns, image)
 
 
 def fold(tuple geometry, input, output, int rank, real like, int threads):
@@ -230,29 +245,17 @@ def fold(tuple geometry, input, output, int rank, real like, int threads):
 
     Both are contiguous, not empty, do not overlap and are of the type of `like`; `rank` is 2.
     """
-    cdef Queue queue
     cdef ConvShape s
     cdef Picks p
     cdef operand images = five(output, rank)
-    cdef Py_ssize_t item, planes = images.shape[0] * images.shape[1], many, own
-    cdef const real *source = <const real *> first_of(input)
+    cdef Py_ssize_t planes = images.shape[0] * images.shape[1], own = 0
     cdef char *rows = NULL
-    cdef real *to = <real *> images.data
-    cdef int way
+    cdef Call call = Call(&s, &p, 0, &images, first_of(input))
     read_shape(&s, geometry)
-    many = s.kh * s.kw * s.oh * s.ow
-    way = table(&p, &s, source, planes, True, False)
-    own = round_up(s.kh * sizeof(real *), LINE)         # threads that write to one line wait for each other
-    if way == BY_ROWS:
+    call.way = table(&p, &s, <const real *> images.data, planes, True, False)
+    if call.way == BY_ROWS:
+        own = round_up(s.kh * sizeof(real *), LINE)     # threads that write to one line wait for each other
         rows = borrow("fold", own * threads)
-    share_out(&queue, planes, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            if way == WHOLE:
-                fold_whole(source + item * many, to + item * s.ih * s.iw, &p)
-            elif way == BY_ROWS:
-                fold_rows(&s, source + item * many, to + item * s.ih * s.iw, &p,
-                          <const real **> (rows + threadid() * own))
-            else:
-                fold_channel(&s, source + item * many, to + item * s.ih * s.iw)
+    with nogil:
+        each_piece(<Piece> fold_channel[real], &call, planes, threads, rows, own)
     give_back(rows)

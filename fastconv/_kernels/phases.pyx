@@ -7,13 +7,11 @@
 Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py`.
 """
 
-from cython.parallel cimport parallel, threadid
-
+from fastconv._kernels cimport team
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.turn cimport turn_block
@@ -38,7 +36,10 @@ cdef struct Taps:
 
 
 cdef struct Turn:
-    Py_ssize_t icg, ocg, whole, together    # `together`: output channels
+    const void *w
+    void *to
+    Py_ssize_t icg, ocg, whole
+    Py_ssize_t together, blocks             # output channels of a piece of work, and pieces of a group
     Py_ssize_t kernel[3]
     Py_ssize_t phases
     const Taps *taps
@@ -68,11 +69,12 @@ cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to
         weave(sizeof(real), some, rows, pitch, channels, to, p.pitch, n)
 
 
-cdef void turn_channels(const Turn *t, const real *w, real *result, Py_ssize_t g, Py_ssize_t o0,
-                        real *turned) noexcept nogil:
-    """Some output channels of group `g` from o0 on, for every phase."""
-    cdef Py_ssize_t block, c0, channels, i, some, n = min(t.together, t.ocg - o0)
-    w += (g * t.icg * t.ocg + o0) * t.whole
+cdef void turn_channels(const Turn *t, Py_ssize_t item, real *turned) noexcept nogil:
+    """Some output channels of a group, for every phase."""
+    cdef Py_ssize_t g = item // t.blocks, o0 = item % t.blocks * t.together, n = min(t.together, t.ocg - o0)
+    cdef Py_ssize_t block, c0, channels, i, some
+    cdef const real *w = <const real *> t.w + (g * t.icg * t.ocg + o0) * t.whole
+    cdef real *result = <real *> t.to
     for block in range(ceil_div(t.icg, TOGETHER)):
         c0 = block * TOGETHER
         channels = min(TOGETHER, t.icg - c0)
@@ -97,14 +99,12 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     phases : ((start, step, count) per axis) each
     together : of each, how many phases the convolution has that it belongs to
     """
-    cdef Queue queue
     cdef Turn t
-    cdef Py_ssize_t size = sizeof(real), offset = 0, slot = 0, blocks, each, item, some
+    cdef Py_ssize_t offset = 0, slot = 0, each, item, some
     cdef int axis
-    cdef const real *source = &w[0, 0, 0, 0, 0]
-    cdef real *result = &to[0]
     cdef Taps *taps = <Taps *> borrow("turn", len(phases) * sizeof(Taps))
-    cdef real *scratch
+    cdef char *scratch
+    t.w, t.to = &w[0, 0, 0, 0, 0], &to[0]
     t.icg, t.ocg = w.shape[0] // groups, w.shape[1]
     t.whole = w.shape[2] * w.shape[3] * w.shape[4]
     for axis in range(3):
@@ -125,13 +125,11 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
         t.plain = t.plain and taps[item].count[0] * taps[item].count[1] * taps[item].count[2] == 1 and item == (
             taps[item].start[0] * t.kernel[1] + taps[item].start[1]) * t.kernel[2] + taps[item].start[2]
     t.together = min(max((FEWER if t.plain else COLUMNS) // t.whole, 1), t.ocg)
-    blocks = ceil_div(t.ocg, t.together)
-    each = t.together * t.whole * TOGETHER
-    scratch = <real *> borrow_more("turn", each * threads * size, taps)
-    share_out(&queue, groups * blocks, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            turn_channels(&t, source, result, item // blocks, item % blocks * t.together, scratch + threadid() * each)
+    t.blocks = ceil_div(t.ocg, t.together)
+    each = t.together * t.whole * TOGETHER * <Py_ssize_t> sizeof(real)
+    scratch = borrow_more("turn", each * threads, taps)
+    with nogil:
+        team.each_piece(<team.Piece> turn_channels[real], &t, groups * t.blocks, threads, scratch, each)
     give_back(taps)
     give_back(scratch)
 
@@ -151,6 +149,8 @@ cdef struct Piece:
 
 
 cdef struct Weave:
+    const void *parts
+    void *out
     Py_ssize_t images, channels, deep, high, step, kinds    # the most of Rows along d and h, and how many Rows
     Py_ssize_t on, oc, od, oh, ow                           # strides of the output, in elements
     const Rows *rows
@@ -212,23 +212,23 @@ cdef inline real *start_of(const Weave *t, const Rows *r, real *out, Py_ssize_t 
     return out + n * t.on + (r.z0 + z * r.dz) * t.od + (r.y0 + y * r.dy) * t.oh
 
 
-cdef void planes_first(const Weave *t, const real *scratch, real *out, Py_ssize_t item) noexcept nogil:
+cdef void planes_first(const Weave *t, Py_ssize_t item, real *_scratch) noexcept nogil:
     """All rows of one depth of one channel."""
     cdef Py_ssize_t z = item % t.deep, c = item // t.deep % t.channels, n = item // t.deep // t.channels, _kind
     cdef const Rows *r = t.rows
     for _kind in range(t.kinds):
         if z < r.d:
-            plane_first(t, r, scratch, n, c, z, start_of(t, r, out, n, z, 0) + c * t.oc)
+            plane_first(t, r, <const real *> t.parts, n, c, z, start_of(t, r, <real *> t.out, n, z, 0) + c * t.oc)
         r = after(r)
 
 
-cdef void rows_last(const Weave *t, const real *scratch, real *out, Py_ssize_t item) noexcept nogil:
+cdef void rows_last(const Weave *t, Py_ssize_t item, real *_scratch) noexcept nogil:
     """One row of each kind."""
     cdef Py_ssize_t y = item % t.high, z = item // t.high % t.deep, n = item // t.high // t.deep, _kind
     cdef const Rows *r = t.rows
     for _kind in range(t.kinds):
         if z < r.d and y < r.h:
-            row_last(t, r, scratch, n, z, y, start_of(t, r, out, n, z, y))
+            row_last(t, r, <const real *> t.parts, n, z, y, start_of(t, r, <real *> t.out, n, z, y))
         r = after(r)
 
 
@@ -240,24 +240,19 @@ def interleave(const Py_ssize_t[::1] table, Py_ssize_t kinds, Py_ssize_t step, c
     scratch : of all parts (images, c, d, h, w), dense in the order of `last`, one part after the other
     output : (images, c, d, h, w), not empty, of unit stride along c if `last`, else along w; other strides free
     """
-    cdef Queue queue
     cdef Weave t
     cdef operand x = five(output, 3)
-    cdef Py_ssize_t size = sizeof(real), item, items, _kind
+    cdef Py_ssize_t size = sizeof(real), _kind
     cdef const Rows *r = <const Rows *> &table[0]
-    cdef const real *source = &scratch[0]
-    t.rows, t.kinds, t.step = r, kinds, step
+    t.parts, t.out, t.rows, t.kinds, t.step = &scratch[0], x.data, r, kinds, step
     t.images, t.channels, t.deep, t.high = x.shape[0], x.shape[1], 0, 0
     for _kind in range(kinds):
         t.deep, t.high = max(t.deep, r.d), max(t.high, r.h)
         r = after(r)
     t.on, t.oc, t.od = x.strides[0] // size, x.strides[1] // size, x.strides[2] // size
     t.oh, t.ow = x.strides[3] // size, x.strides[4] // size
-    items = t.images * t.deep * (t.high if last else t.channels)
-    share_out(&queue, items, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            if last:
-                rows_last(&t, source, <real *> x.data, item)
-            else:
-                planes_first(&t, source, <real *> x.data, item)
+    with nogil:
+        if last:
+            team.each_piece(<team.Piece> rows_last[real], &t, t.images * t.deep * t.high, threads)
+        else:
+            team.each_piece(<team.Piece> planes_first[real], &t, t.images * t.deep * t.channels, threads)

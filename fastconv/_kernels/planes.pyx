@@ -15,7 +15,6 @@ dilated taps a row of outputs goes phase by phase (`dilated.pxd`).
 Work is split over images and blocks of channels; each output is one sum in the order of its taps.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.depthwise_last cimport depthwise_strip, line_phases, plan_row, strip, strip_pixels
@@ -23,10 +22,10 @@ from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -45,6 +44,14 @@ cdef struct Task:
     Py_ssize_t weights, source, result      # elements of a thread's scratch: bias and weights, input, output pixels
     Py_ssize_t own                          # and of all of it
     depthwise_strip strip
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    const void *bias
+    void *out
 
 
 cdef void plan(Task *t, size_t size) noexcept nogil:
@@ -113,16 +120,21 @@ cdef inline void one_row(const Task *t, const real **table, const real *w, real 
             pixel += elements
 
 
-cdef void block(const Task *t, const real *x, const real *w, const real *bias, real *out, const real **table,
-                real *scratch, Py_ssize_t channels) noexcept nogil:
-    """`channels` planes, at most a block, where x, w, bias and out start."""
+cdef void block(const Call *call, Py_ssize_t item, real *scratch) noexcept nogil:
+    """The planes of a block of channels of an image, or fewer where these end."""
+    cdef const Task *t = call.t
     cdef Py_ssize_t taps = t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, inside = t.s.ih * t.s.iw
+    cdef Py_ssize_t c = item % t.blocks * t.lanes, channels = min(t.lanes, t.s.ic - c), image = item // t.blocks
     cdef Py_ssize_t y, seen, turned = 0, summed = 0, ready, done = 0
+    cdef const real *x = <const real *> call.x + image * t.xn + c * t.xc
+    cdef const real *bias = at(<const real *> call.bias, c)
+    cdef real *out = <real *> call.out + (image * t.s.ic + c) * plane
     cdef real *source = scratch + t.weights
     cdef real *result = source + t.source + t.lanes
+    cdef const real **table = <const real **> (scratch + t.own)
     if bias != NULL:
         copy_run(scratch, bias, channels, 1)
-    turn_block(sizeof(real), channels, taps, w, taps, scratch + t.lanes, t.lanes)
+    turn_block(sizeof(real), channels, taps, <const real *> call.w + c * taps, taps, scratch + t.lanes, t.lanes)
     for y in range(t.s.oh):
         if turned < inside:
             seen = clip(y * t.s.sh - t.s.ph + (t.s.kh - 1) * t.s.dh + 1, 0, t.s.ih)
@@ -142,15 +154,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     geometry : ConvGeometry of channels-first memory with groups == ic == oc and id == kd == od == 1
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
-    cdef Queue queue
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), own, entries, item, c
-    cdef const real *xs = <const real *> x.data
-    cdef const real *ws = <const real *> w.data
-    cdef const real *bs = <const real *> first_of(bias)
-    cdef real *to = <real *> out.data
-    cdef char *first
+    cdef Py_ssize_t size = sizeof(real), own, entries, thread
+    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
+    cdef real *scratch
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.xn = x.strides[0] // size
@@ -162,17 +170,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     entries = ((t.s.oh - 1) * t.s.sh + (t.s.kh - 1) * t.s.dh + 1) * t.width
     t.own = t.weights + t.source + t.lanes + t.result
     own = round_up(t.own * size + entries * <Py_ssize_t> sizeof(void *), LINE)
-    first = borrow("planes", own * threads)
+    scratch = <real *> borrow("planes", own * threads)
     with nogil:
-        zeros(<real *> first, own * threads // size)
-        for item in range(threads):
-            point(&t, <real *> (first + item * own) + t.weights, <const real **> (first + item * own + t.own * size))
-        share_out(&queue, t.n * t.blocks, threads)
-        with parallel(num_threads=queue.threads):
-            while (item := claim(&queue, threadid())) >= 0:
-                c = item % t.blocks * t.lanes
-                block(&t, xs + item // t.blocks * t.xn + c * t.xc, ws + c * t.s.kh * t.s.kw, at(bs, c),
-                      to + (item // t.blocks * t.s.ic + c) * t.s.oh * t.s.ow,
-                      <const real **> (first + threadid() * own + t.own * size), <real *> (first + threadid() * own),
-                      min(t.lanes, t.s.ic - c))
-    give_back(first)
+        zeros(scratch, own * threads // size)
+        for thread in range(threads):
+            point(&t, scratch + thread * own // size + t.weights,
+                  <const real **> (scratch + thread * own // size + t.own))
+        each_piece(<Piece> block[real], &call, t.n * t.blocks, threads, scratch, own)
+    give_back(scratch)

@@ -24,6 +24,7 @@ cdef enum:
 
 
 cdef struct Side:                           # grad_output, or the input at the stride
+    const void *start
     Py_ssize_t n, c, d, h, w                # from one pixel of the output to the next
     Py_ssize_t channels, part, parts        # of a group
     Py_ssize_t run                          # pixels evenly spaced, of an image
@@ -31,6 +32,7 @@ cdef struct Side:                           # grad_output, or the input at the s
 
 cdef struct Task:
     Side a, b                               # of the rows of the product, and of its columns
+    void *dw
     bint last
     bint swapped                            # rows are channels of the input
     bint in_place                           # rows are read where they lie

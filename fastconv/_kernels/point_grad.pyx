@@ -11,7 +11,6 @@ Pixels of small images follow each other in a block, and those between strides a
 `levels.pxd`. Work is split over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.ahead cimport Ahead, ask
@@ -21,9 +20,9 @@ from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.point_grad cimport (
     GROUP, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
 )
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
@@ -79,17 +78,16 @@ cdef void one_block(
         i += some
 
 
-cdef void one_part(
-    const Task *t, const real *a, const real *b, real *dw, Py_ssize_t item, real *scratch,
-) noexcept nogil:
+cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """Some rows and columns of a group, of all pixels, into dw."""
     cdef Py_ssize_t i = item // t.b.parts % t.a.parts * t.a.part, j = item % t.b.parts * t.b.part
     cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, p
     cdef Py_ssize_t group = item // (t.b.parts * t.a.parts), row
     cdef real *sums = scratch + t.a_size + t.b_size + t.rows_size
-    a += (group * t.a.channels + i) * t.a.c
-    b += (group * t.b.channels + j) * t.b.c
-    dw += group * t.a.channels * t.b.channels + (j * t.a.channels + i if t.swapped else i * t.b.channels + j)
+    cdef const real *a = <const real *> t.a.start + (group * t.a.channels + i) * t.a.c
+    cdef const real *b = <const real *> t.b.start + (group * t.b.channels + j) * t.b.c
+    cdef real *dw = <real *> t.dw + group * t.a.channels * t.b.channels
+    dw += j * t.a.channels + i if t.swapped else i * t.b.channels + j
     if t.levels > 1:
         memset(sums, 0, t.levels * t.sums * sizeof(real))
     for block in range(t.blocks):
@@ -115,13 +113,10 @@ def weight_grad(
     """Weight gradient of a convolution of 1x1 kernels without padding. Arguments as of `weight_grad.weight_grad`."""
     cdef Task t
     cdef ConvShape s
-    cdef Queue queue
-    cdef Py_ssize_t size = sizeof(real), each, item
+    cdef Py_ssize_t size = sizeof(real), each
     cdef Py_ssize_t[5] strides
-    cdef const real *a = &gout[0, 0, 0, 0, 0]
-    cdef const real *b = &x[0, 0, 0, 0, 0]
-    cdef real *to = &dw[0, 0, 0, 0, 0]
-    cdef real *scratch
+    cdef char *scratch
+    t.a.start, t.b.start, t.dw = &gout[0, 0, 0, 0, 0], &x[0, 0, 0, 0, 0], &dw[0, 0, 0, 0, 0]
     read_shape(&s, geometry)
     t.last = geometry[LAYOUT]
     t.groups, t.od, t.oh, t.ow = s.groups, s.od, s.oh, s.ow
@@ -132,12 +127,8 @@ def weight_grad(
     read_strides(strides, x.shape, x.strides, size, t.last)
     plan_side(&t.b, &t, strides, s.sd, s.sh, s.sw, s.ic // s.groups)
     plan_parts(&t, size, threads)
-    if t.swapped:
-        a, b = b, a
-    each = round_up(t.a_size + t.b_size + t.rows_size + t.levels * t.sums, LINE // size)
-    scratch = <real *> borrow("point_grad", each * threads * size)
-    share_out(&queue, t.groups * t.a.parts * t.b.parts, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_part(&t, a, b, to, item, scratch + threadid() * each)
+    each = round_up((t.a_size + t.b_size + t.rows_size + t.levels * t.sums) * size, LINE)
+    scratch = borrow("point_grad", each * threads)
+    with nogil:
+        each_piece(<Piece> one_part[real], &t, t.groups * t.a.parts * t.b.parts, threads, scratch, each)
     give_back(scratch)

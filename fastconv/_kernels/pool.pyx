@@ -6,17 +6,16 @@ instead (`strips.h`), whole planes are spans (`spans.h`), and narrow planes are 
 Every output is computed whole by one thread, in an order that depends on the geometry alone.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.pool_rows cimport some_rows
+from fastconv._kernels.pool_rows cimport Call, some_rows
 from fastconv._kernels.pool_work cimport Work, divide
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.rows cimport Along, Split, can_split, span, span_lanes, spans, split_table
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
     PoolShape, Strides, counts_along, number, pool_shape, start_along, strides_of, taps_along,
@@ -26,44 +25,43 @@ cdef enum:
     MOST_LANES = 64                    # of a vector
 
 
-cdef void some_planes(
-    const number *x, number *out, Py_ssize_t first, const Strides *t, const PoolShape *s, Py_ssize_t planes,
-    number *lanes,
-) noexcept nogil:
-    """One value for each plane of one row from `first` on, as many as a vector has lanes, or up to `planes`."""
-    cdef Py_ssize_t most = span_lanes(sizeof(number)), count = min(most, planes - first), i
-    cdef Py_ssize_t image = first // t.channels, c = first % t.channels
+cdef struct Planes:
+    const PoolShape *s
+    const Strides *t
+    const void *x
+    void *out
+    Py_ssize_t count
+
+
+cdef void some_planes(const Planes *c, Py_ssize_t group, number *lanes) noexcept nogil:
+    """One value for each of the planes of one row in a group: as many as a vector has lanes, or are left."""
+    cdef const PoolShape *s = c.s
+    cdef const Strides *t = c.t
+    cdef Py_ssize_t most = span_lanes(sizeof(number)), first = group * most, count = min(most, c.count - first), i
+    cdef Py_ssize_t image = first // t.channels, channel = first % t.channels
     cdef number *by = lanes + most * most
     cdef Along where[MOST_LANES]
     for i in range(count):
-        where[i].start, where[i].taps, where[i].after = image * t.n + c * t.c, s.iw, 0
+        where[i].start, where[i].taps, where[i].after = image * t.n + channel * t.c, s.iw, 0
         by[i] = <number> s.iw
-        c += 1
-        if c == t.channels:
-            c = 0
+        channel += 1
+        if channel == t.channels:
+            channel = 0
             image += 1
-    span(lanes, x, <const Along *> where, count, s.maximum)
-    spans(out + first, lanes, count, NULL if s.maximum else by, s.maximum)
+    span(lanes, <const number *> c.x, <const Along *> where, count, s.maximum)
+    spans(<number *> c.out + first, lanes, count, NULL if s.maximum else by, s.maximum)
 
 
 cdef int whole_planes(
     const number *x, number *out, Py_ssize_t n, const Strides *t, const PoolShape *s, int threads,
 ) except -1:
     """One value for each plane of one row that fills a vector, channels-first."""
-    cdef Queue queue
-    cdef Py_ssize_t lanes = span_lanes(sizeof(number)), planes = n * t.channels, own = lanes * (lanes + 1), r
-    cdef Py_ssize_t groups = (planes + lanes - 1) // lanes
-    cdef number *scratch = <number *> borrow("pooling", own * threads * sizeof(number))
-    memset(scratch, 0, own * threads * sizeof(number))
+    cdef Planes call = Planes(s, t, x, out, n * t.channels)
+    cdef Py_ssize_t lanes = span_lanes(sizeof(number)), own = lanes * (lanes + 1) * <Py_ssize_t> sizeof(number)
+    cdef char *scratch = borrow("pooling", own * threads)
+    memset(scratch, 0, own * threads)
     with nogil:
-        if threads == 1:                                   # an empty parallel region takes 300 ns
-            for r in range(groups):
-                some_planes(x, out, r * lanes, t, s, planes, scratch)
-        else:
-            share_out(&queue, groups, threads)
-            with parallel(num_threads=queue.threads):
-                while (r := claim(&queue, threadid())) >= 0:
-                    some_planes(x, out, r * lanes, t, s, planes, scratch + threadid() * own)
+        each_piece(<Piece> some_planes[number], &call, (call.count + lanes - 1) // lanes, threads, scratch, own)
     give_back(scratch)
     return 0
 
@@ -129,39 +127,37 @@ cdef int in_rows(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, number blank, int threads, bint last,
 ) except -1:
     """Any windows, row by row of outputs."""
-    cdef Queue queue
     cdef Work w = divide(s, t.channels, sizeof(number), last)
-    cdef Py_ssize_t slabs = n * s.od * (1 if last else t.channels), r
-    cdef Py_ssize_t parts = parts_of(slabs, s.oh, threads)
+    cdef Py_ssize_t slabs = n * s.od * (1 if last else t.channels)
     cdef Tables m = lay_out(s, &w, w.size, x, threads)
-    cdef const number *counts = <const number *> m.counts
-    cdef number *scratch = <number *> m.scratch
+    cdef Call call = Call(s, t, &w, x, out, &blank, m.counts, parts_of(slabs, s.oh, threads), last)
     with nogil:
-        if threads == 1:
-            for r in range(slabs):
-                some_rows(x, out, r, 1, t, s[0], &w, scratch, blank, counts, last)
-        else:
-            share_out(&queue, slabs * parts, threads)
-            with parallel(num_threads=queue.threads):
-                while (r := claim(&queue, threadid())) >= 0:
-                    some_rows(x, out, r, parts, t, s[0], &w, scratch + threadid() * w.size, blank, counts, last)
+        each_piece(<Piece> some_rows[number], &call, slabs * call.parts, threads, m.scratch, w.size * sizeof(number))
     give_back(m.memory)
     return 0
 
 
-cdef void one_block(
-    const number *x, number *out, Py_ssize_t item, const Strides *t, const PoolShape *s, const Blocks *b,
-    const Strides *dense, const Work *w, number *scratch, number blank, const number *counts,
-) noexcept nogil:
+cdef struct Turned:
+    const Call *block                  # but for where it is and its outputs go
+    const Blocks *b
+    const Strides *t                   # of planes as they lie
+    const void *x
+    void *out
+
+
+cdef void one_block(const Turned *c, Py_ssize_t item, number *scratch) noexcept nogil:
     """Block `item` of all, counted over the images."""
-    cdef Py_ssize_t image = item // b.count, c = item % b.count * b.channels, z
-    cdef Py_ssize_t channels = min(b.channels, t.channels - c)
-    cdef number *source = scratch + w.size
+    cdef const Blocks *b = c.b
+    cdef Call block = c.block[0]
+    cdef Py_ssize_t image = item // b.count, first = item % b.count * b.channels, z
+    cdef Py_ssize_t channels = min(b.channels, c.t.channels - first)
+    cdef number *source = scratch + block.w.size
     cdef number *result = source + b.source * b.channels
-    turn_in(b, channels, x + image * t.n + c * t.c, t, s, source)
-    for z in range(s.od):
-        some_rows(<const number *> source, result, z, 1, dense, s[0], w, scratch, blank, counts, True)
-    out += (image * t.channels + c) * b.result
+    cdef number *out = <number *> c.out + (image * c.t.channels + first) * b.result
+    turn_in(b, channels, <const number *> c.x + image * c.t.n + first * c.t.c, c.t, block.s, source)
+    block.x, block.out = source, result
+    for z in range(block.s.od):
+        some_rows(&block, z, scratch)
     turn_block(sizeof(number), b.result, channels, result, b.channels, out, b.result)
 
 
@@ -170,22 +166,14 @@ cdef int in_blocks(
     int threads,
 ) except -1:
     """Narrow planes: see `turned.pxd`."""
-    cdef Queue queue
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
-    cdef Py_ssize_t own = w.size + round_up((b.source + b.result) * b.channels, LINE), item
+    cdef Py_ssize_t own = w.size + round_up((b.source + b.result) * b.channels, LINE)
     cdef Tables m = lay_out(s, &w, own, x, threads)
-    cdef const number *counts = <const number *> m.counts
-    cdef number *scratch = <number *> m.scratch
+    cdef Call block = Call(s, &dense, &w, NULL, NULL, &blank, m.counts, 1, True)
+    cdef Turned call = Turned(&block, b, t, x, out)
     with nogil:
-        if threads == 1:
-            for item in range(n * b.count):
-                one_block(x, out, item, t, s, b, &dense, &w, scratch, blank, counts)
-        else:
-            share_out(&queue, n * b.count, threads)
-            with parallel(num_threads=queue.threads):
-                while (item := claim(&queue, threadid())) >= 0:
-                    one_block(x, out, item, t, s, b, &dense, &w, scratch + threadid() * own, blank, counts)
+        each_piece(<Piece> one_block[number], &call, n * b.count, threads, m.scratch, own * sizeof(number))
     give_back(m.memory)
     return 0
 

@@ -12,17 +12,16 @@ Narrow planes, and those of adaptive or strided windows, are turned first (`turn
 windows too large to be staged, adaptive ones over large planes and few channels go tap by tap.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memcpy
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
 from fastconv._kernels.tap_by_tap cimport one_output, outputs
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
@@ -53,9 +52,21 @@ cdef struct Work:
     Py_ssize_t size                    # bytes
 
 
+cdef struct Call:
+    const PoolShape *s
+    const Strides *t
+    const Work *w
+    const void *x
+    void *out
+    int64_t *index
+    const void *blank
+    Py_ssize_t parts                   # of the rows of outputs of a depth of a plane, or of an image if
+    bint last                          # channels are last
+
+
 cdef void row_first(
     const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
-    char *scratch, const number *blank,
+    number *scratch, const number *blank,
 ) noexcept nogil:
     """One row of outputs of the plane x, whose windows are at `at`."""
     cdef Py_ssize_t i, j
@@ -88,7 +99,7 @@ cdef void row_first(
 
 cdef void row_last(
     const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
-    char *scratch, const number *blank,
+    number *scratch, const number *blank,
 ) noexcept nogil:
     """One row of outputs of the image x, whose windows are at `at`."""
     cdef Py_ssize_t first = 0, i, j, u, kw, k0, k1
@@ -143,19 +154,21 @@ cdef char *lay_out(const Work *w, Py_ssize_t own, number blank, int threads) exc
     return scratch
 
 
-cdef void some_rows(
-    const number *x, number *out, int64_t *index, Py_ssize_t r, Py_ssize_t parts, const Strides *t, PoolShape s,
-    const Work *w, char *scratch, const number *blank, bint last,
-) noexcept nogil:
+cdef void some_rows(const Call *c, Py_ssize_t r, number *scratch) noexcept nogil:
     """Part `r` of all rows of outputs: `parts` of them make one depth of a plane, or of an image with `last`."""
-    cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od, z = slab % s.od, o
-    cdef Py_ssize_t row = s.ow * (t.channels if last else 1), first = (slab * s.oh + part * s.oh // parts) * row
-    x = x + plane * t.n if last else plane_of(x, t, plane)
-    for o in range(part * s.oh // parts, (part + 1) * s.oh // parts):
-        if last:
-            row_last(x, out + first, index + first, place(&s, z, o), t, &s, w, scratch, blank)
+    cdef PoolShape s = c.s[0]
+    cdef const Strides *t = c.t
+    cdef Py_ssize_t slab = r // c.parts, part = r % c.parts, plane = slab // s.od, z = slab % s.od, o
+    cdef Py_ssize_t row = s.ow * (t.channels if c.last else 1), first = (slab * s.oh + part * s.oh // c.parts) * row
+    cdef const number *x = <const number *> c.x
+    cdef const number *blank = <const number *> c.blank
+    cdef number *out = <number *> c.out
+    x = x + plane * t.n if c.last else plane_of(x, t, plane)
+    for o in range(part * s.oh // c.parts, (part + 1) * s.oh // c.parts):
+        if c.last:
+            row_last(x, out + first, c.index + first, place(&s, z, o), t, &s, c.w, scratch, blank)
         else:
-            row_first(x, out + first, index + first, place(&s, z, o), t, &s, w, scratch, blank)
+            row_first(x, out + first, c.index + first, place(&s, z, o), t, &s, c.w, scratch, blank)
         first += row
 
 
@@ -164,38 +177,41 @@ cdef int in_rows(
     int threads, bint last,
 ) except -1:
     """Row by row of outputs."""
-    cdef Queue queue
     cdef Work w = divide(s, t.channels, sizeof(number), last)
     cdef char *scratch = lay_out(&w, w.size, blank, threads)
-    cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od, parts = parts_of(slabs, s.oh, threads), r
+    cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od
+    cdef Call call = Call(s, t, &w, x, out, index, &blank, parts_of(slabs, s.oh, threads), last)
     with nogil:
-        if threads == 1:                                   # an empty parallel region takes 300 ns
-            for r in range(slabs):
-                some_rows(x, out, index, r, 1, t, s[0], &w, scratch, &blank, last)
-        else:
-            share_out(&queue, slabs * parts, threads)
-            with parallel(num_threads=queue.threads):
-                while (r := claim(&queue, threadid())) >= 0:
-                    some_rows(x, out, index, r, parts, t, s[0], &w, scratch + threadid() * w.size, &blank, last)
+        each_piece(<Piece> some_rows[number], &call, slabs * call.parts, threads, scratch, w.size)
     give_back(scratch)
     return 0
 
 
-cdef void one_block(
-    const number *x, number *out, int64_t *index, Py_ssize_t item, const Strides *t, const PoolShape *s,
-    const Blocks *b, const Strides *dense, const Work *w, char *scratch, const number *blank,
-) noexcept nogil:
+cdef struct Turned:
+    const Call *block                  # but for where it is and its outputs go
+    const Blocks *b
+    const Strides *t                   # of planes as they lie
+    const void *x
+    void *out
+    int64_t *index
+
+
+cdef void one_block(const Turned *c, Py_ssize_t item, number *scratch) noexcept nogil:
     """Block `item` of all, counted over the images."""
-    cdef Py_ssize_t image = item // b.count, c = item % b.count * b.channels, r
-    cdef Py_ssize_t channels = min(b.channels, t.channels - c), first = (image * t.channels + c) * b.result
-    cdef int64_t *places = <int64_t *> (scratch + w.size)
-    cdef number *result = <number *> (places + b.result * b.channels)
-    cdef number *source = result + b.result * b.channels
-    turn_in(b, channels, x + image * t.n + c * t.c, t, s, source)
-    for r in range(s.od):
-        some_rows(<const number *> source, result, places, r, 1, dense, s[0], w, scratch, blank, True)
-    turn_block(sizeof(number), b.result, channels, result, b.channels, out + first, b.result)
-    turn_block(sizeof(int64_t), b.result, channels, places, b.channels, index + first, b.result)
+    cdef const Blocks *b = c.b
+    cdef Call block = c.block[0]
+    cdef Py_ssize_t image = item // b.count, channel = item % b.count * b.channels, r
+    cdef Py_ssize_t channels = min(b.channels, c.t.channels - channel), made = b.result * b.channels
+    cdef Py_ssize_t first = (image * c.t.channels + channel) * b.result
+    cdef int64_t *places = <int64_t *> (<char *> scratch + block.w.size)
+    cdef number *result = <number *> (places + made)
+    cdef number *source = result + made
+    turn_in(b, channels, <const number *> c.x + image * c.t.n + channel * c.t.c, c.t, block.s, source)
+    block.x, block.out, block.index = source, result, places
+    for r in range(block.s.od):
+        some_rows(&block, r, scratch)
+    turn_block(sizeof(number), b.result, channels, result, b.channels, <number *> c.out + first, b.result)
+    turn_block(sizeof(int64_t), b.result, channels, places, b.channels, c.index + first, b.result)
 
 
 cdef int in_blocks(
@@ -203,21 +219,15 @@ cdef int in_blocks(
     number blank, int threads,
 ) except -1:
     """Narrow planes: see `turned.pxd`."""
-    cdef Queue queue
     cdef Strides dense = turned_strides(b, s)
     cdef Work w = divide(s, b.channels, sizeof(number), True)
-    cdef Py_ssize_t size = sizeof(number), item
+    cdef Py_ssize_t size = sizeof(number)
     cdef Py_ssize_t own = w.size + round_up(b.channels * (b.source * size + b.result * (size + 8)), LINE)
     cdef char *scratch = lay_out(&w, own, blank, threads)
+    cdef Call block = Call(s, &dense, &w, NULL, NULL, NULL, &blank, 1, True)
+    cdef Turned call = Turned(&block, b, t, x, out, index)
     with nogil:
-        if threads == 1:
-            for item in range(n * b.count):
-                one_block(x, out, index, item, t, s, b, &dense, &w, scratch, &blank)
-        else:
-            share_out(&queue, n * b.count, threads)
-            with parallel(num_threads=queue.threads):
-                while (item := claim(&queue, threadid())) >= 0:
-                    one_block(x, out, index, item, t, s, b, &dense, &w, scratch + threadid() * own, &blank)
+        each_piece(<Piece> one_block[number], &call, n * b.count, threads, scratch, own)
     give_back(scratch)
     return 0
 

@@ -25,6 +25,18 @@ cdef enum:
     RUNS = 16                          # of windows that are folded in one call
 
 
+cdef struct Call:
+    const PoolShape *s
+    const Strides *t
+    const Work *w
+    const void *x
+    void *out
+    const void *blank                  # what changes nothing
+    const void *counts                 # divisors' factors along the row, unless all are alike
+    Py_ssize_t parts                   # of the rows of outputs of a depth of a plane, or of an image if
+    bint last                          # channels are last
+
+
 cdef inline const number *corner(
     const number *x, const Strides *t, const PoolShape *s, const Place *at,
 ) noexcept nogil:
@@ -139,26 +151,28 @@ cdef inline void folded_row(
             made, many = j, 0
 
 
-cdef inline void some_rows(
-    const number *x, number *out, Py_ssize_t r, Py_ssize_t parts, const Strides *t, PoolShape s, const Work *w,
-    number *v, number blank, const number *counts, bint last,
-) noexcept nogil:
+cdef inline void some_rows(const Call *c, Py_ssize_t r, number *v) noexcept nogil:
     """Part `r` of all rows of outputs: `parts` of them make one depth of a plane, or of an image with `last`."""
-    cdef Py_ssize_t slab = r // parts, part = r % parts, plane = slab // s.od, o
-    cdef Py_ssize_t pixels = s.ow * (t.channels if last else 1), o0 = part * s.oh // parts
-    cdef Py_ssize_t o1 = (part + 1) * s.oh // parts
+    cdef PoolShape s = c.s[0]
+    cdef const Strides *t = c.t
+    cdef const Work *w = c.w
+    cdef Py_ssize_t slab = r // c.parts, part = r % c.parts, plane = slab // s.od, o
+    cdef Py_ssize_t pixels = s.ow * (t.channels if c.last else 1), o0 = part * s.oh // c.parts
+    cdef Py_ssize_t o1 = (part + 1) * s.oh // c.parts
+    cdef const number *x = <const number *> c.x
+    cdef const number *counts = <const number *> c.counts
+    cdef number *out = <number *> c.out + slab * s.oh * pixels
     cdef Place at
-    x = x + plane * t.n if last else plane_of(x, t, plane)
-    out += slab * s.oh * pixels
+    x = x + plane * t.n if c.last else plane_of(x, t, plane)
     if w.lanes:
         rows_of_spans(x, out + o0 * pixels, slab % s.od, o0, o1, t, &s, w, v, counts)
         return
     if w.block:
-        rows_along(x, out + o0 * pixels, slab % s.od, o0, o1, t, &s, w, v, blank, counts)
+        rows_along(x, out + o0 * pixels, slab % s.od, o0, o1, t, &s, w, v, (<const number *> c.blank)[0], counts)
         return
     for o in range(o0, o1):
         at = place(&s, slab % s.od, o)
-        if last:
+        if c.last:
             folded_row(x, out + o * pixels, t, &s, &at, w, v, counts)
         else:
             adaptive_row(x, out + o * pixels, t, &s, &at, w, v, counts)

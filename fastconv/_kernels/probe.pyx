@@ -7,9 +7,9 @@ tile works on operands that stay in L1, as those of a convolution do.
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.queue cimport Queue, claim, queue_fill, queue_late, share_out
-from fastconv._kernels.scratch cimport borrow
+from fastconv._kernels.scratch cimport LINE, borrow
 from fastconv._kernels.shape cimport real
+from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef extern from *:
@@ -63,28 +63,34 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     return 2 * TILE_ROWS * width * kc * rounds
 
 
-def claims(Py_ssize_t pieces, int threads, turns):
-    """Which of so many pieces of work each thread gets that asks in its turn, -1 for none; for tests."""
-    cdef Queue queue
-    cdef Py_ssize_t[2] never
-    never[0] = never[1] = 0
-    queue_fill(&queue, pieces, threads, never)      # whether threads of calls before came late or not
-    return [claim(&queue, thread) for thread in turns]
+cdef struct Gated:
+    Py_ssize_t *begun
+    Py_ssize_t *gates
+    Py_ssize_t *last
 
 
-def team(int threads, late=None):
-    """How many of so many threads are to come; the second calls `late` before it asks for a piece; for tests."""
-    cdef Queue queue
-    share_out(&queue, 0, threads)
-    if late is not None and queue.threads > 1:
-        late()
-        claim(&queue, 1)
-    return queue.threads
+cdef void gated_piece(const Gated *c, Py_ssize_t i, Py_ssize_t *scratch) noexcept nogil:
+    """Say when it began, and wait for its gate; what shares its scratch meanwhile is an error, said as -1."""
+    cdef Py_ssize_t order = atomic_add(c.last, 1) + 1
+    atomic_add(&c.begun[i], order)
+    atomic_add(scratch, order)
+    while atomic_get(&c.gates[i]) == 0:
+        PAUSE()
+    if atomic_get(scratch) != order:
+        atomic_add(c.last, -1 - atomic_get(c.last))
+    atomic_add(scratch, -order)
 
 
-def alone(Py_ssize_t since, Py_ssize_t now, Py_ssize_t until, Py_ssize_t span):
-    """Until when calls stay alone, and for how long, once a thread comes `now`; both were said before; for tests."""
-    cdef Py_ssize_t[2] said
-    said[0], said[1] = until, span
-    queue_late(said, since, now)
-    return said[0], said[1]
+def gated(Py_ssize_t[::1] begun, Py_ssize_t[::1] gates, int threads):
+    """Pieces of work that end when their gates are no longer 0; the order in which they began is added to `begun`.
+
+    Return how many began, or -1 if two of them had the same scratch; for tests.
+    """
+    cdef Py_ssize_t last = 0
+    cdef Gated c = Gated(&begun[0], &gates[0], &last)
+    cdef char *scratch = borrow("probe", LINE * threads)
+    memset(scratch, 0, LINE * threads)
+    with nogil:
+        each_piece(<Piece> gated_piece, &c, begun.shape[0], threads, scratch, LINE)
+    give_back(scratch)
+    return last

@@ -8,16 +8,15 @@ pixels and output channels, and what a thread gets never changes a bit.
 Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, packing_tile, tile, tile_at, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
@@ -191,16 +190,25 @@ cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept
     return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
 
 
+cdef struct Turn:
+    const void *w
+    void *to
+    Py_ssize_t ocg, tiles, depth
+
+
+cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
+    """The weights of a tile of output channels of a group."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width
+    turn_block(sizeof(real), min(width, c.ocg - first), c.depth,
+               <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth, c.depth,
+               <real *> c.to + i * c.depth * width, width)
+
+
 cdef inline void turn_weights(const ConvShape *s, const real *w, real *to, int threads) noexcept nogil:
     """All of them, a tile of output channels at a time."""
-    cdef Queue queue
-    cdef Py_ssize_t width = tile_width(sizeof(real)), ocg = s.oc // s.groups, tiles = ceil_div(ocg, width), i
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    share_out(&queue, s.groups * tiles, threads)
-    with parallel(num_threads=queue.threads):
-        while (i := claim(&queue, threadid())) >= 0:
-            turn_block(sizeof(real), min(width, ocg - i % tiles * width), depth,
-                       w + (i // tiles * ocg + i % tiles * width) * depth, depth, to + i * depth * width, width)
+    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))),
+                       s.ic // s.groups * s.kd * s.kh * s.kw)
+    each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 
 cdef inline void multiply(

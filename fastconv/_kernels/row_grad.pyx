@@ -12,15 +12,13 @@ images as they lie in memory. Work is split over channels only, so the order of 
 threads.
 """
 
-from cython.parallel cimport parallel, threadid
-
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport read_shape, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "row_grad.h" nogil:
     ctypedef struct grad_shape:
@@ -39,6 +37,9 @@ cdef enum:
 
 cdef struct Task:
     NearRows x
+    const void *input
+    const void *gout
+    void *dw
     Py_ssize_t rows                         # of output at a time
     Py_ssize_t channels                     # of a part
     Py_ssize_t sums, table, own             # bytes of a thread's scratch: vectors, sums and pointers, and all of them
@@ -66,20 +67,22 @@ cdef Py_ssize_t one_plane(
     return chains
 
 
-cdef void one_part(
-    const Task *t, const real *x, const real *gout, real *dw, Py_ssize_t channels, char *scratch,
-) noexcept nogil:
+cdef void one_part(const Task *t, Py_ssize_t item, real *total) noexcept nogil:
     """The taps of some channels, image by image, as they follow each other in memory."""
-    cdef Py_ssize_t size = sizeof(real), each = TAPS * lanes_of(size), image, c, i, chains = 0, left = 0
-    cdef real *total = <real *> scratch
-    cdef long double *sums = <long double *> (scratch + t.sums)
+    cdef Py_ssize_t size = sizeof(real), each = TAPS * lanes_of(size), plane = t.x.s.oh * t.x.s.ow, image, c, i
+    cdef Py_ssize_t first = item * t.channels, channels = min(t.channels, t.x.s.oc - first), chains = 0, left = 0
+    cdef const real *x = <const real *> t.input + first * t.x.xc
+    cdef const real *gout = <const real *> t.gout + first * plane
+    cdef real *dw = <real *> t.dw + first * TAPS
+    cdef long double *sums = <long double *> (<char *> total + t.sums)
+    cdef const real **table = <const real **> (<char *> total + t.table)
     zeros(total, channels * each)
     for i in range(channels * TAPS):
         sums[i] = 0
     for image in range(t.x.n):
         for c in range(channels):
-            left = one_plane(t, x + image * t.x.xn + c * t.x.xc, gout + (image * t.x.s.oc + c) * t.x.s.oh * t.x.s.ow,
-                             total + c * each, sums + c * TAPS, chains, <const real **> (scratch + t.table))
+            left = one_plane(t, x + image * t.x.xn + c * t.x.xc, gout + (image * t.x.s.oc + c) * plane,
+                             total + c * each, sums + c * TAPS, chains, table)
         chains = left           # the same for every channel
     for c in range(channels):
         add_lanes(size, total + c * each, sums + c * TAPS)
@@ -98,13 +101,12 @@ def weight_grad(
 
     Arguments as of `weight_grad.weight_grad`, channels-first, rows of at most 1024 outputs.
     """
-    cdef Queue queue
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(size), plane = gout.shape[3] * gout.shape[4], c, item
+    cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(size), plane = gout.shape[3] * gout.shape[4]
     cdef const real *xs = &x[0, 0, 0, 0, 0]
     cdef const real *gs = &gout[0, 0, 0, 0, 0]
-    cdef real *to = &dw[0, 0, 0, 0, 0]
     cdef char *scratch
+    t.input, t.gout, t.dw = xs, gs, &dw[0, 0, 0, 0, 0]
     read_shape(&t.x.s, geometry)
     t.x.n = x.shape[0]
     t.x.xn, t.x.xc, t.x.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
@@ -121,11 +123,7 @@ def weight_grad(
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)
-    share_out(&queue, ceil_div(t.x.s.oc, t.channels), threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            c = item * t.channels
-            one_part(&t, xs + c * t.x.xc, gs + c * plane, to + c * TAPS, min(t.channels, t.x.s.oc - c),
-                     scratch + threadid() * t.own)
+    with nogil:
+        each_piece(<Piece> one_part[real], &t, ceil_div(t.x.s.oc, t.channels), threads, scratch, t.own)
     give_back(scratch)
     give_back(t.x.memory)

@@ -6,11 +6,10 @@ A plane (channels-first) or a block of channels of one image (channels-last) is 
 order of o for any number of threads, and it is cleared just before, while it is in cache.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memset
 from fastconv._kernels.operand cimport five, operand
-from fastconv._kernels.queue cimport Queue, claim, share_out
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.window cimport number
 
 cdef extern from "scatter_last.h" nogil:
@@ -36,6 +35,16 @@ cdef enum:
     LEAST_DOUBLES = 48                 # 2 x 2 at stride 2, 9 to 15 floats took 1.2 to 1.3 times as long (2026-11-28)
 
 
+cdef struct Call:
+    const operand *x
+    const operand *index
+    const operand *out
+    bint add
+    Py_ssize_t blocks                  # of planes in all, or of the channels of an image,
+    Py_ssize_t width                   # and of those how many in each
+    bint *outside                      # to which every thread writes the same
+
+
 cdef bint plane(
     const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, bint add,
 ) noexcept nogil:
@@ -54,28 +63,33 @@ cdef bint plane(
     return True
 
 
-cdef bint some_planes(
-    const number *x, const int64_t *index, number *out, Py_ssize_t begin, Py_ssize_t end, const operand *windows,
-    const operand *result, bint add,
-) noexcept nogil:
-    """Planes `begin` to `end`: as windows next to each other until one is not (`scatter_first.h`)."""
-    cdef Py_ssize_t outputs = windows.shape[2] * windows.shape[3] * windows.shape[4], r
-    cdef Py_ssize_t size = result.shape[2] * result.shape[3] * result.shape[4]
+cdef inline Py_ssize_t pixels(const operand *x) noexcept nogil:
+    """Of a plane."""
+    return x.shape[2] * x.shape[3] * x.shape[4]
+
+
+cdef void some_planes(const Call *c, Py_ssize_t block, number *_scratch) noexcept nogil:
+    """A block of planes: as windows next to each other until one is not (`scatter_first.h`)."""
+    cdef Py_ssize_t outputs = pixels(c.x), size = pixels(c.out), planes = c.x.shape[0] * c.x.shape[1], r
+    cdef const number *x = <const number *> c.x.data
+    cdef const int64_t *index = <const int64_t *> c.index.data
+    cdef number *out = <number *> c.out.data
     cdef bint inside = True, quads = False
     cdef Quads q
-    q.ih, q.iw, q.oh, q.ow = result.shape[3], result.shape[4], windows.shape[3], windows.shape[4]
+    q.ih, q.iw, q.oh, q.ow = c.out.shape[3], c.out.shape[4], c.x.shape[3], c.x.shape[4]
     if number is float:
-        quads = windows.shape[2] * result.shape[2] == 1 and quads_fit(&q)
-    for r in range(begin, end):
+        quads = c.x.shape[2] * c.out.shape[2] == 1 and quads_fit(&q)
+    for r in range(planes * block // c.blocks, planes * (block + 1) // c.blocks):
         if number is float:
-            quads = quads and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, add)
+            quads = quads and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, c.add)
         if quads:
             continue
-        if add:
+        if c.add:
             inside &= plane(x + r * outputs, index + r * outputs, outputs, out + r * size, size, True)
         else:
             inside &= plane(x + r * outputs, index + r * outputs, outputs, out + r * size, size, False)
-    return inside
+    if not inside:
+        c.outside[0] = True
 
 
 cdef bint side_by_side(
@@ -112,23 +126,25 @@ cdef void lay_windows(Scatter *s, const operand *windows, const operand *result)
         pixels *= size
 
 
-cdef bint some_channels(
-    const number *x, const int64_t *index, number *out, const operand *windows, const operand *result, Py_ssize_t width,
-    bint add,
-) noexcept nogil:
-    """`width` channels side by side of one image; of the operands only the shapes count."""
-    cdef Py_ssize_t outputs = windows.shape[2] * windows.shape[3] * windows.shape[4]
+cdef void some_channels(const Call *c, Py_ssize_t block, number *_scratch) noexcept nogil:
+    """A block of channels side by side of one image."""
+    cdef Py_ssize_t outputs = pixels(c.x), size = pixels(c.out), channels = c.x.shape[1], image = block // c.blocks
+    cdef Py_ssize_t first = block % c.blocks * c.width, width = min(c.width, channels - first)
     cdef Py_ssize_t least = LEAST_FLOATS if sizeof(number) == 4 else LEAST_DOUBLES
+    cdef const number *x = <const number *> c.x.data + image * outputs * channels + first
+    cdef const int64_t *index = <const int64_t *> c.index.data + image * outputs * channels + first
+    cdef number *out = <number *> c.out.data + image * size * channels + first
     cdef int done = SCATTER_NOT
     cdef Scatter s
-    s.size, s.step, s.width = result.shape[2] * result.shape[3] * result.shape[4], result.shape[1], width
-    if add and scatter_lanes(sizeof(number)) > 0 and width >= least and s.size <= INT32_MAX:
+    s.size, s.step, s.width = size, channels, width
+    if c.add and scatter_lanes(sizeof(number)) > 0 and width >= least and size <= INT32_MAX:
         s.clear, s.count, s.farthest, s.many = 0, 0, 0, 0
-        lay_windows(&s, windows, result)
+        lay_windows(&s, c.x, c.out)
         done = scatter_last(out, x, index, &s)
     if done == SCATTER_NOT:
-        return side_by_side(x, index, outputs, out, s.size, width, s.step, add)
-    return done
+        done = side_by_side(x, index, outputs, out, size, width, channels, c.add)
+    if not done:
+        c.outside[0] = True
 
 
 def scatter(tuple geometry, input, indices, nothing, output, int rank, number like, int threads):
@@ -137,34 +153,16 @@ def scatter(tuple geometry, input, indices, nothing, output, int rank, number li
     The geometry is (add, last): all are contiguous, with channels last in memory if `last`. None is empty; all elements
     of `out` are written. An index that is not from 0 to size - 1 raises an IndexError; nothing is written outside.
     """
-    cdef Queue queue
     cdef operand x = five(input, rank), index = five(indices, rank), out = five(output, rank)
-    cdef const number *xs = <const number *> x.data
-    cdef const int64_t *at = <const int64_t *> index.data
-    cdef number *to = <number *> out.data
-    cdef Py_ssize_t outputs = x.shape[2] * x.shape[3] * x.shape[4], size = out.shape[2] * out.shape[3] * out.shape[4]
-    cdef Py_ssize_t channels = x.shape[1], planes = x.shape[0] * channels, width, blocks, r, c
-    cdef bint add = geometry[0], last = geometry[1]
-    cdef bint any_outside = False
-    cdef bint *outside = &any_outside           # to which every thread writes the same
+    cdef Py_ssize_t channels = x.shape[1], width = channels if threads == 1 else min(<Py_ssize_t> BLOCK, channels)
+    cdef bint outside = False, last = geometry[1]
+    cdef Call call = Call(&x, &index, &out, geometry[0], min(x.shape[0] * channels, RUNS * threads), width, &outside)
     if last:
-        width = channels if threads == 1 else min(<Py_ssize_t> BLOCK, channels)
-        blocks = (channels + width - 1) // width
-        share_out(&queue, x.shape[0] * blocks, threads)
-        with nogil, parallel(num_threads=queue.threads):
-            while (r := claim(&queue, threadid())) >= 0:
-                c = r % blocks * width
-                if not some_channels(
-                    xs + r // blocks * outputs * channels + c, at + r // blocks * outputs * channels + c,
-                    to + r // blocks * size * channels + c, &x, &out, min(width, channels - c), add,
-                ):
-                    outside[0] = True
-    else:
-        blocks = min(planes, RUNS * threads)
-        share_out(&queue, blocks, threads)
-        with nogil, parallel(num_threads=queue.threads):
-            while (r := claim(&queue, threadid())) >= 0:
-                if not some_planes(xs, at, to, planes * r // blocks, planes * (r + 1) // blocks, &x, &out, add):
-                    outside[0] = True
-    if any_outside:
+        call.blocks = (channels + width - 1) // width
+    with nogil:
+        if last:
+            each_piece(<Piece> some_channels[number], &call, x.shape[0] * call.blocks, threads)
+        else:
+            each_piece(<Piece> some_planes[number], &call, call.blocks, threads)
+    if outside:
         raise IndexError

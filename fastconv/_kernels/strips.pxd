@@ -1,11 +1,10 @@
 """The common windows over channels-first planes (`strips.h`): which geometries they are, and what their strips need."""
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport fabs, frexp
 
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport borrow
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.window cimport Place, PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
 
 
@@ -88,32 +87,33 @@ cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) no
     return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
 
 
-cdef inline void one_part(
-    const number *x, number *out, Py_ssize_t r, Py_ssize_t parts, const Strides *t, const PoolShape *s, const Strips *f,
-) noexcept nogil:
+cdef struct Planes:
+    const Strips *f
+    const PoolShape *s
+    const Strides *t
+    const void *x
+    void *out
+    Py_ssize_t parts        # of the rows of outputs of a depth of a plane
+
+
+cdef inline void one_part(const Planes *c, Py_ssize_t r, number *_scratch) noexcept nogil:
     """Part `r` of all rows of outputs, `parts` of which make one depth of the outputs of a plane."""
-    cdef Py_ssize_t plane = r // parts, part = r % parts
-    x = plane_of(x, t, plane // s.od) + plane % s.od * s.sd * t.d
-    pool_strips(f, x, out + plane * s.oh * s.ow, part * s.oh // parts, (part + 1) * s.oh // parts)
+    cdef const PoolShape *s = c.s
+    cdef Py_ssize_t plane = r // c.parts, part = r % c.parts
+    cdef const number *x = plane_of(<const number *> c.x, c.t, plane // s.od) + plane % s.od * s.sd * c.t.d
+    cdef number *out = <number *> c.out + plane * s.oh * s.ow
+    pool_strips(c.f, x, out, part * s.oh // c.parts, (part + 1) * s.oh // c.parts)
 
 
 cdef inline int in_strips(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strips *f, number blank, int threads,
 ) except -1:
     """The common windows, channels-first: see `strips.h`."""
-    cdef Queue queue
-    cdef Py_ssize_t planes = n * t.channels * s.od, r
-    cdef Py_ssize_t parts = parts_of(planes, s.oh, threads), size = elements_for(f) * <Py_ssize_t> sizeof(number)
-    cdef number *scratch = <number *> borrow("pooling", size)
+    cdef Py_ssize_t planes = n * t.channels * s.od
+    cdef Planes call = Planes(f, s, t, x, out, parts_of(planes, s.oh, threads))
+    cdef number *shared = <number *> borrow("pooling", elements_for(f) * <Py_ssize_t> sizeof(number))
     with nogil:
-        fill(f, scratch, s, blank)
-        if threads == 1:
-            for r in range(planes):
-                one_part(x, out, r, 1, t, s, f)
-        else:
-            share_out(&queue, planes * parts, threads)
-            with parallel(num_threads=queue.threads):
-                while (r := claim(&queue, threadid())) >= 0:
-                    one_part(x, out, r, parts, t, s, f)
-    give_back(scratch)
+        fill(f, shared, s, blank)
+        each_piece(<Piece> one_part[number], &call, planes * call.parts, threads)
+    give_back(shared)
     return 0

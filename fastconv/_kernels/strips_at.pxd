@@ -1,17 +1,16 @@
 """The common windows over channels-first planes with the places of their maxima (`strips_at.h`).
 
 Where a vector holds a row of outputs and more, what it reads behind the row is of no account, and what it writes there
-is written again by the next row. Only a thread's last plane is pooled aside, between what may be read and written.
+is written again by the next row. Only the last plane of a share is pooled aside, between what may be read and written.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.stdint cimport INT32_MAX, int64_t
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of, strips_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.window cimport PoolShape, Strides, number
 
 
@@ -48,60 +47,48 @@ cdef inline Strips strips_at_for(const PoolShape *s, const Strides *t, Py_ssize_
     return f
 
 
-cdef inline void one_part(
-    const number *x, number *out, int64_t *index, Py_ssize_t r, Py_ssize_t parts, const Strides *t, const PoolShape *s,
-    const Strips *f,
-) noexcept nogil:
+cdef struct PlanesAt:
+    const Strips *f
+    const PoolShape *s
+    const Strides *t
+    const void *x
+    void *out
+    int64_t *index
+    Py_ssize_t planes       # of one depth of outputs each,
+    Py_ssize_t parts        # of the rows of each,
+    Py_ssize_t shares       # and of them all, if rows are narrow
+
+
+cdef inline void one_part(const PlanesAt *c, Py_ssize_t r, number *_scratch) noexcept nogil:
     """Part `r` of all rows of outputs, `parts` of which make one depth of the outputs of a plane."""
-    cdef Py_ssize_t plane = r // parts, part = r % parts, z = plane % s.od * s.sd, first = plane * s.oh * s.ow
-    x = plane_of(x, t, plane // s.od) + z * t.d
+    cdef const PoolShape *s = c.s
+    cdef Py_ssize_t plane = r // c.parts, part = r % c.parts, z = plane % s.od * s.sd, first = plane * s.oh * s.ow
     pool_strips_at(
-        f, x, out + first, index + first, <int64_t> z * s.ih * s.iw, part * s.oh // parts, (part + 1) * s.oh // parts,
+        c.f, plane_of(<const number *> c.x, c.t, plane // s.od) + z * c.t.d, <number *> c.out + first, c.index + first,
+        <int64_t> z * s.ih * s.iw, part * s.oh // c.parts, (part + 1) * s.oh // c.parts,
     )
 
 
-cdef inline void one_aside(
-    const number *x, number *out, int64_t *index, Py_ssize_t plane, const Strides *t, const PoolShape *s,
-    const Strips *f, void *scratch,
-) noexcept nogil:
+cdef inline void one_aside(const PlanesAt *c, Py_ssize_t plane, number *scratch) noexcept nogil:
     """One depth of the outputs of a plane, by way of scratch."""
+    cdef const PoolShape *s = c.s
     cdef Py_ssize_t z = plane % s.od * s.sd, size = s.oh * s.ow
     cdef int64_t *places = <int64_t *> scratch
     cdef number *result = <number *> (places + size + MOST_LANES)
     cdef number *source = result + size + MOST_LANES
-    memcpy(source, plane_of(x, t, plane // s.od) + z * t.d, s.ih * s.iw * sizeof(number))
-    pool_strips_at(f, source, result, places, <int64_t> z * s.ih * s.iw, <Py_ssize_t> 0, s.oh)
-    memcpy(out + plane * size, result, size * sizeof(number))
-    memcpy(index + plane * size, places, size * sizeof(int64_t))
+    memcpy(source, plane_of(<const number *> c.x, c.t, plane // s.od) + z * c.t.d, s.ih * s.iw * sizeof(number))
+    pool_strips_at(c.f, source, result, places, <int64_t> z * s.ih * s.iw, <Py_ssize_t> 0, s.oh)
+    memcpy(<number *> c.out + plane * size, result, size * sizeof(number))
+    memcpy(c.index + plane * size, places, size * sizeof(int64_t))
 
 
-cdef inline int in_narrow_strips_at(
-    const number *x, number *out, int64_t *index, Py_ssize_t n, const Strides *t, const PoolShape *s, const Strips *f,
-    int threads,
-) except -1:
-    """All planes, each thread's last one aside."""
-    cdef Queue queue
-    cdef Py_ssize_t planes = n * t.channels * s.od, made = s.oh * s.ow + MOST_LANES, i, r
-    cdef Py_ssize_t own = made * (8 + sizeof(number)) + (s.ih * s.iw + 3 * MOST_LANES) * sizeof(number)
-    cdef char *scratch
-    own = round_up(own, 2 * LINE)                          # threads write to pairs of cache lines of their own
-    scratch = borrow("pooling", own * threads)
-    memset(scratch, 0, own * threads)
-    with nogil:
-        if threads == 1:
-            for r in range(planes - 1):
-                one_part(x, out, index, r, 1, t, s, f)
-            one_aside(x, out, index, planes - 1, t, s, f, scratch)
-        else:
-            share_out(&queue, threads, threads)
-            with parallel(num_threads=queue.threads):
-                while (i := claim(&queue, threadid())) >= 0:
-                    for r in range(planes * i // threads, planes * (i + 1) // threads - 1):
-                        one_part(x, out, index, r, 1, t, s, f)
-                    if planes * i // threads < planes * (i + 1) // threads:
-                        one_aside(x, out, index, planes * (i + 1) // threads - 1, t, s, f, scratch + i * own)
-    give_back(scratch)
-    return 0
+cdef inline void one_share(const PlanesAt *c, Py_ssize_t i, number *scratch) noexcept nogil:
+    """Share i of all planes, the last one aside."""
+    cdef Py_ssize_t first = c.planes * i // c.shares, last = c.planes * (i + 1) // c.shares - 1, r
+    for r in range(first, last):
+        one_part(c, r, scratch)
+    if first <= last:
+        one_aside(c, last, scratch)
 
 
 cdef inline int in_strips_at(
@@ -109,18 +96,19 @@ cdef inline int in_strips_at(
     int threads,
 ) except -1:
     """All planes."""
-    cdef Queue queue
-    cdef Py_ssize_t planes = n * t.channels * s.od, r
-    cdef Py_ssize_t parts = parts_of(planes, s.oh, threads)
-    if f.narrow:
-        return in_narrow_strips_at(x, out, index, n, t, s, f, threads)
+    cdef Py_ssize_t planes = n * t.channels * s.od, made = s.oh * s.ow + MOST_LANES, own
+    cdef PlanesAt call = PlanesAt(f, s, t, x, out, index, planes, parts_of(planes, s.oh, threads), threads)
+    cdef char *scratch
+    if not f.narrow:
+        with nogil:
+            each_piece(<Piece> one_part[number], &call, planes * call.parts, threads)
+        return 0
+    call.parts = 1
+    own = made * (8 + sizeof(number)) + (s.ih * s.iw + 3 * MOST_LANES) * sizeof(number)
+    own = round_up(own, 2 * LINE)                          # threads write to pairs of cache lines of their own
+    scratch = borrow("pooling", own * threads)
+    memset(scratch, 0, own * threads)
     with nogil:
-        if threads == 1:
-            for r in range(planes):
-                one_part(x, out, index, r, 1, t, s, f)
-        else:
-            share_out(&queue, planes * parts, threads)
-            with parallel(num_threads=queue.threads):
-                while (r := claim(&queue, threadid())) >= 0:
-                    one_part(x, out, index, r, parts, t, s, f)
+        each_piece(<Piece> one_share[number], &call, threads, threads, scratch, own)
+    give_back(scratch)
     return 0

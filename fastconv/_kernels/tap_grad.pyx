@@ -12,16 +12,15 @@ all taps at once. A lane adds at most TERMS products before lanes and bands are 
 over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "dot.h" nogil:
@@ -37,6 +36,10 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
+    const void *x
+    const void *gout
+    void *dw
+    bint last
     Py_ssize_t n, icg, ocg, taps                # taps of one kernel plane
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t gn, gc, gd, gh, gw               # strides of grad_output
@@ -51,13 +54,13 @@ cdef struct Task:
     Py_ssize_t bytes                            # of scratch for one thread
 
 
-cdef void plan_bands(Task *t, Py_ssize_t size, bint last, int threads) noexcept nogil:
+cdef void plan_bands(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Rows enough for TERMS products a lane, channels enough for whole lines, items enough for all threads."""
     cdef Py_ssize_t lanes = lanes_of(size)
     t.width = min(t.s.ow, WIDEST * lanes)
     t.rows = clip(TERMS // ceil_div(t.width, lanes), 1, t.s.oh)
-    t.groups = clip(TOGETHER // max(t.icg, t.ocg), 1, t.s.groups) if last else 1
-    t.channels = min(t.icg, TOGETHER) if last else 1
+    t.groups = clip(TOGETHER // max(t.icg, t.ocg), 1, t.s.groups) if t.last else 1
+    t.channels = min(t.icg, TOGETHER) if t.last else 1
     t.blocks = ceil_div(t.s.groups, t.groups)
     t.chunks = ceil_div(t.icg, t.channels)
     t.parts = min(ceil_div(threads, t.blocks * t.chunks), ceil_div(t.taps, DOT_TAPS))
@@ -100,7 +103,7 @@ cdef inline void copy_pixels(const real *source, Py_ssize_t step, Py_ssize_t cha
 
 
 cdef void copy_input(const Task *t, const real *x, Py_ssize_t channels, Py_ssize_t y, Py_ssize_t o, Py_ssize_t width,
-                     real *to, bint last) noexcept nogil:
+                     real *to) noexcept nogil:
     """The input under a band from output (y, o) on: x is the plane of the first channel."""
     cdef Py_ssize_t wanted = width + (t.s.kw - 1) * t.s.dw // t.s.sw
     cdef Py_ssize_t row, r, iy, offset, lo, hi, c
@@ -115,7 +118,7 @@ cdef void copy_input(const Task *t, const real *x, Py_ssize_t channels, Py_ssize
                 lo = min(first_inside(offset, t.s.sw), wanted)
                 hi = clip(end_inside(offset, t.s.sw, t.s.iw), lo, wanted)
                 copy_pixels(x + iy * t.xh + (offset + lo * t.s.sw) * t.xw, t.s.sw * t.xw, t.xc, hi - lo, channels,
-                            line + lo, t.x_plane, last)
+                            line + lo, t.x_plane, t.last)
             for c in range(channels):
                 zeros(line + c * t.x_plane, lo)
                 zeros(line + c * t.x_plane + hi, wanted - hi)
@@ -138,7 +141,7 @@ cdef void sum_band(const Task *t, const real *x, const real *g, Py_ssize_t group
 
 
 cdef void sum_planes(const Task *t, const real *x, const real *gout, Py_ssize_t groups, Py_ssize_t channels,
-                     Py_ssize_t t0, Py_ssize_t t1, bint last, long double *sums, real *scratch) noexcept nogil:
+                     Py_ssize_t t0, Py_ssize_t t1, long double *sums, real *scratch) noexcept nogil:
     """All bands of all images; x and gout start at the first channels in work."""
     cdef real *g = scratch + groups * channels * t.x_plane
     cdef Py_ssize_t image, z, a, iz, y, o, rows, width, r
@@ -155,18 +158,17 @@ cdef void sum_planes(const Task *t, const real *x, const real *gout, Py_ssize_t 
                     o = 0
                     while o < t.s.ow:
                         width = min(t.width, t.s.ow - o)
-                        copy_input(t, x + image * t.xn + iz * t.xd, groups * channels, y, o, width, scratch, last)
+                        copy_input(t, x + image * t.xn + iz * t.xd, groups * channels, y, o, width, scratch)
                         plane = gout + image * t.gn + z * t.gd + y * t.gh + o * t.gw
                         for r in range(rows):
                             copy_pixels(plane + r * t.gh, t.gw, t.gc, width, groups * t.ocg,
-                                        g + r * t.g_row, t.g_plane, last)
+                                        g + r * t.g_row, t.g_plane, t.last)
                         sum_band(t, scratch, g, groups, channels, rows, width, t0, t1, sums + a * t.taps)
                         o += width
                     y += rows
 
 
-cdef void one_item(const Task *t, const real *x, const real *gout, real *dw, bint last, Py_ssize_t item,
-                   char *scratch) noexcept nogil:
+cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """Some taps of some input channels of some groups, into dw."""
     cdef Py_ssize_t part = item % t.parts, chunk = item // t.parts % t.chunks, block = item // (t.parts * t.chunks)
     cdef Py_ssize_t g0 = block * t.groups, groups = min(t.groups, t.s.groups - g0)
@@ -177,12 +179,12 @@ cdef void one_item(const Task *t, const real *x, const real *gout, real *dw, bin
     cdef real *to
     cdef Py_ssize_t room = round_up(t.groups * t.channels * t.ocg * whole * sizeof(long double), LINE)
     memset(sums, 0, room)
-    sum_planes(t, x + (g0 * t.icg + c0) * t.xc, gout + g0 * t.ocg * t.gc, groups, channels, t0, t1, last, sums,
-               <real *> (scratch + room))
+    sum_planes(t, <const real *> t.x + (g0 * t.icg + c0) * t.xc, <const real *> t.gout + g0 * t.ocg * t.gc, groups,
+               channels, t0, t1, sums, <real *> (<char *> scratch + room))
     for o in range(groups * t.ocg):
         for c in range(channels):
             for a in range(t.s.kd):
-                to = dw + ((g0 * t.ocg + o) * t.icg + c0 + c) * whole
+                to = <real *> t.dw + ((g0 * t.ocg + o) * t.icg + c0 + c) * whole
                 for tap in range(a * t.taps + t0, a * t.taps + t1):
                     to[tap] = <real> sums[(o * channels + c) * whole + tap]
 
@@ -195,32 +197,27 @@ def weight_grad(
     int threads,
 ):
     """Weight gradient of a convolution; arguments as of `weight_grad.weight_grad`."""
-    cdef Queue queue
     cdef Task t
-    cdef bint last = geometry[LAYOUT]
-    cdef Py_ssize_t size = sizeof(real), item
-    cdef const real *xs = &x[0, 0, 0, 0, 0]
-    cdef const real *gs = &gout[0, 0, 0, 0, 0]
-    cdef real *to = &dw[0, 0, 0, 0, 0]
+    cdef Py_ssize_t size = sizeof(real)
     cdef Py_ssize_t *table
     cdef char *scratch
     read_shape(&t.s, geometry)
+    t.x, t.gout, t.dw = &x[0, 0, 0, 0, 0], &gout[0, 0, 0, 0, 0], &dw[0, 0, 0, 0, 0]
+    t.last = geometry[LAYOUT]
     t.n = x.shape[0]
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     t.taps = t.s.kh * t.s.kw
-    read_strides(&t.xn, x.shape, x.strides, size, last)
-    read_strides(&t.gn, gout.shape, gout.strides, size, last)
+    read_strides(&t.xn, x.shape, x.strides, size, t.last)
+    read_strides(&t.gn, gout.shape, gout.strides, size, t.last)
     table = <Py_ssize_t *> borrow("tap_grad", (t.s.kw + t.taps) * sizeof(Py_ssize_t))
     t.residue = table
     t.shift = table + t.s.kw
     sort_taps(&t.s, table, table + t.s.kw, &t.residues)
-    plan_bands(&t, size, last, threads)
+    plan_bands(&t, size, threads)
     place_taps(&t, table + t.s.kw)
     scratch = borrow_more("tap_grad", t.bytes * threads, table)
-    share_out(&queue, t.blocks * t.chunks * t.parts, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_item(&t, xs, gs, to, last, item, scratch + threadid() * t.bytes)
+    with nogil:
+        each_piece(<Piece> one_item[real], &t, t.blocks * t.chunks * t.parts, threads, scratch, t.bytes)
     give_back(scratch)
     give_back(table)

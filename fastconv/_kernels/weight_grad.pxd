@@ -19,6 +19,9 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
+    const void *x
+    const void *gout
+    void *dw
     bint last
     bint alone                                  # depthwise: a channel of the input meets one of the output
     Py_ssize_t n, groups, icg, ocg              # depthwise, all channels are in one group here

@@ -15,16 +15,15 @@ added up by `levels.pxd`. Work is split over elements of dw only, so the order o
 of threads.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport add_levels, carry
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
@@ -154,9 +153,7 @@ cdef void sum_pixels(
     add_levels(sums, t.sums, t.levels)
 
 
-cdef void one_part(
-    const Task *t, const real *x, const real *gout, real *dw, Py_ssize_t item, real *scratch,
-) noexcept nogil:
+cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """One plane of the kernel for some channels of a group, into dw."""
     cdef Py_ssize_t plane = item % t.planes, ic = item // t.planes % t.ic_parts
     cdef Py_ssize_t oc = item // (t.planes * t.ic_parts) % t.oc_parts, g = item // (t.planes * t.ic_parts * t.oc_parts)
@@ -165,10 +162,13 @@ cdef void one_part(
     cdef Py_ssize_t row = 1 if t.alone else t.icg, tap, o, c        # channels of the input that one of the output meets
     cdef real *gs = scratch + t.x_size
     cdef real *sums = gs + t.g_size
+    cdef const real *x = <const real *> t.x + (g * t.icg + c0) * t.xc
+    cdef const real *gout = <const real *> t.gout
+    cdef real *dw = <real *> t.dw + plane * t.taps
     o0 += g * t.ocg
-    sum_pixels(t, x + (g * t.icg + c0) * t.xc, gout + o0 * (1 if t.last else t.s.od * t.s.oh * t.s.ow), plane, channels,
-               outs, scratch, gs, sums)
-    dw += (o0 * row + (0 if t.alone else c0)) * whole + plane * t.taps
+    gout += o0 * (1 if t.last else t.s.od * t.s.oh * t.s.ow)
+    dw += (o0 * row + (0 if t.alone else c0)) * whole
+    sum_pixels(t, x, gout, plane, channels, outs, scratch, gs, sums)
     if whole == 1 and not t.alone:
         turn_block(sizeof(real), channels, outs, sums, t.oc_part, dw, t.icg)
         return
@@ -192,14 +192,11 @@ def weight_grad(
     gout : (n, oc, od, oh, ow), dense in the layout of x, not empty
     dw : (oc, ic // groups, kd, kh, kw), not empty; every element is written, and neither x nor gout may overlap it
     """
-    cdef Queue queue
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), each, item
-    cdef const real *xs = &x[0, 0, 0, 0, 0]
-    cdef const real *gs = &gout[0, 0, 0, 0, 0]
-    cdef real *to = &dw[0, 0, 0, 0, 0]
-    cdef real *scratch
+    cdef Py_ssize_t size = sizeof(real), each
+    cdef char *scratch
     read_shape(&t.s, geometry)
+    t.x, t.gout, t.dw = &x[0, 0, 0, 0, 0], &gout[0, 0, 0, 0, 0], &dw[0, 0, 0, 0, 0]
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
     t.alone = 1 < t.s.groups == t.s.ic == t.s.oc
@@ -211,10 +208,8 @@ def weight_grad(
     plan_parts(&t, size)
     plan_blocks(&t, size)
     plan_threads(&t, size, threads)
-    each = round_up(t.x_size + t.g_size + t.levels * t.sums, LINE // size)
-    scratch = <real *> borrow("weight_grad", each * threads * size)
-    share_out(&queue, t.groups * t.planes * t.ic_parts * t.oc_parts, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_part(&t, xs, gs, to, item, scratch + threadid() * each)
+    each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
+    scratch = borrow("weight_grad", each * threads)
+    with nogil:
+        each_piece(<Piece> one_part[real], &t, t.groups * t.planes * t.ic_parts * t.oc_parts, threads, scratch, each)
     give_back(scratch)

@@ -22,16 +22,15 @@ The order of each sum depends on K alone, so both give the same bits, for any nu
 Lavin & Gray 2015, arXiv:1509.09308.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.math cimport INFINITY
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.winograd cimport (
     RESIDENT_BYTES,
     Task,
@@ -42,6 +41,18 @@ from fastconv._kernels.winograd cimport (
 )
 from fastconv._kernels.winograd_product cimport multiply
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
+
+
+cdef struct Call:
+    const Task *t
+    const void *x
+    const void *w
+    void *u                     # transformed weights,
+    void *v                     # and input
+    const void *bias
+    void *out
+    Py_ssize_t parts            # of a block, for threads that are more than blocks,
+    Py_ssize_t share            # and channels of input in each
 
 
 cdef void multiply_panel(
@@ -55,82 +66,49 @@ cdef void multiply_panel(
         transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
 
 
-cdef void run_by_blocks(const Task *t, const real *x, const real *u, const real *bias, real *out, real *scratch,
-                        Py_ssize_t each, Py_ssize_t parts, int threads) noexcept nogil:
-    """Each block of input with `parts` equal shares of the panels."""
-    cdef Queue queue
-    cdef Py_ssize_t item
-    share_out(&queue, t.s.groups * t.blocks * parts, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_block(t, x, u, bias, out, item // parts // t.blocks, item // parts % t.blocks, item % parts, parts,
-                      scratch + threadid() * each)
-
-
-cdef void one_block(
-    const Task *t, const real *x, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t b,
-    Py_ssize_t part, Py_ssize_t parts, real *scratch,
-) noexcept nogil:
-    cdef Py_ssize_t p, share = ceil_div(t.panels, parts)
+cdef void one_block(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A block of input with one of `parts` equal shares of the panels."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t p, share = ceil_div(t.panels, c.parts), part = item % c.parts, b = item // c.parts
+    cdef Py_ssize_t g = b // t.blocks
     cdef real *m = scratch + t.v_size
-    transform_input(t, x, g, b, 0, t.icp, scratch, m + t.m_size)
+    b = b % t.blocks
+    transform_input(t, <const real *> c.x, g, b, 0, t.icp, scratch, m + t.m_size)
     for p in range(part * share, min((part + 1) * share, t.panels)):
-        multiply_panel(t, <const real *> scratch, u + (g * t.panels + p) * t.u_size, bias, out, g, b, p, 0, t.chunks, m,
-                       m + t.m_size)
+        multiply_panel(t, <const real *> scratch, <const real *> c.u + (g * t.panels + p) * t.u_size,
+                       <const real *> c.bias, <real *> c.out, g, b, p, 0, t.chunks, m, m + t.m_size)
 
 
-cdef void run_by_panels(const Task *t, const real *v, const real *w, const real *u, const real *bias, real *out,
-                        real *scratch, Py_ssize_t each, int threads) noexcept nogil:
-    """Each panel of output channels with all blocks."""
-    cdef Queue queue
-    cdef Py_ssize_t item
-    share_out(&queue, t.s.groups * t.panels, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_panel(t, v, w, u, bias, out, item // t.panels, item % t.panels, scratch + threadid() * each)
-
-
-cdef void one_panel(
-    const Task *t, const real *v, const real *w, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t p,
-    real *scratch,
-) noexcept nogil:
-    """Panel `p` of group `g`, of `u` if it is there, else transformed here, some of its depth at a time."""
-    cdef Py_ssize_t b, i, first, end
-    cdef real *m = scratch if u != NULL else scratch + t.u_size
-    cdef const real *panel = u + (g * t.panels + p) * t.u_size if u != NULL else scratch
+cdef void one_panel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A panel of output channels with all blocks, of `u` if it is there, else transformed here, some of its depth at a
+    time."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t g = item // t.panels, p = item % t.panels, b, i, first, end
+    cdef real *m = scratch if c.u != NULL else scratch + t.u_size
+    cdef const real *panel = <const real *> c.u + item * t.u_size if c.u != NULL else scratch
+    cdef const real *v = <const real *> c.v + g * t.blocks * t.v_size
     for i in range(ceil_div(t.chunks, t.u_chunks)):
         first = i * t.u_chunks
         end = min(first + t.u_chunks, t.chunks)
-        if u == NULL:
-            transform_weight(t, w, scratch, m + t.m_size, g, p, first, end)
+        if c.u == NULL:
+            transform_weight(t, <const real *> c.w, scratch, m + t.m_size, g, p, first, end)
         for b in range(t.blocks):
-            multiply_panel(t, v + (g * t.blocks + b) * t.v_size, panel, bias, out, g, b, p, first, end,
+            multiply_panel(t, v + b * t.v_size, panel, <const real *> c.bias, <real *> c.out, g, b, p, first, end,
                            m + b * t.m_block, m + t.m_size)
 
 
-cdef void transform_all_weights(const Task *t, const real *w, real *u, real *scratch, Py_ssize_t each,
-                                int threads) noexcept nogil:
-    cdef Queue queue
-    cdef Py_ssize_t item
-    share_out(&queue, t.s.groups * t.panels, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            transform_weight(t, w, u + item * t.u_size, scratch + threadid() * each, item // t.panels, item % t.panels,
-                             0, t.chunks)
+cdef void one_weight(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """Transform the weights of a panel to `u`."""
+    transform_weight(c.t, <const real *> c.w, <real *> c.u + item * c.t.u_size, scratch, item // c.t.panels,
+                     item % c.t.panels, 0, c.t.chunks)
 
 
-cdef void transform_all_input(const Task *t, const real *x, real *v, real *scratch, Py_ssize_t each,
-                              int threads) noexcept nogil:
-    """In shares of channels too: one block may be all there is."""
-    cdef Queue queue
-    cdef Py_ssize_t share = round_up(ceil_div(t.icp, threads), lanes_of(sizeof(real))), shares = ceil_div(t.icp, share)
-    cdef Py_ssize_t item
-    share_out(&queue, t.s.groups * t.blocks * shares, threads)
-    with parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            transform_input(
-                t, x, item // shares // t.blocks, item // shares % t.blocks, item % shares * share,
-                min((item % shares + 1) * share, t.icp), v + item // shares * t.v_size, scratch + threadid() * each)
+cdef void one_input(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """Transform a share of the channels of a block of input to `v`."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t b = item // c.parts, first = item % c.parts * c.share
+    transform_input(t, <const real *> c.x, b // t.blocks, b % t.blocks, first, min(first + c.share, t.icp),
+                    <real *> c.v + b * t.v_size, scratch)
 
 
 def packed_layout(tuple geometry):
@@ -153,6 +131,7 @@ def packed_size(tuple geometry, real like):
 def pack(tuple geometry, weight, real[:] packed, int threads):
     """Transform the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
     cdef Task t
+    cdef Call call
     cdef char *memory
     cdef const real *ws = <const real *> first_of(weight)
     cdef Py_ssize_t each
@@ -161,8 +140,9 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     plan(&t, sizeof(real), False, True, 1)
     each = turned_size(&t, sizeof(real))
     memory = borrow("winograd", each * threads * sizeof(real))
+    call.t, call.w, call.u = &t, ws, &packed[0]
     with nogil:
-        transform_all_weights(&t, ws, &packed[0], <real *> memory, each, threads)
+        each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, memory, each * sizeof(real))
     give_back(memory)
 
 
@@ -174,12 +154,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, shared, parts = 1
+    cdef Call call
     cdef bint by_panels
-    cdef const real *xs = <const real *> x.data
-    cdef const real *ws = <const real *> w.data
     cdef const real *bs = <const real *> first_of(bias)
-    cdef const real *us = <const real *> first_of(packed)
+    cdef real *us = <real *> first_of(packed)
     cdef real *scratch
+    cdef real *own
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
@@ -196,16 +176,20 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         shared = t.s.groups * t.panels * t.u_size if us == NULL else 0
         each = t.v_size
         parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
-    each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE) // size
+    each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE)
     shared = round_up(shared * size, LINE) // size
-    scratch = <real *> borrow("winograd", (shared + each * threads) * size)
+    scratch = <real *> borrow("winograd", shared * size + each * threads)
+    call = Call(&t, x.data, w.data, us, scratch, bs, out.data, parts, 0)
+    own = scratch + shared
     with nogil:
         if by_panels:
-            transform_all_input(&t, xs, scratch, scratch + shared, each, threads)
-            run_by_panels(&t, <const real *> scratch, ws, us, bs, <real *> out.data, scratch + shared, each, threads)
+            call.share = round_up(ceil_div(t.icp, threads), lanes_of(size))     # one block may be all there is
+            call.parts = ceil_div(t.icp, call.share)
+            each_piece(<Piece> one_input[real], &call, t.s.groups * t.blocks * call.parts, threads, own, each)
+            each_piece(<Piece> one_panel[real], &call, t.s.groups * t.panels, threads, own, each)
         else:
             if us == NULL:
-                transform_all_weights(&t, ws, scratch, scratch + shared, each, threads)
-                us = scratch
-            run_by_blocks(&t, xs, us, bs, <real *> out.data, scratch + shared, each, parts, threads)
+                call.u = scratch
+                each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, own, each)
+            each_piece(<Piece> one_block[real], &call, t.s.groups * t.blocks * parts, threads, own, each)
     give_back(scratch)

@@ -16,7 +16,6 @@ that the order of every sum is the same for all of them. Transforms: `grad_point
 Lavin & Gray 2015, arXiv:1509.09308.
 """
 
-from cython.parallel cimport parallel, threadid
 from libc.string cimport memset
 
 from fastconv._kernels.grad_tiles cimport (
@@ -37,10 +36,10 @@ from fastconv._kernels.grad_tiles cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.queue cimport Queue, claim, share_out
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport even
@@ -62,6 +61,7 @@ cdef struct Task:
     ConvShape s
     bint last
     Side x, g
+    void *dw                                     # of each share
     Py_ssize_t n, icg, ocg
     Py_ssize_t whole, taps                       # of the kernel, of a piece
     Py_ssize_t high, wide, pieces                # pieces along h, along w, and all of them
@@ -71,7 +71,8 @@ cdef struct Task:
     Py_ssize_t block, blocks, share, shares      # tiles of a block; blocks of a share
     Py_ssize_t chain
     Py_ssize_t m_row, m_point                    # from an output channel to the next, from a sum to the next: odd lines
-    Py_ssize_t u_size, v_size, m_size, sums      # elements of U, V and M; of the sums of what M was transformed to
+    Py_ssize_t u_size, v_size, m_size            # elements of U, V and M
+    Py_ssize_t sums                              # bytes of the sums of what M was transformed to
 
 
 cdef void plan_side(Task *t, Side *side, bint slopes, Py_ssize_t size) noexcept nogil:
@@ -140,7 +141,7 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.u_size = grad_points(rule_h) * grad_points(rule_w) * t.g.point
     t.v_size = grad_points(rule_h) * grad_points(rule_w) * t.x.point
     t.m_size = sums * t.m_point
-    t.sums = t.together * t.oc_part * t.m_row * t.taps if t.share > FAN else 0
+    t.sums = round_up(t.together * t.oc_part * t.m_row * t.taps * sizeof(long double), LINE) if t.share > FAN else 0
 
 
 cdef void transform(
@@ -211,9 +212,7 @@ cdef void fold(
             c += vector
 
 
-cdef void one_part(
-    const Task *t, const real *x, const real *gout, real *dw, Py_ssize_t item, char *scratch, Py_ssize_t sums_bytes,
-) noexcept nogil:
+cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """One piece of the kernel for some channels of some groups and a share of the tiles, into a dw of that share."""
     cdef Py_ssize_t share = item % t.shares, piece = item // t.shares % t.pieces, part = item // (t.shares * t.pieces)
     cdef Py_ssize_t j0 = piece % t.wide * grad_taps(t.x.rule_w), i0 = piece // t.wide % t.high * grad_taps(t.x.rule_h)
@@ -223,21 +222,22 @@ cdef void one_part(
     cdef Py_ssize_t g = part // (t.ic_parts * t.oc_parts) * t.together, groups = min(t.together, t.s.groups - g)
     cdef Py_ssize_t first = share * t.share, end = min(first + t.share, t.blocks), b, i
     cdef long double *sums = <long double *> scratch
-    cdef real *u = <real *> (scratch + sums_bytes)
+    cdef real *u = <real *> (<char *> scratch + t.sums)
     cdef real *v = u + t.u_size
     cdef real *m = v + t.v_size
     cdef Side side = t.x
-    x += (g * t.icg + c0) * t.x.c
-    o0 += g * t.ocg
-    dw += (share * t.s.oc * t.icg + o0 * t.icg + c0) * t.whole + (depth * t.s.kh + i0) * t.s.kw + j0
+    cdef const real *x = <const real *> t.x.start + (g * t.icg + c0) * t.x.c
+    cdef const real *gout = <const real *> t.g.start + (g * t.ocg + o0) * t.g.c
+    cdef real *dw = <real *> t.dw + (share * t.s.oc * t.icg + (g * t.ocg + o0) * t.icg + c0) * t.whole
+    dw += (depth * t.s.kh + i0) * t.s.kw + j0
     side.top -= i0
     side.left -= j0
-    memset(scratch, 0, sums_bytes)
+    memset(scratch, 0, t.sums)
     for b in range(first, end):
         if (b - first) % FAN == 0:
             memset(m, 0, t.m_size * sizeof(real))
         transform(t, &side, x, b, depth, groups * channels, v, m + t.m_size)
-        transform(t, &t.g, gout + o0 * t.g.c, b, depth, groups * outs, u, m + t.m_size)
+        transform(t, &t.g, gout, b, depth, groups * outs, u, m + t.m_size)
         for i in range(groups):
             multiply(t, <const real *> u + i * outs, <const real *> v + i * channels, m + i * outs * t.m_row,
                      min(t.block, t.tiles - b * t.block), outs, channels)
@@ -263,31 +263,25 @@ def weight_grad(
 
     Arguments as of `weight_grad.weight_grad`.
     """
-    cdef Queue queue
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), each, sums_bytes, shared, item
-    cdef const real *xs = &x[0, 0, 0, 0, 0]
-    cdef const real *gs = &gout[0, 0, 0, 0, 0]
+    cdef Py_ssize_t size = sizeof(real), each, shared
     cdef real *to = &dw[0, 0, 0, 0, 0]
-    cdef real *parts = to
     cdef char *scratch
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
     plan(&t, size, threads)
+    t.x.start, t.g.start = &x[0, 0, 0, 0, 0], &gout[0, 0, 0, 0, 0]
     read_strides(&t.x.n, x.shape, x.strides, size, t.last)
     read_strides(&t.g.n, gout.shape, gout.strides, size, t.last)
-    sums_bytes = round_up(t.sums * sizeof(long double), LINE)
-    each = sums_bytes + round_up((t.u_size + t.v_size + t.m_size + 2 * max(strip_of(&t.x, size), strip_of(&t.g, size)))
-                                 * size, LINE)
+    each = t.sums + round_up((t.u_size + t.v_size + t.m_size + 2 * max(strip_of(&t.x, size), strip_of(&t.g, size)))
+                             * size, LINE)
     shared = round_up(t.shares * dw.size * size, LINE) if t.shares > 1 else 0
     scratch = borrow("winograd_grad", shared + each * threads)
+    t.dw = scratch if shared else <char *> to
+    with nogil:
+        each_piece(<Piece> one_part[real], &t, t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, threads,
+                   scratch + shared, each)
     if shared:
-        parts = <real *> scratch
-    share_out(&queue, t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, threads)
-    with nogil, parallel(num_threads=queue.threads):
-        while (item := claim(&queue, threadid())) >= 0:
-            one_part(&t, xs, gs, parts, item, scratch + shared + threadid() * each, sums_bytes)
-    if shared:
-        add_shares(&t, <const real *> parts, to)
+        add_shares(&t, <const real *> scratch, to)
     give_back(scratch)

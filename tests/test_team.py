@@ -1,0 +1,181 @@
+"""The team of threads: who computes which piece, and that no call waits for a thread that has not come.
+
+Pieces here wait for gates that the test opens, so that each state of a call can be held and looked at.
+"""
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from fastconv import _cpu
+from tests.child import output
+
+SECONDS = 60  # until something that should happen counts as missing
+JOBS = 16  # calls that can be under way on several threads at once
+
+
+class Call:
+    """A call on `threads` threads, from a Python thread of its own, whose pieces wait for their gates."""
+
+    def __init__(self, pieces, threads, open=False):
+        self.begun, self.gates = np.zeros(pieces, np.intp), np.full(pieces, int(open), np.intp)
+        self.count = None
+        self.thread = threading.Thread(target=self._run, args=(_cpu.kernel("probe").gated, threads))
+        self.thread.start()
+
+    def _run(self, gated, threads):
+        self.count = gated(self.begun, self.gates, threads)
+
+    def pieces(self):
+        """Which pieces have begun, in their order."""
+        return [int(piece) for piece in np.argsort(self.begun, kind="stable") if self.begun[piece]]
+
+    def wait(self, count):
+        """The same once so many have begun."""
+        assert happens(lambda: len(self.pieces()) >= count), self.pieces()
+        return self.pieces()
+
+    def end(self):
+        self.gates[:] = 1
+        self.thread.join(SECONDS)
+        assert not self.thread.is_alive()
+        assert self.count == len(self.begun), "two threads had the same scratch"
+        assert sorted(self.begun) == list(range(1, len(self.begun) + 1)), "each piece once"
+
+
+def happens(condition):
+    stop = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > stop:
+            return False
+        time.sleep(1e-3)
+    return True
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5, 64, 65, 256])
+@pytest.mark.parametrize("pieces", [1, 2, 7, 64, 1000])
+def test_each_piece_once_and_scratch_of_its_own(pieces, threads):
+    for _ in range(20):
+        Call(pieces, threads, open=True).end()
+
+
+def test_no_pieces():
+    assert _cpu.kernel("probe").gated(np.zeros(1, np.intp)[:0], np.zeros(1, np.intp)[:0], 3) == 0
+
+
+def test_a_thread_takes_its_share_and_then_what_others_have_left():
+    """Equal shares had all threads wait for one whose core was slow or taken by another process."""
+    call = Call(10, 2)
+    assert sorted(call.wait(2)) == [0, 5]
+    call.gates[5:] = 1
+    assert call.wait(7)[2:] == [6, 7, 8, 9, 1]
+    assert not call.gates[:5].any()
+    call.gates[1:] = 1
+    assert call.wait(10)[7:] == [2, 3, 4]
+    assert call.thread.is_alive(), "the call has a piece of its own to end"
+    call.end()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 9, 70])
+def test_as_many_threads_as_a_call_may_take(threads):
+    call = Call(threads + 1, threads)
+    call.wait(threads)
+    time.sleep(0.05)
+    assert len(call.pieces()) == threads
+    call.end()
+
+
+def test_one_thread_takes_pieces_in_order():
+    call = Call(5, 1)
+    assert call.wait(1) == [0]
+    call.gates[:4] = 1
+    assert call.wait(5) == [0, 1, 2, 3, 4]
+    call.end()
+
+
+def test_no_call_waits_for_a_thread_that_does_not_come():
+    """OpenMP's threads begin and end together: where another process had a core, 0.7 ms became 24."""
+    first = Call(2, 2)
+    first.wait(2)  # thread 1 is busy for as long as the test likes
+    second = Call(10, 2)
+    assert second.wait(1) == [0]
+    second.end()
+    assert first.thread.is_alive()
+    first.end()
+
+
+def test_a_thread_that_is_free_comes_to_a_call_that_has_begun():
+    first = Call(2, 2)
+    first.wait(2)
+    second = Call(2, 2)
+    assert second.wait(1) == [0]
+    first.end()
+    assert second.wait(2) == [0, 1]
+    second.end()
+
+
+def test_more_calls_than_jobs():
+    """Those that find no job stay on their own thread."""
+    calls = [Call(4, 3) for _ in range(JOBS + 4)]
+    for call in calls:
+        call.wait(1)
+    for call in calls:
+        call.end()
+
+
+def test_many_callers():
+    """Calls of changing sizes on all numbers of threads at once, while more Python threads than cores make them."""
+
+    def many(seed):
+        generator = np.random.default_rng(seed)
+        for _ in range(60):
+            call = Call(int(generator.integers(1, 40)), int(generator.integers(1, 9)), open=True)
+            call.end()
+        done.append(seed)
+
+    done = []
+    callers = [threading.Thread(target=many, args=(seed,)) for seed in range(12)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(SECONDS)
+    assert sorted(done) == list(range(12))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory by RLIMIT_AS")
+def test_a_system_that_has_no_more_threads():
+    """OpenMP ended the process: here a call stays on the threads there are, and takes more as soon as it can."""
+    code = """
+import os, resource
+import numpy as np
+from fastconv import _cpu
+gated = _cpu.kernel("probe").gated
+others = len(os.listdir("/proc/self/task"))  # of BLAS
+
+def threads_after(count):
+    assert gated(np.zeros(1000, np.intp), np.ones(1000, np.intp), count) == 1000
+    return len(os.listdir("/proc/self/task")) - others
+
+def used():
+    return int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+
+before = threads_after(1)
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used() + (4 << 20), hard))
+limited = threads_after(4)
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+print(before, limited, threads_after(2))
+"""
+    assert output(code) == "0 0 1"
+
+
+def test_threads_do_not_keep_a_process_from_its_end():
+    code = """
+import numpy as np
+from fastconv import _cpu
+print(_cpu.kernel("probe").gated(np.zeros(100, np.intp), np.ones(100, np.intp), 5))
+"""
+    assert output(code, seconds=30) == "100"
