@@ -78,4 +78,7 @@ def overlaps(g, itemsize, convolutions):
         return False
     costs = tuned().transposed
     product = outputs * (count * (inputs + costs.adding) + taps * inputs * costs.read_weight)
-    return sum(work(*c) for c in convolutions) > costs.less * product
+    others = sum(work(*c) for c in convolutions)
+    if taps == max(g.stride) == 1:  # pixels are only packed, but weights and scratch take calls of their own
+        others += 3 * costs.call / g.groups - inputs * count * (costs.staging - costs.packing)
+    return others > costs.less * product

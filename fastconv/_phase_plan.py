@@ -12,7 +12,7 @@ rounding errors (`_corners`) are summed directly, each with the taps that it see
 kernels no larger than the stride, have kernels that write the result themselves (`one_kernel`).
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, product
 from math import prod
 from typing import NamedTuple
@@ -82,6 +82,7 @@ class Whole(NamedTuple):
 
     plan: ConvPlan
     source: tuple  # slices of the input
+    swapped: bool  # it takes the weights as they are, and turns them itself
 
 
 class Gather(NamedTuple):
@@ -231,7 +232,8 @@ def plan_phases(function, g, dtype, order):
         whole = whole_convolution(function, planner, ways)
         if whole and whole.plan.order != order:
             return plan_phases(function, g, dtype, FIRST)
-        gaps, taps = gaps or whole is None, [tap_ranges(some) for some in product(*ways)]
+        gaps = gaps or whole is None
+        taps = [] if whole and whole.swapped else [tap_ranges(some) for some in product(*ways)]
     else:
         weights = sum(weight_bytes(*c) for c in planner.convolutions(ways))
         room = min(max(BUFFER_BYTES, weights), MOST_BYTES)
@@ -262,7 +264,11 @@ def whole_convolution(function, planner, ways):
         planner.dtype, planner.order, 1, tuple((s.before, zeros) for s, zeros in zip(sights, after, strict=True)),
         tuple(s.dilation for s in sights), g.groups, "zeros", None, "auto",
     )  # fmt: skip
-    return Whole(plan, tuple(s.inputs for s in sights))
+    kernel = _cpu.kernel("winograd").conv[SPECIALISATION[planner.dtype.itemsize]]  # no corners beside it
+    swapped = plan.run is kernel and g.groups == 1 and tap_ranges(some) == (tuple((0, 1, k) for k in g.kernel),)
+    if swapped:
+        plan = plan._replace(run=partial(kernel, swapped=True))
+    return Whole(plan, tuple(s.inputs for s in sights), swapped)
 
 
 def planned_boxes(planner, outer, columns, room, taps, corners):

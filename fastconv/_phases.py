@@ -44,8 +44,9 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
         scratch = Scratch(plan, len(x5))
         turned = turned_weights(plan, g, w5, scratch, threads)
         if plan.whole:
-            run, source = plan.whole
-            run.run(run.geometry, x5[(..., *source)], turned[0], b, result5, *run.clamp, threads)
+            run, source, swapped = plan.whole
+            w5 = w5 if swapped else turned[0]
+            run.run(run.geometry, x5[(..., *source)], w5, b, result5, *run.clamp, threads)
         else:
             interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
             sum_corners(plan, x5, turned, b, result5, threads)

@@ -78,7 +78,8 @@ class Transposed(NamedTuple):
     What is done to a weight is shared by a batch, which costs do not see: those at AVX2 are fitted to batches too.
     """
 
-    staging: int  # output channels in whose time a block of input is staged or transformed
+    staging: int  # output channels in whose time a block of input is staged or transformed,
+    packing: int  # or at stride 1, of one tap, only packed
     adding: int  # of a product to an output
     read_weight: int  # for the one product
     turned_weight: int  # for a convolution
@@ -114,8 +115,8 @@ TUNED = {
             turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
         ),
         Transposed(
-            staging=12, adding=24, read_weight=10, turned_weight=16, transformed_weight=8, transforms=0.4, call=0,
-            less=1.08,
+            staging=12, packing=12, adding=24, read_weight=10, turned_weight=16, transformed_weight=8,
+            transforms=0.4, call=0, less=1.08,
         ),
         Few(lanes={4: 1, 8: 1}, element=0, call=0),  # not measured
         outer=True,
@@ -134,8 +135,8 @@ TUNED = {
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
         ),
         Transposed(
-            staging=14, adding=41, read_weight=6, turned_weight=15, transformed_weight=8, transforms=0.2,
-            call=100_000, less=1.02,
+            staging=14, packing=1, adding=41, read_weight=6, turned_weight=15, transformed_weight=8,
+            transforms=0.2, call=100_000, less=1.02,
         ),
         Few(lanes={4: 8, 8: 4}, element=10, call=600_000),
         outer=False,

@@ -109,3 +109,9 @@ TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
     Transpose("edges-that-see-nothing", (1, 100, 8, 7), (100, 70, 4, 3), (1, 4), (1, 0), (0, 3)),
 )
+SWAPPED = (  # at stride 1, where Winograd's method transforms the weights as they lie
+    Transpose("swapped-3x3", (1, 100, 14, 14), (100, 83, 3, 3), 1, 1),
+    Transpose("swapped-4x4-batch", (9, 48, 12, 12), (48, 35, 4, 4), 1, 2),
+    Transpose("swapped-1d", (1, 140, 600), (140, 75, 3), 1, 1),
+    Transpose("swapped-3d", (1, 70, 4, 8, 8), (70, 61, 3, 3, 3), 1, 1),
+)

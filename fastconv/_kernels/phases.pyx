@@ -47,10 +47,11 @@ cdef struct Turn:
 
 
 cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to, Py_ssize_t n,
-                      Py_ssize_t channels) noexcept nogil:
-    """to[o][c][taps, last first] = turned[o][tap][c] for the taps of a phase and o < n: these are rows to be woven."""
-    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, o, c
-    cdef const void *rows[WEAVE_MOST]
+                      Py_ssize_t channels, real *rows) noexcept nogil:
+    """to[o][c][taps, last first] = turned[o][tap][c] for the taps of a phase and o < n: few of them are woven, more
+    brought together in `rows` and turned."""
+    cdef Py_ssize_t some = p.count[0] * p.count[1] * p.count[2], k = some, a, i, j, o
+    cdef const void *woven[WEAVE_MOST]
     cdef Py_ssize_t pitch[WEAVE_MOST]
     cdef const real *tap
     for a in range(p.count[0]):
@@ -60,13 +61,15 @@ cdef inline void pick(const Turn *t, const Taps *p, const real *turned, real *to
                 tap = turned + (((p.start[0] + a * p.step[0]) * t.kernel[1] + p.start[1] + i * p.step[1]) * t.kernel[2]
                                 + p.start[2] + j * p.step[2]) * TOGETHER
                 if some <= WEAVE_MOST:
-                    rows[k], pitch[k] = tap, t.whole * TOGETHER
-                    continue
-                for o in range(n):
-                    for c in range(channels):
-                        to[o * p.pitch + c * some + k] = tap[o * t.whole * TOGETHER + c]
+                    woven[k], pitch[k] = tap, t.whole * TOGETHER
+                else:
+                    copy_rows(sizeof(real), rows + k * TOGETHER, some * TOGETHER, tap, t.whole * TOGETHER, n, TOGETHER)
     if some <= WEAVE_MOST:
-        weave(sizeof(real), some, rows, pitch, channels, to, p.pitch, n)
+        weave(sizeof(real), some, woven, pitch, channels, to, p.pitch, n)
+        return
+    for o in range(n):
+        turn_block(sizeof(real), some, channels, <const real *> rows + o * some * TOGETHER, TOGETHER, to + o * p.pitch,
+                   some)
 
 
 cdef void turn_channels(const Turn *t, Py_ssize_t item, real *turned) noexcept nogil:
@@ -86,7 +89,8 @@ cdef void turn_channels(const Turn *t, Py_ssize_t item, real *turned) noexcept n
         for i in range(t.phases):
             some = t.taps[i].count[0] * t.taps[i].count[1] * t.taps[i].count[2]
             pick(t, &t.taps[i], <const real *> turned,
-                 result + t.taps[i].offset + (g * t.ocg + o0) * t.taps[i].pitch + c0 * some, n, channels)
+                 result + t.taps[i].offset + (g * t.ocg + o0) * t.taps[i].pitch + c0 * some, n, channels,
+                 turned + t.together * t.whole * TOGETHER)
 
 
 def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple phases, tuple together, bint last,
@@ -126,7 +130,7 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
             taps[item].start[0] * t.kernel[1] + taps[item].start[1]) * t.kernel[2] + taps[item].start[2]
     t.together = min(max((FEWER if t.plain else COLUMNS) // t.whole, 1), t.ocg)
     t.blocks = ceil_div(t.ocg, t.together)
-    each = t.together * t.whole * TOGETHER * <Py_ssize_t> sizeof(real)
+    each = 2 * t.together * t.whole * TOGETHER * <Py_ssize_t> sizeof(real)
     scratch = borrow_more("turn", each * threads, taps)
     with nogil:
         team.each_piece(<team.Piece> turn_channels[real], &t, groups * t.blocks, threads, scratch, each)

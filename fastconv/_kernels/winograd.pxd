@@ -66,6 +66,7 @@ cdef struct Task:
     Py_ssize_t run                               # tiles of a run at most
     Py_ssize_t icp, depth                        # channels in whole vectors; sums over all channels and parts
     Py_ssize_t group, kc, chunks                 # channels of a chunk of the depth; room for it; how many there are
+    bint swapped                                 # weights are (ic, oc, *kernel), their taps the last one first
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
     Py_ssize_t block, blocks, panels             # tiles of a block; blocks; panels of a group's output channels
     Py_ssize_t v_point, u_point, m_point         # from one point to the next, in elements: odd numbers of cache lines

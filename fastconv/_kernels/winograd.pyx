@@ -137,6 +137,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     cdef Py_ssize_t each
     read_shape(&t.s, geometry)
     t.n = 1
+    t.swapped = False
     plan(&t, sizeof(real), False, True, 1)
     each = turned_size(&t, sizeof(real))
     memory = borrow("winograd", each * threads * sizeof(real))
@@ -146,10 +147,12 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     give_back(memory)
 
 
-def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None,
+         bint swapped=False):
     """Convolve: as `conv` of `direct.pyx`, for what `fastconv._winograd` does not reject.
 
     packed : what `pack` made of w and this geometry, of any extents of input and output that take the same rules
+    swapped : weight is (ic, oc, *kernel), to be transposed and its taps reversed; of one group, without `packed`
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
@@ -162,7 +165,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef real *own
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
-    t.n = x.shape[0]
+    t.n, t.swapped = x.shape[0], swapped
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi

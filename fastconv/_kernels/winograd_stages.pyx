@@ -21,6 +21,7 @@ from fastconv._kernels.winograd_transforms cimport transform_input, transform_ou
 
 cdef int begin(Task *t, tuple geometry, Py_ssize_t size) except -1:
     read_shape(&t.s, geometry)
+    t.swapped = False
     t.last = geometry[LAYOUT]
     t.n = 1
     t.clamp = False

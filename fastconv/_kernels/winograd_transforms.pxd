@@ -31,6 +31,19 @@ from fastconv._kernels.winograd cimport (
 from fastconv._kernels.winograd_runs cimport Part
 
 
+cdef inline void turn_weights(
+    const Task *t, const real *w, Py_ssize_t count, Py_ssize_t some, Py_ssize_t taps, real *turned,
+) noexcept nogil:
+    """turned[channel][tap][lane] of `some` channels from w on, and so many lanes; asks for those that are next."""
+    cdef Py_ssize_t width = winograd_width(sizeof(real)), whole = t.icg * taps, row = t.ocg * taps, c
+    if not t.swapped:
+        turn_block(sizeof(real), count, some * taps, w, whole, turned, width)
+        return
+    for c in range(some):
+        fetch_near(w + (some + c) * row, count * taps * sizeof(real))
+        turn_block(sizeof(real), count, taps, w + c * row, taps, turned + (c * taps + taps - 1) * width, -width)
+
+
 cdef inline void transform_weight(
     const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t first,
     Py_ssize_t end,
@@ -39,9 +52,10 @@ cdef inline void transform_weight(
     cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes_of(sizeof(real)), chunk, c, c0, some, a, i, k
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, whole = t.icg * taps, each = vector * taps, o = p * width
     cdef Py_ssize_t count = min(width, t.ocg - o), group, row = t.s.kw * width
+    cdef Py_ssize_t asked = 0 if t.swapped else width
     cdef const Part *part
     cdef const real *ahead
-    w += (g * t.ocg + o) * whole
+    w += o * taps if t.swapped else (g * t.ocg + o) * whole
     if count < width:
         memset(turned, 0, min(t.icg, vector) * taps * width * sizeof(real))
     for chunk in range(first, end):
@@ -49,10 +63,10 @@ cdef inline void transform_weight(
         for i in range(ceil_div(group, vector)):
             c0 = chunk * t.group + i * vector
             some = min(vector, group - i * vector)
-            turn_block(sizeof(real), count, some * taps, w + c0 * taps, whole, turned, width)
+            turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), count, some, taps, turned)
             ahead = w + (c0 * taps + each if c0 + vector < t.icg else width * whole)    # of this panel or the next
             for c in range(some):
-                for a in range(c * width // vector, (c + 1) * width // vector):     # pages apart: the hardware does
+                for a in range(c * asked // vector, (c + 1) * asked // vector):     # pages apart: the hardware does
                     fetch_near(ahead + a * whole, each * sizeof(real))              # not foresee so many rows
                 for a in range(t.parts.count):
                     part = &t.parts.part[a]
