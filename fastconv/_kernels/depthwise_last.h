@@ -35,6 +35,8 @@ typedef struct {
     ptrdiff_t out_step, spread;           /* from one output pixel to the next, from one channel to the next */
     int clamp;                            /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
+    ptrdiff_t ahead, ahead_step;          /* rows to ask for meanwhile, if any, and bytes from one to the next, */
+    const void *later;                    /* and the first of them; the next strip's output is asked for with them */
 } depthwise_strip;
 
 #define EACH_TYPE "depthwise_last.h"
@@ -128,6 +130,7 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
     /* of a chain; there are no taps where a stride leaves gaps between transposed kernels */
     const ptrdiff_t wide = taps < 1 ? 1 : taps < CHUNK ? taps : CHUNK, high = CHUNK / (kw ? kw : wide);
     const vec *weight = (const vec *)w;
+    const ptrdiff_t ahead = VECTOR_BYTES == 32 ? t->ahead : 0, read = px * (kw ? sw : 1) * (ptrdiff_t)sizeof(vec);
     ELEMENT sums[2][STRIP_PIXELS * LANES], *total = sums[0], *grand = sums[1];
     OPAQUE(total);
     OPAQUE(grand);
@@ -138,6 +141,15 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
         vec acc[STRIP_PIXELS];
         EACH_PIXEL acc[p] = *weight;
         weight++;
+        if (ahead) { /* a share with each vector: asked for all at once, lines hold up the loads after them */
+            const char *line = (const char *)t->later + v * read;
+            const char *next = (const char *)(out + px * out_step + v * px * LANES);
+            for (ptrdiff_t y = 0; y < ahead; y++, line += t->ahead_step)
+                UNROLL for (ptrdiff_t i = 0; i < read; i += 64)
+                    FETCH_TO_L2(line + i);
+            UNROLL for (ptrdiff_t i = 0; i < px * (ptrdiff_t)sizeof(vec); i += 64)
+                FETCH_TO_L2(next + i);
+        }
         for (ptrdiff_t i = 0, end = high; i < rows; i++, row += row_step) {
             if (i == end) {
                 END_CHAIN();
@@ -171,10 +183,7 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
             EACH_PIXEL acc[p] += AT(grand);
         if (t->clamp) {
             const vec lo = (vec){0} + (ELEMENT)t->lo, hi = (vec){0} + (ELEMENT)t->hi;
-            EACH_PIXEL {
-                const vec a = SELECT(vec, mask, acc[p] < lo, lo, acc[p]);
-                acc[p] = SELECT(vec, mask, a > hi, hi, a);
-            }
+            EACH_PIXEL CLAMP(vec, mask, acc[p], lo, hi);
         }
         if (spread == 1 && c + LANES <= valid) {
             EACH_PIXEL *(vec *)(out + p * out_step + c) = acc[p];

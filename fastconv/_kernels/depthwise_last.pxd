@@ -10,6 +10,8 @@ cdef extern from "depthwise_last.h" nogil:
         Py_ssize_t rows, row_step, kw, tap_step, pixel_step, shared, channels, out_step, spread
         int clamp
         double lo, hi
+        Py_ssize_t ahead, ahead_step
+        const void *later
     int strip_shares(Py_ssize_t kw)
     Py_ssize_t strip_pixels(const depthwise_strip *t)
     void strip(size_t size, Py_ssize_t px, const depthwise_strip *t, const void *const *table, const void *w, void *out,

@@ -41,6 +41,7 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     SEGMENT = 64             # output pixels of a row in one table: keeps it in L1, and long signals divisible
+    CACHE = 1048576          # bytes of an image, or half as many of several, beyond which rows are asked for ahead
 
 
 cdef struct Task:
@@ -71,7 +72,7 @@ cdef struct Call:
 cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     """Everything that follows from the geometry alone."""
     cdef ConvShape *s = &t.s
-    cdef Py_ssize_t lanes = lanes_of(size), merge
+    cdef Py_ssize_t lanes = lanes_of(size), image = s.id * s.ih * s.iw * s.ic * size, merge
     t.merge = 0 if s.ic >= lanes else (lanes if s.sw == 1 else 1)
     merge = max(t.merge, 1)
     t.segments = ceil_div(s.ow, SEGMENT)
@@ -103,6 +104,8 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     t.strip.out_step = merge * t.phases * t.ow
     t.strip.spread = t.m
     t.vectors = ceil_div(t.strip.channels, lanes)
+    t.strip.ahead = s.sh if image * min(t.n, 2) > CACHE and t.merge == 0 and t.xw == s.ic and t.ow == s.oc else 0
+    t.strip.ahead_step = t.xh * size
 
 
 cdef void repack(const Call *call, Py_ssize_t item, real *_scratch) noexcept nogil:
@@ -178,6 +181,16 @@ cdef void fill(
                 table += t.length
 
 
+cdef const real *rows_ahead(
+    const Task *t, depthwise_strip *own, const real *x, Py_ssize_t z, Py_ssize_t y,
+) noexcept nogil:
+    """Where the rows begin that outputs of row y + 1 see first, as many as `own.ahead` says then."""
+    cdef Py_ssize_t first = y * t.s.sh + (t.s.kh - 1) * t.s.dh + 1 - t.s.ph
+    z = z * t.s.sd + (t.s.kd - 1) * t.s.dd - t.s.pd
+    own.ahead = min(own.ahead, t.s.ih - first) if 0 <= first < t.s.ih and 0 <= z < t.s.id else 0
+    return x + z * t.xd + first * t.xh if own.ahead else x
+
+
 cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A segment of an output row, `item` counted over (n, od, oh, segments)."""
     cdef const Task *t = c.t
@@ -185,19 +198,24 @@ cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * lanes_of(sizeof(real))   # repacked weights
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
     cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, whole, p, px, q
+    cdef depthwise_strip own = t.strip
+    cdef const real *later
     cdef const real **table = <const real **> scratch
+    cdef const real *x = <const real *> c.x + plane // t.s.od * t.xn
     cdef const real *w = <const real *> c.packed
     cdef real *out = <real *> c.out + plane * t.s.oh * t.s.ow * t.s.oc + row % t.s.oh * t.oh + o * t.ow
-    fill(t, <const real *> c.x + plane // t.s.od * t.xn, table, <const real *> c.blank,
-         <real *> (<char *> scratch + t.table), plane % t.s.od, row % t.s.oh, o)
+    fill(t, x, table, <const real *> c.blank, <real *> (<char *> scratch + t.table), plane % t.s.od, row % t.s.oh, o)
+    later = rows_ahead(t, &own, x, plane % t.s.od, row % t.s.oh)
     for phase in range(t.phases):
         pixels = in_phase(min(t.segment, t.s.ow - o), t.phases, phase)
         whole = pixels // merge
         p = 0
         while p * merge < pixels:
             px = ceil_div(whole - p, ceil_div(whole - p, most)) if p < whole else 1
+            if own.ahead:
+                own.later = later + (o + p * t.phases + phase * px) * t.s.sw * t.s.ic
             for q in range(t.m):
-                strip(sizeof(real), px, &t.strip,
+                strip(sizeof(real), px, &own,
                       <const void *const *> (table + phase * t.length + p * t.strip.pixel_step), w + q * kernel,
                       out + phase * t.ow + p * t.strip.out_step + q, t.vectors,
                       min(merge, pixels - p * merge) * t.s.ic)

@@ -163,10 +163,7 @@ static ALWAYS_INLINE void tile(const ptrdiff_t nr, const ptrdiff_t nv, const ptr
     EACH_OUTPUT acc[q][x] += bias;
     if (s->clamp) {
         const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
-        EACH_OUTPUT {
-            const vec v = SELECT(vec, mask, acc[q][x] < lo, lo, acc[q][x]);
-            acc[q][x] = SELECT(vec, mask, v > hi, hi, v);
-        }
+        EACH_OUTPUT CLAMP(vec, mask, acc[q][x], lo, hi);
     }
     UNROLL for (ptrdiff_t q = 0; q < nr; q++) {
         if (q >= rows)

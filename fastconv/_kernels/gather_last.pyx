@@ -149,7 +149,7 @@ cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
             point(t, table + lines * t.length, source, <const real *> c.blank, t.base + p0, t.length)
             lines += 1
     s.rows, s.row_step, s.tap_step, s.pixel_step = lines, t.length, t.x.step, 1
-    s.channels, s.out_step, s.spread, s.clamp = t.s.oc, t.s.sw * t.s.ic, t.m, False
+    s.channels, s.out_step, s.spread, s.clamp, s.ahead = t.s.oc, t.s.sw * t.s.ic, t.m, False, 0
     for f in range(min(t.s.sw, t.s.iw)):
         pixels = min(t.segment, ceil_div(t.s.iw - f, t.s.sw) - p0)
         s.kw = t.x.count[f]

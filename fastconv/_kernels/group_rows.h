@@ -141,10 +141,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t lines, const ptrdiff_t cols, const
     EACH_SUM acc[l][q] += *(const vec *)bias;
     if (s->clamp) {
         const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
-        EACH_SUM {
-            const vec v = SELECT(vec, mask, acc[l][q] < lo, lo, acc[l][q]);
-            acc[l][q] = SELECT(vec, mask, v > hi, hi, v);
-        }
+        EACH_SUM CLAMP(vec, mask, acc[l][q], lo, hi);
     }
     EACH_SUM *(vec *)(out + l * s->out_line + q * s->out_pixel) = acc[l][q];
 }

@@ -102,10 +102,8 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
         }
         if (s->clamp) {
             const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
-            UNROLL for (ptrdiff_t q = 0; q < nr; q++) {
-                const vec v = SELECT(vec, mask, acc[q] < lo, lo, acc[q]);
-                acc[q] = SELECT(vec, mask, v > hi, hi, v);
-            }
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                CLAMP(vec, mask, acc[q], lo, hi);
         }
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
             acc[q] = IN_ORDER(acc[q], stride);

@@ -124,10 +124,8 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     if (s->clamp) {
         const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
-                const vec v = SELECT(vec, mask, acc[q][x] < lo, lo, acc[q][x]);
-                acc[q][x] = SELECT(vec, mask, v > hi, hi, v);
-            }
+            UNROLL for (ptrdiff_t x = 0; x < nv; x++)
+                CLAMP(vec, mask, acc[q][x], lo, hi);
     }
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         UNROLL for (ptrdiff_t x = 0; x < nv; x++)

@@ -70,6 +70,7 @@ cdef void plan(Task *t, size_t size) noexcept nogil:
     t.strip.channels = t.lanes
     t.strip.out_step = t.phases * t.lanes
     t.strip.spread = 1
+    t.strip.ahead = 0
     t.pixels = ceil_div(s.ow, t.phases)
     t.pixels = ceil_div(t.pixels, ceil_div(t.pixels, strip_pixels(&t.strip)))
     t.chunk = CHUNK if s.ih * s.iw > RESIDENT else s.ih * s.iw

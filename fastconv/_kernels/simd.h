@@ -68,6 +68,25 @@ typedef int mask_f64;
 #endif
 #endif
 
+/* v = min(max(v, lo), hi), NaN and the sign of zero as they are: where neither comparison holds, v stays. So do the
+ * instructions take their second operand, which gcc does not know of vectors: it compares and blends. */
+#if VECTOR_BYTES == 32 && defined(__x86_64__)
+#define CLAMP(vec, mask, v, lo, hi) do { \
+        if (sizeof (v)[0] == sizeof(float)) { \
+            __asm__("vmaxps %0, %1, %0" : "+x"(v) : "x"(lo)); \
+            __asm__("vminps %0, %1, %0" : "+x"(v) : "x"(hi)); \
+        } else { \
+            __asm__("vmaxpd %0, %1, %0" : "+x"(v) : "x"(lo)); \
+            __asm__("vminpd %0, %1, %0" : "+x"(v) : "x"(hi)); \
+        } \
+    } while (0)
+#else
+#define CLAMP(vec, mask, v, lo, hi) do { \
+        (v) = SELECT(vec, mask, (v) < (lo), lo, v); \
+        (v) = SELECT(vec, mask, (v) > (hi), hi, v); \
+    } while (0)
+#endif
+
 /* elements of `size` bytes in a vector */
 static inline ptrdiff_t lanes_of(size_t size) { return size == sizeof(float) ? LANES_OF(float) : LANES_OF(double); }
 

@@ -232,10 +232,7 @@ static ALWAYS_INLINE void run(
     }
     if (finish->clamp) {
         const vec lo = (vec){0} + (ELEMENT)finish->lo, hi = (vec){0} + (ELEMENT)finish->hi;
-        EACH_VECTOR {
-            const vec v = SELECT(vec, mask, acc[i][j] < lo, lo, acc[i][j]);
-            acc[i][j] = SELECT(vec, mask, v > hi, hi, v);
-        }
+        EACH_VECTOR CLAMP(vec, mask, acc[i][j], lo, hi);
     }
     EACH_VECTOR *(vec *)(target + i * step + COLUMN(j)) = acc[i][j];
     if (target == total)

@@ -239,10 +239,8 @@ static ALWAYS_INLINE void output_across(const int rule, ptrdiff_t lines, ptrdiff
             output_points(rule, p, y);
             EACH(j, m) {
                 vec c = y[j] + b;
-                if (clamp) { /* keeps NaN: both comparisons are false for it */
-                    c = SELECT(vec, mask, c < lo, lo, c);
-                    c = SELECT(vec, mask, c > hi, hi, c);
-                }
+                if (clamp)
+                    CLAMP(vec, mask, c, lo, hi);
                 *(vec *)(to + j * pixel + v * LANES) = c;
             }
         }

@@ -1,0 +1,32 @@
+"""Depthwise layers with channels last whose rows come from beyond the second cache, where later ones are asked for."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from tests import data
+from tests.layouts import LAYOUTS
+
+# name -> (input, weight, keywords): images of more than 1 MiB, or of half as much each
+LAYERS = {
+    "rest of a strip": ((1, 40, 83, 81), (40, 1, 3, 3), {"padding": 1}),
+    "strided": ((1, 44, 85, 77), (44, 1, 3, 3), {"padding": 1, "stride": 2}),
+    "rows left out": ((1, 48, 100, 60), (48, 1, 1, 3), {"stride": (3, 1)}),
+    "dilated": ((1, 24, 120, 95), (24, 1, 5, 5), {"padding": 4, "dilation": 2}),
+    "several images": ((3, 136, 33, 33), (272, 1, 3, 3), {"padding": 1}),
+    "axes swapped": ((1, 64, 70, 60), (64, 1, 7, 1), {"padding": (3, 0)}),
+    "wide kernel": ((1, 32, 92, 92), (32, 1, 4, 4), {"padding": 3}),
+    "volume": ((1, 24, 8, 38, 38), (24, 1, 3, 3, 3), {"padding": 1}),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_rows_asked_for_ahead(name, dtype, cpu_level):
+    """Integers, whose sums are exact, give the bits of channels-first memory; what is asked for ends with the image."""
+    input, weight, keywords = LAYERS[name]
+    x, w = data.integers(input, dtype), data.integers(weight, dtype)
+    convolve = {4: fastconv.conv2d, 5: fastconv.conv3d}[len(input)]
+    expected = convolve(x, w, groups=input[1], **keywords)
+    result = convolve(LAYOUTS["channels_last"](x, 1), w, groups=input[1], **keywords)
+    assert np.count_nonzero(expected) > expected.size // 2
+    np.testing.assert_array_equal(result, expected, strict=True)
