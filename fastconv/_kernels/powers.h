@@ -1,5 +1,5 @@
-/* to[i] = abs(source[i]) ** power for i < n, where `to` may be `source`; squares, absolute values and roots of two in
-   vectors, all else by the C library. */
+/* to[i] = abs(source[i]) ** power for i < n, where `to` may be `source`; squares, absolute values, roots of two and
+   reciprocals in vectors, all else by the C library. */
 #ifndef FASTCONV_POWERS_H
 #define FASTCONV_POWERS_H
 
@@ -21,6 +21,8 @@
             EACH_APART to[i] = abs(source[i]); \
         else if (power == (type)0.5) \
             EACH_APART to[i] = sqrt(abs(source[i])); \
+        else if (power == -1) \
+            EACH_APART to[i] = 1 / abs(source[i]); \
         else \
             for (ptrdiff_t i = 0; i < n; i++) \
                 to[i] = pow(abs(source[i]), power); \

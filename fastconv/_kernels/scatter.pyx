@@ -12,6 +12,9 @@ from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.window cimport number
 
+cdef extern from "keep.h" nogil:
+    void OPAQUE(...) noexcept
+
 cdef extern from "scatter_last.h" nogil:
     ctypedef struct Scatter:
         Py_ssize_t outputs[3]
@@ -31,6 +34,7 @@ cdef extern from "scatter_first.h" nogil:
 cdef enum:
     BLOCK = 64                         # channels of one piece of work
     RUNS = 8                           # of planes, for each thread
+    WIDE = 16                          # channels from which they are taken four at a time
     LEAST_FLOATS = 24                  # channels from which vectors repay what each window takes besides:
     LEAST_DOUBLES = 48                 # 2 x 2 at stride 2, 9 to 15 floats took 1.2 to 1.3 times as long (2026-11-28)
 
@@ -45,21 +49,47 @@ cdef struct Call:
     bint *outside                      # to which every thread writes the same
 
 
-cdef bint plane(
-    const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, bint add,
+cdef inline bint put(
+    const number *x, const int64_t *index, Py_ssize_t count, number *out, Py_ssize_t size, Py_ssize_t step, bint add,
 ) noexcept nogil:
-    """One channel: x and index of `outputs` elements, out of `size`. False if an index lies outside."""
-    cdef Py_ssize_t o
-    cdef size_t at
-    memset(out, 0, size * sizeof(number))
-    for o in range(outputs):
-        at = <size_t> index[o]
-        if at >= <size_t> size:
+    """`count` channels side by side of one window, pixels `step` elements apart. False if an index lies outside."""
+    cdef Py_ssize_t c, at
+    cdef number value
+    for c in range(count):
+        if <size_t> index[c] >= <size_t> size:
             return False
+        at = index[c] * step
+        value = x[c]
         if add:
-            out[at] += x[o]
-        else:
-            out[at] = x[o]
+            value += out[at + c]
+            OPAQUE(at)                 # or an instruction more computes the address before it is used twice
+        out[at + c] = value
+    return True
+
+
+cdef inline bint planes(
+    const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, Py_ssize_t apart, bint add,
+) noexcept nogil:
+    """One channel, and that `apart` channels later if it is not 0: x and index of `outputs` elements, out of `size`.
+
+    Windows next to each other often have the same largest element: two channels take turns, so that what is read has
+    not just been written. False if an index lies outside.
+    """
+    cdef Py_ssize_t o
+    cdef const number *other_x = x + apart * outputs
+    cdef const int64_t *other_index = index + apart * outputs
+    cdef number *other_out = out + apart * size
+    memset(out, 0, size * sizeof(number))
+    if apart:
+        memset(other_out, 0, size * sizeof(number))
+    OPAQUE(other_x)                    # or they are computed from x each time
+    OPAQUE(other_index)
+    OPAQUE(other_out)
+    for o in range(outputs):
+        if not put(x + o, index + o, 1, out, size, 1, add):
+            return False
+        if apart and not put(other_x + o, other_index + o, 1, other_out, size, 1, add):
+            return False
     return True
 
 
@@ -69,50 +99,55 @@ cdef inline Py_ssize_t pixels(const operand *x) noexcept nogil:
 
 
 cdef void some_planes(const Call *c, Py_ssize_t block, number *_scratch) noexcept nogil:
-    """A block of planes: as windows next to each other until one is not (`scatter_first.h`)."""
-    cdef Py_ssize_t outputs = pixels(c.x), size = pixels(c.out), planes = c.x.shape[0] * c.x.shape[1], r
+    """A block of planes: as windows next to each other until one is not (`scatter_first.h`), then two by two."""
+    cdef Py_ssize_t outputs = pixels(c.x), size = pixels(c.out), count = c.x.shape[0] * c.x.shape[1]
+    cdef Py_ssize_t r = count * block // c.blocks, end = count * (block + 1) // c.blocks, half, apart
     cdef const number *x = <const number *> c.x.data
     cdef const int64_t *index = <const int64_t *> c.index.data
     cdef number *out = <number *> c.out.data
-    cdef bint inside = True, quads = False
+    cdef bint inside = True
     cdef Quads q
     q.ih, q.iw, q.oh, q.ow = c.out.shape[3], c.out.shape[4], c.x.shape[3], c.x.shape[4]
     if number is float:
-        quads = c.x.shape[2] * c.out.shape[2] == 1 and quads_fit(&q)
-    for r in range(planes * block // c.blocks, planes * (block + 1) // c.blocks):
-        if number is float:
-            quads = quads and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, c.add)
-        if quads:
-            continue
+        if c.x.shape[2] * c.out.shape[2] == 1 and quads_fit(&q):
+            while r < end and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, c.add):
+                r += 1
+    half = (end - r + 1) // 2           # each of which is one stream
+    end -= half
+    for r in range(r, r + half):
+        apart = half if r < end else 0
         if c.add:
-            inside &= plane(x + r * outputs, index + r * outputs, outputs, out + r * size, size, True)
+            inside &= planes(x + r * outputs, index + r * outputs, outputs, out + r * size, size, apart, True)
         else:
-            inside &= plane(x + r * outputs, index + r * outputs, outputs, out + r * size, size, False)
+            inside &= planes(x + r * outputs, index + r * outputs, outputs, out + r * size, size, apart, False)
     if not inside:
         c.outside[0] = True
 
 
-cdef bint side_by_side(
+cdef inline bint side_by_side(
     const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, Py_ssize_t width,
     Py_ssize_t step, bint add,
 ) noexcept nogil:
     """`width` channels side by side, pixels `step` elements apart: x and index of `outputs` pixels, out of `size`."""
-    cdef Py_ssize_t o, c
-    cdef size_t at
+    cdef Py_ssize_t o, _, c
     if width == step:
         memset(out, 0, size * step * sizeof(number))
     else:
         for o in range(size):
             memset(out + o * step, 0, width * sizeof(number))
-    for o in range(outputs):
-        for c in range(width):
-            at = <size_t> index[o * step + c]
-            if at >= <size_t> size:
+    for _ in range(outputs):
+        if width < WIDE:
+            if not put(x, index, width, out, size, step, add):
                 return False
-            if add:
-                out[at * step + c] += x[o * step + c]
-            else:
-                out[at * step + c] = x[o * step + c]
+        else:
+            for c in range(0, width - 3, 4):                # without a branch back between
+                if not put(x + c, index + c, 4, out + c, size, step, add):
+                    return False
+            c = width & ~3
+            if not put(x + c, index + c, width & 3, out + c, size, step, add):
+                return False
+        x += step
+        index += step
     return True
 
 
@@ -141,8 +176,10 @@ cdef void some_channels(const Call *c, Py_ssize_t block, number *_scratch) noexc
         s.clear, s.count, s.farthest, s.many = 0, 0, 0, 0
         lay_windows(&s, c.x, c.out)
         done = scatter_last(out, x, index, &s)
-    if done == SCATTER_NOT:
-        done = side_by_side(x, index, outputs, out, size, width, channels, c.add)
+    if done == SCATTER_NOT and c.add:
+        done = side_by_side(x, index, outputs, out, size, width, channels, True)
+    elif done == SCATTER_NOT:
+        done = side_by_side(x, index, outputs, out, size, width, channels, False)
     if not done:
         c.outside[0] = True
 
