@@ -5,7 +5,6 @@ from fastconv._arrays import (
     check_out,
     check_shape_of_bias,
     dense,
-    empty,
     finish,
     float_dtype,
     layout,
@@ -56,9 +55,6 @@ def by_plan(function, settings, input, weight, bias, out, pack):
     check_shape_of_bias(function, b, w)
     if out is not None:
         check_out(function, out, plan.shape, dtype)
-    elif plan.order != order:
-        out = empty(plan.shape, rank, dtype, order)
-    order = plan.order
     result = target(out, plan.shape, rank, plan.dtype, order, (x, w, b))
     if result.size:
         if plan.ahead is not None:

@@ -148,13 +148,17 @@ def choose(geometry, method="auto"):
     return taken, reasons
 
 
-def wants_channels_first(g, method="auto"):
-    """Whether channels-last memory is better copied first: few output channels leave the lanes of a vector idle.
+def lay_out(g, method="auto"):
+    """In which memory order to compute a geometry, and how: (geometry, Method, {name: reason}).
 
+    Few output channels leave the lanes of a vector idle in channels-last memory, which is better copied first then.
     ValueError as of `choose`.
     """
-    if not g.last:
-        return False
+    first = g._replace(last=0)
     if 1 < g.groups < g.ic:
-        return g.oc // g.groups < FULL_TILE and not _fits_groups(g)
-    return turned(g) < in_place(g) and choose(g, method)[0] is DIRECT
+        g = first if g.oc // g.groups < FULL_TILE and not _fits_groups(g) else g
+        return g, *choose(g, method)
+    taken, reasons = choose(g, method)
+    if g.last and taken is DIRECT and turned(g) < in_place(g):
+        return first, *choose(first, method)
+    return g, taken, reasons

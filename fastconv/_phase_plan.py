@@ -23,7 +23,7 @@ from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._depthwise import CHAIN
 from fastconv._geometry import ConvGeometry
-from fastconv._methods import DIRECT, FEW_OUTPUTS, wants_channels_first
+from fastconv._methods import DIRECT, FEW_OUTPUTS, lay_out
 from fastconv._phase_cost import MOST_DEPTH, method_of, overlaps, staged_products, unit, weight_bytes
 from fastconv._phase_rows import table
 from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
@@ -220,7 +220,7 @@ def plan_phases(function, g, dtype, order):
     if kernel:
         return by_one_kernel(kernel, gaps, g, dtype, order)
     planner = Planner(g, dtype, order)
-    if any(wants_channels_first(c) for c, _ in planner.convolutions(planner.ways())):
+    if any(lay_out(c)[0].last != c.last for c, _ in planner.convolutions(planner.ways())):
         return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input
     ways = planner.ways()
     if order == FIRST and overlaps(g, dtype.itemsize, planner.convolutions(ways)):
@@ -230,8 +230,6 @@ def plan_phases(function, g, dtype, order):
     taps, found, corners, whole, images, largest = [], [], [], None, 1, 0
     if max(g.stride) == 1:
         whole = whole_convolution(function, planner, ways)
-        if whole and whole.plan.order != order:
-            return plan_phases(function, g, dtype, FIRST)
         gaps = gaps or whole is None
         taps = [] if whole and whole.swapped else [tap_ranges(some) for some in product(*ways)]
     else:

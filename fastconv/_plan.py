@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _corners, _cpu, _door
-from fastconv._arrays import FIRST, compute_dtype, empty, five
+from fastconv._arrays import FIRST, compute_dtype, copy, empty, five
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
-from fastconv._methods import DIRECT, NAMES, choose, wants_channels_first
+from fastconv._methods import DIRECT, NAMES, lay_out
 from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
@@ -33,7 +33,7 @@ class ConvPlan(NamedTuple):
     run: object  # kernel(geometry, x, weight, bias, out, *clamp, threads[, packed])
     geometry: tuple
     dtype: np.dtype  # the kernel's
-    order: int  # the kernel's memory order
+    order: int  # the memory order of what `run` takes and writes
     output: tuple  # (oc, *spatial)
     shape: tuple  # of the result: (n, oc, *spatial) or (oc, *spatial)
     clamp: tuple  # (lo, hi)
@@ -68,20 +68,18 @@ def plan_conv(
     conv = conv_geometry(
         function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, dtype.itemsize, order
     )
-    geometry = conv.geometry
     try:
-        if wants_channels_first(geometry, method):
-            geometry = geometry._replace(last=FIRST)
-        taken, reasons = choose(geometry, method)
+        geometry, taken, reasons = lay_out(conv.geometry, method)
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
     kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
+    run = with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind)
     batch = input_shape[: -rank - 1]
     return ConvPlan(
-        with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind),
+        run if geometry.last == order else by_copies(run),
         tuple(geometry),
         dtype,
-        geometry.last,
+        order,
         conv.output,
         batch + conv.output,
         ACTIVATIONS[activation],
@@ -93,6 +91,19 @@ def plan_conv(
         reasons,
         packing_of(kernel, geometry, kind),
     )
+
+
+def by_copies(run):
+    """`run`, of channels-first memory, for channels-last input and output."""
+
+    def copied(geometry, x, weight, bias, out, lo, hi, threads, *packed):
+        rank = weight.ndim - 2
+        source, result = (empty(a.shape, rank, a.dtype, FIRST) for a in (x, out))
+        copy(x, source)
+        run(geometry, source, weight, bias, result, lo, hi, threads, *packed)
+        copy(result, out)
+
+    return copied
 
 
 def packing_of(kernel, geometry, kind):
