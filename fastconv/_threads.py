@@ -113,6 +113,7 @@ def _allowed():
 def _after_fork():
     global _forked
     _forked = True
+    team.stay_alone()
 
 
 _forked = False

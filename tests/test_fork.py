@@ -75,7 +75,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("way", FORKS)
 def test_no_hang_in_a_forked_child(way):
-    """GNU's OpenMP cannot start threads in a forked child (gcc.gnu.org/PR58378): calls there run on one thread.
+    """The team's threads do not outlive a fork: calls in the child run on one thread.
 
     What computes at the moment of the fork are this package's kernels. A fork while another thread is inside BLAS may
     leave a mutex of OpenBLAS locked in the child for ever, as "im2col" did here once: no business of ours.

@@ -3,6 +3,8 @@
 Pieces here wait for gates that the test opens, so that each state of a call can be held and looked at.
 """
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -11,10 +13,10 @@ import numpy as np
 import pytest
 
 from fastconv import _cpu
+from fastconv._kernels import team
 from tests.child import output
 
 SECONDS = 60  # until something that should happen counts as missing
-JOBS = 16  # calls that can be under way on several threads at once
 
 
 class Call:
@@ -96,30 +98,58 @@ def test_one_thread_takes_pieces_in_order():
     call.end()
 
 
+ALONE = """
+from fastconv._kernels import team
+from tests.test_team import Call
+team.set_cores(1)  # and no call has more than two threads: there is one worker
+first = Call(2, 2)
+first.wait(2)
+second = Call(10, 2)
+assert second.wait(1) == [0]
+"""
+
+
 def test_no_call_waits_for_a_thread_that_does_not_come():
     """OpenMP's threads begin and end together: where another process had a core, 0.7 ms became 24."""
-    first = Call(2, 2)
-    first.wait(2)  # thread 1 is busy for as long as the test likes
-    second = Call(10, 2)
-    assert second.wait(1) == [0]
-    second.end()
-    assert first.thread.is_alive()
-    first.end()
+    code = """
+second.end()
+assert first.thread.is_alive()
+first.end()
+print("ended")
+"""
+    assert output(ALONE + code) == "ended"
 
 
 def test_a_thread_that_is_free_comes_to_a_call_that_has_begun():
-    first = Call(2, 2)
-    first.wait(2)
-    second = Call(2, 2)
-    assert second.wait(1) == [0]
-    first.end()
-    assert second.wait(2) == [0, 1]
-    second.end()
+    code = """
+first.end()
+assert second.wait(2) == [0, 5]
+second.end()
+print("ended")
+"""
+    assert output(ALONE + code) == "ended"
+
+
+def test_calls_do_not_lose_their_threads_to_others():
+    """A worker that was woken for one call and took a seat of another left the first one alone."""
+    code = """
+from fastconv._kernels import team
+from tests.test_team import Call
+team.set_cores(10)
+for _ in range(50):
+    calls = [Call(threads, threads) for threads in (4, 2, 3)]
+    for call in calls:
+        call.wait(len(call.begun))
+    for call in calls:
+        call.end()
+print("ended")
+"""
+    assert output(code) == "ended"
 
 
 def test_more_calls_than_jobs():
     """Those that find no job stay on their own thread."""
-    calls = [Call(4, 3) for _ in range(JOBS + 4)]
+    calls = [Call(4, 3) for _ in range(team.MOST_JOBS + 4)]
     for call in calls:
         call.wait(1)
     for call in calls:
@@ -145,6 +175,22 @@ def test_many_callers():
     assert sorted(done) == list(range(12))
 
 
+@pytest.mark.parametrize(
+    ("missed", "wall", "core", "expected"),
+    [
+        pytest.param(0, 0.008, 0.008, 0, id="had a core"),
+        pytest.param(0, 0.008, 0.004, 0.003, id="missed half, of which an eighth of the time is forgotten"),
+        pytest.param(0.003, 0.008, 0.008, 0.002, id="forgets"),
+        pytest.param(0.003, 1, 1, 0, id="has forgotten"),
+        pytest.param(0.02, 10, 1, 0.03, id="remembers no more than that"),
+        pytest.param(0, 0, 0, 0, id="knows no time"),
+    ],
+)
+def test_how_long_a_worker_missed_the_core(missed, wall, core, expected):
+    """Who looks for work instead of sleeping where others want the core is stopped in the middle of a piece later."""
+    assert team.still_missed(missed, wall, core) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory by RLIMIT_AS")
 def test_a_system_that_has_no_more_threads():
     """OpenMP ended the process: here a call stays on the threads there are, and takes more as soon as it can."""
@@ -152,6 +198,7 @@ def test_a_system_that_has_no_more_threads():
 import os, resource
 import numpy as np
 from fastconv import _cpu
+from fastconv._kernels import team
 gated = _cpu.kernel("probe").gated
 others = len(os.listdir("/proc/self/task"))  # of BLAS
 
@@ -172,10 +219,47 @@ print(before, limited, threads_after(2))
     assert output(code) == "0 0 1"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_stays_alone_whatever_it_asks():
+    """It found the jobs of its parent's calls open, and ran their pieces on stacks that it does not have."""
+    code = """
+import os
+import numpy as np
+from fastconv import _cpu
+from tests.test_team import Call
+call = Call(6, 3)
+call.wait(3)
+child = os.fork()
+if child == 0:
+    before = call.begun.copy()
+    count = _cpu.kernel("probe").gated(np.zeros(100, np.intp), np.ones(100, np.intp), 5)
+    os._exit(0 if count == 100 and (call.begun == before).all() and len(os.listdir("/proc/self/task")) == 1 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+call.end()
+"""
+    assert output("import warnings; warnings.simplefilter('ignore')" + code) == "0"
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX's signals")
+def test_signals_are_not_for_the_team():
+    """A signal that the program had blocked to wait for it went to a worker, and ended the process."""
+    code = """
+import os, signal
+import numpy as np
+from fastconv import _cpu
+_cpu.kernel("probe").gated(np.zeros(100, np.intp), np.ones(100, np.intp), 5)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+os.kill(os.getpid(), signal.SIGUSR1)
+print(signal.sigwait([signal.SIGUSR1]) == signal.SIGUSR1)
+"""
+    assert output(code, environment={"OPENBLAS_NUM_THREADS": "1"}) == "True"
+
+
 def test_threads_do_not_keep_a_process_from_its_end():
     code = """
 import numpy as np
 from fastconv import _cpu
+from fastconv._kernels import team
 print(_cpu.kernel("probe").gated(np.zeros(100, np.intp), np.ones(100, np.intp), 5))
 """
     assert output(code, seconds=30) == "100"

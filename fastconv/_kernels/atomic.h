@@ -1,4 +1,4 @@
-/* Words that threads share: each operation is whole and in one order for all of them, and returns what was before. */
+/* Words that threads share: each operation is whole, in one order for all threads, and returns what was there before. */
 #ifndef FASTCONV_ATOMIC_H
 #define FASTCONV_ATOMIC_H
 
@@ -13,7 +13,14 @@ typedef __int64 atomic_word;
 #define ATOMIC_AS(name) _Interlocked##name
 typedef long atomic_word;
 #endif
-static inline ptrdiff_t atomic_get(ptrdiff_t *p) { return ATOMIC_AS(Or)((atomic_word volatile *)p, 0); }
+static inline ptrdiff_t atomic_get(ptrdiff_t *p)
+{
+#if defined(_M_X64) || defined(_M_IX86)
+    return *(ptrdiff_t volatile *)p; /* all that write are locked */
+#else
+    return ATOMIC_AS(Or)((atomic_word volatile *)p, 0);
+#endif
+}
 static inline ptrdiff_t atomic_add(ptrdiff_t *p, ptrdiff_t v)
 {
     return ATOMIC_AS(ExchangeAdd)((atomic_word volatile *)p, v);
@@ -34,9 +41,11 @@ static inline int atomic_replace(ptrdiff_t *p, ptrdiff_t old, ptrdiff_t v) /* wh
 /* A moment of a loop that waits for another thread: leaves the core's units to its other half. */
 #if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
 #define PAUSE() _mm_pause()
+#elif defined(_MSC_VER)
+#define PAUSE() __yield()
 #elif defined(__x86_64__) || defined(__i386__)
 #define PAUSE() __builtin_ia32_pause()
-#elif defined(__aarch64__) && !defined(_MSC_VER)
+#elif defined(__aarch64__)
 #define PAUSE() __asm__ volatile("yield")
 #else
 #define PAUSE() ((void)0)

@@ -2,41 +2,49 @@
 
     each_piece(<Piece> one_piece, &call, pieces, threads, scratch, each)
 
-runs `one_piece(&call, i, its thread's scratch)` for each i, on the thread that calls and on up to `threads - 1` of the
-team's, which sleep or have just ended something else. Pieces are divided evenly: a thread takes its own share first,
-piece by piece, and then what others have not begun,
+runs `one_piece(&call, i, its thread's scratch)` for each i, on the thread that calls and on up to `threads - 1` workers,
+which sleep or have just ended something else. Pieces are divided evenly: a thread takes its own share first, piece by
+piece, and then what others have not begun,
 
     shares        | 0 1 2 3 4 | 5 6 7 8 9 |       so that what one call leaves in a core's cache the next one finds
     thread 1 done | 0 1 . . . |           |       there if it divides the same, and no core waits long for one that
     it takes          2                           is slower
 
 and which thread computes a piece changes no bit of it. A call never waits for a thread to come: where other processes
-have the cores, it goes through all pieces itself, and a thread that comes too late finds nothing to do. It waits only
-for pieces that others are in the middle of.
+have the cores, it goes through all pieces itself, and a worker that comes too late finds nothing to do. It waits only
+for who has come and not left.
 
 A job is one word that all threads change atomically: seats that are left, threads that are active, whether it is open,
-and whether its caller sleeps until the last thread leaves. Its memory is never freed, so that a thread may look at any
+and whether its caller sleeps until the last thread leaves. Its memory is never freed, so that a worker may look at any
 job at any time. There are as many jobs as calls can be under way on several threads at once; others stay alone.
 
-Threads wake each other, thread k the threads 2k and 2k + 1, since to wake one takes a call of the system. Who waits
-looks for a while before it sleeps, unless there are more threads than cores. Threads are Python's own, by its portable
-interface, but know nothing of Python: they neither need the GIL nor keep a process from its end.
+Who opens a job wakes a worker if those that are idle are fewer than free seats, and each worker that finds this wakes
+two before it takes a seat, since to wake one takes a call of the system and tens of microseconds. So a worker also looks
+for work for about a millisecond before it sleeps; but not where there are more of them than cores, nor while other
+processes want the core: who sleeps soon gets it sooner than who has used up its time, and is then less often stopped in
+the middle of a piece. Workers are as many as the cores or as the most threads of any call, less the one that calls.
 """
 
-cdef extern from "<pythread.h>" nogil:        # none of these needs the GIL
+cdef extern from "thread.h" nogil:
+    bint thread_begins(void (*run)(void *) noexcept nogil, void *argument)
+    ctypedef struct Times:
+        double wall, core
+    Times thread_times()
+
+cdef extern from "<pythread.h>" nogil:              # of these only to allocate one needs the GIL
     ctypedef void *PyThread_type_lock
     enum: WAIT_LOCK
-    const unsigned long PYTHREAD_INVALID_THREAD_ID
     PyThread_type_lock PyThread_allocate_lock()
     int PyThread_acquire_lock(PyThread_type_lock lock, int wait)
     void PyThread_release_lock(PyThread_type_lock lock)
-    unsigned long PyThread_start_new_thread(void (*function)(void *) noexcept nogil, void *argument)
 
 cdef enum:
     JOBS = 16
     MOST = 256                  # threads of a call: more have never helped
     SHARES = 64
-    LOOKS = 4000                # of one who waits, before it sleeps: 100 to 200 us
+    LOOKS = 64000               # of a worker before it sleeps: 1 ms on Zen 3
+    LOOKS_AT_END = 2000         # of a caller: about as long as a piece takes
+    FORGETS = 8                 # a worker that missed the core for a time has forgotten that after so many times as long
     # Of a job's state:
     OPEN = 1
     TAKEN = 2                   # by a call
@@ -49,7 +57,12 @@ cdef enum:
     ASLEEP = 2
 
 
-cdef struct Share:              # of the pieces, in a cache line of its own
+cdef double MISSED = 1e-3       # seconds for which a worker may miss the core and still look,
+cdef double MOST_MISSED = 3e-2  # and that it remembers
+
+
+# What threads change lies 64 bytes apart, so that no two such words are in one cache line.
+cdef struct Share:              # of the pieces
     Py_ssize_t next, end
     Py_ssize_t[6] _line
 
@@ -63,7 +76,7 @@ cdef struct Job:
     Py_ssize_t each
     int threads, shares
     PyThread_type_lock ended    # held, but when the last thread has left a caller that sleeps
-    Share[SHARES] of
+    Share[SHARES] share
 
 
 cdef struct Worker:
@@ -72,25 +85,52 @@ cdef struct Worker:
     Py_ssize_t[6] _line
 
 
-cdef Job[JOBS] jobs
-cdef Worker[MOST] workers       # from 1 on: a caller is thread 0
-cdef Py_ssize_t opened = 0      # jobs so far: a worker that looks for one waits for this to change
+cdef struct Team:
+    Py_ssize_t opened           # jobs so far: a worker that has found none waits for this to change
+    Py_ssize_t[7] _line
+    Py_ssize_t idle             # workers that are awake and in no job
+    Py_ssize_t widest           # the most threads that a call had
+    Py_ssize_t[6] _other_line
+    Job[JOBS] job
+    Worker[MOST] worker         # from 1 on: who calls is thread 0
+
+
+cdef Team team
 cdef int cores = 1
-MOST_THREADS = MOST
+MOST_THREADS, MOST_JOBS = MOST, JOBS
 
 
-cdef PyThread_type_lock held_lock() noexcept nogil:
-    """A new lock that is held, or NULL."""
+cdef PyThread_type_lock held_lock() except NULL:
     cdef PyThread_type_lock lock = PyThread_allocate_lock()
-    if lock != NULL:
-        PyThread_acquire_lock(lock, WAIT_LOCK)
+    if lock == NULL:
+        raise MemoryError("fastconv: no lock for a thread")
+    PyThread_acquire_lock(lock, WAIT_LOCK)
     return lock
+
+
+cdef int hold_locks() except -1:
+    cdef int number
+    for number in range(JOBS):
+        team.job[number].ended = held_lock()
+    for number in range(1, MOST):
+        team.worker[number].wakes = held_lock()
+    return 0
+
+
+hold_locks()
 
 
 def set_cores(int count):
     """How many cores this process may use: threads beyond them do not look around before they sleep."""
     global cores
     cores = count
+
+
+def stay_alone():
+    """No call finds a job from now on; for a forked child, which has no workers."""
+    cdef int number
+    for number in range(JOBS):
+        team.job[number].state = TAKEN
 
 
 cdef void each_piece(Piece piece, const void *call, Py_ssize_t pieces, int threads, void *scratch=NULL,
@@ -112,112 +152,139 @@ cdef Job *free_job() noexcept nogil:
     """A job that is this call's now, or NULL."""
     cdef Py_ssize_t i
     for i in range(JOBS):
-        if atomic_get(&jobs[i].state) == 0 and atomic_replace(&jobs[i].state, 0, TAKEN):
-            if jobs[i].ended == NULL:
-                jobs[i].ended = held_lock()
-            if jobs[i].ended != NULL:
-                return &jobs[i]
-            atomic_add(&jobs[i].state, -TAKEN)
+        if atomic_get(&team.job[i].state) == 0 and atomic_replace(&team.job[i].state, 0, TAKEN):
+            return &team.job[i]
     return NULL
 
 
 cdef void open_job(Job *job, Py_ssize_t pieces, int threads) noexcept nogil:
     """Divide the pieces, and let others come."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, widest = atomic_get(&team.widest)
     job.threads, job.shares = threads, min(threads, SHARES)
     for i in range(job.shares):
-        job.of[i].next, job.of[i].end = pieces * i // job.shares, pieces * (i + 1) // job.shares
+        job.share[i].next, job.share[i].end = pieces * i // job.shares, pieces * (i + 1) // job.shares
+    while widest < threads and not atomic_replace(&team.widest, widest, threads):
+        widest = atomic_get(&team.widest)
     atomic_add(&job.state, OPEN + SEAT * (threads - 1))
-    atomic_add(&opened, 1)
-    wake(1, threads)
+    atomic_add(&team.opened, 1)
+    wake(1)
 
 
-cdef void work(Job *job, Py_ssize_t thread, Py_ssize_t share) noexcept nogil:
-    """Pieces of a share, and then of others, until all are begun."""
+cdef void work(Job *job, Py_ssize_t thread, Py_ssize_t first) noexcept nogil:
+    """Pieces of the first share, and then of others, until all are begun."""
     cdef char *scratch = job.scratch + thread * job.each
     cdef Py_ssize_t s, i
-    cdef Share *own
+    cdef Share *share
     for s in range(job.shares):
-        own = &job.of[(share + s) % job.shares]
-        while atomic_get(&own.next) < own.end:
-            i = atomic_add(&own.next, 1)
-            if i < own.end:
+        share = &job.share[(first + s) % job.shares]
+        while atomic_get(&share.next) < share.end:
+            i = atomic_add(&share.next, 1)
+            if i < share.end:
                 job.piece(job.call, i, scratch)
 
 
 cdef void end(Job *job) noexcept nogil:
     """Let nobody come any more, and wait for who is there."""
-    cdef Py_ssize_t looks = LOOKS if job.threads <= cores else 0
+    cdef Py_ssize_t looks = LOOKS_AT_END if job.threads <= cores else 0
     atomic_add(&job.state, -OPEN)
     while atomic_get(&job.state) >= ACTIVE and looks > 0:
         PAUSE()
         looks -= 1
     if atomic_add(&job.state, WAITING) >= ACTIVE:
         PyThread_acquire_lock(job.ended, WAIT_LOCK)
-    atomic_add(&job.state, -atomic_get(&job.state))
+    atomic_add(&job.state, -atomic_get(&job.state))     # to 0: nobody else changes what is closed and left
 
 
 cdef void leave(Job *job) noexcept nogil:
-    cdef Py_ssize_t before = atomic_add(&job.state, -ACTIVE)
+    cdef Py_ssize_t before
+    atomic_add(&team.idle, 1)                           # sooner than its caller opens the next job
+    before = atomic_add(&job.state, -ACTIVE)
     if before & WAITING and before < 2 * ACTIVE:
         PyThread_release_lock(job.ended)
 
 
-cdef Py_ssize_t join(Job *job) noexcept nogil:
-    """Which thread of a job this one becomes, from 1 on; 0 if there is no seat."""
-    cdef Py_ssize_t state = atomic_get(&job.state), seats = state % ACTIVE // SEAT
-    while state & OPEN and seats > 0:
+cdef inline Py_ssize_t seats_of(Py_ssize_t state) noexcept nogil:
+    return state % ACTIVE // SEAT if state & OPEN else 0
+
+
+cdef Py_ssize_t take_seat(Job *job) noexcept nogil:
+    """Which thread of a job this worker becomes, from 1 on; 0 if there is no seat."""
+    cdef Py_ssize_t state = atomic_get(&job.state)
+    while seats_of(state) > 0:
         if atomic_replace(&job.state, state, state - SEAT + ACTIVE):
-            return seats
+            atomic_add(&team.idle, -1)
+            return seats_of(state)
         state = atomic_get(&job.state)
-        seats = state % ACTIVE // SEAT
     return 0
 
 
-cdef void wake(Py_ssize_t number, Py_ssize_t threads) noexcept nogil:
-    """Have worker `number` come if it sleeps or was never begun, and otherwise those that it would wake."""
-    cdef Worker *w = &workers[number]
-    if number >= threads:
-        return
-    if atomic_get(&w.state) == ASLEEP and atomic_replace(&w.state, ASLEEP, AWAKE):
-        PyThread_release_lock(w.wakes)
-    elif atomic_get(&w.state) == ABSENT and atomic_replace(&w.state, ABSENT, AWAKE):
-        if not begin(w):
-            atomic_add(&w.state, ABSENT - AWAKE)
+cdef void wake(int most) noexcept nogil:
+    """Have workers come that sleep or were never begun, while those that are idle are fewer than free seats."""
+    cdef Py_ssize_t number, seats = 0, i
+    cdef Worker *w
+    for i in range(JOBS):
+        seats += seats_of(atomic_get(&team.job[i].state))
+    for number in range(1, max(<Py_ssize_t> cores, atomic_get(&team.widest))):
+        if most == 0 or atomic_get(&team.idle) >= seats:
+            return
+        w = &team.worker[number]
+        if atomic_get(&w.state) == ASLEEP and atomic_replace(&w.state, ASLEEP, AWAKE):
+            atomic_add(&team.idle, 1)
+            PyThread_release_lock(w.wakes)
+            most -= 1
+        elif atomic_get(&w.state) == ABSENT and atomic_replace(&w.state, ABSENT, AWAKE):
+            atomic_add(&team.idle, 1)
+            if not thread_begins(serve, w):             # a later call tries again
+                atomic_add(&team.idle, -1)
+                atomic_add(&w.state, ABSENT - AWAKE)
+                return
+            most -= 1
+
+
+cdef bint finds_more(Py_ssize_t seen, Py_ssize_t looks) noexcept nogil:
+    """Whether more jobs are opened than were seen, within so many looks."""
+    while looks > 0 and atomic_get(&team.opened) == seen:
+        PAUSE()
+        looks -= 1
+    return atomic_get(&team.opened) != seen
+
+
+cdef void sleep(Worker *w, Py_ssize_t seen) noexcept nogil:
+    """Until somebody wakes this worker, or not at all if a job is opened meanwhile."""
+    atomic_add(&team.idle, -1)
+    atomic_add(&w.state, ASLEEP - AWAKE)
+    if atomic_get(&team.opened) != seen and atomic_replace(&w.state, ASLEEP, AWAKE):
+        atomic_add(&team.idle, 1)
     else:
-        wake(2 * number, threads)
-        wake(2 * number + 1, threads)
+        PyThread_acquire_lock(w.wakes, WAIT_LOCK)
 
 
-cdef bint begin(Worker *w) noexcept nogil:
-    """Start a worker's thread; False where the system has no more."""
-    if w.wakes == NULL:
-        w.wakes = held_lock()
-    return w.wakes != NULL and PyThread_start_new_thread(serve, w) != PYTHREAD_INVALID_THREAD_ID
+cpdef double still_missed(double missed, double wall, double core) noexcept nogil:
+    """For how long a worker missed the core of late: `wall` seconds later, in `core` of which it had one or slept."""
+    return min(max(missed + wall - core - wall / FORGETS, 0), MOST_MISSED)
 
 
 cdef void serve(void *worker) noexcept nogil:
     """What a worker does for the rest of the process."""
     cdef Worker *w = <Worker *> worker
-    cdef Py_ssize_t number = w - workers, most = LOOKS if number < cores else 0, looks = most, seen, i, thread
+    cdef Py_ssize_t number = w - team.worker, seen, thread, i
+    cdef Times last = thread_times(), now
+    cdef double missed = 0
     cdef Job *job
     while True:
-        seen = atomic_get(&opened)
+        seen = atomic_get(&team.opened)
+        wake(2)                                         # before it takes a seat: its caller waits for who has one
         for i in range(JOBS):
-            job = &jobs[i]
-            thread = join(job)
+            job = &team.job[i]
+            thread = take_seat(job)
             if thread > 0:
-                wake(2 * number, job.threads)
-                wake(2 * number + 1, job.threads)
                 work(job, thread, number if number < job.shares else thread)
                 leave(job)
-                looks = most
-        while looks > 0 and atomic_get(&opened) == seen:
-            PAUSE()
-            looks -= 1
-        if atomic_get(&opened) != seen:
-            continue
-        atomic_add(&w.state, ASLEEP - AWAKE)
-        if atomic_get(&opened) == seen or not atomic_replace(&w.state, ASLEEP, AWAKE):
-            PyThread_acquire_lock(w.wakes, WAIT_LOCK)
-        looks = most
+                now = thread_times()
+                missed = still_missed(missed, now.wall - last.wall, now.core - last.core)
+                last = now
+        if not finds_more(seen, LOOKS if missed < MISSED and number < cores else 0):
+            sleep(w, seen)
+            now = thread_times()
+            missed = still_missed(missed, now.wall - last.wall, now.wall - last.wall)
+            last = now

@@ -1,0 +1,48 @@
+/* Threads of the system that know nothing of Python. */
+#ifndef FASTCONV_THREAD_H
+#define FASTCONV_THREAD_H
+
+#ifdef _WIN32
+#include <process.h>
+#else
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#endif
+
+/* Begin a thread that nobody waits for and that no signal interrupts; 0 where the system has no more. */
+static inline int thread_begins(void (*run)(void *), void *argument)
+{
+#ifdef _WIN32
+    return _beginthread(run, 0, argument) != (uintptr_t)-1;
+#else
+    pthread_t thread;
+    sigset_t all, before;
+    int failed;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&thread, NULL, (void *(*)(void *))run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed && !pthread_detach(thread);
+#endif
+}
+
+/* Seconds of the clock, and those in which this thread had a core; both 0 where the system does not say. */
+typedef struct {
+    double wall, core;
+} Times;
+
+static inline Times thread_times(void)
+{
+    Times now = {0, 0};
+#ifdef CLOCK_THREAD_CPUTIME_ID
+    struct timespec wall, core;
+    if (!clock_gettime(CLOCK_MONOTONIC, &wall) && !clock_gettime(CLOCK_THREAD_CPUTIME_ID, &core)) {
+        now.wall = wall.tv_sec + 1e-9 * wall.tv_nsec;
+        now.core = core.tv_sec + 1e-9 * core.tv_nsec;
+    }
+#endif
+    return now;
+}
+
+#endif
