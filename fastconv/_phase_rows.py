@@ -30,8 +30,8 @@ class Rows(NamedTuple):
     pieces: int
 
 
-class Piece(NamedTuple):
-    """What a part has of one phase along such a row, as `Piece` of `_kernels/phases.pyx`."""
+class Stretch(NamedTuple):
+    """What a part has of one phase along such a row, as `Stretch` of `_kernels/phases.pyx`."""
 
     first: int
     width: int
@@ -47,13 +47,13 @@ class Piece(NamedTuple):
 
 
 def table(*arguments):
-    """The items of each Rows and its Pieces in a row, and how many Rows there are; arguments are those of `rows`."""
+    """The items of each Rows and its Stretches in a row, and how many Rows there are; arguments are those of `rows`."""
     found = list(rows(*arguments))
     return np.array([item for some, pieces in found for part in (some, *pieces) for item in part], np.intp), len(found)
 
 
 def rows(g, order, box, outer, columns, parts):
-    """Every phase of the classes `outer` along d and h with the classes `columns` along w: (Rows, its Pieces)."""
+    """Every phase of the classes `outer` along d and h with the classes `columns` along w: (Rows, its Stretches)."""
     (depths, heights), stride = outer, g.stride
     for (z, depth), (y, height) in product(enumerate(depths.phases), enumerate(heights.phases)):
         lines = [a.outputs(phase, *r) for a, phase, r in zip(outer, (depth, height), box, strict=False)]
@@ -66,7 +66,7 @@ def rows(g, order, box, outer, columns, parts):
                     where = [u - u0 for (_, _, u), (u0, _) in zip(spans, box, strict=True)]
                     j0, j1, _ = spans[2]
                     at = place(part, slot, where, g.oc)
-                    pieces.append(Piece(phase.first + j0 * stride[2], j1 - j0, 0, before, part.elements, *at, 1))
+                    pieces.append(Stretch(phase.first + j0 * stride[2], j1 - j0, 0, before, part.elements, *at, 1))
             before += part.elements if part else 0
         if pieces:
             at, n, pieces = (merged if order == LAST else woven)(sorted(pieces), stride[2])

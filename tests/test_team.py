@@ -25,7 +25,7 @@ class Call:
     def __init__(self, pieces, threads, open=False):
         self.begun, self.gates = np.zeros(pieces, np.intp), np.full(pieces, int(open), np.intp)
         self.count = None
-        self.thread = threading.Thread(target=self._run, args=(_cpu.kernel("probe").gated, threads))
+        self.thread = threading.Thread(target=self._run, args=(_cpu.kernel("probe").gated, threads), daemon=True)
         self.thread.start()
 
     def _run(self, gated, threads):
@@ -147,6 +147,23 @@ print("ended")
     assert output(code) == "ended"
 
 
+def test_more_cores_than_workers():
+    """One that was looked for beyond the last of them ended the process."""
+    code = """
+from fastconv._kernels import team
+from tests.test_team import Call
+team.set_cores(1000)
+first = Call(256, 256)
+first.wait(256)
+second = Call(9, 9)
+assert second.wait(1) == [0]
+second.end()
+first.end()
+print("ended")
+"""
+    assert output(code) == "ended"
+
+
 def test_more_calls_than_jobs():
     """Those that find no job stay on their own thread."""
     calls = [Call(4, 3) for _ in range(team.MOST_JOBS + 4)]
@@ -211,7 +228,7 @@ def used():
 
 before = threads_after(1)
 soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-resource.setrlimit(resource.RLIMIT_AS, (used() + (4 << 20), hard))
+resource.setrlimit(resource.RLIMIT_AS, (used() + (1 << 20), hard))
 limited = threads_after(4)
 resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 print(before, limited, threads_after(2))

@@ -1,4 +1,4 @@
-/* Words that threads share: each operation is whole, in one order for all threads, and returns what was there before. */
+/* Words that threads share: each operation is whole, in one order for all threads, and returns what was before. */
 #ifndef FASTCONV_ATOMIC_H
 #define FASTCONV_ATOMIC_H
 

@@ -193,10 +193,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Lanes lanes
-    cdef Call call
+    cdef Call call = Call(&t, x.data, w.data, first_of(packed), first_of(bias), out.data)
     cdef Py_ssize_t size = sizeof(real), taps, each, table, shared = 0
-    cdef const real *bs = <const real *> first_of(bias)
-    cdef const real *us = <const real *> first_of(packed)
     cdef char *memory
     cdef real *scratch
     begin(&t, geometry, &x, lo, hi, False)
@@ -226,7 +224,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             shared = round_up(turned_size(&t.s, size), LINE)
     each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
-    call = Call(&t, x.data, w.data, us, bs, out.data)
     with nogil:
         if shared:
             turn_weights(&t.s, <const real *> w.data, scratch, threads)

@@ -119,7 +119,7 @@ cdef void fill_panel(const Task *t, const real *x, Py_ssize_t p, Py_ssize_t n, r
         n -= some
 
 
-cdef void one(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """Some lines of a block."""
     cdef const Task *t = c.t
     cdef Py_ssize_t width = tile_width(sizeof(real)), block = item % t.blocks, rest = item // t.blocks
@@ -209,6 +209,6 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
                 repeated[i] = bs[i // (t.s.kd * t.s.kh * t.s.kw)]
         if not t.turned:
             each_piece(<Piece> turn_rows[real], &call, t.s.groups * ceil_div(t.rows, TURNED), threads)
-        each_piece(<Piece> one[real], &call, t.n * t.s.groups * t.parts * t.blocks, threads, <char *> t.line + table,
-                   each)
+        each_piece(<Piece> one_item[real], &call, t.n * t.s.groups * t.parts * t.blocks, threads,
+                   <char *> t.line + table, each)
     give_back(turned)

@@ -141,7 +141,7 @@ cdef void band(const Task *t, const real *x, const real *w, const real *bias, re
                 y += rows * s.sh
 
 
-cdef void one(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     cdef const Task *t = c.t
     cdef Py_ssize_t column = item % t.wide, row = item // t.wide % t.high, plane = item // t.wide // t.high
     cdef Py_ssize_t z = plane % t.s.id, g = plane // t.s.id % t.s.groups, image = plane // t.s.id // t.s.groups
@@ -185,6 +185,6 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     own = borrow_more("gather", each * threads, t.depth)
     with nogil:
         zeros(<real *> own, each * threads // size)
-        each_piece(<Piece> one[real], &call, t.n * t.s.groups * t.s.id * t.high * t.wide, threads, own, each)
+        each_piece(<Piece> one_item[real], &call, t.n * t.s.groups * t.s.id * t.high * t.wide, threads, own, each)
     give_back(own)
     give_back(t.depth)

@@ -152,7 +152,7 @@ cdef void add_up(const Task *t, const Box *b, const real *products, const real *
                             out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
 
 
-cdef void one(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     cdef const Task *t = c.t
     cdef Py_ssize_t g = item % t.s.groups, image
     cdef Box b = box_of(t, item // t.s.groups)
@@ -201,7 +201,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd)
         meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
         find_taps(&t)
-        each_piece(<Piece> one[real], &call,
+        each_piece(<Piece> one_item[real], &call,
                    t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w, threads,
                    memory + tables, each)
     give_back(memory)

@@ -7,13 +7,13 @@
 Data movement only. Where the phases come from: `fastconv/_transpose_geometry.py`.
 """
 
-from fastconv._kernels cimport team
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport real
+from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "weave.h" nogil:
@@ -133,7 +133,7 @@ def turn(const real[:, :, :, :, ::1] w, real[::1] to, Py_ssize_t groups, tuple p
     each = 2 * t.together * t.whole * TOGETHER * <Py_ssize_t> sizeof(real)
     scratch = borrow_more("turn", each * threads, taps)
     with nogil:
-        team.each_piece(<team.Piece> turn_channels[real], &t, groups * t.blocks, threads, scratch, each)
+        each_piece(<Piece> turn_channels[real], &t, groups * t.blocks, threads, scratch, each)
     give_back(taps)
     give_back(scratch)
 
@@ -144,7 +144,7 @@ cdef struct Rows:                   # rows of the output at (z0 + z * dz, y0 + y
     Py_ssize_t pieces               # that follow, in the order of their columns there
 
 
-cdef struct Piece:
+cdef struct Stretch:
     Py_ssize_t first, width         # along w: in the output; how many, of `run` phases that are neighbours
     Py_ssize_t skip                 # elements before the woven ones
     Py_ssize_t before, each, start  # of an image: elements of the parts before, of its part, and before its own
@@ -160,15 +160,15 @@ cdef struct Weave:
     const Rows *rows
 
 
-cdef inline const Piece *pieces_of(const Rows *r) noexcept nogil:
-    return <const Piece *> (r + 1)
+cdef inline const Stretch *pieces_of(const Rows *r) noexcept nogil:
+    return <const Stretch *> (r + 1)
 
 
 cdef inline const Rows *after(const Rows *r) noexcept nogil:
     return <const Rows *> (pieces_of(r) + r.pieces)
 
 
-cdef inline const real *row_of(const Weave *t, const Piece *p, const real *scratch, Py_ssize_t n, Py_ssize_t c,
+cdef inline const real *row_of(const Weave *t, const Stretch *p, const real *scratch, Py_ssize_t n, Py_ssize_t c,
                                Py_ssize_t z, Py_ssize_t y) noexcept nogil:
     return scratch + t.images * p.before + n * p.each + p.start + c * p.c + z * p.d + y * p.h
 
@@ -184,7 +184,7 @@ cdef inline void scatter(real *to, Py_ssize_t ldt, const real *source, Py_ssize_
 cdef inline void plane_first(const Weave *t, const Rows *r, const real *scratch, Py_ssize_t n, Py_ssize_t c,
                              Py_ssize_t z, real *to) noexcept nogil:
     """The rows of one kind of one depth of one channel."""
-    cdef const Piece *p = pieces_of(r)
+    cdef const Stretch *p = pieces_of(r)
     cdef const real *source
     cdef const void *woven[WEAVE_MOST]
     cdef Py_ssize_t pitch[WEAVE_MOST]
@@ -204,7 +204,7 @@ cdef inline void plane_first(const Weave *t, const Rows *r, const real *scratch,
 cdef inline void row_last(const Weave *t, const Rows *r, const real *scratch, Py_ssize_t n, Py_ssize_t z, Py_ssize_t y,
                           real *to) noexcept nogil:
     """One row of pixels, all their channels."""
-    cdef const Piece *p = pieces_of(r)
+    cdef const Stretch *p = pieces_of(r)
     cdef Py_ssize_t i
     for i in range(r.pieces):
         copy_rows(sizeof(real), to + p[i].first * t.ow, t.step * t.ow, row_of(t, p + i, scratch, n, 0, z, y), p[i].w,
@@ -240,7 +240,7 @@ def interleave(const Py_ssize_t[::1] table, Py_ssize_t kinds, Py_ssize_t step, c
                bint last, int threads):
     """What the parts of a box are, put in its places in the result.
 
-    table : for each of `kinds` kinds of rows the items of `Rows`, then of `Piece` for each of its pieces
+    table : for each of `kinds` kinds of rows the items of `Rows`, then of `Stretch` for each of its pieces
     scratch : of all parts (images, c, d, h, w), dense in the order of `last`, one part after the other
     output : (images, c, d, h, w), not empty, of unit stride along c if `last`, else along w; other strides free
     """
@@ -257,6 +257,6 @@ def interleave(const Py_ssize_t[::1] table, Py_ssize_t kinds, Py_ssize_t step, c
     t.oh, t.ow = x.strides[3] // size, x.strides[4] // size
     with nogil:
         if last:
-            team.each_piece(<team.Piece> rows_last[real], &t, t.images * t.deep * t.high, threads)
+            each_piece(<Piece> rows_last[real], &t, t.images * t.deep * t.high, threads)
         else:
-            team.each_piece(<team.Piece> planes_first[real], &t, t.images * t.deep * t.channels, threads)
+            each_piece(<Piece> planes_first[real], &t, t.images * t.deep * t.channels, threads)

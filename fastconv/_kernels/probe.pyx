@@ -70,7 +70,7 @@ cdef struct Gated:
 
 
 cdef void gated_piece(const Gated *c, Py_ssize_t i, Py_ssize_t *scratch) noexcept nogil:
-    """Say when it began, and wait for its gate; what shares its scratch meanwhile is an error, said as -1."""
+    """Say when it began, and wait for its gate; after one that shared its scratch meanwhile they count from 0 again."""
     cdef Py_ssize_t order = atomic_add(c.last, 1) + 1
     atomic_add(&c.begun[i], order)
     atomic_add(scratch, order)
@@ -84,10 +84,10 @@ cdef void gated_piece(const Gated *c, Py_ssize_t i, Py_ssize_t *scratch) noexcep
 def gated(Py_ssize_t[::1] begun, Py_ssize_t[::1] gates, int threads):
     """Pieces of work that end when their gates are no longer 0; the order in which they began is added to `begun`.
 
-    Return how many began, or -1 if two of them had the same scratch; for tests.
+    Return how many began, or fewer if two of them had the same scratch; for tests.
     """
     cdef Py_ssize_t last = 0
-    cdef Gated c = Gated(&begun[0], &gates[0], &last)
+    cdef Gated c = Gated(&begun[0], &gates[0], &last) if begun.shape[0] else Gated(NULL, NULL, &last)
     cdef char *scratch = borrow("probe", LINE * threads)
     memset(scratch, 0, LINE * threads)
     with nogil:

@@ -82,9 +82,13 @@ cdef inline const number *plane_of(const number *x, const Strides *t, Py_ssize_t
     return x + plane // t.channels * t.n + plane % t.channels * t.c
 
 
+cdef enum:
+    PIECES = 16     # of work for each thread
+
+
 cdef inline Py_ssize_t parts_of(Py_ssize_t slabs, Py_ssize_t oh, int threads) noexcept nogil:
     """Into how many parts the rows of outputs of each slab are split, so that all threads have work."""
-    return min(oh, max(<Py_ssize_t> 1, 16 * threads // slabs)) if threads > 1 else 1
+    return min(oh, max(<Py_ssize_t> 1, PIECES * threads // slabs)) if threads > 1 else 1
 
 
 cdef struct Planes:
@@ -93,16 +97,30 @@ cdef struct Planes:
     const Strides *t
     const void *x
     void *out
-    Py_ssize_t parts        # of the rows of outputs of a depth of a plane
+    Py_ssize_t parts        # of the rows of outputs of a depth of a plane;
+    Py_ssize_t planes       # if there is one part of each,
+    Py_ssize_t shares       # shares of them all
 
 
 cdef inline void one_part(const Planes *c, Py_ssize_t r, number *_scratch) noexcept nogil:
     """Part `r` of all rows of outputs, `parts` of which make one depth of the outputs of a plane."""
     cdef const PoolShape *s = c.s
-    cdef Py_ssize_t plane = r // c.parts, part = r % c.parts
-    cdef const number *x = plane_of(<const number *> c.x, c.t, plane // s.od) + plane % s.od * s.sd * c.t.d
-    cdef number *out = <number *> c.out + plane * s.oh * s.ow
-    pool_strips(c.f, x, out, part * s.oh // c.parts, (part + 1) * s.oh // c.parts)
+    cdef Py_ssize_t plane = r, first = 0, end = s.oh, z = 0
+    cdef number *out
+    if c.parts > 1:                     # a division takes as long as a row
+        plane = r // c.parts
+        first, end = r % c.parts * s.oh // c.parts, (r % c.parts + 1) * s.oh // c.parts
+    out = <number *> c.out + plane * s.oh * s.ow
+    if s.od > 1:
+        plane, z = plane // s.od, plane % s.od
+    pool_strips(c.f, plane_of(<const number *> c.x, c.t, plane) + z * s.sd * c.t.d, out, first, end)
+
+
+cdef inline void one_share(const Planes *c, Py_ssize_t i, number *scratch) noexcept nogil:
+    """Share i of all planes: to be called for each would take as long as some rows."""
+    cdef Py_ssize_t r
+    for r in range(c.planes * i // c.shares, c.planes * (i + 1) // c.shares):
+        one_part(c, r, scratch)
 
 
 cdef inline int in_strips(
@@ -110,10 +128,13 @@ cdef inline int in_strips(
 ) except -1:
     """The common windows, channels-first: see `strips.h`."""
     cdef Py_ssize_t planes = n * t.channels * s.od
-    cdef Planes call = Planes(f, s, t, x, out, parts_of(planes, s.oh, threads))
+    cdef Planes call = Planes(f, s, t, x, out, parts_of(planes, s.oh, threads), planes, min(planes, PIECES * threads))
     cdef number *shared = <number *> borrow("pooling", elements_for(f) * <Py_ssize_t> sizeof(number))
     with nogil:
         fill(f, shared, s, blank)
-        each_piece(<Piece> one_part[number], &call, planes * call.parts, threads)
+        if call.parts > 1:
+            each_piece(<Piece> one_part[number], &call, planes * call.parts, threads)
+        else:
+            each_piece(<Piece> one_share[number], &call, call.shares, threads)
     give_back(shared)
     return 0

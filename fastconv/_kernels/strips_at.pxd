@@ -62,10 +62,16 @@ cdef struct PlanesAt:
 cdef inline void one_part(const PlanesAt *c, Py_ssize_t r, number *_scratch) noexcept nogil:
     """Part `r` of all rows of outputs, `parts` of which make one depth of the outputs of a plane."""
     cdef const PoolShape *s = c.s
-    cdef Py_ssize_t plane = r // c.parts, part = r % c.parts, z = plane % s.od * s.sd, first = plane * s.oh * s.ow
+    cdef Py_ssize_t plane = r, start = 0, end = s.oh, z = 0, first
+    if c.parts > 1:
+        plane = r // c.parts
+        start, end = r % c.parts * s.oh // c.parts, (r % c.parts + 1) * s.oh // c.parts
+    first = plane * s.oh * s.ow
+    if s.od > 1:
+        plane, z = plane // s.od, plane % s.od * s.sd
     pool_strips_at(
-        c.f, plane_of(<const number *> c.x, c.t, plane // s.od) + z * c.t.d, <number *> c.out + first, c.index + first,
-        <int64_t> z * s.ih * s.iw, part * s.oh // c.parts, (part + 1) * s.oh // c.parts,
+        c.f, plane_of(<const number *> c.x, c.t, plane) + z * c.t.d, <number *> c.out + first, c.index + first,
+        <int64_t> z * s.ih * s.iw, start, end,
     )
 
 

@@ -2,9 +2,9 @@
 
     each_piece(<Piece> one_piece, &call, pieces, threads, scratch, each)
 
-runs `one_piece(&call, i, its thread's scratch)` for each i, on the thread that calls and on up to `threads - 1` workers,
-which sleep or have just ended something else. Pieces are divided evenly: a thread takes its own share first, piece by
-piece, and then what others have not begun,
+runs `one_piece(&call, i, its thread's scratch)` for each i, on the thread that calls and on up to `threads - 1`
+workers, which sleep or have just ended something else. Pieces are divided evenly: a thread takes its own share first,
+piece by piece, and then what others have not begun,
 
     shares        | 0 1 2 3 4 | 5 6 7 8 9 |       so that what one call leaves in a core's cache the next one finds
     thread 1 done | 0 1 . . . |           |       there if it divides the same, and no core waits long for one that
@@ -19,10 +19,11 @@ and whether its caller sleeps until the last thread leaves. Its memory is never 
 job at any time. There are as many jobs as calls can be under way on several threads at once; others stay alone.
 
 Who opens a job wakes a worker if those that are idle are fewer than free seats, and each worker that finds this wakes
-two before it takes a seat, since to wake one takes a call of the system and tens of microseconds. So a worker also looks
-for work for about a millisecond before it sleeps; but not where there are more of them than cores, nor while other
-processes want the core: who sleeps soon gets it sooner than who has used up its time, and is then less often stopped in
-the middle of a piece. Workers are as many as the cores or as the most threads of any call, less the one that calls.
+two before it takes a seat, since to wake one takes a call of the system and tens of microseconds. So a worker also
+looks for work for about a millisecond before it sleeps; but not where there are more of them than cores, nor while
+other processes want the core: who sleeps soon gets it sooner than who has used up its time, and is then less often
+stopped in the middle of a piece. Workers are as many as the cores or as the most threads of any call, less the one that
+calls.
 """
 
 cdef extern from "thread.h" nogil:
@@ -30,8 +31,7 @@ cdef extern from "thread.h" nogil:
     ctypedef struct Times:
         double wall, core
     Times thread_times()
-
-cdef extern from "<pythread.h>" nogil:              # of these only to allocate one needs the GIL
+    # Locks, of which only to allocate one needs the GIL:
     ctypedef void *PyThread_type_lock
     enum: WAIT_LOCK
     PyThread_type_lock PyThread_allocate_lock()
@@ -44,7 +44,7 @@ cdef enum:
     SHARES = 64
     LOOKS = 64000               # of a worker before it sleeps: 1 ms on Zen 3
     LOOKS_AT_END = 2000         # of a caller: about as long as a piece takes
-    FORGETS = 8                 # a worker that missed the core for a time has forgotten that after so many times as long
+    FORGETS = 8                 # times as long as a worker missed the core, it has forgotten that
     # Of a job's state:
     OPEN = 1
     TAKEN = 2                   # by a call
@@ -123,7 +123,7 @@ hold_locks()
 def set_cores(int count):
     """How many cores this process may use: threads beyond them do not look around before they sleep."""
     global cores
-    cores = count
+    cores = min(count, MOST)
 
 
 def stay_alone():

@@ -1,6 +1,9 @@
-/* Threads of the system that know nothing of Python. */
+/* Threads of the system that know nothing of Python, and Python's locks, which serve them too. */
 #ifndef FASTCONV_THREAD_H
 #define FASTCONV_THREAD_H
+
+#include <Python.h>
+#include <pythread.h>
 
 #ifdef _WIN32
 #include <process.h>
@@ -10,7 +13,8 @@
 #include <time.h>
 #endif
 
-/* Begin a thread that nobody waits for and that no signal interrupts; 0 where the system has no more. */
+/* Begin a thread that nobody waits for and that no signal interrupts but those of its own errors, of which Python's
+ * faulthandler tells; 0 where the system has no more. */
 static inline int thread_begins(void (*run)(void *), void *argument)
 {
 #ifdef _WIN32
@@ -20,6 +24,11 @@ static inline int thread_begins(void (*run)(void *), void *argument)
     sigset_t all, before;
     int failed;
     sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGABRT);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, NULL, (void *(*)(void *))run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

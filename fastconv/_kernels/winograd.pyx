@@ -133,7 +133,6 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     cdef Task t
     cdef Call call
     cdef char *memory
-    cdef const real *ws = <const real *> first_of(weight)
     cdef Py_ssize_t each
     read_shape(&t.s, geometry)
     t.n = 1
@@ -141,7 +140,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     plan(&t, sizeof(real), False, True, 1)
     each = turned_size(&t, sizeof(real))
     memory = borrow("winograd", each * threads * sizeof(real))
-    call.t, call.w, call.u = &t, ws, &packed[0]
+    call.t, call.w, call.u = &t, first_of(weight), &packed[0]
     with nogil:
         each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, memory, each * sizeof(real))
     give_back(memory)
@@ -159,7 +158,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef Py_ssize_t size = sizeof(real), each, shared, parts = 1
     cdef Call call
     cdef bint by_panels
-    cdef const real *bs = <const real *> first_of(bias)
     cdef real *us = <real *> first_of(packed)
     cdef real *scratch
     cdef real *own
@@ -182,7 +180,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE)
     shared = round_up(shared * size, LINE) // size
     scratch = <real *> borrow("winograd", shared * size + each * threads)
-    call = Call(&t, x.data, w.data, us, scratch, bs, out.data, parts, 0)
+    call = Call(&t, x.data, w.data, us, scratch, first_of(bias), out.data, parts, 0)
     own = scratch + shared
     with nogil:
         if by_panels:
