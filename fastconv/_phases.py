@@ -41,13 +41,14 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
         if isinstance(plan.whole, Gather):
             plan.whole.run(tuple(plan.whole.geometry), x5, w5, b, result5, plan.dtype.type(0), threads)
             return finish(result, out, dtype)
-        scratch = Scratch(plan, len(x5))
-        turned = turned_weights(plan, g, w5, scratch, threads)
         if plan.whole:
             run, source, swapped = plan.whole
-            w5 = w5 if swapped else turned[0]
+            if not swapped:
+                (w5,) = turned_weights(plan, g, w5, Scratch(plan, len(x5)), threads)
             run.run(run.geometry, x5[(..., *source)], w5, b, result5, *run.clamp, threads)
         else:
+            scratch = Scratch(plan, len(x5))
+            turned = turned_weights(plan, g, w5, scratch, threads)
             interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
             sum_corners(plan, x5, turned, b, result5, threads)
     return finish(result, out, dtype)
