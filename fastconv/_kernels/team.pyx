@@ -20,9 +20,10 @@ job at any time. There are as many jobs as calls can be under way on several thr
 
 Who opens a job wakes a worker if those that are idle are fewer than free seats, and each worker that finds this wakes
 two before it takes a seat, since to wake one takes a call of the system and tens of microseconds. So a worker also
-looks for work for some milliseconds before it sleeps; but not where there are more of them than cores, nor while other
-processes want the core: who sleeps soon gets it sooner than who has used up its time, and is then less often stopped in
-the middle of a piece. Workers are as many as the cores or as the most threads of any call, less the one that calls.
+looks for work for tens of milliseconds before it sleeps; but not where there are more of them than cores, nor while
+other processes want the core: who sleeps soon gets it sooner than who has used up its time, and is then less often
+stopped in the middle of a piece. Workers are as many as the cores or as the most threads of any call, less the one that
+calls.
 """
 
 cdef extern from "thread.h" nogil:
@@ -41,7 +42,7 @@ cdef enum:
     JOBS = 16
     MOST = 256                  # threads of a call: more have never helped
     SHARES = 64
-    LOOKS = 1000000             # of a worker before it sleeps: 15 to 20 ms on Zen 3
+    LOOKS = 1000000             # of a worker before it sleeps: 30 ms on Zen 3
     LOOKS_AT_END = 2000         # of a caller: about as long as a piece takes
     FORGETS = 8                 # times as long as a worker missed the core, it has forgotten that
     # Of a job's state:
@@ -120,7 +121,8 @@ hold_locks()
 
 
 def set_cores(int count):
-    """How many cores this process may use: threads beyond them do not look around before they sleep."""
+    """How many cores this process may use: as many workers and callers there may be without a call that asks for more;
+    those beyond sleep without looking around."""
     global cores
     cores = min(count, MOST)
 
