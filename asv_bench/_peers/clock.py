@@ -1,7 +1,8 @@
 """The clock: all contenders in turn, round after round, and the median of each.
 
 A machine's speed drifts; contenders that take turns drift together, so their ratio stays. A turn is as many calls as
-fill a slice of time, after a pause in which the last contender's threads stop spinning, and one call to warm up.
+fill a slice of time, after a pause in which the last contender's threads stop looking for work (OpenBLAS's do so for a
+tenth of a second), and one call to warm up.
 """
 
 import statistics
@@ -9,7 +10,8 @@ import time
 from math import ceil
 
 SLICE = 0.005  # seconds that a turn lasts at least
-PAUSE = 0.002
+REST = 0.01  # seconds in which a process that rests uses no core: a few ticks, by which the system counts
+LONGEST = 0.5  # seconds that it is waited for
 BUDGET = 2.0  # seconds spent on one contender at most, three turns at least
 
 
@@ -22,7 +24,7 @@ def alternate(calls, rounds):
         for name in order:
             number, wanted = plan[name]
             if turn < wanted:
-                time.sleep(PAUSE)
+                rest()
                 times[name].append(seconds(calls[name], number))
     return {name: statistics.median(values) for name, values in times.items()}
 
@@ -33,6 +35,16 @@ def turns(call, rounds):
     once = min(seconds(call, 1), seconds(call, 1))
     number = max(1, ceil(SLICE / once))
     return number, min(rounds, max(3, int(BUDGET / ((number + 1) * once))))
+
+
+def rest():
+    """Sleep until no thread of this process has used a core for a while."""
+    end = time.perf_counter() + LONGEST
+    used = REST
+    while used > REST / 10 and time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(REST)
+        used = time.process_time() - before
 
 
 def seconds(call, number):
