@@ -1,6 +1,7 @@
 """How many threads a call may use: one number for the process, read at every call.
 
-The start value is FASTCONV_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the CPUs this process may use.
+The start value is FASTCONV_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the CPUs this process may use:
+those of its affinity, and no more than a container's quota pays for.
 The team of threads (`_kernels/team.pyx`) does not outlive a fork: in the child every call runs on its own thread alone.
 BLAS, behind method "im2col", has its own rules: OpenBLAS does not survive a fork while another thread is inside it.
 """
@@ -9,6 +10,7 @@ import os
 from contextlib import contextmanager
 
 from fastconv._kernels import team
+from fastconv._quota import quota
 from fastconv._sizes import index
 
 DIGITS = 20  # of a count that are read; Python refuses to convert thousands
@@ -107,7 +109,8 @@ def _initial():
 
 
 def _allowed():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cpus, quota() or cpus)
 
 
 def _after_fork():
