@@ -101,13 +101,13 @@ class Tuned(NamedTuple):
 
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
 TUNED = {
-    64: Tuned(  # Zen 4, 2026-11-28
+    64: Tuned(  # Zen 4, 2026-11-28 and 29
         Winograd(
             product=1.1, input=10, packed_input=45, output=6, weight_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
         ),
         Fourier(
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
-            last=1,
+            last=1.5,
         ),
         Rows(tile=8, stage=0, store=0, load=0, alone=2, tallest=3, dilated=False),
         Planes(
@@ -118,7 +118,7 @@ TUNED = {
             staging=12, packing=12, adding=24, read_weight=10, turned_weight=16, transformed_weight=8,
             transforms=0.4, call=0, less=1.08,
         ),
-        Few(lanes={4: 1, 8: 1}, element=0, call=0),  # not measured
+        Few(lanes={4: 8, 8: 6}, element=15, call=300_000),
         outer=True,
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29
