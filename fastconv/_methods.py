@@ -5,6 +5,7 @@ A method says of a geometry why it cannot compute it (`rejects`), and why it is 
 """
 
 from collections.abc import Callable
+from math import gcd
 from typing import NamedTuple
 
 from fastconv import _depthwise, _fft, _winograd
@@ -36,7 +37,7 @@ def _shares_rows(g):
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
     costs, taps = tuned().rows, g.kh * g.kw
-    shared = g.sh <= 2 < g.kh <= costs.tallest and (g.dh == 1 or costs.dilated)
+    shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
     return g.oc // g.groups * each + costs.stage * g.sh * g.sw <= costs.tile * taps
