@@ -17,8 +17,8 @@ from itertools import product
 from math import gcd, inf, log2, prod
 from typing import NamedTuple
 
-from fastconv import _corners
-from fastconv._tuned import TUNED, direct, tuned
+from fastconv import _corners, _direct
+from fastconv._tuned import TUNED, tuned
 
 MULTIPLE = 16  # of which extents of planes are multiples: the lanes of a vector of float32, and its rows
 BLOCK = 2**20  # bytes that a unit and the spectra of its channels take beyond which they leave L2
@@ -129,7 +129,7 @@ def declines(g):
     if products < LEAST_PRODUCTS or products * least_seen(g) < LEAST_SEEN:
         return f"sums of {products * least_seen(g):.0f} to {products} products average out too little of the rounding"
     if slower(g):
-        return f"transforms would take {cost(g) / direct(g):.1f} times as long as the direct sum"
+        return f"transforms would take {cost(g) / _direct.cost(g):.1f} times as long as the direct sum"
     if least_seen(g) < CORNER_SHARE:
         return f"padding leaves {least_seen(g):.0%} of the taps to outputs in a corner, which share others' errors"
     return _corners.too_little(g, LEAST_SHARE, (0, 1, 2))
@@ -168,7 +168,7 @@ def time(g, cut, *costs):
 
 def slower(g):
     """Whether transforms take more time than the direct sum."""
-    return g.macs < tuned().fourier.start[g.itemsize] or cost(g) > direct(g)
+    return g.macs < tuned().fourier.start[g.itemsize] or cost(g) > _direct.cost(g)
 
 
 def cost(g):

@@ -23,12 +23,13 @@ from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._depthwise import CHAIN
 from fastconv._geometry import ConvGeometry
-from fastconv._methods import DIRECT, FEW_OUTPUTS, lay_out
+from fastconv._methods import DIRECT, lay_out
 from fastconv._phase_cost import MOST_DEPTH, method_of, overlaps, staged_products, unit, weight_bytes
 from fastconv._phase_rows import table
 from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
 from fastconv._transpose_geometry import are_disjoint, axis_phases, boxes, classes, leaves_gaps
 
+FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
 # As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
 MOST_BYTES = 1 << 22

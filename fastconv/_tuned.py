@@ -63,11 +63,14 @@ class Planes(NamedTuple):
     long: float  # columns of rows of whole `HALF`s that at stride 1 stay where they are, whatever these say
 
 
-class Few(NamedTuple):
-    """What few output channels of channels-last memory take, in multiply-adds of a full register tile."""
+class Last(NamedTuple):
+    """What direct sums of channels-last memory take, in multiply-adds of a full register tile."""
 
-    lanes: dict  # by itemsize: outputs that fill the tile
-    element: float  # to copy one
+    lanes: dict  # by itemsize: output channels of a group, on which a product takes no longer than on fewer
+    pixel: float  # of a group's outputs
+    store: float  # a depthwise output,
+    row: float  # and a row of those of one kernel
+    element: float  # to copy one to channels-first memory
     call: float  # that copies
 
 
@@ -94,7 +97,7 @@ class Tuned(NamedTuple):
     rows: Rows
     planes: Planes
     transposed: Transposed
-    few: Few
+    last: Last
     outer: bool  # whether outer products of channels-last pixels, of twice the rows, are faster than turning these
 
 
@@ -117,7 +120,7 @@ TUNED = {
             staging=12, packing=12, adding=24, read_weight=10, turned_weight=16, transformed_weight=8,
             transforms=0.4, call=0, less=1.08,
         ),
-        Few(lanes={4: 8, 8: 6}, element=15, call=300_000),
+        Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element=8, call=200_000),
         outer=True,
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29
@@ -128,7 +131,7 @@ TUNED = {
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
             last=1.8,
         ),
-        Rows(tile=8.2, stage=6.5, store=4, load=1, alone=3.5, tallest=inf),
+        Rows(tile=9.5, stage=6.5, store=4, load=1, alone=3.5, tallest=inf),
         Planes(
             vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, turned_tap=1.35,
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
@@ -137,7 +140,7 @@ TUNED = {
             staging=14, packing=1, adding=41, read_weight=6, turned_weight=15, transformed_weight=8,
             transforms=0.2, call=100_000, less=1.02,
         ),
-        Few(lanes={4: 8, 8: 4}, element=10, call=600_000),
+        Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element=10, call=600_000),
         outer=False,
     ),
 }  # fmt: skip
@@ -153,19 +156,3 @@ def take(vector):
     """Let vectors of so many bytes be in use; of shorter ones than any measured, what is known of the shortest."""
     global _taken
     _taken = TUNED[max((known for known in TUNED if known <= vector), default=min(TUNED))]
-
-
-def direct(g):
-    """Multiply-adds of a full register tile in whose time the direct sum is computed."""
-    return min(in_place(g), turned(g)) if g.last else g.macs
-
-
-def in_place(g):
-    """The same of channels-last memory as it lies: lanes are output channels, but for depthwise layers."""
-    return g.macs * (max(tuned().few.lanes[g.itemsize] / max(g.oc, 1), 1) if g.groups == 1 < g.ic else 1)
-
-
-def turned(g):
-    """The same of a channels-first copy."""
-    costs, elements = tuned().few, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    return g.macs + costs.element * elements + costs.call

@@ -10,8 +10,8 @@ from functools import lru_cache
 from math import lcm, prod, sqrt
 from typing import NamedTuple
 
-from fastconv import _corners, _fft
-from fastconv._tuned import direct, tuned
+from fastconv import _corners, _direct, _fft
+from fastconv._tuned import tuned
 from fastconv._winograd_share import gain
 
 
@@ -177,8 +177,8 @@ def declines(g, corner=None):
     corner : what a corner costs, in products; by default, to sum it directly with all of the weights
     """
     work = cost(g, corner)
-    if direct(g) < LEAST_GAIN * work:
-        less = direct(g) / work
+    if _direct.cost(g) < LEAST_GAIN * work:
+        less = _direct.cost(g) / work
         return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({less:.1f}x less work)"
     if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < work:
         return f"Fourier transforms save more of {g.kh}x{g.kw} products"

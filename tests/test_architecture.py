@@ -23,7 +23,7 @@ CYTHON = sorted(path for suffix in ("pyx", "pxd") for path in KERNELS.glob(f"*.{
 
 # Arithmetic on shapes: the standard library and each other.
 PURE = (
-    "_sizes", "_geometry", "_methods", "_corners", "_depthwise", "_winograd", "_winograd_share", "_fft",
+    "_sizes", "_geometry", "_methods", "_corners", "_depthwise", "_direct", "_winograd", "_winograd_share", "_fft",
     "_pool_geometry", "_tuned",
 )  # fmt: skip
 # What everything else stands on; none of these may know a front.

@@ -1,0 +1,99 @@
+"""The direct sum: which kernel computes it, what it takes, and whether channels-last memory is copied for it."""
+
+from math import gcd
+
+from fastconv import _depthwise
+from fastconv._tuned import tuned
+
+
+def shares_rows(g):
+    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast)."""
+    if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
+        return False
+    costs, taps = tuned().rows, g.kh * g.kw
+    shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
+    products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
+    each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
+    lanes = _depthwise.vectors_of_row(g) * tuned().planes.vector / (max(g.ow, 1) * g.itemsize)  # for each output
+    return g.oc // g.groups * each * lanes + costs.stage * g.sh * g.sw <= costs.tile * taps
+
+
+STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
+
+
+def stages_little(g):
+    """Whether the input rows under one block of output stay small: as many as its tallest tile and its kernel span."""
+    rows = 8 * g.sh + (g.kh - 1) * g.dh + 1
+    row = min(g.kw, g.sw) * (min(g.ow, 2048) + (g.kw - 1) * g.dw // g.sw + 1)
+    return (g.ic // g.groups) * g.kd * rows * row <= STAGE
+
+
+FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
+
+# Layers whose lanes run along a group's output channels, rows of pixels sharing what they load (AVX-512, 2026-11-28):
+GROUP_VECTOR = 32  # bytes of such a vector
+GROUP_WIDEST = 128  # bytes of a group's outputs: of 64 channels of float other ways took 0.8 to 1 times as long,
+GROUP_WIDEST_OF_FEW = 256  # but 1.1 to 1.6 times where pixels are
+FEWEST_PIXELS = range(16, 65)  # unless lanes run along the depth, as channels-last they do on all of 16
+GROUP_INPUTS = range(6, 65)  # with four channels the stage takes half as long as the products
+GROUP_STAGE = 2**17  # bytes of the stage of one row of output
+FEW_PIXELS = 196  # which leave lanes along pixels idle
+LEAST_USED = 0.8  # of the lanes: groups of 12 channels took 1.05 times as long on 28x28 as by lanes along pixels,
+LEAST_USED_OF_FEW = 0.75  # but less time with few pixels and channels-last
+
+
+def fits_groups(g):
+    """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than in other ways."""
+    inputs, outputs = g.ic // g.groups, g.oc // g.groups
+    if g.groups == 1 or g.kw != 3 or g.dw != 1 or g.sw > 2 or inputs not in GROUP_INPUTS:
+        return False
+    pixels, lanes = g.od * g.oh * g.ow, GROUP_VECTOR // g.itemsize
+    few = pixels <= FEW_PIXELS
+    used = outputs / (-(-outputs // lanes) * lanes)
+    staged = g.kd * ((g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + g.kw) * -(-inputs // 8) * 8 * g.itemsize
+    widest = GROUP_WIDEST_OF_FEW if pixels - bool(g.last) in FEWEST_PIXELS else GROUP_WIDEST
+    if used < (LEAST_USED_OF_FEW if few or g.last else LEAST_USED) or staged > GROUP_STAGE:
+        return False
+    if g.last:  # the register tile is better where its columns are full, and turning where a vector is not
+        better = outputs % FULL_TILE > 0 or (few and outputs > FULL_TILE)
+        return better and (few or outputs >= lanes) and outputs * g.itemsize <= widest
+    return outputs >= 8 and outputs * g.itemsize <= widest
+
+
+def kernel(g):
+    """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
+    if fits_groups(g):
+        return "grouped"
+    if g.last:
+        return "depthwise_last" if g.groups == g.ic else "direct_last"
+    rows = "filter" if shares_rows(g) and stages_little(g) else "direct"
+    return _depthwise.kernel(g) or rows
+
+
+def cost(g):
+    """Multiply-adds of a full register tile in whose time the sum is computed."""
+    return min(in_place(g), copied(g)) if g.last else g.macs
+
+
+def in_place(g):
+    """The same of channels-last memory as it lies: lanes are output channels, of depthwise layers input channels."""
+    costs, pixels = tuned().last, g.od * g.oh * g.ow
+    outputs = g.oc // g.groups
+    if fits_groups(g):
+        return g.macs
+    if g.groups == g.ic:
+        lanes = tuned().planes.vector // g.itemsize
+        products = g.kd * g.kh * g.kw * max(g.ic, lanes)
+        return outputs * (pixels * (products + costs.store * g.ic) + costs.row * g.od * g.oh)
+    return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + costs.pixel * g.groups * pixels
+
+
+def copied(g):
+    """The same of a channels-first copy."""
+    costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
+    return g.macs + costs.element * elements + costs.call
+
+
+def is_copied(g):
+    """Whether the sum of channels-last memory is computed in channels-first copies."""
+    return g.last and copied(g) < in_place(g)
