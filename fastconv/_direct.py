@@ -15,7 +15,7 @@ def shares_rows(g):
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
     lanes = _depthwise.vectors_of_row(g) * tuned().planes.vector / (max(g.ow, 1) * g.itemsize)  # for each output
-    return g.oc // g.groups * each * lanes + costs.stage * g.sh * g.sw <= costs.tile * taps
+    return g.oc // g.groups * each * lanes + costs.stage * g.sh * min(g.sw, g.kw) <= costs.tile * taps
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
