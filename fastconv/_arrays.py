@@ -137,8 +137,6 @@ def turned(x, out):
     whole = x.dtype == out.dtype and x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
     if x.size < LEAST_TURNED or not whole or x.itemsize not in (4, 8) or x.dtype.kind not in "fi":
         return False
-    if x.dtype.kind == "i":
-        x, out = x.view(f"f{x.itemsize}"), out.view(f"f{x.itemsize}")
     to_last = x.strides[-1] == x.itemsize
     strides = (out if to_last else x).strides
     rank = x.ndim - 1 - strides.index(x.itemsize) if x.itemsize in strides else 0
@@ -146,8 +144,8 @@ def turned(x, out):
         return False
     if not (channels_last(out, rank) if to_last else out).flags.carray:
         return False
-    kernel = _cpu.kernel("turn").turn["float" if x.dtype == np.float32 else "double"]
-    kernel(five(x, rank), five(out, rank), to_last, get_num_threads() if x.size >= SERIAL_TURNED else 1)
+    kernel = _cpu.kernel("turn").turn["float" if x.itemsize == 4 else "double"]
+    kernel(x, out, rank, to_last, 0.0, get_num_threads() if x.size >= SERIAL_TURNED else 1)
     return True
 
 

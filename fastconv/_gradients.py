@@ -22,7 +22,6 @@ from fastconv._arrays import (
     compute_dtype,
     dense,
     finish,
-    five,
     float_dtype,
     layout,
     names_memory_errors,
@@ -144,7 +143,7 @@ def few_products(g, images):
 
 
 class WeightPlan(NamedTuple):
-    run: object  # kernel(geometry, x, grad_output, dw, threads)
+    run: object  # kernel(geometry, x, grad_output, grad_weight, like, threads)
     geometry: tuple
     dtype: np.dtype
     macs: int  # of one image
@@ -195,7 +194,7 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     elif result.size:
         x, g = readable(x, rank, plan.dtype, order), dense_in(g, rank, plan.dtype, order)
         threads = get_num_threads() if plan.macs * (x.size // prod(x.shape[-rank - 1 :])) > SERIAL_MACS else 1
-        plan.run(plan.geometry, five(x, rank), five(g, rank), five(result, rank), threads)
+        plan.run(plan.geometry, x, g, result, 0.0, threads)
     return finish(result, None, dtype)
 
 

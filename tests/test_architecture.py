@@ -188,6 +188,11 @@ def test_kernels_import_their_own_declarations_and_libc(path):
         assert (KERNELS / header).exists(), header
 
 
+def test_map_of_kernels_names_each():
+    text = (KERNELS / "__init__.py").read_text(encoding="utf-8")
+    assert not [path.name for path in KERNELS.glob("*.pyx") if not re.search(rf"\b{path.stem}\b", text)]
+
+
 def test_import_loads_neither_scipy_nor_extras():
     """Importing costs little more than importing numpy."""
     heavy = ("scipy", "rich", "matplotlib", "skimage", "torch", "onnx", "reference", "tests")

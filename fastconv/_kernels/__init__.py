@@ -1,1 +1,32 @@
-"""Compiled kernels, one module per source and CPU level; `fastconv._cpu` picks among them."""
+"""Compiled kernels, one module per source and CPU level; `fastconv._cpu` picks among them.
+
+A `.pyx` is a kernel: functions that read their operands and have the team's threads compute pieces of the result. A
+`.pxd` is what kernels have in common, or how one of them divides its work; a `.h` is the innermost loop, written once
+for both float types or for all elements of pooling. Each says at its top what it computes and how.
+
+    convolution            direct direct_last              a matrix product: product stage columns pack, tile.h
+                             with lanes along              output channels (across), the depth (deep), both (rest)
+                           filter near_rows planes         few channels and depthwise, channels first
+                           depthwise_last                  depthwise, channels last
+                           grouped                         groups of 8 to 32 channels
+                           winograd                        winograd_runs winograd_transforms winograd_product
+                           fourier                         blocks spectra fourier_plan fourier_team
+                           im2col                          blas
+    transposed             phases                          what it takes besides convolutions, one for each phase
+                           gather gather_last              sums of few products
+                           disjoint overlap                a product whose results lie apart, or are added up
+    gradient of weights    weight_grad                     sums of outer products
+                           winograd_grad                   minimal filtering: grad_tiles
+                           point_grad                      1x1 kernels
+                           tap_grad row_grad               few channels; depthwise 3x3
+    pooling                pool                            strips turned pool_rows pool_along
+                           pool_at                         with places: strips_at turned tap_by_tap
+                           powers                          of lp pooling
+    gradients of pooling   avg_grad scatter                the second for unpooling too
+    columns, orders        patches turn                    unfold and fold; channels last to first and back
+    memory, threads, CPU   heap team features              of no level: there is one of each
+    to be measured         probe winograd_stages fourier_stages
+
+Most have shape (the geometry), operand (the arrays), scratch, simd and team in common, those of pooling window. A
+struct `Task` is what a kernel has to do and how it divides that, a `Call` besides what one stage makes for the next.
+"""

@@ -33,20 +33,16 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
+    const void *x
+    const void *w
+    const void *bias
+    void *out
     Py_ssize_t n, icg, ocg
     Py_ssize_t xn, xc, xd, xh           # strides of the input, in elements
     Py_ssize_t rows, phases             # of output in a block, and the phases among them
     Py_ssize_t high, wide               # blocks along a plane's rows and columns
     StagedRows stage
     filter_shape shape
-
-
-cdef struct Call:
-    const Task *t
-    const void *x
-    const void *w
-    const void *bias
-    void *out
 
 
 cdef void plan_blocks(Task *t, size_t size, int threads) noexcept nogil:
@@ -71,18 +67,17 @@ cdef inline Py_ssize_t left_edge(const Task *t, Py_ssize_t i, Py_ssize_t line) n
     return t.s.ow if i == t.wide else i * t.s.ow // t.wide // line * line
 
 
-cdef void block(const Call *call, Py_ssize_t item, real *stage) noexcept nogil:
+cdef void block(const Task *t, Py_ssize_t item, real *stage) noexcept nogil:
     """One block of rows and columns at one depth of every output channel of a group."""
-    cdef const Task *t = call.t
     cdef Py_ssize_t depth = t.shape.planes * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, line = LINE // sizeof(real)
     cdef Py_ssize_t x0 = left_edge(t, item % t.wide, line), cols = left_edge(t, item % t.wide + 1, line) - x0
     cdef Py_ssize_t y0 = item // t.wide % t.high * t.rows, rest = item // t.wide // t.high
     cdef Py_ssize_t z = rest % t.s.od, g = rest // t.s.od % t.s.groups, image = rest // t.s.od // t.s.groups
     cdef Py_ssize_t first = g * t.ocg, c, a, iz, o, phase
-    cdef const real *x = <const real *> call.x + image * t.xn + g * t.icg * t.xc
-    cdef const real *w = <const real *> call.w + first * depth
-    cdef const real *bias = at(<const real *> call.bias, first)
-    cdef real *out = <real *> call.out + (image * t.s.oc + first) * t.s.od * plane
+    cdef const real *x = <const real *> t.x + image * t.xn + g * t.icg * t.xc
+    cdef const real *w = <const real *> t.w + first * depth
+    cdef const real *bias = at(<const real *> t.bias, first)
+    cdef real *out = <real *> t.out + (image * t.s.oc + first) * t.s.od * plane
     for c in range(t.icg):
         for a in range(t.s.kd):
             iz = z * t.s.sd + a * t.s.dd - t.s.pd
@@ -101,9 +96,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), stage_bytes
-    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef char *stage
     cdef Py_ssize_t *table
+    t.x, t.w, t.bias, t.out = x.data, w.data, first_of(bias), out.data
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.icg = t.s.ic // t.s.groups
@@ -142,6 +137,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     stage = borrow_more("filter", stage_bytes * threads, table)
     with nogil:
         zeros(<real *> stage, stage_bytes // size * threads)
-        each_piece(<Piece> block[real], &call, t.n * t.s.groups * t.s.od * t.high * t.wide, threads, stage, stage_bytes)
+        each_piece(<Piece> block[real], &t, t.n * t.s.groups * t.s.od * t.high * t.wide, threads, stage, stage_bytes)
     give_back(stage)
     give_back(table)

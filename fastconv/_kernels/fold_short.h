@@ -28,19 +28,19 @@ static ALWAYS_INLINE int NAMED(fold_short)(ELEMENT *to, const ELEMENT *x, const 
 {
 #if VECTOR_BYTES >= 64
     if (n * ELEMENT_BYTES >= 32) {
-        GLUE(NAMED(fold_short), 32)(to, x, f, run, n, maximum);
+        PASTE(NAMED(fold_short), 32)(to, x, f, run, n, maximum);
         return 1;
     }
 #endif
 #if VECTOR_BYTES >= 32
     if (n * ELEMENT_BYTES >= 16) {
-        GLUE(NAMED(fold_short), 16)(to, x, f, run, n, maximum);
+        PASTE(NAMED(fold_short), 16)(to, x, f, run, n, maximum);
         return 1;
     }
 #endif
 #if VECTOR_BYTES && ELEMENT_BYTES < 8
     if (n * ELEMENT_BYTES >= 8) {
-        GLUE(NAMED(fold_short), 8)(to, x, f, run, n, maximum);
+        PASTE(NAMED(fold_short), 8)(to, x, f, run, n, maximum);
         return 1;
     }
 #endif
@@ -48,12 +48,12 @@ static ALWAYS_INLINE int NAMED(fold_short)(ELEMENT *to, const ELEMENT *x, const 
 }
 
 #else
-#define short_vec GLUE(NAMED(fold_short_vec), BYTES)
-#define short_mask GLUE(NAMED(fold_short_mask), BYTES)
+#define short_vec PASTE(NAMED(fold_short_vec), BYTES)
+#define short_mask PASTE(NAMED(fold_short_mask), BYTES)
 typedef ELEMENT short_vec __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
 typedef BITS short_mask __attribute__((vector_size(BYTES)));
 
-#define both GLUE(NAMED(short_both), BYTES)
+#define both PASTE(NAMED(short_both), BYTES)
 static ALWAYS_INLINE short_vec both(short_vec a, short_vec b, int kind)
 {
 #ifdef FLOATING
@@ -67,7 +67,7 @@ static ALWAYS_INLINE short_vec both(short_vec a, short_vec b, int kind)
 }
 
 /* all[0] and all[1], over the window at x and `second` elements further on. */
-#define window GLUE(NAMED(short_window), BYTES)
+#define window PASTE(NAMED(short_window), BYTES)
 static ALWAYS_INLINE void window(short_vec *all, const ELEMENT *x, const Fold *f, ptrdiff_t second, int kind)
 {
     short_vec a = *(const short_vec *)x, b = *(const short_vec *)(x + second);
@@ -81,7 +81,7 @@ static ALWAYS_INLINE void window(short_vec *all, const ELEMENT *x, const Fold *f
 }
 
 /* The same of a long sum. */
-#define long_sum GLUE(NAMED(short_halves), BYTES)
+#define long_sum PASTE(NAMED(short_halves), BYTES)
 static NEVER_INLINE void long_sum(short_vec *all, const ELEMENT *x, const Fold *f, ptrdiff_t second)
 {
     if (f->rows * f->taps <= CHUNK) {
@@ -97,7 +97,7 @@ static NEVER_INLINE void long_sum(short_vec *all, const ELEMENT *x, const Fold *
 }
 
 /* All windows of a run, of rows of n elements: as many as a vector has, and less than twice as many. */
-static NEVER_INLINE void GLUE(NAMED(fold_short), BYTES)(ELEMENT *to, const ELEMENT *x, const Fold *f,
+static NEVER_INLINE void PASTE(NAMED(fold_short), BYTES)(ELEMENT *to, const ELEMENT *x, const Fold *f,
                                                         const FoldRun *run, ptrdiff_t n, int maximum)
 {
     const ptrdiff_t second = n - BYTES / ELEMENT_BYTES;

@@ -32,6 +32,10 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s                             # of the convolution that this transposes: o is what is read, i the result
+    const void *x
+    const void *w
+    const void *bias
+    void *out
     Py_ssize_t n, icg, ocg
     Py_ssize_t xn, xc, xd, xh               # strides of what is read, in elements
     Py_ssize_t rows, high, cols, wide       # of the result in a band, and bands along its height and width
@@ -44,14 +48,6 @@ cdef struct Task:
     Py_ssize_t *heights
     Py_ssize_t table                        # bytes of a thread's pointers, which its stage follows
     gather_shape gather
-
-
-cdef struct Call:
-    const Task *t
-    const void *x
-    const void *w
-    const void *bias
-    void *out
 
 
 cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
@@ -141,13 +137,12 @@ cdef void band(const Task *t, const real *x, const real *w, const real *bias, re
                 y += rows * s.sh
 
 
-cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    cdef const Task *t = c.t
+cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     cdef Py_ssize_t column = item % t.wide, row = item // t.wide % t.high, plane = item // t.wide // t.high
     cdef Py_ssize_t z = plane % t.s.id, g = plane // t.s.id % t.s.groups, image = plane // t.s.id // t.s.groups
-    band(t, <const real *> c.x + image * t.xn + g * t.icg * t.xc,
-         <const real *> c.w + g * t.icg * t.ocg * t.s.kd * t.s.kh * t.s.kw, at(<const real *> c.bias, g * t.ocg),
-         <real *> c.out + (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, z, row * t.rows,
+    band(t, <const real *> t.x + image * t.xn + g * t.icg * t.xc,
+         <const real *> t.w + g * t.icg * t.ocg * t.s.kd * t.s.kh * t.s.kw, at(<const real *> t.bias, g * t.ocg),
+         <real *> t.out + (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, z, row * t.rows,
          column * t.cols, <real *> (<char *> scratch + t.table), <const void **> scratch)
 
 
@@ -165,8 +160,8 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, table
-    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef char *own
+    t.x, t.w, t.bias, t.out = x.data, w.data, first_of(bias), out.data
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.icg, t.ocg = t.s.oc // t.s.groups, t.s.ic // t.s.groups
@@ -185,6 +180,6 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     own = borrow_more("gather", each * threads, t.depth)
     with nogil:
         zeros(<real *> own, each * threads // size)
-        each_piece(<Piece> one_item[real], &call, t.n * t.s.groups * t.s.id * t.high * t.wide, threads, own, each)
+        each_piece(<Piece> one_item[real], &t, t.n * t.s.groups * t.s.id * t.high * t.wide, threads, own, each)
     give_back(own)
     give_back(t.depth)

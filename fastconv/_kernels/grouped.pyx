@@ -35,6 +35,10 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
+    const void *x
+    const void *w
+    const void *bias
+    void *out
     bint last
     Py_ssize_t n, icg, ocg, kernel              # kernel: weights of an output channel
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
@@ -49,14 +53,6 @@ cdef struct Task:
     Py_ssize_t staged, turned, sums             # elements of a thread's scratch
     bint fetches                                # the next row, which is more than a line, while one is staged
     group_shape shape
-
-
-cdef struct Call:
-    const Task *t
-    const void *x
-    const void *w
-    const void *bias
-    void *out
 
 
 cdef inline Py_ssize_t band_top(const Task *t, Py_ssize_t band) noexcept nogil:
@@ -204,30 +200,29 @@ cdef void multiply_group(const Task *t, const real *staged, const real *w, const
         o += some
 
 
-cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """A band of a plane of output of a set of groups of an image, or of several images."""
-    cdef const Task *t = c.t
     cdef Py_ssize_t band = item % t.bands, z = item // t.bands % t.s.od
     cdef Py_ssize_t first = item // t.bands // t.s.od % t.sets * t.together
     cdef Py_ssize_t image = item // t.bands // t.s.od // t.sets * t.images
     cdef Py_ssize_t top = band_top(t, band), rows = band_top(t, band + 1) - top, i, g
     cdef Py_ssize_t groups = min(t.together, t.s.groups - first), images = min(t.images, t.n - image)
-    cdef const real *x = <const real *> c.x + image * t.xn + first * t.icg * t.xc
-    cdef real *out = <real *> c.out + image * t.on + (z * t.s.oh + top) * t.s.ow * t.op
+    cdef const real *x = <const real *> t.x + image * t.xn + first * t.icg * t.xc
+    cdef real *out = <real *> t.out + image * t.on + (z * t.s.oh + top) * t.s.ow * t.op
     for i in range(images):
         stage_band(t, x + i * t.xn, groups * t.icg, z, top, rows, scratch + i * t.each)
     for g in range(groups):
-        multiply_group(t, <const real *> scratch + g * ceil_div(t.icg, GROUP_PIXEL) * t.shape.slab, <const real *> c.w,
-                       <const real *> c.bias, (first + g) * t.ocg, images, rows, out, scratch + t.staged)
+        multiply_group(t, <const real *> scratch + g * ceil_div(t.icg, GROUP_PIXEL) * t.shape.slab, <const real *> t.w,
+                       <const real *> t.bias, (first + g) * t.ocg, images, rows, out, scratch + t.staged)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve: as `conv` of `direct.pyx` or, channels last, of `direct_last.pyx`; `_methods.py` says which layers."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef Py_ssize_t size = sizeof(real), each
     cdef char *memory
+    t.x, t.w, t.bias, t.out = x.data, w.data, first_of(bias), out.data
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
@@ -244,5 +239,5 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     each = (t.staged + t.turned + t.sums) * size
     memory = borrow("grouped", each * threads)
     with nogil:
-        each_piece(<Piece> one_item[real], &call, t.batches * t.sets * t.s.od * t.bands, threads, memory, each)
+        each_piece(<Piece> one_item[real], &t, t.batches * t.sets * t.s.od * t.bands, threads, memory, each)
     give_back(memory)

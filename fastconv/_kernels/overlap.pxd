@@ -5,7 +5,7 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
 
 cdef extern from "overlap.h" nogil:
     ctypedef struct overlap_shape:
@@ -24,6 +24,10 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s                             # of the convolution that this transposes: o is what is read, i the result
+    const void *x
+    const void *w
+    const void *bias
+    void *out
     Py_ssize_t n, icg, ocg, taps
     Py_ssize_t xn, xc, xd, xh, xw           # strides of what is read, in elements
     bint by_weights                         # lanes of a product are weights, else pixels

@@ -32,14 +32,6 @@ cdef extern from "overlap.h" nogil:
                      void *out, Py_ssize_t n)
 
 
-cdef struct Call:
-    const Task *t
-    const void *x
-    const void *w
-    const void *bias
-    void *out
-
-
 cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssize_t row) noexcept nogil:
     """The first pixel that a box sees in one of its rows, which count (image, z, y)."""
     cdef Py_ssize_t y = row % b.ih, z = row // b.ih % b.id, image = row // (b.ih * b.id)
@@ -152,13 +144,12 @@ cdef void add_up(const Task *t, const Box *b, const real *products, const real *
                             out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
 
 
-cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    cdef const Task *t = c.t
+cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     cdef Py_ssize_t g = item % t.s.groups, image
     cdef Box b = box_of(t, item // t.s.groups)
-    cdef const real *x = <const real *> c.x + g * t.icg * t.xc
-    cdef const real *w = <const real *> c.w + g * t.icg * t.ocg * t.taps
-    cdef real *out = <real *> c.out + (b.image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw
+    cdef const real *x = <const real *> t.x + g * t.icg * t.xc
+    cdef const real *w = <const real *> t.w + g * t.icg * t.ocg * t.taps
+    cdef real *out = <real *> t.out + (b.image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw
     cdef real *panel = scratch + t.turned
     cdef real *plain = panel + t.panel
     cdef real *products = plain + t.plain
@@ -167,7 +158,7 @@ cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil
     else:
         multiply_pixels(t, &b, x, w, scratch, panel, products)
     for image in range(b.images):
-        add_up(t, &b, <const real *> products, at(<const real *> c.bias, g * t.ocg),
+        add_up(t, &b, <const real *> products, at(<const real *> t.bias, g * t.ocg),
                out + image * t.s.groups * t.ocg * t.s.id * t.s.ih * t.s.iw, image,
                <const void **> (products + t.products))
 
@@ -177,8 +168,8 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, tables
-    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef char *memory
+    t.x, t.w, t.bias, t.out = x.data, w.data, first_of(bias), out.data
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.icg, t.ocg = t.s.oc // t.s.groups, t.s.ic // t.s.groups
@@ -201,7 +192,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
         meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd)
         meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
         find_taps(&t)
-        each_piece(<Piece> one_item[real], &call,
+        each_piece(<Piece> one_item[real], &t,
                    t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w, threads,
                    memory + tables, each)
     give_back(memory)

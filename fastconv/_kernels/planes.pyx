@@ -36,6 +36,10 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
+    const void *x
+    const void *w
+    const void *bias
+    void *out
     Py_ssize_t n, blocks, lanes             # images, blocks of channels, channels of a block
     Py_ssize_t xn, xc, xh                   # strides of the input, in elements
     Py_ssize_t phases, length, width        # lines of a row of the table, entries of each and of all of them
@@ -44,14 +48,6 @@ cdef struct Task:
     Py_ssize_t weights, source, result      # elements of a thread's scratch: bias and weights, input, output pixels
     Py_ssize_t own                          # and of all of it
     depthwise_strip strip
-
-
-cdef struct Call:
-    const Task *t
-    const void *x
-    const void *w
-    const void *bias
-    void *out
 
 
 cdef void plan(Task *t, size_t size) noexcept nogil:
@@ -121,21 +117,20 @@ cdef inline void one_row(const Task *t, const real **table, const real *w, real 
             pixel += elements
 
 
-cdef void block(const Call *call, Py_ssize_t item, real *scratch) noexcept nogil:
+cdef void block(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """The planes of a block of channels of an image, or fewer where these end."""
-    cdef const Task *t = call.t
     cdef Py_ssize_t taps = t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, inside = t.s.ih * t.s.iw
     cdef Py_ssize_t c = item % t.blocks * t.lanes, channels = min(t.lanes, t.s.ic - c), image = item // t.blocks
     cdef Py_ssize_t y, seen, turned = 0, summed = 0, ready, done = 0
-    cdef const real *x = <const real *> call.x + image * t.xn + c * t.xc
-    cdef const real *bias = at(<const real *> call.bias, c)
-    cdef real *out = <real *> call.out + (image * t.s.ic + c) * plane
+    cdef const real *x = <const real *> t.x + image * t.xn + c * t.xc
+    cdef const real *bias = at(<const real *> t.bias, c)
+    cdef real *out = <real *> t.out + (image * t.s.ic + c) * plane
     cdef real *source = scratch + t.weights
     cdef real *result = source + t.source + t.lanes
     cdef const real **table = <const real **> (scratch + t.own)
     if bias != NULL:
         copy_run(scratch, bias, channels, 1)
-    turn_block(sizeof(real), channels, taps, <const real *> call.w + c * taps, taps, scratch + t.lanes, t.lanes)
+    turn_block(sizeof(real), channels, taps, <const real *> t.w + c * taps, taps, scratch + t.lanes, t.lanes)
     for y in range(t.s.oh):
         if turned < inside:
             seen = clip(y * t.s.sh - t.s.ph + (t.s.kh - 1) * t.s.dh + 1, 0, t.s.ih)
@@ -158,8 +153,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), own, entries, thread
-    cdef Call call = Call(&t, x.data, w.data, first_of(bias), out.data)
     cdef real *scratch
+    t.x, t.w, t.bias, t.out = x.data, w.data, first_of(bias), out.data
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
     t.xn = x.strides[0] // size
@@ -177,5 +172,5 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         for thread in range(threads):
             point(&t, scratch + thread * own // size + t.weights,
                   <const real **> (scratch + thread * own // size + t.own))
-        each_piece(<Piece> block[real], &call, t.n * t.blocks, threads, scratch, own)
+        each_piece(<Piece> block[real], &t, t.n * t.blocks, threads, scratch, own)
     give_back(scratch)

@@ -7,9 +7,9 @@ from fastconv._kernels.copy cimport copy_tiles
 from fastconv._kernels.levels cimport FAN, levels_of
 from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport TILE_ROWS, tile_width
+from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:

@@ -16,6 +16,7 @@ from libc.string cimport memset
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport FAN, add_levels, carry
+from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.point_grad cimport (
     GROUP, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
@@ -103,20 +104,15 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
             copy_run(dw + row * t.b.channels, <const real *> sums + row * t.ldc, cols, 1)
 
 
-def weight_grad(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] gout,
-    real[:, :, :, :, ::1] dw,
-    int threads,
-):
+def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
     """Weight gradient of a convolution of 1x1 kernels without padding. Arguments as of `weight_grad.weight_grad`."""
+    cdef operand dw = five(grad_weight, OWN_RANK), x = five(input, dw.rank), gout = five(grad_output, dw.rank)
     cdef Task t
     cdef ConvShape s
     cdef Py_ssize_t size = sizeof(real), each
     cdef Py_ssize_t[5] strides
     cdef char *scratch
-    t.a.start, t.b.start, t.dw = &gout[0, 0, 0, 0, 0], &x[0, 0, 0, 0, 0], &dw[0, 0, 0, 0, 0]
+    t.a.start, t.b.start, t.dw = gout.data, x.data, dw.data
     read_shape(&s, geometry)
     t.last = geometry[LAYOUT]
     t.groups, t.od, t.oh, t.ow = s.groups, s.od, s.oh, s.ow

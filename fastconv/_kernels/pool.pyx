@@ -16,7 +16,7 @@ from fastconv._kernels.rows cimport Along, Split, can_split, span, span_lanes, s
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
+from fastconv._kernels.turned cimport Blocks, blocks_for, turn_in, turn_out, turned_strides
 from fastconv._kernels.window cimport (
     PoolShape, Strides, counts_along, number, pool_shape, start_along, strides_of, taps_along,
 )
@@ -25,7 +25,7 @@ cdef enum:
     MOST_LANES = 64                    # of a vector
 
 
-cdef struct Planes:
+cdef struct WholePlanes:
     const PoolShape *s
     const Strides *t
     const void *x
@@ -33,7 +33,7 @@ cdef struct Planes:
     Py_ssize_t count
 
 
-cdef void some_planes(const Planes *c, Py_ssize_t group, number *lanes) noexcept nogil:
+cdef void some_planes(const WholePlanes *c, Py_ssize_t group, number *lanes) noexcept nogil:
     """One value for each of the planes of one row in a group: as many as a vector has lanes, or are left."""
     cdef const PoolShape *s = c.s
     cdef const Strides *t = c.t
@@ -56,7 +56,7 @@ cdef int whole_planes(
     const number *x, number *out, Py_ssize_t n, const Strides *t, const PoolShape *s, int threads,
 ) except -1:
     """One value for each plane of one row that fills a vector, channels-first."""
-    cdef Planes call = Planes(s, t, x, out, n * t.channels)
+    cdef WholePlanes call = WholePlanes(s, t, x, out, n * t.channels)
     cdef Py_ssize_t lanes = span_lanes(sizeof(number)), own = lanes * (lanes + 1) * <Py_ssize_t> sizeof(number)
     cdef char *scratch = borrow("pooling", own * threads)
     memset(scratch, 0, own * threads)
@@ -147,18 +147,15 @@ cdef struct Turned:
 
 cdef void one_block(const Turned *c, Py_ssize_t item, number *scratch) noexcept nogil:
     """Block `item` of all, counted over the images."""
-    cdef const Blocks *b = c.b
     cdef Call block = c.block[0]
-    cdef Py_ssize_t image = item // b.count, first = item % b.count * b.channels, z
-    cdef Py_ssize_t channels = min(b.channels, c.t.channels - first)
     cdef number *source = scratch + block.w.size
-    cdef number *result = source + b.source * b.channels
-    cdef number *out = <number *> c.out + (image * c.t.channels + first) * b.result
-    turn_in(b, channels, <const number *> c.x + image * c.t.n + first * c.t.c, c.t, block.s, source)
+    cdef number *result = source + c.b.source * c.b.channels
+    cdef Py_ssize_t z
+    turn_in(c.b, item, <const number *> c.x, c.t, block.s, source)
     block.x, block.out = source, result
     for z in range(block.s.od):
         some_rows(&block, z, scratch)
-    turn_block(sizeof(number), b.result, channels, result, b.channels, out, b.result)
+    turn_out(c.b, item, c.t.channels, <const number *> result, <number *> c.out)
 
 
 cdef int in_blocks(

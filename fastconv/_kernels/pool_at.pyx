@@ -22,7 +22,7 @@ from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
 from fastconv._kernels.tap_by_tap cimport one_output, outputs
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.turned cimport Blocks, blocks_for, turn_block, turn_in, turned_strides
+from fastconv._kernels.turned cimport Blocks, blocks_for, turn_in, turn_out, turned_strides
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
 )
@@ -198,20 +198,17 @@ cdef struct Turned:
 
 cdef void one_block(const Turned *c, Py_ssize_t item, number *scratch) noexcept nogil:
     """Block `item` of all, counted over the images."""
-    cdef const Blocks *b = c.b
     cdef Call block = c.block[0]
-    cdef Py_ssize_t image = item // b.count, channel = item % b.count * b.channels, r
-    cdef Py_ssize_t channels = min(b.channels, c.t.channels - channel), made = b.result * b.channels
-    cdef Py_ssize_t first = (image * c.t.channels + channel) * b.result
+    cdef Py_ssize_t made = c.b.result * c.b.channels, z
     cdef int64_t *places = <int64_t *> (<char *> scratch + block.w.size)
     cdef number *result = <number *> (places + made)
     cdef number *source = result + made
-    turn_in(b, channels, <const number *> c.x + image * c.t.n + channel * c.t.c, c.t, block.s, source)
+    turn_in(c.b, item, <const number *> c.x, c.t, block.s, source)
     block.x, block.out, block.index = source, result, places
-    for r in range(block.s.od):
-        some_rows(&block, r, scratch)
-    turn_block(sizeof(number), b.result, channels, result, b.channels, <number *> c.out + first, b.result)
-    turn_block(sizeof(int64_t), b.result, channels, places, b.channels, c.index + first, b.result)
+    for z in range(block.s.od):
+        some_rows(&block, z, scratch)
+    turn_out(c.b, item, c.t.channels, <const number *> result, <number *> c.out)
+    turn_out(c.b, item, c.t.channels, <const int64_t *> places, c.index)
 
 
 cdef int in_blocks(

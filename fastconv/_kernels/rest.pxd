@@ -8,7 +8,7 @@ pixels' patches are turned to it, and a tile's weights are read once more, while
 
 from libc.string cimport memcpy, memset
 
-from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
+from fastconv._kernels.dot_tile cimport DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of

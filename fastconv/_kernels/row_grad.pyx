@@ -14,6 +14,7 @@ threads.
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
+from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport read_shape, real
@@ -90,23 +91,16 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *total) noexcept nogil:
         dw[i] = <real> sums[i]
 
 
-def weight_grad(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] gout,
-    real[:, :, :, :, ::1] dw,
-    int threads,
-):
+def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
     """Weight gradient of a depthwise convolution of the geometries that `near_rows.conv` takes.
 
     Arguments as of `weight_grad.weight_grad`, channels-first, rows of at most 1024 outputs.
     """
+    cdef operand dw = five(grad_weight, OWN_RANK), x = five(input, dw.rank), gout = five(grad_output, dw.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), lanes = lanes_of(size), plane = gout.shape[3] * gout.shape[4]
-    cdef const real *xs = &x[0, 0, 0, 0, 0]
-    cdef const real *gs = &gout[0, 0, 0, 0, 0]
     cdef char *scratch
-    t.input, t.gout, t.dw = xs, gs, &dw[0, 0, 0, 0, 0]
+    t.input, t.gout, t.dw = x.data, gout.data, dw.data
     read_shape(&t.x.s, geometry)
     t.x.n = x.shape[0]
     t.x.xn, t.x.xc, t.x.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
@@ -117,9 +111,9 @@ def weight_grad(
     t.sums = round_up(t.channels * TAPS * lanes * size, LINE)
     t.table = t.sums + round_up(t.channels * TAPS * sizeof(long double), LINE)
     t.own = t.table + round_up(((t.rows - 1) * t.x.s.sh + 3) * sizeof(void *), LINE)
-    t.last = gs + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
+    t.last = <const real *> t.gout + (t.x.n * t.x.s.oc - 1) * plane if t.x.s.ow < lanes else NULL
     scratch = borrow("row_grad", t.own * threads + (plane * size + LINE if t.last else 0))
-    find_ends("row_grad", &t.x, xs, scratch)
+    find_ends("row_grad", &t.x, <const real *> t.input, scratch)
     t.copied = scratch + t.own * threads
     if t.last:
         copy_run(<real *> t.copied, <const real *> t.last, plane, 1)

@@ -37,7 +37,7 @@
 #define LIST_8_16 LIST2
 #define LIST_8_32 LIST4
 #define LIST_8_64 LIST8
-#define LIST GLUE(GLUE(LIST, ELEMENT_BYTES), BYTES)
+#define LIST PASTE(PASTE(LIST, ELEMENT_BYTES), BYTES)
 #define SHUFFLE(a, b, of) __builtin_shufflevector(a, b, LIST(of, 0))
 #define EVEN(i) (2 * (i))
 #define ODD(i) (2 * (i) + 1)

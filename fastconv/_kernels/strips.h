@@ -75,7 +75,7 @@ static ptrdiff_t strip_bytes(const Strips *s, ptrdiff_t size)
 }
 
 #ifdef SHUFFLES
-#define WIDE(name) GLUE(NAMED(name), BYTES)
+#define WIDE(name) PASTE(NAMED(name), BYTES)
 
 #define EACH_TYPE "strips.h"
 #include "each_type.h"
@@ -120,14 +120,14 @@ static void NAMED(strips)(const Strips *s, const ELEMENT *x, ELEMENT *out, ptrdi
 {
 #if VECTOR_BYTES >= 64
     if (s->bytes == 64)
-        GLUE(NAMED(strips), 64)(s, x, out, y0, y1);
+        PASTE(NAMED(strips), 64)(s, x, out, y0, y1);
 #endif
 #if VECTOR_BYTES >= 32
     if (s->bytes == 32)
-        GLUE(NAMED(strips), 32)(s, x, out, y0, y1);
+        PASTE(NAMED(strips), 32)(s, x, out, y0, y1);
 #endif
     if (s->bytes == 16)
-        GLUE(NAMED(strips), 16)(s, x, out, y0, y1);
+        PASTE(NAMED(strips), 16)(s, x, out, y0, y1);
 }
 
 #else
@@ -187,8 +187,8 @@ static ALWAYS_INLINE rows_of row_at(const Strips *s, ELEMENT *out, ptrdiff_t y, 
 #ifdef HALF
 /* A function of vectors of half the width, and what it has seen. */
 #define NARROWER(function, ...) do { \
-        GLUE(NAMED(strip_vec), HALF) less = {0}; \
-        GLUE(NAMED(function), HALF)(__VA_ARGS__, &less); \
+        PASTE(NAMED(strip_vec), HALF) less = {0}; \
+        PASTE(NAMED(function), HALF)(__VA_ARGS__, &less); \
         SEE(__builtin_shufflevector(less, less, LIST(ITSELF, 0))); \
     } while (0)
 #endif

@@ -5,7 +5,7 @@ from libc.math cimport fabs, frexp
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.window cimport Place, PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
+from fastconv._kernels.window cimport PoolShape, Strides, count_of_all, counts_along, divisor_of, number, place
 
 
 cdef extern from "strips.h" nogil:
@@ -117,7 +117,7 @@ cdef inline void one_part(const Planes *c, Py_ssize_t r, number *_scratch) noexc
 
 
 cdef inline void one_share(const Planes *c, Py_ssize_t i, number *scratch) noexcept nogil:
-    """Share i of all planes: to be called for each would take as long as some rows."""
+    """Share i of all planes: a few rows are done sooner than a core hears that another has not begun them."""
     cdef Py_ssize_t r
     for r in range(c.planes * i // c.shares, c.planes * (i + 1) // c.shares):
         one_part(c, r, scratch)

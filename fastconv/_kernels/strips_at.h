@@ -68,14 +68,14 @@ static void NAMED(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, in
 {
 #if VECTOR_BYTES >= 64
     if (s->bytes == 64)
-        GLUE(NAMED(strips_at), 64)(s, x, out, index, base, y0, y1);
+        PASTE(NAMED(strips_at), 64)(s, x, out, index, base, y0, y1);
 #endif
 #if VECTOR_BYTES >= 32
     if (s->bytes == 32)
-        GLUE(NAMED(strips_at), 32)(s, x, out, index, base, y0, y1);
+        PASTE(NAMED(strips_at), 32)(s, x, out, index, base, y0, y1);
 #endif
     if (s->bytes == 16)
-        GLUE(NAMED(strips_at), 16)(s, x, out, index, base, y0, y1);
+        PASTE(NAMED(strips_at), 16)(s, x, out, index, base, y0, y1);
 }
 
 #else

@@ -15,6 +15,7 @@ over elements of dw only, so the order of every sum is the same for any number o
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
@@ -189,20 +190,15 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
                     to[tap] = <real> sums[(o * channels + c) * whole + tap]
 
 
-def weight_grad(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] gout,
-    real[:, :, :, :, ::1] dw,
-    int threads,
-):
+def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
     """Weight gradient of a convolution; arguments as of `weight_grad.weight_grad`."""
+    cdef operand dw = five(grad_weight, OWN_RANK), x = five(input, dw.rank), gout = five(grad_output, dw.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real)
     cdef Py_ssize_t *table
     cdef char *scratch
     read_shape(&t.s, geometry)
-    t.x, t.gout, t.dw = &x[0, 0, 0, 0, 0], &gout[0, 0, 0, 0, 0], &dw[0, 0, 0, 0, 0]
+    t.x, t.gout, t.dw = x.data, gout.data, dw.data
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
     t.icg = t.s.ic // t.s.groups

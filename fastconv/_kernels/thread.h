@@ -13,8 +13,18 @@
 #include <time.h>
 #endif
 
+#ifndef _WIN32
+static void (*threads_run)(void *);    /* the same in all threads, several of which may begin one at a time */
+
+static void *thread_main(void *argument)    /* of the type that POSIX calls */
+{
+    __atomic_load_n(&threads_run, __ATOMIC_RELAXED)(argument);
+    return NULL;
+}
+#endif
+
 /* Begin a thread that nobody waits for and that no signal interrupts but those of its own errors, of which Python's
- * faulthandler tells; 0 where the system has no more. */
+ * faulthandler tells; 0 where the system has no more. `run` is the same in every call. */
 static inline int thread_begins(void (*run)(void *), void *argument)
 {
 #ifdef _WIN32
@@ -30,7 +40,8 @@ static inline int thread_begins(void (*run)(void *), void *argument)
     sigdelset(&all, SIGILL);
     sigdelset(&all, SIGABRT);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, NULL, (void *(*)(void *))run, argument);
+    __atomic_store_n(&threads_run, run, __ATOMIC_RELAXED);
+    failed = pthread_create(&thread, NULL, thread_main, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return !failed && !pthread_detach(thread);
 #endif

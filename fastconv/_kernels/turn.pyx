@@ -8,6 +8,7 @@ Squares of pixels and channels are turned in registers (`turn.h`), a row of pixe
 follow each other.
 """
 
+from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport read_strides, real
 from fastconv._kernels.team cimport Piece, each_piece
@@ -38,12 +39,16 @@ cdef void one_run(const Call *c, Py_ssize_t item, real *_scratch) noexcept nogil
         turn_block(sizeof(real), n, c.channels, x, c.xw, to + first, c.pixels)
 
 
-def turn(const real[:, :, :, :, :] x, real[:, :, :, :, :] out, bint last, int threads):
-    """Copy `x` to `out`, both (n, c, d, h, w), not empty and apart. With `last`, x has unit stride along w and out is
-    dense and channels-last, else x has unit stride along c and out is dense and channels-first."""
+def turn(input, output, int rank, bint last, real like, int threads):
+    """Copy `input` to `output`, both (n, c, *spatial) or (c, *spatial) of `rank` spatial axes, not empty and apart.
+
+    With `last`, the input has unit stride along w and the output is dense and channels-last, else the input has unit
+    stride along c and the output is dense and channels-first. Elements are as large as `like`.
+    """
+    cdef operand x = five(input, rank), out = five(output, rank)
     cdef Call call
     cdef Py_ssize_t size = sizeof(real)
-    call.x, call.to, call.last = &x[0, 0, 0, 0, 0], &out[0, 0, 0, 0, 0], last
+    call.x, call.to, call.last = x.data, out.data, last
     call.channels, call.pixels = x.shape[1], x.shape[2] * x.shape[3] * x.shape[4]
     read_strides(&call.xn, x.shape, x.strides, size, not last)
     call.run, call.rows = RUN, 0

@@ -50,10 +50,12 @@ cdef inline Strides turned_strides(const Blocks *b, const PoolShape *s) noexcept
 
 
 cdef inline void turn_in(
-    const Blocks *b, Py_ssize_t channels, const number *x, const Strides *t, const PoolShape *s, number *to,
+    const Blocks *b, Py_ssize_t item, const number *x, const Strides *t, const PoolShape *s, number *to,
 ) noexcept nogil:
-    """Turn `channels` planes from x on; lanes beyond them are zeros, so that no one meets a NaN of someone else's."""
-    cdef Py_ssize_t z, y
+    """Turn block `item` of all, counted over the images; lanes beyond the last channel are zeros, so that no one meets
+    a NaN of someone else's."""
+    cdef Py_ssize_t first = item % b.count * b.channels, channels = min(b.channels, t.channels - first), z, y
+    x += item // b.count * t.n + first * t.c
     for z in range(b.source if channels < b.channels else 0):
         for y in range(channels, b.channels):
             to[z * b.channels + y] = 0
@@ -68,3 +70,12 @@ cdef inline void turn_in(
         for y in range(s.ih):
             turn_block(sizeof(number), channels, s.iw, x + z * t.d + y * t.h, t.c, to, b.channels)
             to += s.iw * b.channels
+
+
+cdef inline void turn_out(
+    const Blocks *b, Py_ssize_t item, Py_ssize_t channels, const number *pixels, number *out,
+) noexcept nogil:
+    """Turn what block `item` came to back to planes: its own among those of images of so many channels."""
+    cdef Py_ssize_t first = item % b.count * b.channels
+    out += (item // b.count * channels + first) * b.result
+    turn_block(sizeof(number), b.result, min(b.channels, channels - first), pixels, b.channels, out, b.result)

@@ -32,9 +32,7 @@
 #define LARGER_LANES(larger, a, b) ((larger) = (a) > (b) ? (a) : (b))
 #endif
 
-#define GLUE_(a, b) a##_##b
-#define GLUE(a, b) GLUE_(a, b)
-#define NAMED(name) GLUE(name, SUFFIX)
+#define NAMED(name) PASTE(name, SUFFIX)
 
 #define EACH_TYPE "vectors.h"
 #include "each_type.h"

@@ -19,6 +19,7 @@ from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport add_levels, carry
+from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
@@ -178,25 +179,23 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
                 dw[(o * row + c) * whole + tap] = sums[(tap * (1 if t.alone else channels) + c) * t.oc_part + o]
 
 
-def weight_grad(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] gout,
-    real[:, :, :, :, ::1] dw,
-    int threads,
-):
+def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
     """Weight gradient of a convolution.
 
     geometry : ConvGeometry
-    x : (n, ic, d, h, w), unit stride along w (channels-first) or c (channels-last), other strides free
-    gout : (n, oc, od, oh, ow), dense in the layout of x, not empty
-    dw : (oc, ic // groups, kd, kh, kw), not empty; every element is written, and neither x nor gout may overlap it
+    input : (n, ic, *spatial) or (ic, *spatial), unit stride along w (channels-first) or c (channels-last), other
+        strides free
+    grad_output : (n, oc, *spatial) or (oc, *spatial), dense in the layout of the input, not empty
+    grad_weight : (oc, ic // groups, *kernel), C-contiguous, not empty, apart from both; every element is written
+
+    The arrays are of the type of `like`.
     """
+    cdef operand dw = five(grad_weight, OWN_RANK), x = five(input, dw.rank), gout = five(grad_output, dw.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each
     cdef char *scratch
     read_shape(&t.s, geometry)
-    t.x, t.gout, t.dw = &x[0, 0, 0, 0, 0], &gout[0, 0, 0, 0, 0], &dw[0, 0, 0, 0, 0]
+    t.x, t.gout, t.dw = x.data, gout.data, dw.data
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
     t.alone = 1 < t.s.groups == t.s.ic == t.s.oc

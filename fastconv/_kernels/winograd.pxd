@@ -11,7 +11,6 @@ cdef extern from "winograd.h" nogil:
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
-    Py_ssize_t winograd_taps(int rule)
     Py_ssize_t winograd_points(int rule)
     void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
                        const Py_ssize_t *step, void *to)

@@ -34,6 +34,7 @@ from fastconv._kernels.grad_tiles cimport (
     transform_run,
 )
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport OUTER_ROWS, outer
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
@@ -252,36 +253,30 @@ cdef void add_shares(const Task *t, const real *parts, real *dw) noexcept nogil:
         dw[i] = (parts[i] + parts[n + i]) + (parts[2 * n + i] + parts[3 * n + i])
 
 
-def weight_grad(
-    tuple geometry,
-    const real[:, :, :, :, :] x,
-    const real[:, :, :, :, :] gout,
-    real[:, :, :, :, ::1] dw,
-    int threads,
-):
+def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
     """Weight gradient of a convolution that along h and w has one tap or is undilated and of stride 1 or 2.
 
     Arguments as of `weight_grad.weight_grad`.
     """
+    cdef operand dw = five(grad_weight, OWN_RANK), x = five(input, dw.rank), gout = five(grad_output, dw.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each, shared
-    cdef real *to = &dw[0, 0, 0, 0, 0]
     cdef char *scratch
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n = x.shape[0]
     plan(&t, size, threads)
-    t.x.start, t.g.start = &x[0, 0, 0, 0, 0], &gout[0, 0, 0, 0, 0]
+    t.x.start, t.g.start = x.data, gout.data
     read_strides(&t.x.n, x.shape, x.strides, size, t.last)
     read_strides(&t.g.n, gout.shape, gout.strides, size, t.last)
     each = t.sums + round_up((t.u_size + t.v_size + t.m_size + 2 * max(strip_of(&t.x, size), strip_of(&t.g, size)))
                              * size, LINE)
-    shared = round_up(t.shares * dw.size * size, LINE) if t.shares > 1 else 0
+    shared = round_up(t.shares * t.s.oc * t.icg * t.whole * size, LINE) if t.shares > 1 else 0
     scratch = borrow("winograd_grad", shared + each * threads)
-    t.dw = scratch if shared else <char *> to
+    t.dw = scratch if shared else dw.data
     with nogil:
         each_piece(<Piece> one_part[real], &t, t.group_parts * t.pieces * t.oc_parts * t.ic_parts * t.shares, threads,
                    scratch + shared, each)
     if shared:
-        add_shares(&t, <const real *> scratch, to)
+        add_shares(&t, <const real *> scratch, <real *> dw.data)
     give_back(scratch)

@@ -69,7 +69,6 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
     }
 
 static inline ptrdiff_t winograd_outputs(int rule) { return WINOGRAD[rule].outputs; }
-static inline ptrdiff_t winograd_taps(int rule) { return WINOGRAD[rule].taps; }
 static inline ptrdiff_t winograd_points(int rule) { return WINOGRAD[rule].points; }
 
 #define EACH_TYPE "winograd_points.h"
