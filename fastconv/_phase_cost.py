@@ -65,10 +65,11 @@ def work(c, phases):
     return inputs * count + (calls + costs.call) / c.groups
 
 
-def overlaps(g, itemsize, convolutions):
+def overlaps(g, itemsize, convolutions, last):
     """Whether one product of all pixels with all weights, whose results overlap, takes less time than `convolutions`.
 
-    g : Transposed, channels-first
+    g : Transposed
+    last : whether pixels and outputs, which it has channels-first, are copied
     """
     inputs, outputs, taps = g.ic // g.groups, g.oc // g.groups, prod(g.kernel)
     count = prod(g.size) * taps
@@ -77,8 +78,11 @@ def overlaps(g, itemsize, convolutions):
     if (g.kernel[2] - 1) * g.dilation[2] // g.stride[2] > max(g.size[2], MOST_GAP):
         return False
     costs = tuned().transposed
-    product = outputs * (count * (inputs + costs.adding) + taps * inputs * costs.read_weight)
+    adding = count * costs.adding + prod(g.output[:2]) * costs.row
+    product = outputs * (count * inputs + adding + taps * inputs * costs.read_weight)
+    elements = inputs * prod(g.size) + outputs * prod(g.output)
+    copied = costs.copying * elements + 2 * costs.call / g.groups if last else 0
     others = sum(work(*c) for c in convolutions)
     if taps == max(g.stride) == 1:  # pixels are only packed, but weights and scratch take calls of their own
         others += 3 * costs.call / g.groups - inputs * count * (costs.staging - costs.packing)
-    return others > costs.less * product
+    return others > costs.less * product + copied

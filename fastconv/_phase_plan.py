@@ -224,8 +224,8 @@ def plan_phases(function, g, dtype, order):
     if any(lay_out(c)[0].last != c.last for c, _ in planner.convolutions(planner.ways())):
         return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input
     ways = planner.ways()
-    if order == FIRST and overlaps(g, dtype.itemsize, planner.convolutions(ways)):
-        return by_one_kernel("overlap", False, g, dtype, order)
+    if overlaps(g, dtype.itemsize, planner.convolutions(ways), order == LAST):
+        return by_one_kernel("overlap", False, g, dtype, FIRST)
     kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
     taps, found, corners, whole, images, largest = [], [], [], None, 1, 0

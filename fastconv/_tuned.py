@@ -77,12 +77,14 @@ class Last(NamedTuple):
 class Transposed(NamedTuple):
     """What transposed convolution takes, in multiply-adds: as convolutions, and as one product whose results overlap.
 
-    What is done to a weight is shared by a batch, which costs do not see: those at AVX2 are fitted to batches too.
+    What is done to a weight is shared by a batch, which costs do not see: they are fitted to batches too.
     """
 
     staging: int  # output channels in whose time a block of input is staged or transformed,
     packing: int  # or at stride 1, of one tap, only packed
     adding: int  # of a product to an output
+    row: int  # of outputs, to be added up
+    copying: int  # of an element of channels-last memory, for the one product
     read_weight: int  # for the one product
     turned_weight: int  # for a convolution
     transformed_weight: int  # for a point
@@ -117,8 +119,8 @@ TUNED = {
             turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
         ),
         Transposed(
-            staging=12, packing=12, adding=24, read_weight=10, turned_weight=16, transformed_weight=8,
-            transforms=0.4, call=0, less=1.08,
+            staging=14, packing=1, adding=17, row=500, copying=80, read_weight=6, turned_weight=26,
+            transformed_weight=8, transforms=0.2, call=150_000, less=1.05,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element=8, call=200_000),
         outer=True,
@@ -137,7 +139,7 @@ TUNED = {
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
         ),
         Transposed(
-            staging=14, packing=1, adding=41, read_weight=6, turned_weight=15, transformed_weight=8,
+            staging=14, packing=1, adding=41, row=0, copying=150, read_weight=6, turned_weight=15, transformed_weight=8,
             transforms=0.2, call=100_000, less=1.02,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element=10, call=600_000),

@@ -86,7 +86,8 @@ DISJOINT = (  # kernels no larger than the stride: whole vectors of a row, cut-o
 )
 CASES += DISJOINT
 OVERLAPPED = (  # one product, whose results are added up: lanes along pixels or weights, boxes, gaps, borders
-    Transpose("overlap-pixels", (1, 40, 13, 14), (40, 1, 4, 4), 2, 1),
+    Transpose("overlap-pixels", (1, 40, 26, 27), (40, 1, 4, 4), 2, 1),
+    Transpose("overlap-pixels-of-images", (5, 40, 5, 7), (40, 1, 1, 3), 2, 1, 1),
     Transpose("overlap-weights", (3, 70, 3, 5), (70, 33, 5, 5), 2, 2, 1),
     Transpose("overlap-one-pixel", (2, 130, 1, 1), (130, 40, 4, 4)),
     Transpose("overlap-stride-5", (2, 64, 4, 31), (64, 1, 7, 11), (3, 5), 2, (1, 3)),
@@ -101,6 +102,7 @@ OVERLAPPED = (  # one product, whose results are added up: lanes along pixels or
 CASES += OVERLAPPED
 CUT = (  # into boxes of some rows, or of a part of each
     Transpose("overlap-rows-cut", (1, 33, 75, 70), (33, 1, 5, 5), 2, ((1, 2), (2, 0)), (0, 1), bias=False),
+    Transpose("overlap-weights-cut", (2, 33, 24, 25), (33, 1, 16, 16), 4, 3, 1),
     Transpose("overlap-signal-cut", (1, 64, 6500), (64, 1, 16), 2, 7, 1),
 )
 TRANSFORMED = (  # by Winograd's method, whose transforms round

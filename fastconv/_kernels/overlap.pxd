@@ -16,9 +16,10 @@ cdef extern from "overlap.h" nogil:
 cdef enum:
     BOX_BYTES = 393216      # of the products of a box, which stay in L2 until they are added up
     LEAST_ROWS = 64         # of them, tiles that share a panel of pixels
-    FEW_PIXELS = 160        # of all images, up to which lanes are weights: pixels cost less to turn
-    MANY_PIXELS = 256       # of images that share turned weights and tiles, where lanes are pixels
-    ACROSS_BYTES = 128      # of a row of weights that are copied together, rows being pages apart
+    FEW_PIXELS = 640        # of an image, up to which lanes are weights: pixels cost less to turn
+    PIXEL_BYTES = 1048576   # and of these, which have to stay in cache then
+    MANY_PIXELS = 256       # of images that share weights and tiles
+    ACROSS_BYTES = 512      # of a row of weights that are copied together, rows being pages apart
     SHARES = 4              # items for each thread
 
 
@@ -98,9 +99,11 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.low, t.far = floor_div(-s.pw, s.sw), floor_div((s.kw - 1) * s.dw - s.pw, s.sw)
     t.gap = max(t.far, max(ceil_div(s.iw, s.sw) - t.low - s.ow, 0))
     t.taps = s.kd * s.kh * s.kw
-    t.by_weights = t.n * all_pixels <= FEW_PIXELS and t.ocg * t.taps >= lanes_of(size)
+    t.by_weights = (
+        all_pixels <= FEW_PIXELS and all_pixels * t.icg * size <= PIXEL_BYTES and t.ocg * t.taps >= lanes_of(size)
+    )
     image = s.od * s.oh * (s.ow + t.gap)
-    t.many = t.n if t.by_weights else clip(MANY_PIXELS // max(image, 1), 1, t.n)
+    t.many = clip(MANY_PIXELS // max(image, 1), 1, t.n)
     t.many = ceil_div(t.n, ceil_div(t.n, t.many))
     cols = max(room // (t.many * image + t.gap + lanes_of(size)), LEAST_ROWS)
     t.some = clip(cols // t.taps, 1, t.ocg)

@@ -48,7 +48,7 @@ cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t d
         r = ceil_div(rows - i, tiles - piece)
         for m in range(r):
             fetch_ahead(to + (i + m) * leading, n * sizeof(real))
-        ask(ahead, False)
+        ask(ahead, True)
         tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, width, to + i * leading, leading, &finish)
         i += r
 
@@ -101,7 +101,7 @@ cdef void multiply_weights(const Task *t, const Box *b, const real *x, const rea
                            real *plain, real *products) noexcept nogil:
     """Rows are pixels, columns weights: products are turned back to where a row of pixels lies, between zeros."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), pixels = b.rows * b.iw, chunks = ceil_div(t.icg, CHUNK)
-    cdef Py_ssize_t piece, k, j, n, row, tiles = max(ceil_div(pixels, TILE_ROWS), 1)
+    cdef Py_ssize_t piece, k, j, n, row, tiles = max(ceil_div(pixels, TILE_ROWS), 1) * (t.across // width)
     cdef Ahead here, ahead
     w += b.o * t.taps
     for row in range(b.rows):
