@@ -23,6 +23,7 @@ OWN_THREADS = [method.name for method in METHODS if method.name != "im2col"]  # 
 LAYERS = {
     "3x3": ((2, 13, 31, 37), (19, 13, 3, 3), {"padding": 1}),
     "1x1": ((1, 67, 23, 29), (71, 67, 1, 1), {}),
+    "1x1, uneven tiles of channels": ((1, 577, 1, 193), (48, 577, 1, 1), {}),
     "few outputs": ((1, 3, 101, 103), (2, 3, 5, 5), {"padding": "same"}),
     "stride 2": ((1, 5, 61, 67), (24, 5, 7, 7), {"stride": 2, "padding": 3}),
     "depthwise": ((2, 37, 41, 43), (37, 1, 3, 3), {"groups": 37, "padding": 1}),
@@ -31,6 +32,8 @@ LAYERS = {
     "winograd, few weights": ((1, 37, 61, 45), (18, 37, 3, 3), {"padding": 1}),
     "winograd, many weights": ((1, 129, 9, 10), (131, 129, 3, 3), {"padding": 1}),
     "large kernel": ((2, 3, 61, 67), (5, 3, 11, 9), {"padding": 4}),
+    "few transforms": ((3, 1, 61, 67), (1, 1, 11, 9), {"padding": 4}),
+    "one transform for two outputs": ((1, 1, 61, 67), (2, 1, 11, 9), {}),
     "dilation": ((1, 7, 45, 47), (9, 7, 3, 3), {"dilation": 3, "padding_mode": "reflect", "padding": 2}),
 }
 POOLS = {

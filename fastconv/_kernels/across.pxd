@@ -12,7 +12,9 @@ until they are complete, and are turned then.
 
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.pack cimport ceil_div, clip
-from fastconv._kernels.product cimport LINE, SMALL_MAP, Task, channels_collide, divide, round_up, split_channels
+from fastconv._kernels.product cimport (
+    LINE, SMALL_MAP, Task, channels_collide, divide, is_uneven, round_up, split_channels
+)
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
 from fastconv._kernels.simd cimport lanes_of
@@ -35,6 +37,7 @@ cdef enum:
     GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
     STAGING = 4             # and if columns are not copied
     WIDEST = 32             # output channels of a tile
+    TURNS_ALONE = 96        # pixels of a thread with which it turns all weights itself, sooner than share turned ones
 
 
 cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
@@ -95,7 +98,10 @@ cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
 
 
 cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nogil:
-    """Split the work: few pixels, or those that need no stage, by channels: each block of them meets all weights."""
+    """Split the work: few pixels, or those that need no stage, by channels: each block of them meets all weights.
+
+    Unless whole tiles of channels are uneven shares, and pixels enough that each thread turns the weights for itself.
+    """
     cdef Py_ssize_t most = most_pixels(&t.s, size), width = tile_width(size)
     cdef Py_ssize_t unit = t.s.ow if t.s.ow <= most else TILE_ROWS
     cdef bint small = t.flat or t.pixels <= SMALL_MAP
@@ -105,6 +111,8 @@ cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nog
     divide(t, most // unit * unit, unit, width, 1 if small else threads)
     if small:
         split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), width)
+        if t.flat and t.pixels >= threads * TURNS_ALONE and is_uneven(t, threads):
+            divide(t, most // TILE_ROWS * TILE_ROWS, TILE_ROWS, width, threads)
 
 
 cdef inline Py_ssize_t across_table(const Task *t) noexcept nogil:

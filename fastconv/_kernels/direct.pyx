@@ -8,7 +8,7 @@ small maps of many products a sum have lanes along the depth (`deep.pxd`).
 """
 
 from fastconv._kernels.across cimport (
-    across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
+    TURNS_ALONE, across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
 from fastconv._kernels.columns cimport (
     column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
@@ -218,7 +218,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         plan_columns(&t, size, <Py_ssize_t *> memory)
     else:
         find_across(&t, size, <Py_ssize_t *> memory)
-        if packed is None and t.n * t.blocks == 1:
+        if packed is None and (t.n * t.blocks == 1 or t.n * t.blocks <= threads and t.block >= TURNS_ALONE):
             t.turned = round_up(t.kc * tile_width(size), LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)

@@ -39,8 +39,10 @@ cdef struct Run:                            # pixels of a tile that are neighbou
 
 
 cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
-    """Blocks of pixels and chunks of weights that fit an L2; lines are split if threads would go without work."""
+    """Blocks of pixels and chunks of weights that fit an L2, as many as threads share evenly if all weights do; lines
+    are split if threads would go without work."""
     cdef Py_ssize_t width = tile_width(size), most = PANEL_BYTES // (size * t.icg) // width, items, tiles
+    cdef Py_ssize_t images = t.n * t.s.groups
     cdef bint whole
     t.lines = t.ocg * t.s.kd * t.s.kh
     t.rows = t.lines * t.s.kw
@@ -50,12 +52,13 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
         t.left = 0
     whole = t.rows * t.icg * size <= WEIGHT_BYTES
     if whole:
-        tiles = ceil_div(SHARES * threads, t.n * t.s.groups) if threads > 1 else 1
+        tiles = ceil_div(SHARES * threads, images) if threads > 1 else 1
         most = max(t.pixels // tiles // width, 1)
     tiles = ceil_div(t.pixels, width)
-    t.block = ceil_div(tiles, ceil_div(tiles, max(most, 1))) * width
+    items = round_up(ceil_div(tiles, max(most, 1)) * images, threads if whole else 1)
+    t.block = ceil_div(tiles, ceil_div(items, images)) * width
     t.blocks = ceil_div(t.pixels, t.block)
-    items = t.n * t.s.groups * t.blocks
+    items = images * t.blocks
     t.parts = threads if items < SHARES * threads and items % threads else 1
     t.part = round_up(ceil_div(t.lines, t.parts), tile_lines(t.s.kw))
     t.parts = ceil_div(t.lines, t.part)

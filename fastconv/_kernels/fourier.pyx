@@ -15,7 +15,8 @@ hierarchical memory):
     X[kh + h * kw] = sum over jw of  e^(-2 pi i jw kh / (h w))  e^(-2 pi i jw kw / w)
                                      sum over jh of  e^(-2 pi i jh kh / h) x[jh w + jw]
 
-    by runs       all kernels transformed beforehand; a few units of input at a time go from the image to the output
+    by runs       all kernels transformed beforehand; a few units of input at a time go from the image to the output,
+                  whose transforms are those of kernels' region where they are few and threads several
     by kernels    all units transformed beforehand, where they are less; a kernel is transformed and used up in cache
 
 Rounding errors of a block spread over all of it and over its neighbour, as do NaN and infinity. Blocks and pairs are
@@ -30,14 +31,18 @@ from fastconv._kernels.fourier_plan cimport (
     read_arrays,
     read_sizes,
     read_task,
+    run_of,
     run_start,
+    transforms_are_even,
     whole_lines,
 )
 from fastconv._kernels.fourier_team cimport (
     Call,
+    Run,
     channels_of,
     outputs_of,
     rows_of,
+    run_at,
     share_run,
     share_transform,
     weights_of,
@@ -46,7 +51,7 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport at, real
-from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_kernel, transform_run
+from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_kernel, transform_run, transform_unit
 from fastconv._kernels.team cimport Piece, each_piece
 
 
@@ -54,28 +59,25 @@ cdef void one_run(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A run of units, counted over (image, group, run), with all kernels."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
-    cdef Py_ssize_t group = item // s.runs, g = group % t.groups, channel, q
-    cdef Py_ssize_t first = run_start(t, s, item % s.runs), count = run_start(t, s, item % s.runs + 1) - first
+    cdef Run r = run_at(c, item, scratch)
+    cdef Py_ssize_t g = r.group % t.groups, channel, q
     cdef real *rows = rows_of(t, s, scratch)
-    cdef real *to = scratch + s.run * s.work
-    cdef real *levels = to + s.run * s.unit
-    for channel in range(t.channels):
-        transform_run(t, channels_of(t, <const real *> c.x, group), channel, first, count, scratch, rows, to, levels)
+    for channel in range(t.channels if c.units == NULL else 0):
+        transform_run(t, channels_of(t, <const real *> c.x, r.group), channel, r.first, r.count, scratch, rows,
+                      <real *> r.units, <real *> r.levels)
     for q in range(t.kernels):
-        multiply_run(t, <const real *> to, <const real *> levels, first, count,
+        multiply_run(t, <const real *> r.units, <const real *> r.levels, r.first, r.count,
                      <const real *> c.spectra + (g * t.kernels + q) * s.kernel, q,
-                     at(<const real *> c.bias, g * t.ocg), outputs_of(t, <real *> c.out, group), scratch, rows)
+                     at(<const real *> c.bias, g * t.ocg), outputs_of(t, <real *> c.out, r.group), scratch, rows)
 
 
-cdef void one_channel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    """A channel of a run, counted over (image, group, run, channel)."""
+cdef void one_unit(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A channel of a unit, counted over (image, group, unit, channel)."""
     cdef const Task *t = c.t
-    cdef const Sizes *s = c.s
-    cdef Py_ssize_t channel = item % t.channels, run = item // t.channels, group = run // s.runs
-    cdef Py_ssize_t first = run_start(t, s, run % s.runs), count = run_start(t, s, run % s.runs + 1) - first
-    cdef Py_ssize_t unit = group * t.units + first
-    transform_run(t, channels_of(t, <const real *> c.x, group), channel, first, count, scratch, rows_of(t, s, scratch),
-                  <real *> c.units + unit * s.unit, <real *> c.levels + unit * 2 * t.channels)
+    cdef Py_ssize_t channel = item % t.channels, number = item // t.channels, unit = number % t.units
+    cdef Run r = run_at(c, number // t.units * c.s.runs + run_of(t, c.s, unit), scratch)
+    transform_unit(t, channels_of(t, <const real *> c.x, r.group), channel, r.first, r.count, unit - r.first, scratch,
+                   rows_of(t, c.s, scratch), <real *> r.units, <real *> r.levels)
 
 
 cdef void one_kernel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
@@ -117,27 +119,39 @@ cdef void one_transform(const Call *c, Py_ssize_t item, real *scratch) noexcept 
                      item % t.channels, <const real *> to + c.s.unit, scratch, scratch + 2 * t.d * t.plane, to)
 
 
+cdef void one_forward(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A channel of a kernel, or then of a unit."""
+    cdef Py_ssize_t kernels = c.t.groups * c.t.kernels * c.t.channels
+    if item < kernels:
+        one_transform(c, item, scratch)
+    else:
+        one_unit(c, item - kernels, scratch)
+
+
 cdef void transform_kernels(const Call *c, real *scratch, int threads) noexcept nogil:
-    cdef Py_ssize_t kernels = c.t.groups * c.t.kernels, item
+    """With all units, where there is room for their spectra."""
+    cdef Py_ssize_t kernels = c.t.groups * c.t.kernels, transforms = kernels * c.t.channels, item
     each_piece(<Piece> one_scale[real], c, kernels, threads)
-    if kernels * c.t.channels >= threads:
-        each_piece(<Piece> one_transform[real], c, kernels * c.t.channels, threads, scratch, c.s.each * sizeof(real))
-        return
-    for item in range(kernels * c.t.channels):
-        share_transform(c, item, scratch, threads)
+    if c.units != NULL:
+        transforms += c.t.n * c.t.groups * c.t.units * c.t.channels
+        each_piece(<Piece> one_forward[real], c, transforms, threads, scratch, c.s.each * sizeof(real))
+    elif transforms >= threads:
+        each_piece(<Piece> one_transform[real], c, transforms, threads, scratch, c.s.each * sizeof(real))
+    else:
+        for item in range(transforms):
+            share_transform(c, item, scratch, threads)
 
 
 def transform(tuple plan, weight, real[:] spectra, int threads):
     """Spectra of contiguous (oc, ic // groups, kd, kh, kw) weights."""
     cdef Task t
     cdef Sizes s
-    cdef Call call
+    cdef Call call = Call(&t, &s, NULL, first_of(weight), &spectra[0], NULL, NULL, NULL, NULL)
     cdef char *memory
     read_task(&t, plan, sizeof(real))
     t.n = 0     # no units, so that a run is one
     read_sizes(&t, sizeof(real), False, threads, &s)
     memory = borrow("fft", s.each * threads * sizeof(real))
-    call.t, call.s, call.weight, call.spectra = &t, &s, first_of(weight), &spectra[0]
     with nogil:
         transform_kernels(&call, <real *> memory, threads)
     give_back(memory)
@@ -152,7 +166,8 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     cdef Task t
     cdef Sizes s
     cdef Call call = Call(&t, &s, x.data, first_of(weight), first_of(spectra), first_of(bias), out.data, NULL, NULL)
-    cdef Py_ssize_t size = sizeof(real), item, units, kernels, levels, held, runs, alone, each
+    cdef Py_ssize_t size = sizeof(real), item, units, kernels, levels = 0, held = 0, runs, alone, each
+    cdef Py_ssize_t spectra_of_kernels = 0
     cdef bint by_kernels
     cdef real *shared
     cdef real *scratch
@@ -162,19 +177,23 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     kernels = t.groups * t.kernels
     by_kernels = units <= kernels > 1 and units * 2 * t.channels * t.points * size <= RESIDENT_BYTES
     read_sizes(&t, size, by_kernels, threads, &s)
-    levels = whole_lines(units * 2 * t.channels, size) if by_kernels else 0
-    held = units * s.unit if by_kernels else (kernels * s.kernel if call.spectra == NULL else 0)  # elements of spectra
+    if by_kernels or call.spectra == NULL and transforms_are_even(&t, &s, size, threads):
+        levels = whole_lines(units * 2 * t.channels, size)
+        held = units * s.unit                               # elements of spectra
+    if not by_kernels and call.spectra == NULL:
+        spectra_of_kernels = kernels * s.kernel
     each = s.each * size
-    shared = <real *> borrow("fft", (levels + held) * size + each * threads)
-    scratch = shared + levels + held
+    shared = <real *> borrow("fft", (levels + held + spectra_of_kernels) * size + each * threads)
+    scratch = shared + levels + held + spectra_of_kernels
+    if held:
+        call.levels, call.units = shared, shared + levels
     with nogil:
         if by_kernels:
-            call.levels, call.units = shared, shared + levels
-            each_piece(<Piece> one_channel[real], &call, t.n * t.groups * s.runs * t.channels, threads, scratch, each)
+            each_piece(<Piece> one_unit[real], &call, units * t.channels, threads, scratch, each)
             each_piece(<Piece> one_kernel[real], &call, kernels, threads, scratch, each)
         else:
             if call.spectra == NULL:
-                call.spectra = shared
+                call.spectra = shared + levels + held
                 transform_kernels(&call, scratch, threads)
             runs = t.n * t.groups * s.runs
             alone = runs if max(t.channels, t.kernels) >= threads else runs // threads * threads

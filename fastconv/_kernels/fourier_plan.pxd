@@ -90,6 +90,19 @@ cdef inline void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int
     s.each = whole_lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)
 
 
+cdef inline Py_ssize_t run_of(const Task *t, const Sizes *s, Py_ssize_t unit) noexcept nogil:
+    return ((unit + 1) * s.runs - 1) // t.units
+
+
+cdef inline bint transforms_are_even(const Task *t, const Sizes *s, Py_ssize_t size, int threads) noexcept nogil:
+    """Whether all transforms, of kernels and of units, are as even shares as if all threads shared those of kernels and
+    took runs of units then, and few enough that what they write stays in cache."""
+    cdef Py_ssize_t kernels = t.groups * t.kernels * t.channels, units = t.n * t.groups * t.units * t.channels
+    cdef Py_ssize_t runs = t.n * t.groups * s.runs, alone = runs // threads * s.run * t.channels * threads
+    return (threads > 1 and units * 2 * t.points * size <= threads * <Py_ssize_t> L2_BYTES
+            and ceil_div(kernels + units, <Py_ssize_t> threads) * threads <= kernels + max(units, alone))
+
+
 cdef inline Py_ssize_t run_start(const Task *t, const Sizes *s, Py_ssize_t run) noexcept nogil:
     """The first unit of a run: runs differ by one unit at most."""
     return run * t.units // s.runs

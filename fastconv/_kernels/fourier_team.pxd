@@ -30,7 +30,7 @@ cdef struct Call:
     void *spectra               # of kernels
     const void *bias
     void *out
-    void *units                 # spectra of all units, where kernels come one after the other,
+    void *units                 # spectra of all units, where they come before their products, or NULL,
     void *levels                # and their levels
 
 
@@ -135,21 +135,33 @@ cdef inline void part_put(const Run *r, Py_ssize_t i, real *_scratch) noexcept n
              <const real *> r.blocks + 2 * (i // 2) * t.d * t.plane)
 
 
+cdef inline Run run_at(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A run, counted over (image, group, run); where its spectra are, or are to be, in a thread's scratch."""
+    cdef const Task *t = c.t
+    cdef const Sizes *s = c.s
+    cdef Run r
+    cdef Py_ssize_t unit
+    cdef real *to = scratch + s.run * s.work
+    r.call, r.blocks, r.number = c, scratch, 0
+    r.group, r.first = item // s.runs, run_start(t, s, item % s.runs)
+    r.count = run_start(t, s, item % s.runs + 1) - r.first
+    r.units, r.levels = to, to + s.run * s.unit
+    if c.units != NULL:
+        unit = r.group * t.units + r.first
+        r.units, r.levels = <real *> c.units + unit * s.unit, <real *> c.levels + unit * 2 * t.channels
+    return r
+
+
 cdef inline void share_run(const Call *c, Py_ssize_t item, real *scratch, int threads) noexcept nogil:
     """`one_run` by all threads: of each unit, parts, columns and rows, and back."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), i
-    cdef real *to = scratch + s.run * s.work
-    cdef Run r
-    cdef Forward f = Forward(t, s, scratch, to, t.w, 0, False)
-    r.call, r.blocks, r.units, r.levels = c, scratch, to, to + s.run * s.unit
-    r.group, r.first = item // s.runs, run_start(t, s, item % s.runs)
-    r.count = run_start(t, s, item % s.runs + 1) - r.first
-    f.apart = 2 * r.count * t.channels
-    for i in range(t.channels * r.count):
+    cdef Run r = run_at(c, item, scratch)
+    cdef Forward f = Forward(t, s, scratch, r.units, t.w, 2 * r.count * t.channels, False)
+    for i in range(t.channels * r.count if c.units == NULL else 0):
         r.number = i
-        f.to = to + 2 * i * lanes
+        f.to = <real *> r.units + 2 * i * lanes
         each_piece(<Piece> part_staged[real], &r, 2, threads)
         share_forward(&f, scratch, threads)
     for i in range(t.kernels):

@@ -13,13 +13,18 @@ A request takes the smallest free block that holds it, of equals the newest. Kep
     at most `most_kept` beyond what is in use,
 
 so that a process never becomes much larger than its largest need made it, and memory that nobody asks for goes after a
-while. Free huge pages are marked for the operating system to take if it runs short. Less than `least_large` bytes come
-from `malloc`, whose own lists serve these. All of this happens with the GIL, which is the lock.
+while. Free huge pages are marked for the operating system to take if it runs short: all that are free when a period
+ends, and at once those of a block that is given back, but for as many bytes as were marked and taken again since the
+period began. To mark what the next call writes takes a tenth of many a call, and interrupts the other threads' cores.
+Less than `least_large` bytes come from `malloc`, whose own lists serve these. All of this happens with the GIL, which
+is the lock.
 """
 
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+
+from fastconv._kernels.free_list cimport Block, FreeList, cut, join, link, smallest, unlink
 
 cdef extern from "pages.h":
     enum: HUGE_PAGE, PAGES
@@ -34,20 +39,12 @@ cdef enum:
     PERIOD = 10                 # seconds
 
 
-cdef struct Block:              # the line before its memory
-    Block *before               # neighbours in its mapping
-    Block *after
-    Block *older                # among the free
-    Block *newer
-    Py_ssize_t bytes            # with this line; of `malloc` without it
-    void *allocated             # by `malloc`, else NULL
-    bint is_free
-
 cdef Py_ssize_t MOST = <Py_ssize_t> (<size_t> -1 >> 3)    # bytes in a block, so that no sum of sizes overflows
-cdef Block *oldest = NULL
-cdef Block *newest = NULL
+cdef FreeList spare = FreeList(NULL, NULL)
 cdef Py_ssize_t mapped = 0, in_use = 0
 cdef Py_ssize_t most = 0, most_before = 0, since = 0    # in use at once, in this period and the last; its start
+cdef Py_ssize_t retaken = 0     # bytes that were marked and taken again in this period,
+cdef Py_ssize_t unmarked = 0    # and that are free without being marked
 cdef Py_ssize_t most_kept = (<Py_ssize_t> 1 << 30) if PAGES else 0
 cdef Py_ssize_t grain = pages_grain()                   # blocks are cut in multiples of it
 cdef Py_ssize_t least_large = 1 << 15
@@ -115,28 +112,28 @@ cdef Block *small(Py_ssize_t bytes) noexcept:
 
 cdef Block *large(Py_ssize_t bytes) noexcept:
     cdef Py_ssize_t size = round_up(bytes + LINE, grain)
-    cdef Block *block = smallest(size)
-    if block == NULL:
+    cdef Block *block = smallest(&spare, size)
+    if block != NULL:
+        take_again(size)
+    else:
         block = new(size)
     if block == NULL:
         return NULL
-    unlink(block)
+    unlink(&spare, block)
     if block.bytes > size:
-        cut(block, size)
+        cut(&spare, block, size)
     block.is_free = False
     in_use_changes(block.bytes)
     return block
 
 
-cdef Block *smallest(Py_ssize_t size) noexcept:
-    """The smallest free block of `size` bytes or more, the newest of equals; NULL if there is none."""
-    cdef Block *block = newest
-    cdef Block *best = NULL
-    while block != NULL:
-        if block.bytes >= size and (best == NULL or block.bytes < best.bytes):
-            best = block
-        block = block.older
-    return best
+cdef void take_again(Py_ssize_t size) noexcept:
+    """Count so many bytes as not marked as long as there are such, and then as marked."""
+    global retaken, unmarked
+    cdef Py_ssize_t known = min(size, unmarked)
+    if size >= HUGE_PAGE:
+        unmarked -= known
+        retaken += size - known
 
 
 cdef Block *new(Py_ssize_t size) noexcept:
@@ -154,7 +151,7 @@ cdef Block *new(Py_ssize_t size) noexcept:
     mapped += bytes
     block.before = block.after = NULL
     block.bytes, block.allocated = bytes, NULL
-    link(block)
+    link(&spare, block)
     return block
 
 
@@ -163,8 +160,19 @@ cdef void in_use_changes(Py_ssize_t by) noexcept:
     cdef Py_ssize_t now = pages_seconds()
     if now - since >= PERIOD:
         most_before, most, since = most, in_use, now
+        mark_free()
     in_use += by
     most = max(most, in_use)
+
+
+cdef void mark_free() noexcept:
+    """Leave all that is free to the system."""
+    global retaken, unmarked
+    cdef Block *block = spare.newest
+    retaken = unmarked = 0
+    while block != NULL:
+        pages_forget(<char *> block + LINE, <char *> block + block.bytes)
+        block = block.older
 
 
 cdef void trim(Py_ssize_t more) noexcept:
@@ -175,84 +183,47 @@ cdef void trim(Py_ssize_t more) noexcept:
 
 cdef void shrink(Py_ssize_t target) noexcept:
     """Unmap free blocks, the oldest first, of the last one only the end, until no more than `target` is mapped."""
-    global mapped
+    global mapped, unmarked
     cdef Block *block
     cdef Py_ssize_t rest
-    while mapped > target and oldest != NULL:
-        block = oldest
+    while mapped > target and spare.oldest != NULL:
+        block = spare.oldest
         rest = <Py_ssize_t> ((<uintptr_t> block + block.bytes - (mapped - target)) // HUGE_PAGE * HUGE_PAGE
                              - <uintptr_t> block)
         if 0 < rest < block.bytes:
-            cut(block, rest)
+            cut(&spare, block, rest)
             block = block.after
-        unlink(block)
+        unlink(&spare, block)
         if block.before != NULL:
             block.before.after = NULL
         if block.after != NULL:
             block.after.before = NULL
         mapped -= block.bytes
+        unmarked -= min(unmarked, block.bytes)
         pages_unmap(block, block.bytes)
 
 
 cdef void set_free(Block *block) noexcept:
     """Join a block with its free neighbours; the huge pages that it filled or completes may be forgotten."""
+    global unmarked
     cdef char *begin = <char *> block + LINE
     cdef char *end = <char *> block + block.bytes
-    cdef bint is_long = block.bytes >= HUGE_PAGE
+    cdef Py_ssize_t bytes = block.bytes
     if block.after != NULL and block.after.is_free:
         end = min(end + HUGE_PAGE, end + block.after.bytes)
-        unlink(block.after)
+        unlink(&spare, block.after)
         join(block)
     if block.before != NULL and block.before.is_free:
         block = block.before
         begin = max(begin - HUGE_PAGE, <char *> block + LINE)
-        unlink(block)
+        unlink(&spare, block)
         join(block)
-    link(block)
-    if is_long:
-        pages_forget(begin, end)
-
-
-cdef void cut(Block *block, Py_ssize_t bytes) noexcept:
-    """Leave so many bytes of a block; the rest is a free block after it."""
-    cdef Block *rest = <Block *> (<char *> block + bytes)
-    rest.before, rest.after = block, block.after
-    rest.bytes, rest.allocated = block.bytes - bytes, NULL
-    if rest.after != NULL:
-        rest.after.before = rest
-    block.after, block.bytes = rest, bytes
-    link(rest)
-
-
-cdef void join(Block *block) noexcept:
-    """Add the block after this one to it."""
-    block.bytes += block.after.bytes
-    block.after = block.after.after
-    if block.after != NULL:
-        block.after.before = block
-
-
-cdef void link(Block *block) noexcept:
-    """Make a block the newest of the free."""
-    global oldest, newest
-    block.is_free, block.newer, block.older = True, NULL, newest
-    if newest != NULL:
-        newest.newer = block
-    else:
-        oldest = block
-    newest = block
-
-
-cdef void unlink(Block *block) noexcept:
-    global oldest, newest
-    if block.newer != NULL:
-        block.newer.older = block.older
-    else:
-        newest = block.older
-    if block.older != NULL:
-        block.older.newer = block.newer
-    else:
-        oldest = block.newer
+    link(&spare, block)
+    if bytes >= HUGE_PAGE:
+        if unmarked + bytes <= retaken:
+            unmarked += bytes
+        else:
+            pages_forget(begin, end)
 
 
 def keep_at_most(Py_ssize_t bytes):

@@ -172,6 +172,12 @@ cdef inline Py_ssize_t items(const Task *t) noexcept nogil:
     return t.n * t.s.groups * t.blocks * t.parts
 
 
+cdef inline bint is_uneven(const Task *t, int threads) noexcept nogil:
+    """Whether one thread has an eighth more than an even share of the products."""
+    cdef Py_ssize_t most = ceil_div(items(t), <Py_ssize_t> threads) * t.block * t.part
+    return most * threads * EVEN > t.n * t.s.groups * t.pixels * t.ocg * (EVEN + 1)
+
+
 cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
     cdef Item item
     cdef Py_ssize_t each = t.blocks // (t.pixels // t.span), block = i % t.blocks, part

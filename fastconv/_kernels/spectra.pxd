@@ -137,16 +137,25 @@ cdef inline void stage_part(
         memset(block + b * size, 0, size * sizeof(real))
 
 
+cdef inline void transform_unit(
+    const Task *t, const real *x, Py_ssize_t c, Py_ssize_t first, Py_ssize_t count, Py_ssize_t r, real *block,
+    real *rows, real *to, real *levels,
+) noexcept nogil:
+    """Channel `c` of unit first + `r` of [first, first + count) of the group of an image that starts at `x`."""
+    cdef Py_ssize_t b
+    for b in range(2):
+        stage_part(t, x, c, first + r, b, block, levels + 2 * (c * count + r))
+    forward(t, block, t.w, rows, to + 2 * (c * count + r) * lanes_of(sizeof(real)), 2 * count * t.channels, False)
+
+
 cdef inline void transform_run(
     const Task *t, const real *x, Py_ssize_t c, Py_ssize_t first, Py_ssize_t count, real *block, real *rows, real *to,
     real *levels,
 ) noexcept nogil:
-    """Channel `c` of units [first, first + count) of the group of an image that starts at `x`."""
-    cdef Py_ssize_t r, b
+    """All of these units."""
+    cdef Py_ssize_t r
     for r in range(count):
-        for b in range(2):
-            stage_part(t, x, c, first + r, b, block, levels + 2 * (c * count + r))
-        forward(t, block, t.w, rows, to + 2 * (c * count + r) * lanes_of(sizeof(real)), 2 * count * t.channels, False)
+        transform_unit(t, x, c, first, count, r, block, rows, to, levels)
 
 
 cdef inline void choose_scales(const Task *t, const real *w, Py_ssize_t q, real *scales) noexcept nogil:

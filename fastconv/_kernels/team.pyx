@@ -18,6 +18,10 @@ A job is one word that all threads change atomically: seats that are left, threa
 and whether its caller sleeps until the last thread leaves. Its memory is never freed, so that a worker may look at any
 job at any time. There are as many jobs as calls can be under way on several threads at once; others stay alone.
 
+A call may open ten jobs in fifty microseconds, and a line that another core wrote last takes 0.05 to 0.25 of one to
+come. So who takes a seat finds all that the job says in the line of its word and reads it once, those who look for work
+look at a line that hardly anybody writes but who opens a job, and how many are idle follows from the jobs' words.
+
 Who opens a job wakes a worker if those that are idle are fewer than free seats, and each worker that finds this wakes
 two before it takes a seat, since to wake one takes a call of the system and tens of microseconds. So a worker also
 looks for work for tens of milliseconds before it sleeps; but not where there are more of them than cores, nor while
@@ -26,23 +30,26 @@ stopped in the middle of a piece. Workers are as many as the cores or as the mos
 calls.
 """
 
-cdef extern from "thread.h" nogil:
-    bint thread_begins(void (*run)(void *) noexcept nogil, void *argument)
-    ctypedef struct Times:
-        double wall, core
-    Times thread_times()
-    # Locks, of which only to allocate one needs the GIL:
-    ctypedef void *PyThread_type_lock
-    enum: WAIT_LOCK
-    PyThread_type_lock PyThread_allocate_lock()
-    int PyThread_acquire_lock(PyThread_type_lock lock, int wait)
-    void PyThread_release_lock(PyThread_type_lock lock)
+from libc.stdlib cimport calloc
+
+from fastconv._kernels.heap cimport LINE, round_up
+from fastconv._kernels.thread cimport (
+    WAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+    Times,
+    held_lock,
+    thread_begins,
+    thread_times,
+)
 
 cdef enum:
     JOBS = 16
     MOST = 256                  # threads of a call: more have never helped
     SHARES = 64
-    LOOKS = 1000000             # of a worker before it sleeps: 30 ms on Zen 3
+    LOOKS = 1000000             # of a worker before it sleeps: 30 ms on Zen 3,
+    LOOKS_SOON = 100            # and before it asks how long it had a core, which takes as long as ten of them
     LOOKS_AT_END = 2000         # of a caller: about as long as a piece takes
     FORGETS = 8                 # times as long as a worker missed the core, it has forgotten that
     # Of a job's state:
@@ -61,7 +68,7 @@ cdef double MISSED = 1e-3       # seconds for which a worker may miss the core a
 cdef double MOST_MISSED = 3e-2  # and that it remembers
 
 
-# What threads change lies 64 bytes apart, so that no two such words are in one cache line.
+# Each of these fills cache lines of its own, on a 64-bit system.
 cdef struct Share:              # of the pieces
     Py_ssize_t next, end
     Py_ssize_t[6] _line
@@ -69,14 +76,13 @@ cdef struct Share:              # of the pieces
 
 cdef struct Job:
     Py_ssize_t state
-    Py_ssize_t[7] _line
     Piece piece
     const void *call
     char *scratch
     Py_ssize_t each
     int threads, shares
     PyThread_type_lock ended    # held, but when the last thread has left a caller that sleeps
-    Share[SHARES] share
+    Share *share
 
 
 cdef struct Worker:
@@ -87,37 +93,35 @@ cdef struct Worker:
 
 cdef struct Team:
     Py_ssize_t opened           # jobs so far: a worker that has found none waits for this to change
-    Py_ssize_t[7] _line
-    Py_ssize_t idle             # workers that are awake and in no job
+    Py_ssize_t awake            # workers that are
     Py_ssize_t widest           # the most threads that a call had
-    Py_ssize_t[6] _other_line
+    Py_ssize_t[5] _line
     Job[JOBS] job
+    Share[JOBS * SHARES] share
     Worker[MOST] worker         # from 1 on: who calls is thread 0
 
 
-cdef Team team
+cdef Team *team = NULL
 cdef int cores = 1
 MOST_THREADS, MOST_JOBS = MOST, JOBS
 
 
-cdef PyThread_type_lock held_lock() except NULL:
-    cdef PyThread_type_lock lock = PyThread_allocate_lock()
-    if lock == NULL:
-        raise MemoryError("fastconv: no lock for a thread")
-    PyThread_acquire_lock(lock, WAIT_LOCK)
-    return lock
-
-
-cdef int hold_locks() except -1:
+cdef int form_team() except -1:
+    global team
     cdef int number
+    cdef char *memory = <char *> calloc(1, sizeof(Team) + LINE)
+    if memory == NULL:
+        raise MemoryError("fastconv: no memory for the team of threads")
+    team = <Team *> (memory + round_up(<Py_ssize_t> memory, LINE) - <Py_ssize_t> memory)
     for number in range(JOBS):
+        team.job[number].share = &team.share[number * SHARES]
         team.job[number].ended = held_lock()
     for number in range(1, MOST):
         team.worker[number].wakes = held_lock()
     return 0
 
 
-hold_locks()
+form_team()
 
 
 def set_cores(int count):
@@ -173,15 +177,18 @@ cdef void open_job(Job *job, Py_ssize_t pieces, int threads) noexcept nogil:
 
 cdef void work(Job *job, Py_ssize_t thread, Py_ssize_t first) noexcept nogil:
     """Pieces of the first share, and then of others, until all are begun."""
+    cdef Piece piece = job.piece
+    cdef const void *call = job.call
     cdef char *scratch = job.scratch + thread * job.each
-    cdef Py_ssize_t s, i
+    cdef int s, shares = job.shares
+    cdef Py_ssize_t i
     cdef Share *share
-    for s in range(job.shares):
-        share = &job.share[(first + s) % job.shares]
+    for s in range(shares):
+        share = &job.share[(first + s) % shares]
         while atomic_get(&share.next) < share.end:
             i = atomic_add(&share.next, 1)
             if i < share.end:
-                job.piece(job.call, i, scratch)
+                piece(call, i, scratch)
 
 
 cdef void end(Job *job) noexcept nogil:
@@ -197,9 +204,7 @@ cdef void end(Job *job) noexcept nogil:
 
 
 cdef void leave(Job *job) noexcept nogil:
-    cdef Py_ssize_t before
-    atomic_add(&team.idle, 1)                           # sooner than its caller opens the next job
-    before = atomic_add(&job.state, -ACTIVE)
+    cdef Py_ssize_t before = atomic_add(&job.state, -ACTIVE)
     if before & WAITING and before < 2 * ACTIVE:
         PyThread_release_lock(job.ended)
 
@@ -213,7 +218,6 @@ cdef Py_ssize_t take_seat(Job *job) noexcept nogil:
     cdef Py_ssize_t state = atomic_get(&job.state)
     while seats_of(state) > 0:
         if atomic_replace(&job.state, state, state - SEAT + ACTIVE):
-            atomic_add(&team.idle, -1)
             return seats_of(state)
         state = atomic_get(&job.state)
     return 0
@@ -221,22 +225,25 @@ cdef Py_ssize_t take_seat(Job *job) noexcept nogil:
 
 cdef void wake(int most) noexcept nogil:
     """Have workers come that sleep or were never begun, while those that are idle are fewer than free seats."""
-    cdef Py_ssize_t number, seats = 0, i
+    cdef Py_ssize_t number, state, wanted = 0, i, end = max(<Py_ssize_t> cores, atomic_get(&team.widest))
     cdef Worker *w
+    if atomic_get(&team.awake) >= end - 1:
+        return
     for i in range(JOBS):
-        seats += seats_of(atomic_get(&team.job[i].state))
-    for number in range(1, max(<Py_ssize_t> cores, atomic_get(&team.widest))):
-        if most == 0 or atomic_get(&team.idle) >= seats:
+        state = atomic_get(&team.job[i].state)
+        wanted += seats_of(state) + state // ACTIVE     # who is active is awake and not idle
+    for number in range(1, end):
+        if most == 0 or atomic_get(&team.awake) >= wanted:
             return
         w = &team.worker[number]
         if atomic_get(&w.state) == ASLEEP and atomic_replace(&w.state, ASLEEP, AWAKE):
-            atomic_add(&team.idle, 1)
+            atomic_add(&team.awake, 1)
             PyThread_release_lock(w.wakes)
             most -= 1
         elif atomic_get(&w.state) == ABSENT and atomic_replace(&w.state, ABSENT, AWAKE):
-            atomic_add(&team.idle, 1)
+            atomic_add(&team.awake, 1)
             if not thread_begins(serve, w):             # a later call tries again
-                atomic_add(&team.idle, -1)
+                atomic_add(&team.awake, -1)
                 atomic_add(&w.state, ABSENT - AWAKE)
                 return
             most -= 1
@@ -252,10 +259,10 @@ cdef bint finds_more(Py_ssize_t seen, Py_ssize_t looks) noexcept nogil:
 
 cdef void sleep(Worker *w, Py_ssize_t seen) noexcept nogil:
     """Until somebody wakes this worker, or not at all if a job is opened meanwhile."""
-    atomic_add(&team.idle, -1)
+    atomic_add(&team.awake, -1)
     atomic_add(&w.state, ASLEEP - AWAKE)
     if atomic_get(&team.opened) != seen and atomic_replace(&w.state, ASLEEP, AWAKE):
-        atomic_add(&team.idle, 1)
+        atomic_add(&team.awake, 1)
     else:
         PyThread_acquire_lock(w.wakes, WAIT_LOCK)
 
@@ -281,9 +288,11 @@ cdef void serve(void *worker) noexcept nogil:
             if thread > 0:
                 work(job, thread, number if number < job.shares else thread)
                 leave(job)
-                now = thread_times()
-                missed = still_missed(missed, now.wall - last.wall, now.core - last.core)
-                last = now
+        if finds_more(seen, LOOKS_SOON if number < cores else 0):
+            continue
+        now = thread_times()
+        missed = still_missed(missed, now.wall - last.wall, now.core - last.core)
+        last = now
         if not finds_more(seen, LOOKS if missed < MISSED and number < cores else 0):
             sleep(w, seen)
             now = thread_times()
