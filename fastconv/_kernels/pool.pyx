@@ -23,6 +23,7 @@ from fastconv._kernels.window cimport (
 
 cdef enum:
     MOST_LANES = 64                    # of a vector
+    FEWER = 4                          # parts where each begins with two rows that the one before has too
 
 
 cdef struct WholePlanes:
@@ -127,10 +128,11 @@ cdef int in_rows(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, number blank, int threads, bint last,
 ) except -1:
     """Any windows, row by row of outputs."""
-    cdef Work w = divide(s, t.channels, sizeof(number), last)
+    cdef Work w = divide(s, t, sizeof(number), last)
     cdef Py_ssize_t slabs = n * s.od * (1 if last else t.channels)
     cdef Tables m = lay_out(s, &w, w.size, x, threads)
-    cdef Call call = Call(s, t, &w, x, out, &blank, m.counts, parts_of(slabs, s.oh, threads), last)
+    cdef Py_ssize_t parts = parts_of(slabs * (FEWER if w.flow else 1), s.oh, threads)
+    cdef Call call = Call(s, t, &w, x, out, &blank, m.counts, parts, last)
     with nogil:
         each_piece(<Piece> some_rows[number], &call, slabs * call.parts, threads, m.scratch, w.size * sizeof(number))
     give_back(m.memory)
@@ -164,7 +166,7 @@ cdef int in_blocks(
 ) except -1:
     """Narrow planes: see `turned.pxd`."""
     cdef Strides dense = turned_strides(b, s)
-    cdef Work w = divide(s, b.channels, sizeof(number), True)
+    cdef Work w = divide(s, &dense, sizeof(number), True)
     cdef Py_ssize_t own = w.size + round_up((b.source + b.result) * b.channels, LINE)
     cdef Tables m = lay_out(s, &w, own, x, threads)
     cdef Call block = Call(s, &dense, &w, NULL, NULL, &blank, m.counts, 1, True)

@@ -14,6 +14,7 @@ more are folded window by window (`fold.h`) if they are not next to each other, 
 hardly overlap.
 """
 
+from fastconv._kernels.flow_last cimport rows_in_flow
 from fastconv._kernels.pool_along cimport rows_along
 from fastconv._kernels.pool_work cimport Work
 from fastconv._kernels.rows cimport Along, Fold, FoldRun, fold_end, fold_row, fold_windows, span, spans
@@ -166,6 +167,11 @@ cdef inline void some_rows(const Call *c, Py_ssize_t r, number *v) noexcept nogi
     x = x + plane * t.n if c.last else plane_of(x, t, plane)
     if w.lanes:
         rows_of_spans(x, out + o0 * pixels, slab % s.od, o0, o1, t, &s, w, v, counts)
+        return
+    if w.flow:
+        rows_in_flow(
+            x, out + o0 * pixels, slab % s.od, o0, o1, w.flow, t, &s, w.pitch, v, (<const number *> c.blank)[0], counts,
+        )
         return
     if w.block:
         rows_along(x, out + o0 * pixels, slab % s.od, o0, o1, t, &s, w, v, (<const number *> c.blank)[0], counts)

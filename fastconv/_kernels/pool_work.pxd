@@ -1,7 +1,8 @@
 """How the rows of a pooling are computed, and what scratch that takes."""
 
+from fastconv._kernels.flow_last cimport flow_columns, flow_pitch
 from fastconv._kernels.rows cimport Along, Steps, VECTOR_BYTES, can_split, span_lanes
-from fastconv._kernels.window cimport PoolShape, count_of_all
+from fastconv._kernels.window cimport PoolShape, Strides, count_of_all
 
 
 cdef struct Work:
@@ -17,6 +18,7 @@ cdef struct Work:
     Steps steps                        # of a step along
     Py_ssize_t spans                   # where the vectors of spans begin,
     Py_ssize_t lanes                   # and outputs that are made of them at a time; 0 for none
+    Py_ssize_t flow                    # columns of `flow_last.h` at a time, each row of which has a pitch; 0 for none
     Py_ssize_t size                    # elements of it all
     const Along *where                 # where windows lie along the row, each, unless there is a step along
 
@@ -27,17 +29,18 @@ cdef enum:
     ROW = 3 << 12                      # bytes of a row, of which those of a window fit the first cache or nearly so
 
 
-cdef inline Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size, bint last) noexcept nogil:
+cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, bint last) noexcept nogil:
     """The scratch of one thread, for elements of `size` bytes."""
     cdef Work w
     cdef Py_ssize_t height = s.kd * s.kh, reach = (s.kw - 1) * s.dw, lanes = max(VECTOR_BYTES // size, <Py_ssize_t> 1)
     cdef bint dear
     w.where = NULL
-    w.pixel, w.count = channels if last else 1, count_of_all(s)
+    w.pixel, w.count = t.channels if last else 1, count_of_all(s)
     w.block, w.rows, w.slot, w.lanes, w.beyond = 0, 1, 0, 0, 0
     # what is in the registers of one window costs half, except beside rows that stay in the first cache
     dear = s.sw > 1 or s.iw * w.pixel * size > ROW
-    w.apart = not last or s.kd > 1 or not s.adaptive and (
+    w.flow = flow_columns(s, t, size) if last else 0
+    w.apart = not last or s.kd > 1 or not w.flow and not s.adaptive and (
         w.pixel < lanes or (1 + dear) * (s.iw * (height + 1) + s.ow * s.kw) < s.ow * height * s.kw)
     w.width = s.iw * w.pixel if w.apart else 0
     if w.apart and not s.adaptive and (s.sw == 1 or w.pixel < lanes):
@@ -56,6 +59,9 @@ cdef inline Work divide(const PoolShape *s, Py_ssize_t channels, Py_ssize_t size
         w.rows = min(max(BLOCK // size // w.pitch, <Py_ssize_t> 1), min(s.oh, <Py_ssize_t> ROWS))
         w.steps.count, w.steps.ldv, w.steps.ldt = s.kw, w.pitch, s.ow * w.pixel
     w.spans = w.rows * w.pitch
+    if w.flow:
+        w.pitch = flow_pitch(w.flow, w.pixel, size)
+        w.spans = 3 * w.pitch
     if s.adaptive and not last and s.iw >= span_lanes(size):
         w.lanes = span_lanes(size)
     w.size = w.spans + w.lanes * (w.lanes + 1)

@@ -29,7 +29,7 @@ cdef extern from "scatter_first.h" nogil:
     ctypedef struct Quads:
         Py_ssize_t ih, iw, oh, ow
     bint quads_fit(const Quads *q) noexcept
-    bint scatter_first(float *out, const float *x, const int64_t *index, const Quads *q, bint add) noexcept
+    bint scatter_first(...) noexcept
 
 cdef enum:
     BLOCK = 64                         # channels of one piece of work
@@ -108,10 +108,9 @@ cdef void some_planes(const Call *c, Py_ssize_t block, number *_scratch) noexcep
     cdef bint inside = True
     cdef Quads q
     q.ih, q.iw, q.oh, q.ow = c.out.shape[3], c.out.shape[4], c.x.shape[3], c.x.shape[4]
-    if number is float:
-        if c.x.shape[2] * c.out.shape[2] == 1 and quads_fit(&q):
-            while r < end and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, c.add):
-                r += 1
+    if c.x.shape[2] * c.out.shape[2] == 1 and quads_fit(&q):
+        while r < end and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, c.add):
+            r += 1
     half = (end - r + 1) // 2           # each of which is one stream
     end -= half
     for r in range(r, r + half):

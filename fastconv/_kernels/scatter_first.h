@@ -1,13 +1,14 @@
 /* Values to where indices say if these are in windows of 2 x 2 next to each other, channels-first: each of four elements
  * is the value where the index is its own, else zero, so that rows are written whole instead of being cleared first.
  *
- *     windows        x0 x1 x2 ..           u  the index counted from the first element of its window
- *     row 0          x where u is 0 and where u is 1, zipped
- *     row 1          x where u is a row, and a row and 1, zipped
+ *     windows        x0 x0 x1 x1 ..      each twice, as its index is
+ *     elements        0  1  2  3 ..
+ *     row 0          x where the index is the element's, else zero
+ *     row 1          x where it is that of the element below
  *
- * No one is told the window: whether all indices are in those supposed is seen by the largest of u modulo a row, and if
- * they are not the plane has to go another way. For floats: doubles, of twice the vectors, took as long as one by one or
- * 1.4 times; so did windows of 3 x 3 two apart, whose elements are sums of up to four (Zen 3, AVX2, 2026-11-29).
+ * No one is told the window: whether all indices are in those supposed is seen by how many are some element's, and if
+ * they are not the plane has to go another way. For doubles only where four windows make a vector; two took as long as
+ * one by one. The file includes itself once per element type.
  */
 #ifndef FASTCONV_SCATTER_FIRST_H
 #define FASTCONV_SCATTER_FIRST_H
@@ -20,83 +21,129 @@ typedef struct {
     ptrdiff_t ih, iw, oh, ow; /* of the result, and of windows */
 } Quads;
 
-#if VECTOR_BYTES == 32 && defined(SHUFFLES)
-#define BYTES 32
-#define ELEMENT_BYTES 4
-#define QUADS_LEAST 12 /* windows of a row: 9 took 1.15 times as long as one by one, 12 0.8 times */
-#define ZIP_FRONT(i) ((i) / IN_LANE * IN_LANE + (i) % IN_LANE / 2 + (i) % 2 * COUNT) /* what NUMBER orders */
-#define ZIP_BACK(i) (ZIP_FRONT(i) + IN_LANE / 2)
-#define TWICE_NUMBER(i) (2 * NUMBER(i))
-
-typedef float quads_vec __attribute__((vector_size(BYTES), aligned(4), may_alias));
-typedef int32_t quads_mask __attribute__((vector_size(BYTES)));
-typedef uint32_t quads_places __attribute__((vector_size(BYTES)));
+#define QUADS_LEAST 12 /* windows of a row: 10 took 0.97 to 1.1 times as long as one by one, 12 0.8 to 0.95 times */
 
 /* Whether windows may be next to each other, with a row or column at most that is in none, or rows. */
-static int quads_fit(const Quads *q)
+static inline int quads_fit(const Quads *q)
 {
     const ptrdiff_t beside = q->iw - 2 * q->ow;
     return q->ow >= QUADS_LEAST && beside >= 0 && beside <= 1 && q->ih >= 2 * q->oh && q->ih <= INT32_MAX / q->iw;
 }
 
-/* A vector of one row of each of two elements of windows, by turns. */
-static ALWAYS_INLINE void quads_put(float *to, quads_mask left, quads_mask right, quads_vec v)
+static inline int scatter_scattered(void *out, const void *x, const int64_t *index, const Quads *q, int add)
 {
-    const quads_vec a = (quads_vec)(left & (quads_mask)v), b = (quads_vec)(right & (quads_mask)v);
-    *(quads_vec *)to = SHUFFLE(a, b, ZIP_FRONT);
-    *(quads_vec *)(to + COUNT) = SHUFFLE(a, b, ZIP_BACK);
+    return (void)out, (void)x, (void)index, (void)q, (void)add, 0;
+}
+
+#define scatter_first_f32 scatter_scattered
+#define scatter_first_f64 scatter_scattered
+#if VECTOR_BYTES >= 32 && defined(SHUFFLES)
+#define TWICE(i) ((i) / 2)
+#define FRONT_TWICE(i) ((i) / 2 * 2)
+#define BACK_TWICE(i) ((i) / 2 * 2 + 1)
+#define BESIDE(i) ((i) ^ 1)
+#define ITSELF(i) (i)
+#define EACH_TYPE "scatter_first.h"
+#include "each_float.h"
+#undef EACH_TYPE
+#endif
+#define scatter_first(out, x, index, q, add) _Generic((out), float *: scatter_first_f32, \
+    double *: scatter_first_f64, default: scatter_scattered)(out, x, index, q, add)
+
+#elif defined(ELEMENT) && VECTOR_BYTES >= 8 * ELEMENT_BYTES
+
+#if ELEMENT_BYTES == 4
+#define BYTES 32 /* most stores of 64 bytes would cross a line */
+#undef scatter_first_f32
+#else
+#define BYTES 64
+#undef scatter_first_f64
+#endif
+#define WINDOWS (COUNT / 2) /* of a vector */
+#define vec NAMED(quads_vec)
+#define half NAMED(quads_half)
+#define mask NAMED(quads_mask)
+#define half_mask NAMED(quads_half_mask)
+typedef ELEMENT vec __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
+typedef ELEMENT half __attribute__((vector_size(BYTES / 2), aligned(ELEMENT_BYTES), may_alias));
+typedef BITS mask __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
+typedef BITS half_mask __attribute__((vector_size(BYTES / 2), aligned(ELEMENT_BYTES), may_alias));
+
+/* The indices of a vector's windows, each twice and as wide as an element; `far` is what the rest of them comes to. */
+#define twice NAMED(quads_twice)
+static ALWAYS_INLINE mask twice(const int64_t *index, mask *far)
+{
+#if ELEMENT_BYTES == 4
+    const mask each = *(const mask *)index; /* of which little-endian halves are first */
+    *far |= each;
+    return SHUFFLE(each, each, FRONT_TWICE);
+#else
+    (void)far;
+    const half_mask each = *(const half_mask *)index;
+    return SHUFFLE(each, each, TWICE);
+#endif
+}
+
+/* Whether there was one hit for each window, all of which are counted in `many` vectors, and no index was `far`. */
+#define all_found NAMED(quads_all_found)
+static ALWAYS_INLINE int all_found(mask hits, mask far, ptrdiff_t many)
+{
+    hits += SHUFFLE(hits, hits, BESIDE) - (BITS)many;
+#if ELEMENT_BYTES == 4
+    hits |= SHUFFLE(far, far, BACK_TWICE);
+#endif
+    int64_t words[BYTES / 8], any = 0;
+    memcpy(words, &hits, sizeof words);
+    UNROLL for (int i = 0; i < BYTES / 8; i++)
+        any |= words[i];
+    return any == 0;
 }
 
 /* The values x of the windows of one plane to `out`, if all indices are in them; else `out` is not to be used. What is
  * added to 0 is no -0.0. */
-static ALWAYS_INLINE int quads_plane(float *out, const float *x, const int64_t *index, const Quads *q, const int add)
+#define plane NAMED(quads_plane)
+static ALWAYS_INLINE int plane(ELEMENT *out, const ELEMENT *x, const int64_t *index, const Quads *q, const int add)
 {
-    const ptrdiff_t iw = q->iw, ow = q->ow;
-    const quads_places order = {LIST(TWICE_NUMBER, 0)}, row = (uint32_t)iw - (quads_places){0};
-    quads_places far = {0}, worst = {0};
+    const ptrdiff_t iw = q->iw, ow = q->ow, in_row = (ow + WINDOWS - 1) / WINDOWS;
+    const mask order = {LIST(ITSELF, 0)}, row = (BITS)iw - (mask){0};
+    mask far = {0}, hits = {0};
     for (ptrdiff_t y = 0; y < q->oh; y++, x += ow, index += ow, out += 2 * iw) {
-        quads_places place = order + (uint32_t)(2 * y * iw);
-        for (ptrdiff_t j = 0; j < ow; j += COUNT, place += 2 * COUNT) {
-            if (j + COUNT > ow) { /* the last ones overlap */
-                place -= 2 * (uint32_t)(j - (ow - COUNT));
-                j = ow - COUNT;
+        mask place = order + (BITS)(2 * y * iw);
+        for (ptrdiff_t j = 0; j < ow; j += WINDOWS, place += COUNT) {
+            if (j + WINDOWS > ow) { /* the last ones overlap */
+                place -= (BITS)(2 * (j - (ow - WINDOWS)));
+                j = ow - WINDOWS;
             }
-            /* little-endian halves of indices; as floats, whose shuffles are one instruction each */
-            const quads_vec a = *(const quads_vec *)(index + j), b = *(const quads_vec *)(index + j + COUNT / 2);
-            const quads_places u = (quads_places)SHUFFLE(a, b, EVEN_IN_LANES) - place, below = u - row;
-            quads_places column, most;
-            SMALLER_LANES(column, u, below);
-            LARGER_LANES(most, worst, column);
-            worst = most;
-            far |= (quads_places)SHUFFLE(a, b, ODD_IN_LANES);
-            quads_vec v = *(const quads_vec *)(x + j);
-            v = SHUFFLE(v, v, NUMBER);
+            const mask beyond = twice(index + j, &far) - place, here = beyond == 0, below = beyond == row;
+            const half each = *(const half *)(x + j);
+            vec v = SHUFFLE(each, each, TWICE);
             if (add)
-                v += (quads_vec){0};
-            quads_put(out + 2 * j, (quads_mask)(u == 0), (quads_mask)(u == 1), v);
-            quads_put(out + iw + 2 * j, (quads_mask)(u == row), (quads_mask)(u == row + 1), v);
+                v += (vec){0};
+            hits -= here | below;
+            *(vec *)(out + 2 * j) = (vec)(here & (mask)v);
+            *(vec *)(out + iw + 2 * j) = (vec)(below & (mask)v);
         }
         if (2 * ow < iw)
             out[2 * ow] = out[iw + 2 * ow] = 0;
-        int wrong = 0;
-        for (int i = 0; i < COUNT && (y == 0 || y + 1 == q->oh); i++)
-            wrong |= (worst[i] > 1) | (far[i] != 0);
-        if (wrong)
+        if ((y == 0 || y + 1 == q->oh) && !all_found(hits, far, (y + 1) * in_row))
             return 0;
     }
     memset(out, 0, (size_t)((q->ih - 2 * q->oh) * iw) * sizeof *out);
     return 1;
 }
 
-static NEVER_INLINE int scatter_first(float *out, const float *x, const int64_t *index, const Quads *q, int add)
+static NEVER_INLINE int NAMED(scatter_first)(ELEMENT *out, const ELEMENT *x, const int64_t *index, const Quads *q,
+                                             int add)
 {
-    return add ? quads_plane(out, x, index, q, 1) : quads_plane(out, x, index, q, 0);
+    return add ? plane(out, x, index, q, 1) : plane(out, x, index, q, 0);
 }
 #undef BYTES
-#undef ELEMENT_BYTES
-#else
-#define quads_fit(q) 0
-#define scatter_first(out, x, index, q, add) 0
-#endif
-
+#undef WINDOWS
+#undef vec
+#undef half
+#undef mask
+#undef half_mask
+#undef twice
+#undef all_found
+#undef plane
 #endif
