@@ -106,8 +106,8 @@ def test_any_number_of_output_channels(channels, dtype, cpu_level):
         assert np.isnan(memory[-32:]).all()
 
 
-@pytest.mark.parametrize("depth", [9, 280])
-@pytest.mark.parametrize("channels", [13, 48, 65])
+@pytest.mark.parametrize("depth", [9, 40, 280])
+@pytest.mark.parametrize("channels", [13, 48, 65, 133])
 def test_addresses_change_no_bit(channels, depth, dtype, cpu_level):
     """Aligned rows of pixels may be read where they lie, others from a panel."""
     x, w = data.normal((2, depth, 40, 24), dtype), data.normal((channels, depth, 1, 1), dtype, "weight")

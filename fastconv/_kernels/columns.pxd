@@ -8,7 +8,7 @@ from fastconv._kernels.across cimport rows_are_vectors
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
+    LINE, PANEL_BYTES, SHORT, SHORT_TILES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
 )
 from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
@@ -17,13 +17,15 @@ from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, sta
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 
 cdef enum:
-    # bytes of a pixel's outputs up to which rows a plane apart beat a panel: peers.py, 1x1
+    # bytes of a pixel's outputs up to which rows a plane apart beat a panel (peers.py, 1x1); where they are
+    # aligned, sums short and pixels more than a stripe, any
     IN_PLACE = 512
     SHORT_IN_PLACE = 384     # with vectors of less than a line, of which a tile reads one on each of many pages;
     SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two
     # measured with vectors of 32 bytes: bytes of a pixel's outputs up to which columns are copied in passing,
     PASSING_BYTES = 256      # from SHORT_ACROSS on if rows are aligned, and products of a sum from which on
     PASSING_DEPTH = 64
+    ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
@@ -32,6 +34,8 @@ cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     cdef Py_ssize_t most = IN_PLACE
     if short_vectors(size):
         most = SHORT_IN_PLACE if t.aligned else SHORT_ACROSS
+    elif t.aligned and t.depth <= SHORT and t.pixels > SHORT_TILES * tile_width(size):
+        most = t.ocg * size
     return (t.flat and not t.deep and t.ocg * size <= most and not channels_collide(t)
             and not packs_in_passing(t, size))
 

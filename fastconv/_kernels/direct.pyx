@@ -11,7 +11,7 @@ from fastconv._kernels.across cimport (
     TURNS_ALONE, across_scratch, across_table, find_across, multiply_across, plan_across, rows_are_vectors, wastes_lanes
 )
 from fastconv._kernels.columns cimport (
-    column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
+    ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
 from fastconv._kernels.deep cimport deep_block, plan_deep, small_map
 from fastconv._kernels.heap cimport give_back
@@ -91,6 +91,7 @@ cdef void block(
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
     cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))
+    cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
     cdef Py_ssize_t passed = (p1 - p0) // width * width if packs else 0
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
@@ -108,7 +109,7 @@ cdef void block(
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
-        source = x + k0 * t.xc + p0 if packs else NULL
+        source = x + k0 * t.xc + p0 if packs or asks else NULL
         while o < o1:
             count = min(step, o1 - o)
             finish.row_bias = at(bias, o)
@@ -118,15 +119,15 @@ cdef void block(
                 multiply_stage(t, count, k0, k1, a, <const real *> stage, p0, p1, c, finish)
                 o += count
                 continue
-            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, NULL, 0, c, t.pixels,
-                     finish)
+            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, source, t.xc, c,
+                     t.pixels, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
                                t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)
             else:
-                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart, source,
-                         t.xc, c + whole, t.pixels, finish)
-                source = NULL
+                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart,
+                         source if packs else NULL, t.xc, c + whole, t.pixels, finish)
+            source = NULL
             o += count
         k0 = k1
         if k0 >= t.depth:

@@ -32,6 +32,7 @@ typedef struct {
     ptrdiff_t cols;     /* of output */
     int aside;          /* store rows of output a part at a time; cols is a multiple of ASIDE */
     ptrdiff_t ahead;    /* from a row to the one that the next band reads in its place, which is asked for; or 0 */
+    int claims;         /* ask for what the next band will write, too */
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
@@ -70,10 +71,10 @@ static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *
     copy_few((char *)to, (const char *)sums, n * (ptrdiff_t)sizeof(ELEMENT));
 }
 
-/* Columns o to `end` of `rows` rows. `nr` and `stride` are constants in every caller. */
-static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const near_shape *s, const ptrdiff_t rows,
-                              const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias, ELEMENT *out,
-                              const ptrdiff_t pitch, ptrdiff_t o, const ptrdiff_t end)
+/* Columns o to `end` of `rows` rows. `nr`, `stride` and `asks` are constants in every caller. */
+static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const int asks, const near_shape *s,
+                              const ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias,
+                              ELEMENT *out, const ptrdiff_t pitch, ptrdiff_t o, const ptrdiff_t end)
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
@@ -91,8 +92,8 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
         UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
             const ELEMENT *row = table[r] + at * stride;
             vec v[3];
-            if (stride == 2 && r > 0 && ahead)
-                fetch_ahead(row + ahead, 2 * LANES * (ptrdiff_t)sizeof(ELEMENT));
+            if (asks && r > 0)
+                fetch_to_l2(row + ahead, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
             THREE_TAPS(v, row, stride, left, right);
             UNROLL for (ptrdiff_t j = 0; j < 3; j++)
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++)
@@ -115,41 +116,38 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
             return;
         }
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            if (q < rows)
+            if (q < rows) {
+                if (asks && s->claims)
+                    CLAIM_TO_L2(out + (q + rows) * pitch + at);
                 *(vec *)(out + q * pitch + at) = acc[q];
+            }
     }
 }
 
-#define BAND(nr, stride) static NEVER_INLINE void PASTE(PASTE(PASTE(near, nr), stride), SUFFIX)( \
-    const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, ELEMENT *out, \
-    ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end) \
-{ \
-    run(nr, stride, s, rows, table, w, bias, out, pitch, o, end); \
-}
-BAND(8, 1)
-BAND(8, 2)
-BAND(7, 1)
-BAND(7, 2)
-BAND(4, 1)
-BAND(4, 2)
+#define BAND(nr, stride, asks) \
+    static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)( \
+        const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, \
+        ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end) \
+    { \
+        run(nr, stride, asks, s, rows, table, w, bias, out, pitch, o, end); \
+    }
+#define BANDS(nr) BAND(nr, 1, 0) BAND(nr, 1, 1) BAND(nr, 2, 0) BAND(nr, 2, 1)
+BANDS(8)
+BANDS(7)
+BANDS(4)
+#undef BANDS
 #undef BAND
 
 static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias,
                         ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end)
 {
-#define HIGH(nr) { \
-        if (s->stride == 1) \
-            PASTE(PASTE(PASTE(near, nr), 1), SUFFIX)(s, rows, table, w, bias, out, pitch, o, end); \
-        else \
-            PASTE(PASTE(PASTE(near, nr), 2), SUFFIX)(s, rows, table, w, bias, out, pitch, o, end); \
-    }
-    if (rows > 7)
-        HIGH(8)
-    else if (rows > 4)
-        HIGH(7)
-    else
-        HIGH(4)
-#undef HIGH
+#define NAME(nr, stride, asks) PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)
+#define NAMES(nr) {{NAME(nr, 1, 0), NAME(nr, 1, 1)}, {NAME(nr, 2, 0), NAME(nr, 2, 1)}}
+    static void (*const each[3][2][2])(const near_shape *, ptrdiff_t, const ELEMENT *const *, const ELEMENT *, ELEMENT,
+                                       ELEMENT *, ptrdiff_t, ptrdiff_t, ptrdiff_t) = {NAMES(8), NAMES(7), NAMES(4)};
+    each[rows > 7 ? 0 : rows > 4 ? 1 : 2][s->stride - 1][s->ahead > 0](s, rows, table, w, bias, out, pitch, o, end);
+#undef NAMES
+#undef NAME
 }
 
 #ifndef HALVES

@@ -36,7 +36,7 @@ cdef extern from "near_taps.h" nogil:
 cdef extern from "near_rows.h" nogil:
     ctypedef struct near_shape:
         Py_ssize_t stride, cols, ahead
-        int aside
+        int aside, claims
         int before, after
         int clamp
         double lo, hi
@@ -44,8 +44,13 @@ cdef extern from "near_rows.h" nogil:
                    double bias, void *out)
 
 cdef enum:
-    # bytes of a band's rows up to which the next band's are asked for: wider ones push out those still to be read
-    AHEAD = 15000
+    # bytes of a band's rows for which the next band's are asked for: a core foresees narrower ones as well, and wider
+    # ones push out those still to be read
+    NARROWEST = 2048
+    WIDEST = 200000
+    # bytes of such rows of output up to which these are, too, and of an image of them that does not stay in L2
+    CLAIMED = 8192
+    CLAIMING = 1048576
     # Cores compare the last twelve bits of addresses first: at a multiple of PAGE bytes from row to row of input and of
     # output a load waits for the stores of all rows where these are up to BEHIND bytes behind it, or BEFORE it
     PAGE = 4096
@@ -105,8 +110,10 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
     t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
-    if not 0 < t.shape.ahead * size <= AHEAD:
+    if t.shape.aside or not NARROWEST <= t.shape.ahead * size <= WIDEST:
         t.shape.ahead = 0
+    t.shape.claims = (t.shape.ahead > 0 and NEAR_ROWS * t.x.s.ow * size <= CLAIMED
+                      and t.x.s.oc * t.x.s.oh * t.x.s.ow * size >= CLAIMING)
     t.shape.before = t.x.s.pw > 0
     t.shape.after = after(&t.x.s)
     t.shape.clamp = lo > -INFINITY or hi < INFINITY
@@ -146,8 +153,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.phases = t.x.s.dh
     t.parts = ceil_div(t.x.s.oh, PART)
     t.in_registers = sees_neighbours(&t.x.s)
-    plan_near(&t, size, lo, hi)
     t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
+    plan_near(&t, size, lo, hi)
     plan_taps(&t, lo, hi)
     find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:

@@ -17,7 +17,7 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, re
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, packing_tile, tile, tile_at, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, first_tile, tile, tile_at, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -224,11 +224,12 @@ cdef inline void multiply(
 ) noexcept nogil:
     """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
-    Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one tile's
-    columns to the next one's. Unless `source` is NULL, whole tiles of columns lie there in rows `lds` apart, and the
-    first tile of rows copies them to B. Rows of A are split evenly into as few tiles as will do, the first `longer` of
-    them one row longer than the others. Where the sum is short a stripe is several tiles wide, though it may leave L1:
-    the rows of C, often a power of two apart, are then written in runs of a kilobyte.
+    Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one
+    tile's columns to the next one's. Unless `source` is NULL, whole tiles of columns lie there in rows `lds` apart,
+    and the first tile of rows copies them to B, or asks for the next ones if that is B. Rows of A are split evenly
+    into as few tiles as will do, the first `longer` of them one row longer than the others. Where the sum is short
+    a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are then
+    written in runs of a kilobyte.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
@@ -248,8 +249,8 @@ cdef inline void multiply(
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 finish.col_bias = at(col_bias, j)
                 if source != NULL and n == 0 and j + width <= cols:
-                    packing_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
-                                 &finish)
+                    first_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
+                               &finish)
                 elif row == NULL:
                     tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
                          c + i * ldc + j, ldc, &finish)

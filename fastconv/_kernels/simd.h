@@ -98,8 +98,10 @@ static inline ptrdiff_t lanes_of(size_t size) { return size == sizeof(float) ? L
 
 #if defined(__GNUC__)
 #define FETCH_TO_L2(p) __builtin_prefetch(p, 0, 2)
+#define CLAIM_TO_L2(p) __builtin_prefetch(p, 1, 2) /* to be written */
 #else
 #define FETCH_TO_L2(p) ((void)0)
+#define CLAIM_TO_L2(p) ((void)0)
 #endif
 
 /* Asks for the lines of [p, p + bytes), to be read soon. */

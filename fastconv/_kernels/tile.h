@@ -26,7 +26,7 @@
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
-enum { PACKED = 1, PACKING = 2 }; /* what B is: a panel, or what becomes one in passing (`packing_tile.h`) */
+enum { PACKED = 1, PACKING, ASKING }; /* B: a panel, what becomes one, or what lies there (`first_tile.h`) */
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens to C besides the product. Clamping keeps NaN: both comparisons are false for it. */
@@ -134,8 +134,9 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
  * stays in registers; in one function for all of them gcc 12 spills. Sums of `chain` products are added up in `total`.
  * Rows of A are `lda` apart, or `by_tap` their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or
- * at `at`, and PACKING copied to `panel`. WOVEN, every `ways` rows of C become one line (`woven_tile.h`). Rows of B far
- * apart have one place of the load in the code, by which a core foresees them; those of a panel need none. */
+ * at `at`; PACKING, they are copied to `panel`, ASKING, what is right of them fetched. WOVEN, every `ways` rows of C
+ * become one line (`woven_tile.h`). Rows of B far apart have one place of the load in the code, by which a core
+ * foresees them; those of a panel need none. */
 static ALWAYS_INLINE void run(
     const int packed, const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a,
     ptrdiff_t lda, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
@@ -176,10 +177,11 @@ static ALWAYS_INLINE void run(
             }
         }
 #endif
-        if (packed == PACKING)
+        if (packed >= PACKING)
             for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb, panel += nv * LANES) {
                 OPAQUE(k); OPAQUE(row); OPAQUE(panel);
-                fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each row is on another page */
+                if (packed == PACKING) fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1);
+                else fetch_to_l2(row + nv * LANES, nv * VECTOR_BYTES);
                 STEP(row, row + last, k)
             }
         for (; k < k1; k++) {

@@ -23,6 +23,6 @@ cdef extern from "tile.h" nogil:
                    const Py_ssize_t *pixel, const Py_ssize_t *tap, const void *b, const Py_ssize_t *at, void *c,
                    Py_ssize_t ldc, const tile_finish *finish)
 
-cdef extern from "packing_tile.h" nogil:
-    void packing_tile(size_t size, Py_ssize_t rows, Py_ssize_t kc, const void *a, Py_ssize_t lda, const void *b,
-                      Py_ssize_t ldb, void *panel, void *c, Py_ssize_t ldc, const tile_finish *finish)
+cdef extern from "first_tile.h" nogil:
+    void first_tile(size_t size, Py_ssize_t rows, Py_ssize_t kc, const void *a, Py_ssize_t lda, const void *b,
+                    Py_ssize_t ldb, void *panel, void *c, Py_ssize_t ldc, const tile_finish *finish)
