@@ -45,7 +45,7 @@ cdef extern from "near_rows.h" nogil:
 
 cdef enum:
     # bytes of a band's rows for which the next band's are asked for: a core foresees narrower ones as well, and wider
-    # ones push out those still to be read
+    # ones push out those still to be read, as do rows a page apart (1024 doubles took 1.7 times as long)
     NARROWEST = 2048
     WIDEST = 200000
     # bytes of such rows of output up to which these are, too, and of an image of them that does not stay in L2
@@ -110,7 +110,7 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
     t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
-    if t.shape.aside or not NARROWEST <= t.shape.ahead * size <= WIDEST:
+    if t.x.xh * size % PAGE == 0 or not NARROWEST <= t.shape.ahead * size <= WIDEST:
         t.shape.ahead = 0
     t.shape.claims = (t.shape.ahead > 0 and NEAR_ROWS * t.x.s.ow * size <= CLAIMED
                       and t.x.s.oc * t.x.s.oh * t.x.s.ow * size >= CLAIMING)
@@ -153,8 +153,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.phases = t.x.s.dh
     t.parts = ceil_div(t.x.s.oh, PART)
     t.in_registers = sees_neighbours(&t.x.s)
-    t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
     plan_near(&t, size, lo, hi)
+    t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
     plan_taps(&t, lo, hi)
     find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:
