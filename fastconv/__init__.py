@@ -9,7 +9,7 @@ The way through the house, the same for every function; nothing points upward:
       sizes as integers             _sizes.py             and the refusal of what is not
       geometry from shapes          _geometry.py, ...     every shape formula and every error about shapes
       plan, cached                  _plan.py              the first method of the table that accepts and prefers
-        methods as data             _methods.py           each says why it rejects a geometry (_winograd.py, _fft.py)
+        methods as data             _methods.py           each says why it declines: _winograd.py, _fft.py, _direct.py
         CPU level                   _cpu.py               which build of the kernels this machine runs
       kernel: nogil, no checks      _kernels/*.pyx        trusts its inputs; _fft_conv.py stands before one
     out

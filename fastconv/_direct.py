@@ -7,7 +7,11 @@ from fastconv._tuned import tuned
 
 
 def shares_rows(g):
-    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast)."""
+    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
+
+    Lanes that the end of a row leaves idle count, so a sum may have another order on another map. Of rows that a stride
+    splits only the columns that taps see are staged.
+    """
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
     costs, taps = tuned().rows, g.kh * g.kw
@@ -72,10 +76,10 @@ def kernel(g):
 
 def cost(g):
     """Multiply-adds of a full register tile in whose time the sum is computed."""
-    return min(in_place(g), copied(g)) if g.last else g.macs
+    return min(cost_in_place(g), cost_copied(g)) if g.last else g.macs
 
 
-def in_place(g):
+def cost_in_place(g):
     """The same of channels-last memory as it lies: lanes are output channels, of depthwise layers input channels."""
     costs, pixels = tuned().last, g.od * g.oh * g.ow
     outputs = g.oc // g.groups
@@ -88,7 +92,7 @@ def in_place(g):
     return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + costs.pixel * g.groups * pixels
 
 
-def copied(g):
+def cost_copied(g):
     """The same of a channels-first copy."""
     costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
     return g.macs + costs.element * elements + costs.call
@@ -96,4 +100,4 @@ def copied(g):
 
 def is_copied(g):
     """Whether the sum of channels-last memory is computed in channels-first copies."""
-    return g.last and copied(g) < in_place(g)
+    return bool(g.last) and cost_copied(g) < cost_in_place(g)

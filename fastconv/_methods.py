@@ -81,8 +81,8 @@ def choose(geometry, method="auto"):
 def lay_out(g, method="auto"):
     """In which memory order to compute a geometry, and how: (geometry, Method, {name: reason}).
 
-    Few output channels leave the lanes of a vector idle in channels-last memory, which is better copied first then.
-    ValueError as of `choose`.
+    A direct sum of channels-last memory is computed in channels-first copies where these take less. ValueError as of
+    `choose`.
     """
     taken, reasons = choose(g, method)
     if taken is DIRECT and _direct.is_copied(g):

@@ -10,8 +10,7 @@ import os
 
 def quota(root="/"):
     """CPUs that the least quota is worth, rounded up, below a file system's root; None where there is none."""
-    quotas = [of_group for folder in _groups(root) if (of_group := _of_group(folder))]
-    return min(quotas, default=None)
+    return min(filter(None, map(_of_group, _groups(root))), default=None)
 
 
 def _groups(root):

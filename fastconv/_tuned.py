@@ -66,10 +66,10 @@ class Planes(NamedTuple):
 class Last(NamedTuple):
     """What direct sums of channels-last memory take, in multiply-adds of a full register tile."""
 
-    lanes: dict  # by itemsize: output channels of a group, on which a product takes no longer than on fewer
+    lanes: dict  # by itemsize: output channels of a group, fewer of which take as long
     pixel: float  # of a group's outputs
     store: float  # a depthwise output,
-    row: float  # and a row of those of one kernel
+    row: float  # and a row of them, for each kernel of a channel
     element: float  # to copy one to channels-first memory
     call: float  # that copies
 

@@ -255,13 +255,18 @@ def test_free_memory_is_left_to_the_system():
     assert (array == 1).all()
 
 
-@asks_linux
-def test_memory_that_is_used_again_is_left_to_the_system_after_a_while():
-    """To mark what each call writes again took a tenth of it on one thread, and a fifth on two."""
-    for _ in range(3):
+def write(times):
+    """40 MiB, given back each time."""
+    for _ in range(times):
         array = _memory.empty((40, MIB), np.uint8)
         array[...] = 1
         del array
+
+
+@asks_linux
+def test_memory_that_is_used_again_is_left_to_the_system_after_a_while():
+    """To mark what each call writes again took a tenth of it on one thread, and a fifth on two."""
+    write(3)
     assert lazily_free() < 8 * MIB
     heap.pass_period()
     _memory.empty((MIB,), np.uint8)
@@ -286,12 +291,7 @@ def test_as_much_is_left_to_the_system_at_once_as_was_not_used_again():
 
 @asks_linux
 def test_memory_that_went_counts_no_more_as_kept_for_the_next_call():
-    for _ in range(2):
-        array = _memory.empty((40, MIB), np.uint8)
-        array[...] = 1
-        del array
+    write(2)
     heap.release()
-    array = _memory.empty((40, MIB), np.uint8)
-    array[...] = 1
-    del array
+    write(1)
     assert lazily_free() < 8 * MIB

@@ -17,6 +17,7 @@ LAYERS = {
     "of many bytes, which are asked for where they are written, too": ((33, 99, 101), 1),
     "of many bytes, strided": ((60, 149, 154), 2),
     "wide": ((2, 19, 1100), 1),
+    "a page apart": ((2, 19, 1024), 1),
     "wide and strided": ((2, 21, 1100), 2),
 }
 

@@ -17,20 +17,21 @@ from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, sta
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 
 cdef enum:
-    # bytes of a pixel's outputs up to which rows a plane apart beat a panel (peers.py, 1x1); where they are
-    # aligned, sums short and pixels more than a stripe, any
+    # bytes of a pixel's outputs up to which rows a plane apart beat a panel (peers.py, 1x1); with vectors of a whole
+    # line any, where rows are aligned, sums short and pixels more than a stripe
     IN_PLACE = 512
     SHORT_IN_PLACE = 384     # with vectors of less than a line, of which a tile reads one on each of many pages;
     SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two
+    ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
     # measured with vectors of 32 bytes: bytes of a pixel's outputs up to which columns are copied in passing,
     PASSING_BYTES = 256      # from SHORT_ACROSS on if rows are aligned, and products of a sum from which on
     PASSING_DEPTH = 64
-    ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels repay a panel."""
+    """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels, or too short
+    sums, repay a panel."""
     cdef Py_ssize_t most = IN_PLACE
     if short_vectors(size):
         most = SHORT_IN_PLACE if t.aligned else SHORT_ACROSS

@@ -15,8 +15,8 @@ hierarchical memory):
     X[kh + h * kw] = sum over jw of  e^(-2 pi i jw kh / (h w))  e^(-2 pi i jw kw / w)
                                      sum over jh of  e^(-2 pi i jh kh / h) x[jh w + jw]
 
-    by runs       all kernels transformed beforehand; a few units of input at a time go from the image to the output,
-                  whose transforms are those of kernels' region where they are few and threads several
+    by runs       all kernels transformed beforehand, and in the same region all units where these are few and shared
+                  evenly so; a few units of input at a time go from the image, or their spectra, to the output
     by kernels    all units transformed beforehand, where they are less; a kernel is transformed and used up in cache
 
 Rounding errors of a block spread over all of it and over its neighbour, as do NaN and infinity. Blocks and pairs are

@@ -90,10 +90,6 @@ cdef inline void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int
     s.each = whole_lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)
 
 
-cdef inline Py_ssize_t run_of(const Task *t, const Sizes *s, Py_ssize_t unit) noexcept nogil:
-    return ((unit + 1) * s.runs - 1) // t.units
-
-
 cdef inline bint transforms_are_even(const Task *t, const Sizes *s, Py_ssize_t size, int threads) noexcept nogil:
     """Whether all transforms, of kernels and of units, are as even shares as if all threads shared those of kernels and
     took runs of units then, and few enough that what they write stays in cache."""
@@ -106,3 +102,8 @@ cdef inline bint transforms_are_even(const Task *t, const Sizes *s, Py_ssize_t s
 cdef inline Py_ssize_t run_start(const Task *t, const Sizes *s, Py_ssize_t run) noexcept nogil:
     """The first unit of a run: runs differ by one unit at most."""
     return run * t.units // s.runs
+
+
+cdef inline Py_ssize_t run_of(const Task *t, const Sizes *s, Py_ssize_t unit) noexcept nogil:
+    """The run that a unit is in; see `run_start`."""
+    return ((unit + 1) * s.runs - 1) // t.units

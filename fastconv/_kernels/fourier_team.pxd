@@ -153,7 +153,7 @@ cdef inline Run run_at(const Call *c, Py_ssize_t item, real *scratch) noexcept n
 
 
 cdef inline void share_run(const Call *c, Py_ssize_t item, real *scratch, int threads) noexcept nogil:
-    """`one_run` by all threads: of each unit, parts, columns and rows, and back."""
+    """`one_run` by all threads: of each unit, unless its spectra are there, parts, columns and rows, and back."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), i

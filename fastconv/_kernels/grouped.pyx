@@ -217,7 +217,7 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
-    """Convolve: as `conv` of `direct.pyx` or, channels last, of `direct_last.pyx`; `_methods.py` says which layers."""
+    """Convolve: as `conv` of `direct.pyx` or, channels last, of `direct_last.pyx`; `_direct.py` says which layers."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Py_ssize_t size = sizeof(real), each

@@ -14,10 +14,10 @@ A request takes the smallest free block that holds it, of equals the newest. Kep
 
 so that a process never becomes much larger than its largest need made it, and memory that nobody asks for goes after a
 while. Free huge pages are marked for the operating system to take if it runs short: all that are free when a period
-ends, and at once those of a block that is given back, but for as many bytes as were marked and taken again since the
-period began. To mark what the next call writes takes a tenth of many a call, and interrupts the other threads' cores.
-Less than `least_large` bytes come from `malloc`, whose own lists serve these. All of this happens with the GIL, which
-is the lock.
+ends, and at once those of a large block that is given back, but for as many bytes as were marked and taken again since
+the period began. To mark what the next call writes takes a tenth of many a call, and interrupts the other threads'
+cores. Less than `least_large` bytes come from `malloc`, whose own lists serve these. All of this happens with the GIL,
+which is the lock.
 """
 
 from libc.stdint cimport uintptr_t

@@ -6,7 +6,7 @@
 over the taps with  iz * sd + a * dd = z + pd  and so on. No product is made that the output does not need, and the
 output is written once (`overlap.h`). Products are those of some output channels and a box of outputs, few enough to
 stay in cache; what several boxes see is multiplied for each of them. Lanes are pixels, with rows of weights that are
-turned for that, or, where these are more, weights, with rows of pixels:
+turned for that, or, where an image has few pixels, weights, with rows of pixels:
 
     x (c, pixels)  ->  panels of a tile's width           w (c, o taps)  ->  panels
     w turned (o taps, c)  ->  rows                        x turned (pixels, c)  ->  rows       products turned back

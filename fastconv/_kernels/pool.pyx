@@ -23,7 +23,7 @@ from fastconv._kernels.window cimport (
 
 cdef enum:
     MOST_LANES = 64                    # of a vector
-    FEWER = 4                          # parts where each begins with two rows that the one before has too
+    FEWER = 4                          # times fewer parts, where each combines two rows that the one before has too
 
 
 cdef struct WholePlanes:

@@ -11,7 +11,7 @@ then along the one row that results.
 The step along reads v at shifted starts, or picks what lies a stride apart (`along.h`); a long row goes block by block.
 With channels-last memory a "row" holds all channels of all its pixels and the shift is a pixel. Pixels of a vector or
 more are folded window by window (`fold.h`) if they are not next to each other, and right from the image if windows
-hardly overlap.
+hardly overlap. 3x3 at stride 1 of such pixels is combined along the row once (`flow_last.pxd`).
 """
 
 from fastconv._kernels.flow_last cimport rows_in_flow

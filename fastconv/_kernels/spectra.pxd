@@ -152,7 +152,7 @@ cdef inline void transform_run(
     const Task *t, const real *x, Py_ssize_t c, Py_ssize_t first, Py_ssize_t count, real *block, real *rows, real *to,
     real *levels,
 ) noexcept nogil:
-    """All of these units."""
+    """Channel `c` of units [first, first + count) of a group of an image, which starts at `x`."""
     cdef Py_ssize_t r
     for r in range(count):
         transform_unit(t, x, c, first, count, r, block, rows, to, levels)

@@ -14,7 +14,7 @@
 #endif
 
 #ifndef _WIN32
-static void (*threads_run)(void *);    /* the same in all threads, several of which may begin one at a time */
+static void (*threads_run)(void *);    /* one for all threads; atomic, since several callers may begin one at once */
 
 static void *thread_main(void *argument)    /* of the type that POSIX calls */
 {

@@ -26,7 +26,7 @@
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
-enum { PACKED = 1, PACKING, ASKING }; /* B: a panel, what becomes one, or what lies there (`first_tile.h`) */
+enum { PACKED = 1, PACKING, ASKING }; /* B: a panel, rows that become one, or rows read in place (`first_tile.h`) */
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens to C besides the product. Clamping keeps NaN: both comparisons are false for it. */
@@ -180,7 +180,7 @@ static ALWAYS_INLINE void run(
         if (packed >= PACKING)
             for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb, panel += nv * LANES) {
                 OPAQUE(k); OPAQUE(row); OPAQUE(panel);
-                if (packed == PACKING) fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1);
+                if (packed == PACKING) fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each is on another page */
                 else fetch_to_l2(row + nv * LANES, nv * VECTOR_BYTES);
                 STEP(row, row + last, k)
             }
