@@ -19,7 +19,8 @@ def shares_rows(g):
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
     lanes = _depthwise.vectors_of_row(g) * tuned().planes.vector / (max(g.ow, 1) * g.itemsize)  # for each output
-    return g.oc // g.groups * each * lanes + costs.stage * g.sh * min(g.sw, g.kw) <= costs.tile * taps
+    tile = costs.tile * taps + (costs.group if g.groups > 1 else 0)
+    return g.oc // g.groups * each * lanes + costs.stage * g.sh * min(g.sw, g.kw) <= tile
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
@@ -95,7 +96,7 @@ def cost_in_place(g):
 def cost_copied(g):
     """The same of a channels-first copy."""
     costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    return g.macs + costs.element * elements + costs.call
+    return g.macs + costs.element[g.itemsize] * elements + costs.call
 
 
 def is_copied(g):

@@ -6,10 +6,11 @@
 from functools import lru_cache
 from math import prod
 
-from fastconv import _cpu, _winograd
+from fastconv import _cpu, _direct, _winograd
 from fastconv._methods import choose
 from fastconv._tuned import tuned
 
+SHARE_ROWS = ("filter", "near_rows", "planes")  # kernels of few outputs, which cost less than `work` says
 CORNER, CORNER_CALL = 8, 100_000  # products in whose time a corner is summed directly; multiply-adds, for each phase
 
 # The kernels with one product (`disjoint.pyx`, `overlap.pyx`): input channels of a group in a panel, which has all of
@@ -76,6 +77,8 @@ def overlaps(g, itemsize, convolutions, last):
     if not 0 < inputs <= MOST_DEPTH or (g.size[0] > 1 and count * itemsize > MOST_VOLUME):
         return False
     if (g.kernel[2] - 1) * g.dilation[2] // g.stride[2] > max(g.size[2], MOST_GAP):
+        return False
+    if max(g.stride) == 1 and any(_direct.kernel(c) in SHARE_ROWS for c, _ in convolutions):
         return False
     costs = tuned().transposed
     adding = count * costs.adding + prod(g.output[:2]) * costs.row

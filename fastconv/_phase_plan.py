@@ -22,6 +22,7 @@ import numpy as np
 from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._depthwise import CHAIN
+from fastconv._direct import FULL_TILE, fits_groups
 from fastconv._geometry import ConvGeometry
 from fastconv._methods import DIRECT, lay_out
 from fastconv._phase_cost import MOST_DEPTH, method_of, overlaps, staged_products, unit, weight_bytes
@@ -205,6 +206,12 @@ def one_kernel(g, order, itemsize):
     return None, False
 
 
+def prefers_first(c):
+    """Whether a convolution copies channels-last memory, or has groups of few outputs, which other ways do better."""
+    few = 1 < c.groups < c.ic and c.oc // c.groups < FULL_TILE and not fits_groups(c)
+    return few or lay_out(c)[0].last != c.last
+
+
 def by_one_kernel(kernel, gaps, g, dtype, order):
     """The plan that is one call."""
     geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
@@ -221,10 +228,10 @@ def plan_phases(function, g, dtype, order):
     if kernel:
         return by_one_kernel(kernel, gaps, g, dtype, order)
     planner = Planner(g, dtype, order)
-    if any(lay_out(c)[0].last != c.last for c, _ in planner.convolutions(planner.ways())):
-        return plan_phases(function, g, dtype, FIRST)  # the convolutions would each copy their input
+    if order == LAST and any(prefers_first(c) for c, _ in planner.convolutions(planner.ways())):
+        return plan_phases(function, g, dtype, FIRST)
     ways = planner.ways()
-    if overlaps(g, dtype.itemsize, planner.convolutions(ways), order == LAST):
+    if overlaps(g, dtype.itemsize, list(planner.convolutions(ways)), order == LAST):
         return by_one_kernel("overlap", False, g, dtype, FIRST)
     kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))

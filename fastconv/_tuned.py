@@ -36,7 +36,8 @@ class Fourier(NamedTuple):
 class Rows(NamedTuple):
     """What a pixel takes where few output channels share it, in products of rows that share what they load."""
 
-    tile: float  # a tap of the register tile, however few outputs it has
+    tile: float  # a tap of the register tile, however few outputs it has,
+    group: float  # and one of several groups, besides
     stage: float  # an input pixel to be staged
     store: float  # a sum to be begun and stored
     load: float  # a vector of a row that neighbours share
@@ -70,7 +71,7 @@ class Last(NamedTuple):
     pixel: float  # of a group's outputs
     store: float  # a depthwise output,
     row: float  # and a row of them, for each kernel of a channel
-    element: float  # to copy one to channels-first memory
+    element: dict  # by itemsize: to copy one to channels-first memory
     call: float  # that copies
 
 
@@ -113,7 +114,7 @@ TUNED = {
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
             last=1.5,
         ),
-        Rows(tile=13, stage=16, store=16, load=0.5, alone=2.5, tallest=7),
+        Rows(tile=13, group=140, stage=8, store=16, load=0.5, alone=3, tallest=7),
         Planes(
             vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, turned_tap=0.6,
             turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
@@ -122,7 +123,7 @@ TUNED = {
             staging=14, packing=1, adding=17, row=500, copying=80, read_weight=6, turned_weight=26,
             transformed_weight=8, transforms=0.2, call=150_000, less=1.05,
         ),
-        Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element=8, call=200_000),
+        Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         outer=True,
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29
@@ -133,7 +134,7 @@ TUNED = {
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
             last=1.8,
         ),
-        Rows(tile=9.5, stage=6.5, store=4, load=1, alone=3.5, tallest=inf),
+        Rows(tile=9.5, group=40, stage=6.5, store=4, load=1, alone=3.5, tallest=inf),
         Planes(
             vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, turned_tap=1.35,
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
@@ -142,7 +143,7 @@ TUNED = {
             staging=14, packing=1, adding=41, row=0, copying=150, read_weight=6, turned_weight=15, transformed_weight=8,
             transforms=0.2, call=100_000, less=1.02,
         ),
-        Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element=10, call=600_000),
+        Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         outer=False,
     ),
 }  # fmt: skip

@@ -69,6 +69,12 @@ def test_rows_of_long_vectors_serve_more_than_four_outputs(vectors):
     assert DIRECT.kernel(geometry((1, 24, 112, 112), (4, 24, 1, 5), 1, 0)) == "direct"
 
 
+@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+def test_two_kernels_a_channel_share_rows_at_stride_two(vectors):
+    """The register tile, whose groups cost more than their products, took twice as long."""
+    assert DIRECT.kernel(geometry((1, 64, 28, 28), (128, 1, 3, 3), 2, 1, 64)) == "filter"
+
+
 FEW = (1, 12, 80, 80), (1, 12, 5, 5)
 
 
