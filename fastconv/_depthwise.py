@@ -71,17 +71,12 @@ def loads_of_rows(g):
     return g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
 
 
-def vectors_of_row(g):
-    """Vectors that a row of outputs takes, what is left of one at its end among them."""
-    costs = tuned().planes
-    return max(ceil(g.ow * g.itemsize / (costs.vector * costs.row_end)) * costs.row_end, 1)
-
-
 def time_of_rows(g):
     """Of a plane that is summed along rows, where they lie or staged."""
     costs = tuned().planes
     lanes = costs.vector // g.itemsize
-    time = g.oh * vectors_of_row(g) * (g.kh * g.kw + costs.row_load * loads_of_rows(g))
+    vectors = max(ceil(g.ow / (lanes * costs.row_end)) * costs.row_end, 1)
+    time = g.oh * vectors * (g.kh * g.kw + costs.row_load * loads_of_rows(g))
     if reads_rows(g):
         return time + costs.row_plane
     return time + costs.staged_plane + (costs.split * g.ih * g.iw / lanes if g.sw > 1 else 0)

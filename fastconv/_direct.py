@@ -9,8 +9,8 @@ from fastconv._tuned import tuned
 def shares_rows(g):
     """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
 
-    Lanes that the end of a row leaves idle count, so a sum may have another order on another map. Of rows that a stride
-    splits only the columns that taps see are staged.
+    Maps do not matter, so that a sum has one order on any of them. Of rows that a stride splits only the columns that
+    taps see are staged.
     """
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
@@ -18,9 +18,8 @@ def shares_rows(g):
     shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
-    lanes = _depthwise.vectors_of_row(g) * tuned().planes.vector / (max(g.ow, 1) * g.itemsize)  # for each output
     tile = costs.tile * taps + (costs.group if g.groups > 1 else 0)
-    return g.oc // g.groups * each * lanes + costs.stage * g.sh * min(g.sw, g.kw) <= tile
+    return g.oc // g.groups * each + costs.stage * g.sh * min(g.sw, g.kw) <= tile
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
