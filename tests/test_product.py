@@ -39,7 +39,7 @@ LAYERS = {
     "pixels packed in passing": ((2, 75, 9, 29), (13, 75, 1, 1), {}),
     "blocks of pixels packed in passing": ((1, 290, 27, 29), (31, 290, 1, 1), {}),
     "pixels not packed in passing, for they meet in cache": ((1, 75, 32, 64), (13, 75, 1, 1), {}),
-    "pixels a power of two apart": ((1, 512, 13, 14), (9, 512, 3, 3), {}),
+    "pixels a power of two apart": ((1, 512, 13, 14), (11, 512, 3, 3), {}),
     "pixels far apart, some never seen": ((1, 512, 50, 49), (17, 512, 2, 2), {"stride": 4, "dilation": 2}),
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
     **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
