@@ -228,10 +228,11 @@ def plan_phases(function, g, dtype, order):
     if kernel:
         return by_one_kernel(kernel, gaps, g, dtype, order)
     planner = Planner(g, dtype, order)
-    if order == LAST and any(prefers_first(c) for c, _ in planner.convolutions(planner.ways())):
-        return plan_phases(function, g, dtype, FIRST)
     ways = planner.ways()
-    if overlaps(g, dtype.itemsize, list(planner.convolutions(ways)), order == LAST):
+    convolutions = list(planner.convolutions(ways))
+    if order == LAST and any(prefers_first(c) for c, _ in convolutions):
+        return plan_phases(function, g, dtype, FIRST)
+    if overlaps(g, dtype.itemsize, convolutions, order == LAST):
         return by_one_kernel("overlap", False, g, dtype, FIRST)
     kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
@@ -241,7 +242,7 @@ def plan_phases(function, g, dtype, order):
         gaps = gaps or whole is None
         taps = [] if whole and whole.swapped else [tap_ranges(some) for some in product(*ways)]
     else:
-        weights = sum(weight_bytes(*c) for c in planner.convolutions(ways))
+        weights = sum(weight_bytes(*c) for c in convolutions)
         room = min(max(BUFFER_BYTES, weights), MOST_BYTES)
         for outer in product(*ways[:2]) if ways[2] else ():
             found += planned_boxes(planner, outer, ways[2], room, taps, corners)

@@ -96,7 +96,7 @@ def _count(function, n):
     return min(n, MOST)
 
 
-def _initial():
+def _initial(cpus):
     own = os.environ.get("FASTCONV_NUM_THREADS")
     if own:
         if not own.isascii() or not own.isdigit() or int(own[:DIGITS]) < 1:
@@ -105,7 +105,7 @@ def _initial():
     shared = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if shared.isascii() and shared.isdigit() and int(shared[:DIGITS]) > 0:
         return min(int(shared[:DIGITS]), MOST)
-    return min(_allowed(), MOST)
+    return min(cpus, MOST)
 
 
 def _allowed():
@@ -120,7 +120,8 @@ def _after_fork():
 
 
 _forked = False
-_threads = _initial()
-team.set_cores(_allowed())
+_cpus = _allowed()
+_threads = _initial(_cpus)
+team.set_cores(_cpus)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
