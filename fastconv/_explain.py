@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, LAST, float_dtype
+from fastconv._arrays import FIRST, FLOATS, LAST
 from fastconv._plan import plan_conv
-from fastconv._sizes import freeze, frozen, name
+from fastconv._sizes import flag, frozen, name, shape, shown
 from fastconv._threads import get_num_threads
 
 
@@ -23,6 +23,41 @@ class Explanation(NamedTuple):
     def __str__(self):
         lines = [f"{self.method}: taken, for an output of shape {self.output_shape}, {self.macs:,} multiply-adds"]
         return "\n".join(lines + [f"{method}: {reason}" for method, reason in self.reasons.items()])
+
+
+def explained(
+    function, input_shape, weight_shape, stride, padding, dilation, groups, padding_mode, dtype, channels_last
+):
+    """The way of both questions: a plan without arrays."""
+    size, weight = shape(function, "input_shape", input_shape), shape(function, "weight_shape", weight_shape)
+    rank = len(weight) - 2
+    if rank not in (1, 2, 3):
+        raise ValueError(f"{function}: weight_shape must have 3 to 5 axes, got {weight}")
+    plan = plan_conv(
+        function,
+        rank,
+        size,
+        weight,
+        floating(function, dtype),
+        LAST if flag(function, "channels_last", channels_last) else FIRST,
+        *frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups),
+        name(function, "padding_mode", padding_mode),
+        None,
+        "auto",
+    )
+    batch = size[: len(size) - rank - 1]
+    return Explanation(plan.method, dict(plan.reasons), batch + plan.output, plan.macs * (batch[0] if batch else 1))
+
+
+def floating(function, dtype):
+    """The argument `dtype`, if it is one that convolutions have."""
+    try:
+        known = FLOATS.get(np.dtype(dtype).newbyteorder("="))
+    except (TypeError, ValueError):
+        known = None
+    if known is None:
+        raise TypeError(f"{function}: dtype must be float16, float32 or float64, got {shown(dtype)}")
+    return known
 
 
 def explain(
@@ -71,30 +106,8 @@ def explain(
     >>> print(fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1).method)
     winograd
     """
-    function = "explain"
-    input_shape = freeze(function, "input_shape", input_shape)
-    weight_shape = freeze(function, "weight_shape", weight_shape)
-    if not isinstance(input_shape, tuple) or not isinstance(weight_shape, tuple):
-        raise TypeError(f"{function}: shapes must be sequences of integers, got {input_shape!r} and {weight_shape!r}")
-    rank = len(weight_shape) - 2
-    if rank not in (1, 2, 3):
-        raise ValueError(f"{function}: weight_shape must have 3 to 5 axes, got {weight_shape}")
-    if min(input_shape + weight_shape) < 0:
-        raise ValueError(f"{function}: shapes must not be negative, got {input_shape} and {weight_shape}")
-    plan = plan_conv(
-        function,
-        rank,
-        input_shape,
-        weight_shape,
-        float_dtype(function, input=np.empty(0, dtype)),
-        LAST if channels_last else FIRST,
-        *frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups),
-        name(function, "padding_mode", padding_mode),
-        None,
-        "auto",
-    )
-    batch = input_shape[: len(input_shape) - rank - 1]
-    return Explanation(plan.method, dict(plan.reasons), batch + plan.output, plan.macs * (batch[0] if batch else 1))
+    arguments = input_shape, weight_shape, stride, padding, dilation, groups, padding_mode, dtype, channels_last
+    return explained("explain", *arguments)
 
 
 def choose_method(
@@ -131,17 +144,8 @@ def choose_method(
     >>> fastconv.choose_method((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
     'winograd'
     """
-    return explain(
-        input_shape,
-        weight_shape,
-        stride,
-        padding,
-        dilation,
-        groups,
-        padding_mode=padding_mode,
-        dtype=dtype,
-        channels_last=channels_last,
-    ).method
+    arguments = input_shape, weight_shape, stride, padding, dilation, groups, padding_mode, dtype, channels_last
+    return explained("choose_method", *arguments).method
 
 
 def show_config():
@@ -159,13 +163,13 @@ def show_config():
     >>> fastconv.show_config()["cpu_level"] in fastconv.show_config()["cpu_levels"]
     True
     """
-    from importlib.metadata import version
-
     import scipy
+
+    from fastconv import __version__
 
     blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
-        "fastconv": version("fastconv"),
+        "fastconv": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,

@@ -8,7 +8,7 @@ about its shapes; the kernels trust what leaves it.
 from math import prod
 from typing import NamedTuple
 
-from fastconv._sizes import LIMIT, integer, per_axis, resolve_padding
+from fastconv._sizes import LIMIT, integer, one_of, per_axis, resolve_padding
 
 INF = float("inf")
 ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}  # what results are clamped to
@@ -104,6 +104,17 @@ def check_channels(function, input_shape, weight_shape, groups, rank):
         )
 
 
+def image_forms(rank, channels="ic"):
+    """What `check_rank` is told of images."""
+    axes = ", ".join("dhw"[3 - rank :])
+    return (2, f"(n, {channels}, {axes})"), (1, f"({channels}, {axes})")
+
+
+def weight_forms(rank, channels="oc, ic // groups"):
+    """What `check_rank` is told of weights."""
+    return ((2, f"({channels}, {', '.join(f'k{axis}' for axis in 'dhw'[3 - rank :])})"),)
+
+
 def check_rank(function, name, shape, rank, forms):
     """`shape` has one of the ranks that `forms` describes: (extra axes, description) pairs."""
     if len(shape) - rank not in dict(forms):
@@ -134,15 +145,13 @@ def conv_geometry(function, rank, input_shape, weight_shape, stride, padding, di
 
     `input_shape` is (n, ic, *spatial) or (ic, *spatial), `weight_shape` (oc, ic // groups, *kernel).
     """
-    names = ", ".join(("d", "h", "w")[3 - rank :])
-    check_rank(function, "input", input_shape, rank, ((2, f"(n, ic, {names})"), (1, f"(ic, {names})")))
-    check_rank(function, "weight", weight_shape, rank, ((2, f"(oc, ic // groups, k{names.replace(', ', ', k')})"),))
+    check_rank(function, "input", input_shape, rank, image_forms(rank))
+    check_rank(function, "weight", weight_shape, rank, weight_forms(rank))
     stride = per_axis(function, "stride", stride, rank)
     dilation = per_axis(function, "dilation", dilation, rank)
     groups = integer(function, "groups", groups, 1)
     check_channels(function, input_shape, weight_shape, groups, rank)
-    if mode not in PADDING_MODES:
-        raise ValueError(f"{function}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {mode!r}")
+    one_of(function, "padding_mode", mode, PADDING_MODES)
 
     oc, _, *kernel = weight_shape
     ic, *size = input_shape[-rank - 1 :]

@@ -28,10 +28,10 @@ from fastconv._arrays import (
     readable,
 )
 from fastconv._depthwise import sees_near_rows
-from fastconv._geometry import check_rank, conv_geometry
+from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
-from fastconv._sizes import frozen, integer, sequence
+from fastconv._sizes import frozen, shape
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 from fastconv._tuned import tuned
@@ -53,23 +53,11 @@ LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
 
 
-def full_shape(function, name, value, ranks, form):
-    """A shape argument as a tuple of plain integers from 0 up, of one of `ranks` axes."""
-    if not hasattr(value, "__len__") or isinstance(value, (str, bytes, dict, set, frozenset)):
-        raise TypeError(f"{function}: {name} must be a shape {form}, got {value!r}")
-    length = len(value) if getattr(value, "shape", None) != () else 0
-    if length not in ranks:
-        raise ValueError(f"{function}: {name} must be a shape {form}, got {value!r}")
-    return tuple(integer(function, name, item) for item in sequence(function, name, value, length))
-
-
-def input_form(rank):
-    spatial = ", ".join(("d", "h", "w")[3 - rank :])
-    return f"(n, ic, {spatial}) or (ic, {spatial})"
-
-
-def weight_form(rank):
-    return f"(oc, ic // groups, {', '.join(('kd', 'kh', 'kw')[3 - rank :])})"
+def full_shape(function, name, value, rank, forms):
+    """A shape argument as a tuple of plain integers from 0 up, of one of the ranks that `forms` describes."""
+    sizes = shape(function, name, value)
+    check_rank(function, name, sizes, rank, forms)
+    return sizes
 
 
 @lru_cache(maxsize=1024)
@@ -170,25 +158,25 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
 @names_memory_errors
 def input_gradient(function, rank, input_size, weight, grad_output, stride, padding, dilation, groups):
     """Gradient of the input: the transposed convolution of grad_output."""
-    shape = full_shape(function, "input_size", input_size, (rank + 1, rank + 2), input_form(rank))
+    size = full_shape(function, "input_size", input_size, rank, image_forms(rank))
     w, g = array(function, "weight", weight), array(function, "grad_output", grad_output)
     dtype = float_dtype(function, weight=w, grad_output=g)
     sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    geometry = forward(function, rank, shape, w.shape, g.shape, sizes, dtype.itemsize, 0)
-    return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), shape, None)
+    geometry = forward(function, rank, size, w.shape, g.shape, sizes, dtype.itemsize, 0)
+    return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), size, None)
 
 
 @names_memory_errors
 def weight_gradient(function, rank, input, weight_size, grad_output, stride, padding, dilation, groups):
     """Gradient of the weight: for each tap, the product of grad_output and the input that the tap has seen."""
-    shape = full_shape(function, "weight_size", weight_size, (rank + 2,), weight_form(rank))
+    size = full_shape(function, "weight_size", weight_size, rank, weight_forms(rank))
     x, g = array(function, "input", input), array(function, "grad_output", grad_output)
     dtype = float_dtype(function, input=x, grad_output=g)
-    check_rank(function, "input", x.shape, rank, ((2, input_form(rank)), (1, input_form(rank))))
+    check_rank(function, "input", x.shape, rank, image_forms(rank))
     order = layout(x, rank)
     sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    plan = plan_weight(function, rank, x.shape, shape, g.shape, sizes, dtype, order)
-    result = _memory.empty(shape, plan.dtype)
+    plan = plan_weight(function, rank, x.shape, size, g.shape, sizes, dtype, order)
+    result = _memory.empty(size, plan.dtype)
     if not x.size or not g.size:
         result[...] = 0
     elif result.size:
@@ -206,8 +194,7 @@ def bias_gradient(function, rank, grad_output):
     """
     g = array(function, "grad_output", grad_output)
     dtype = float_dtype(function, grad_output=g)
-    forms = input_form(rank).replace("ic", "oc")
-    check_rank(function, "grad_output", g.shape, rank, ((2, forms), (1, forms)))
+    check_rank(function, "grad_output", g.shape, rank, image_forms(rank, "oc"))
     with np.errstate(over="ignore", invalid="ignore"):
         for axis in (*range(g.ndim - 1, g.ndim - rank - 1, -1), *range(g.ndim - rank - 1)):
             g = g.sum(axis, dtype=np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 from fastconv import _cpu
 from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout, names_memory_errors
 from fastconv._pool_plan import pool, threads_for
+from fastconv._sizes import shown
 from fastconv._unpool import whole
 
 SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
@@ -34,13 +35,13 @@ def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, pa
 def exponent(function, norm_type):
     """`norm_type` as a float, neither zero nor infinite nor NaN."""
     if isinstance(norm_type, (bool, np.bool_)) or not isinstance(norm_type, numbers.Real):
-        raise TypeError(f"{function}: norm_type must be a real number, got {norm_type!r}")
+        raise TypeError(f"{function}: norm_type must be a real number, got {shown(norm_type)}")
     try:
         p = float(norm_type)
     except OverflowError:
         p = math.inf
     if p == 0 or not math.isfinite(p):
-        raise ValueError(f"{function}: norm_type must be finite and not zero, got {norm_type}")
+        raise ValueError(f"{function}: norm_type must be finite and not zero, got {shown(norm_type)}")
     return p
 
 

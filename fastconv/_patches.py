@@ -16,7 +16,7 @@ from fastconv._arrays import (
     readable,
 )
 from fastconv._door import again, remember
-from fastconv._geometry import ConvGeometry, check_rank, check_size, conv_geometry
+from fastconv._geometry import ConvGeometry, check_rank, check_size, conv_geometry, image_forms
 from fastconv._plan import SPECIALISATION
 from fastconv._sizes import freeze, frozen, per_axis
 from fastconv._threads import MOST, get_num_threads
@@ -160,7 +160,7 @@ def columns_of(function, settings, input):
     _, kernel_size, dilation, padding, stride = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
-    check_rank(function, "input", x.shape, 2, ((2, "(n, c, h, w)"), (1, "(c, h, w)")))
+    check_rank(function, "input", x.shape, 2, image_forms(2, "c"))
     sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
     plan = plan_patches(function, x.shape, *sizes, dtype)
     g = plan.sizes

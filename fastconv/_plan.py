@@ -13,6 +13,7 @@ from fastconv import _corners, _cpu, _door
 from fastconv._arrays import FIRST, compute_dtype, copy, empty, five
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, lay_out
+from fastconv._sizes import one_of
 from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
@@ -60,11 +61,8 @@ def plan_conv(
     mode, activation, method : names, as `conv2d` takes them; None for no activation
     """
     dtype = compute_dtype(dtype)
-    if activation not in ACTIVATIONS:
-        names = ", ".join(map(repr, ACTIVATIONS))
-        raise ValueError(f"{function}: activation must be one of {names}, got {activation!r}")
-    if method != "auto" and method not in NAMES:
-        raise ValueError(f"{function}: method must be one of {', '.join(('auto', *NAMES))}, got {method!r}")
+    one_of(function, "activation", activation, ACTIVATIONS)
+    one_of(function, "method", method, ("auto", *NAMES))
     conv = conv_geometry(
         function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, dtype.itemsize, order
     )

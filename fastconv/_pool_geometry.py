@@ -7,8 +7,8 @@ its shapes; the kernels trust what leaves it.
 
 from typing import NamedTuple
 
-from fastconv._geometry import check_rank, check_size
-from fastconv._sizes import LIMIT, index, integer, is_integer, pairs, per_axis, resolve_padding, sequence
+from fastconv._geometry import check_rank, check_size, image_forms
+from fastconv._sizes import LIMIT, index, integer, of_length, pairs, per_axis, resolve_padding, shown
 
 
 class PoolGeometry(NamedTuple):
@@ -157,7 +157,8 @@ def adaptive_geometry(function, rank, shape, output_size, maximum):
     size = spatial(function, rank, shape)
     if 0 in size:
         raise ValueError(f"{function}: input has no elements along an axis, its size is {size}")
-    given = (output_size,) * rank if is_integer(output_size) else sequence(function, "output_size", output_size, rank)
+    given = output_size if isinstance(output_size, tuple) else (output_size,) * rank
+    of_length(function, "output_size", given, rank)
     out = tuple(
         i if o is None else integer(function, "output_size", o, 1) for i, o in zip(size, given, strict=True)
     )
@@ -192,7 +193,7 @@ def unpooled_size(function, rank, shape, kernel, stride, padding, output_size):
 
 def told_size(function, rank, shape, output_size):
     """`output_size` as `rank` spatial sizes; the whole shape will do too."""
-    if hasattr(output_size, "__len__") and len(output_size) == len(shape):
+    if isinstance(output_size, tuple) and len(output_size) == len(shape):
         whole = per_axis(function, "output_size", output_size, len(shape), 0)
         if whole[:-rank] != shape[:-rank]:
             raise ValueError(f"{function}: output_size {whole} does not go with input of shape {shape}")
@@ -202,8 +203,7 @@ def told_size(function, rank, shape, output_size):
 
 def spatial(function, rank, shape, name="input"):
     """The spatial sizes of (n, c, *spatial) or (c, *spatial)."""
-    axes = ", ".join(("d", "h", "w")[3 - rank :])
-    check_rank(function, name, shape, rank, ((2, f"(n, c, {axes})"), (1, f"(c, {axes})")))
+    check_rank(function, name, shape, rank, image_forms(rank, "c"))
     return tuple(shape[-rank:])
 
 
@@ -213,5 +213,5 @@ def checked_divisor(function, value):
         return 0
     value = index(function, "divisor_override", value)
     if value == 0 or abs(value) >= LIMIT:
-        raise ValueError(f"{function}: divisor_override must not be zero and be below 2**62, got {value}")
+        raise ValueError(f"{function}: divisor_override must not be zero and be below 2**62, got {shown(value)}")
     return value

@@ -7,7 +7,7 @@ from fastconv._conv import convolve
 from fastconv._geometry import PADDING_MODES
 from fastconv._methods import NAMES
 from fastconv._plan import plan_conv
-from fastconv._sizes import freeze, name
+from fastconv._sizes import freeze, name, one_of
 from fastconv._threads import get_num_threads
 
 
@@ -63,8 +63,7 @@ def _prepared(function, weight, bias, sizes, names):
     if names["activation"] is not None:
         name(function, "activation", names["activation"])
     for key, known in (("padding_mode", tuple(PADDING_MODES)), ("method", ("auto", *NAMES))):
-        if name(function, key, names[key]) not in known:
-            raise ValueError(f"{function}: {key} must be one of {', '.join(known)}, got {names[key]!r}")
+        one_of(function, key, name(function, key, names[key]), known)
     rank = w.ndim - 2
     check_shape_of_bias(function, b, w)
     _plan_for_any_input(function, rank, w.shape, dtype, **sizes, activation=names["activation"])

@@ -1,12 +1,23 @@
 """Arguments that are sizes (kernel, stride, padding, dilation, groups) as plain Python integers, or a clear refusal.
 
-Python's integers do not overflow, so whatever a caller passes is compared before compiled code sees it.
+`freeze` and `shape` take whatever a caller passed; `per_axis` and `resolve_padding` what `freeze` made of it. Python's
+integers do not overflow, so that all is compared before compiled code sees it.
 """
 
 import operator
-from reprlib import repr as shown  # of whatever a caller passed: short, however long or self-containing it is
+from reprlib import Repr
 
 LIMIT = 2**62  # every extent, padded or not, and element count stays below: sums of two fit 64 bits
+MOST_AXES = 8  # longer sequences are no sizes; nothing of theirs is copied
+LONG = 1000  # bits of an integer that is not written out; Python refuses to convert thousands of digits
+
+
+class _Shown(Repr):
+    def repr_int(self, x, level):
+        return super().repr_int(x, level) if x.bit_length() < LONG else f"an integer of {x.bit_length()} bits"
+
+
+shown = _Shown().repr  # of whatever a caller passed: short, however long or self-containing it is
 
 
 def index(function, name, value):
@@ -23,30 +34,10 @@ def integer(function, name, value, least=0):
     """`value` as a plain int from `least` up."""
     value = index(function, name, value)
     if value < least:
-        raise ValueError(f"{function}: {name} must be at least {least}, got {value}")
+        raise ValueError(f"{function}: {name} must be at least {least}, got {shown(value)}")
     if value >= LIMIT:
-        raise ValueError(f"{function}: {name} must be below 2**62, got {value}")
+        raise ValueError(f"{function}: {name} must be below 2**62, got {shown(value)}")
     return value
-
-
-def sequence(function, name, value, rank, what="an integer or"):
-    """`value` as a tuple of `rank` items, not looked into."""
-    if isinstance(value, (str, bytes, dict, set, frozenset)) or not hasattr(value, "__len__"):
-        raise TypeError(f"{function}: {name} must be {what} {rank} integers, got {shown(value)}")
-    try:
-        length = len(value)
-    except TypeError:  # a 0-d array has a length method and refuses to answer
-        raise TypeError(f"{function}: {name} must be {what} {rank} integers, got {shown(value)}") from None
-    if length != rank:  # asked before anything is copied
-        raise ValueError(f"{function}: {name} must be {what} {rank} integers, got {length}: {shown(value)}")
-    return tuple(value)
-
-
-def per_axis(function, name, value, rank, least=1):
-    """One integer per spatial axis, from one integer for all or a sequence of `rank`."""
-    if is_integer(value):
-        return (integer(function, name, value, least),) * rank
-    return tuple(integer(function, name, v, least) for v in sequence(function, name, value, rank))
 
 
 def is_integer(value):
@@ -54,22 +45,61 @@ def is_integer(value):
     return type(value) is int or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
 
 
+def freeze(function, name, value, depth=2):
+    """A size argument as what keys a cache: plain integers, names and None as they are, sequences as tuples of those.
+
+    Wrong types are refused here, before the cache: to it 1, 1.0 and True are the same key.
+    """
+    if type(value) is int or type(value) is str or value is None:
+        return value
+    if is_integer(value):
+        return index(function, name, value)
+    if isinstance(value, (str, bytes, dict, set, frozenset)):
+        raise TypeError(f"{function}: {name} must be an integer or a sequence of integers, got {shown(value)}")
+    if depth == 0:
+        raise TypeError(f"{function}: {name} is nested too deeply: {shown(value)}")
+    if len(value) > MOST_AXES:
+        raise ValueError(f"{function}: {name} has {len(value)} items, more than there are axes: {shown(value)}")
+    return tuple(freeze(function, name, v, depth - 1) for v in value)
+
+
+def frozen(function, **sizes):
+    """Size arguments as what keys a cache, in the order given."""
+    return tuple(freeze(function, name, value) for name, value in sizes.items())
+
+
+def shape(function, name, value):
+    """An argument that is a shape as a tuple of plain integers from 0 up."""
+    if is_integer(value) or isinstance(value, str):
+        raise TypeError(f"{function}: {name} must be a sequence of integers, got {shown(value)}")
+    return tuple(integer(function, name, size) for size in freeze(function, name, value))
+
+
+def of_length(function, name, value, length, what="an integer or"):
+    """The tuple `value`, if it has `length` items."""
+    if len(value) != length:
+        raise ValueError(f"{function}: {name} must be {what} {length} integers, got {len(value)}: {shown(value)}")
+    return value
+
+
+def per_axis(function, name, value, rank, least=1):
+    """One integer per spatial axis, from one integer for all or a tuple of `rank`."""
+    if not isinstance(value, tuple):
+        return (integer(function, name, value, least),) * rank
+    return tuple(integer(function, name, v, least) for v in of_length(function, name, value, rank))
+
+
 def pairs(function, padding, rank):
     """Explicit padding as one (before, after) pair per axis.
 
     An integer, one integer per axis, or one pair per axis, as `numpy.pad` takes them.
     """
-    if is_integer(padding):
-        p = integer(function, "padding", padding)
-        return ((p, p),) * rank
+    if not isinstance(padding, tuple):
+        padding = (padding,) * rank
     result = []
-    for item in sequence(function, "padding", padding, rank, "a name, an integer, or one integer or pair per axis,"):
-        if is_integer(item):
-            p = integer(function, "padding", item)
-            result.append((p, p))
-        else:
-            before, after = sequence(function, "padding", item, 2, "a pair of")
-            result.append((integer(function, "padding", before), integer(function, "padding", after)))
+    for item in of_length(function, "padding", padding, rank, "a name, an integer, or one integer or pair per axis,"):
+        pair = of_length(function, "padding", item, 2, "a pair of") if isinstance(item, tuple) else (item, item)
+        result.append(tuple(integer(function, "padding", p) for p in pair))
     return tuple(result)
 
 
@@ -105,35 +135,8 @@ def resolve_padding(function, padding, size, kernel, stride, dilation):
     rank = len(size)
     if not isinstance(padding, str):
         return pairs(function, padding, rank)
-    if padding not in NAMED_PADDING:
-        names = ", ".join(NAMED_PADDING)
-        raise ValueError(f"{function}: padding must be one of {names} or integers, got {shown(padding)}")
-    rule = NAMED_PADDING[padding]
+    rule = NAMED_PADDING[one_of(function, "padding", padding, NAMED_PADDING, ", or integers")]
     return tuple(rule(*axis) for axis in zip(size, kernel, stride, dilation, strict=True))
-
-
-MOST_AXES = 8  # longer sequences are no sizes; nothing of theirs is copied
-
-
-def freeze(function, name, value, depth=2):
-    """A size argument as what keys a cache: plain integers, names and None as they are, sequences as tuples of those.
-
-    Wrong types are refused here, before the cache: to it 1, 1.0 and True are the same key.
-    """
-    if type(value) is int or type(value) is str or value is None:
-        return value
-    if is_integer(value):
-        return index(function, name, value)
-    if depth == 0:
-        raise TypeError(f"{function}: {name} is nested too deeply: {shown(value)}")
-    if len(value) > MOST_AXES:
-        raise ValueError(f"{function}: {name} has {len(value)} items, more than there are axes: {shown(value)}")
-    return tuple(freeze(function, name, v, depth - 1) for v in sequence(function, name, value, len(value)))
-
-
-def frozen(function, **sizes):
-    """Size arguments as what keys a cache, in the order given."""
-    return tuple(freeze(function, name, value) for name, value in sizes.items())
 
 
 def flag(function, argument, value):
@@ -143,6 +146,14 @@ def flag(function, argument, value):
     if getattr(getattr(value, "dtype", None), "kind", None) == "b" and value.shape == ():
         return bool(value)
     raise TypeError(f"{function}: {argument} must be True or False, got {shown(value)}")
+
+
+def one_of(function, argument, value, names, others=""):
+    """`value`, if it is one of the names."""
+    if value not in names:
+        known = ", ".join(map(str, names))
+        raise ValueError(f"{function}: {argument} must be one of {known}{others}, got {shown(value)}")
+    return value
 
 
 def name(function, argument, value):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from fastconv._kernels import team
 from fastconv._quota import quota
-from fastconv._sizes import index
+from fastconv._sizes import index, shown
 
 DIGITS = 20  # of a count that are read; Python refuses to convert thousands
 MOST = team.MOST_THREADS  # more have never helped
@@ -92,7 +92,7 @@ def num_threads(n):
 def _count(function, n):
     n = index(function, "n", n)
     if n < 1:
-        raise ValueError(f"{function}: n must be at least 1, got {n}")
+        raise ValueError(f"{function}: n must be at least 1, got {shown(n)}")
     return min(n, MOST)
 
 

@@ -19,7 +19,7 @@ from itertools import product
 from math import gcd
 from typing import NamedTuple
 
-from fastconv._geometry import check_rank, check_size
+from fastconv._geometry import check_rank, check_size, image_forms, weight_forms
 from fastconv._sizes import LIMIT, integer, pairs, per_axis
 
 
@@ -150,9 +150,8 @@ def transposed_geometry(
 
     `input_shape` is (n, ic, *spatial) or (ic, *spatial), `weight_shape` (ic, oc // groups, *kernel).
     """
-    names = ", ".join(("d", "h", "w")[3 - rank :])
-    check_rank(function, "input", input_shape, rank, ((2, f"(n, ic, {names})"), (1, f"(ic, {names})")))
-    check_rank(function, "weight", weight_shape, rank, ((2, f"(ic, oc // groups, k{names.replace(', ', ', k')})"),))
+    check_rank(function, "input", input_shape, rank, image_forms(rank))
+    check_rank(function, "weight", weight_shape, rank, weight_forms(rank, "ic, oc // groups"))
     stride = per_axis(function, "stride", stride, rank)
     dilation = per_axis(function, "dilation", dilation, rank)
     crops = pairs(function, padding, rank)

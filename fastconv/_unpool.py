@@ -20,7 +20,7 @@ from fastconv._arrays import (
 from fastconv._door import again, remember
 from fastconv._pool_geometry import spatial, unpooled_size
 from fastconv._pool_plan import INDEX, SPECIALISATION, most_threads, ordered_dtype, threads_for
-from fastconv._sizes import integer, is_integer, sequence
+from fastconv._sizes import frozen, shape
 
 
 class ScatterPlan(NamedTuple):
@@ -84,18 +84,15 @@ def whole(x, rank, order, dtype):
 
 def full_size(function, rank, input_size, grad_output):
     """`input_size` as a whole shape that goes with `grad_output`: (n, c, *spatial) or (c, *spatial)."""
-    if is_integer(input_size):
-        raise TypeError(f"{function}: input_size must be the shape of the input, got {input_size!r}")
+    size = shape(function, "input_size", input_size)
     spatial(function, rank, grad_output.shape, "grad_output")
-    items = sequence(function, "input_size", input_size, grad_output.ndim, "the shape of the input,")
-    shape = tuple(integer(function, "input_size", item) for item in items)
-    if shape[:-rank] != grad_output.shape[:-rank]:
+    if size[:-rank] != grad_output.shape[:-rank]:
         raise ValueError(
-            f"{function}: input_size {shape} and grad_output of shape {grad_output.shape} differ in batch or channels"
+            f"{function}: input_size {size} and grad_output of shape {grad_output.shape} differ in batch or channels"
         )
-    if 0 in shape[-rank:]:
-        raise ValueError(f"{function}: input_size {shape} has no elements along an axis")
-    return shape
+    if 0 in size[-rank:]:
+        raise ValueError(f"{function}: input_size {size} has no elements along an axis")
+    return size
 
 
 def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):
@@ -108,7 +105,8 @@ def max_unpool(function, rank, input, indices, kernel_size, stride, padding, out
     dtype = ordered_dtype(function, input=x)
     if 0 in spatial(function, rank, x.shape):
         raise ValueError(f"{function}: input has no elements along an axis, its shape is {x.shape}")
-    size = unpooled_size(function, rank, x.shape, kernel_size, stride, padding, output_size)
+    sizes = frozen(function, kernel_size=kernel_size, stride=stride, padding=padding, output_size=output_size)
+    size = unpooled_size(function, rank, x.shape, *sizes)
     return scatter(function, "input", settings, x, indices, size, dtype, False)
 
 

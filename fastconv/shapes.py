@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from fastconv._geometry import conv_geometry
 from fastconv._pool_geometry import pool_geometry
-from fastconv._sizes import flag, freeze, integer, is_integer, per_axis, resolve_padding
+from fastconv._sizes import flag, freeze, frozen, per_axis, resolve_padding, shape, shown
 
 __all__ = ["ReceptiveField", "conv_output_shape", "pool_output_shape", "receptive_field"]
 
@@ -31,13 +31,6 @@ class ReceptiveField(NamedTuple):
     jump: tuple
     start: tuple
     halo: tuple
-
-
-def _shape(function, name, value):
-    """A shape as a tuple of plain integers, none negative."""
-    if is_integer(value) or isinstance(value, str):
-        raise TypeError(f"{function}: {name} must be a sequence of integers, got {value!r}")
-    return tuple(integer(function, name, size) for size in freeze(function, name, value))
 
 
 def _rank(function, name, value, others):
@@ -85,11 +78,10 @@ def conv_output_shape(input_shape, weight_shape, stride=1, padding=0, dilation=1
     (4, 4, 4)
     """
     function = "conv_output_shape"
-    shape = _shape(function, "input_shape", input_shape)
-    weight = _shape(function, "weight_shape", weight_shape)
+    size, weight = shape(function, "input_shape", input_shape), shape(function, "weight_shape", weight_shape)
     rank = _rank(function, "weight_shape", weight, 2)
-    conv = conv_geometry(function, rank, shape, weight, stride, padding, dilation, groups, "zeros", 4, 0)
-    return shape[: -rank - 1] + conv.output
+    sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return size[: -rank - 1] + conv_geometry(function, rank, size, weight, *sizes, "zeros", 4, 0).output
 
 
 def pool_output_shape(input_shape, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
@@ -129,11 +121,11 @@ def pool_output_shape(input_shape, kernel_size, stride=None, padding=0, dilation
     (64, 57, 57)
     """
     function = "pool_output_shape"
-    shape = _shape(function, "input_shape", input_shape)
-    kernel = freeze(function, "kernel_size", kernel_size)
-    rank = _rank(function, "input_shape", shape, 2) if is_integer(kernel) else _rank(function, "kernel_size", kernel, 0)
-    ceil_mode = flag(function, "ceil_mode", ceil_mode)
-    return shape[:-rank] + pool_geometry(function, rank, shape, kernel, stride, padding, dilation, ceil_mode).output
+    size, ceil_mode = shape(function, "input_shape", input_shape), flag(function, "ceil_mode", ceil_mode)
+    sizes = frozen(function, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    told = isinstance(sizes[0], tuple)
+    rank = _rank(function, "kernel_size", sizes[0], 0) if told else _rank(function, "input_shape", size, 2)
+    return size[:-rank] + pool_geometry(function, rank, size, *sizes, ceil_mode).output
 
 
 def receptive_field(layers):
@@ -215,7 +207,7 @@ def _iterable(function, layers):
     try:
         return iter(layers)
     except TypeError:
-        raise TypeError(f"{function}: layers must be an iterable of layers, got {layers!r}") from None
+        raise TypeError(f"{function}: layers must be an iterable of layers, got {shown(layers)}") from None
 
 
 def _layer(function, layer):
@@ -223,15 +215,15 @@ def _layer(function, layer):
     if isinstance(layer, dict):
         unknown = [key for key in layer if key not in LAYER]
         if unknown:
-            raise TypeError(f"{function} has no {unknown[0]!r}, only {', '.join(LAYER)}")
+            raise TypeError(f"{function} has no {shown(unknown[0])}, only {', '.join(LAYER)}")
         if "kernel_size" not in layer:
             raise ValueError(f"{function} has no kernel_size")
     elif isinstance(layer, tuple):
         if not 1 <= len(layer) <= len(LAYER):
-            raise ValueError(f"{function} must have one to four values, {', '.join(LAYER)}, got {layer!r}")
+            raise ValueError(f"{function} must have one to four values, {', '.join(LAYER)}, got {shown(layer)}")
         layer = dict(zip(LAYER, layer, strict=False))
     else:
-        raise TypeError(f"{function} must be a dict or a tuple, got {layer!r}")
+        raise TypeError(f"{function} must be a dict or a tuple, got {shown(layer)}")
     values = {"stride": 1, "padding": 0, "dilation": 1} | layer
     return [freeze(function, key, values[key]) for key in LAYER]
 

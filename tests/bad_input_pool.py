@@ -129,8 +129,6 @@ def large_sizes(f):
 
 def outs(f):
     """Class 16: an `out` with any strides, and one that shares memory with the input."""
-    if not f.exists():
-        return
     x = f.valid["input"]
     same = {"kernel_size": 3, "stride": 1, "padding": 1}
     expected = f.find()(x, **same)

@@ -1,7 +1,7 @@
 """Bad input of the functions beyond convolution and pooling of windows: rows to be taken into `test_bad_input.TABLES`.
 
-Transposed convolution, the other poolings, unpooling, unfold and fold, shapes, prepare; `bad_input_grad` has the
-gradients. A row whose function is not there is passed over. `bad_input_cases` has the classes.
+Transposed convolution, the other poolings, unpooling, unfold and fold, shapes, explain, prepare; `bad_input_grad` has
+the gradients. `bad_input_cases` has the classes.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def cases():
     for rank in (1, 2, 3):
         for rows in (conv_transpose, lp_pool, adaptive_pools, max_unpool):
             yield from rows(rank)
-    for rows in (global_pools, unfold, fold, shapes, prepare):
+    for rows in (global_pools, unfold, fold, shapes, explanations, prepare):
         yield from rows()
 
 
@@ -60,7 +60,8 @@ def lp_pool(rank):
     yield from every(f)
     for value in (0, 0.0, NAN):
         yield f.error(20, f"norm_type={value}", ValueError, "norm_type", norm_type=value)
-    for what, value in {"text": "2", "None": None, "list": [2], "1j": 1j, "array": np.ones(2)}.items():
+    yield f.error(20, "norm_type 10**5000", ValueError, "norm_type", norm_type=10**5000)
+    for what, value in {"text": "2" * 10**6, "None": None, "list": [2], "1j": 1j, "array": np.ones(2)}.items():
         yield f.error(20, f"norm_type {what}", TypeError, "norm_type", norm_type=value)
     yield f.error(10, "padding of the kernel", ValueError, "padding", padding=2)
     yield f.result(4, "no batch", (0, 3, *(s // 2 for s in SIZE[:rank])), input=np.zeros((0, 3, *SIZE[:rank]), "f4"))
@@ -105,6 +106,7 @@ def max_unpool(rank):
         ("of floats", tuple(map(float, size)), TypeError), ("of strings", tuple(map(str, size)), TypeError),
         ("of 10**30", (10**30,) * rank, ValueError), ("of 2**62", (2**62,) * rank, ValueError),
         ("1.5", 1.5, TypeError), ("text", "67", (TypeError, ValueError)), ("zeros", (0,) * rank, ValueError),
+        ("0-d of floats", np.array(1.5), TypeError),
     ):  # fmt: skip
         yield f.error(8, f"output_size {what}", raises, "output_size", output_size=value)
 
@@ -156,10 +158,27 @@ def shapes():
         for case in every(f):
             if "kernel_size of" not in case.what or "1000" in case.what:  # the kernel says how many axes there are
                 yield case
-        for value in ((), (2,), (2, 3, -6, 7), (2, 3, 6, 10**30), (1, 1, 1, 1, 1, 1, 1)):
-            yield f.error(8, f"input_shape={value}", ValueError, "input", input_shape=value)
-        for value in (None, 6, "2367", (2, 3, 6.0, 7), (2, 3, None, 7), (2, 3, True, 7)):
-            yield f.error(8, f"input_shape={value}", (TypeError, ValueError), "input_shape", input_shape=value)
+        yield from no_shapes(f, "input_shape")
+
+
+def no_shapes(f, name):
+    """Class 8: neither a shape of this rank nor of any."""
+    for value in ((), (2,), (2, 3, -6, 7), (2, 3, 6, 10**30), (1, 1, 1, 1, 1, 1, 1)):
+        yield f.error(8, f"{name}={value}", ValueError, name.removesuffix("_shape"), **{name: value})
+    for value in (None, 6, "2367", (2, 3, 6.0, 7), (2, 3, None, 7), (2, 3, True, 7), (2, 3, (6, 7), 7), (2, 3, "6", 7)):
+        yield f.error(8, f"{name}={value}", (TypeError, ValueError), name, **{name: value})
+
+
+def explanations():
+    """Shapes, dtypes and flags once reached NumPy and Python, whose messages name nothing, or were taken for true."""
+    valid = {"input_shape": (2, 4, 6, 7), "weight_shape": (6, 2, 3, 3), "groups": 2}
+    for name in ("explain", "choose_method"):
+        f = Function(name, 2, valid, CONV_SIZES, ("padding",), ("groups",), ("padding_mode",), ("channels_last",))
+        yield from (case for case in every(f) if case.number)
+        yield from no_shapes(f, "input_shape")
+        yield from no_shapes(f, "weight_shape")
+        for value in ("int32", "bogus", 7, complex, np.ones(2), [1], {"a": 1}):
+            yield f.error(15, f"dtype={value}", TypeError, "dtype", dtype=value)
 
 
 def prepare():
