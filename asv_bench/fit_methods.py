@@ -90,7 +90,7 @@ def times(layer, dtype, rounds, batch=1, prepared=False, last=False):
     return once | alternate(near, rounds)
 
 
-def choice(layer, dtype, last):
+def choice(layer, dtype, last=False):
     return fastconv.choose_method(
         layer.input, layer.weight, layer.stride, layer.pads, layer.dilation, layer.groups, dtype=dtype,
         channels_last=last,

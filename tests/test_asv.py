@@ -134,6 +134,23 @@ def test_gradient_benchmarks_run(load, gradient):
     bench.time_gradient("batch8 1x1 256-64 @56", gradient, "float32")
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "arguments"),
+    [
+        ("gradients", "BiasGradients", ("batch2 video 3x3x3 32-32 @8x56x56", "float32")),
+        ("crossover", "Boundaries", ("convolve2d", "symm", 11)),
+        ("crossover", "Crossover", ("100000 * 101", "auto", "float32")),
+        ("pool", "PoolOfOtherRanks", ("audio k4 s4 64 @16000", "avg", "float32", "last")),
+        ("pool", "PoolOfOtherRanks", ("video 3x3x3 s2 32 @16x56x56", "max", "float32", "first")),
+    ],
+)
+def test_benchmarks_of_few_layers_run(load, module, name, arguments):
+    bench = getattr(load(module), name)()
+    bench.setup(*arguments)
+    (timed,) = (attribute for attribute in dir(bench) if attribute.startswith("time_"))
+    getattr(bench, timed)(*arguments)
+
+
 def test_transposed_benchmarks_run(load):
     bench = load("gradients").Transposed()
     bench.setup("dcgan up 4x4 s2 64-64 @56", "float32")
@@ -162,6 +179,18 @@ def test_scripts_of_the_thresholds_run(tmp_path):
     assert "geometric" in printed
     assert "weight_tap" in run("fit_methods.py", "--fit", "--load", kept)
     assert "geometric" in run("fit_methods.py", "--rounds", "1", "--only", "3x3 8-4 @", "--last")
+
+
+def test_methods_are_drawn(load, monkeypatch, tmp_path):
+    """It asked for the choice of "auto" without saying of which memory order, and drew nothing."""
+    load("layers")
+    plot_methods = importlib.import_module("plot_methods")
+    few = {title: (what, values[:1], layer) for title, (what, values, layer) in plot_methods.PANELS.items()}
+    monkeypatch.setattr(plot_methods, "PANELS", few)
+    png = tmp_path / "methods.png"
+    with fastconv.num_threads(1):
+        plot_methods.main([str(png), "--rounds", "1"])
+    assert png.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("reduce", ["max", "avg"])

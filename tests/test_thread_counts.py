@@ -11,6 +11,7 @@ from tests.child import output, script
 
 MOST = 256
 
+
 @pytest.fixture(autouse=True)
 def same_count_afterwards():
     before = fastconv.get_num_threads()

@@ -1,6 +1,7 @@
 """fastconv as a contender, and once more with prepared weights where it has them."""
 
-from functools import partial, reduce
+from functools import partial
+from operator import attrgetter
 
 from benchmarks import networks, windows
 
@@ -12,17 +13,13 @@ THREADS = fastconv.set_num_threads
 
 
 def contenders(task, method):
-    """Nothing where this build has no such function yet."""
     if task.op == "network":
         run = partial(networks.run, task.layer, task.arrays, networks.conv, networks.pool)
         return [Contender("fastconv", run, ours=True)]
     name, arguments, options = what(task, method)
-    function = reduce(lambda where, part: getattr(where, part, None), name.split("."), fastconv)
-    if function is None:
-        return []
-    run = partial(function, *arguments, **options)
+    run = partial(attrgetter(name)(fastconv), *arguments, **options)
     found = [Contender("fastconv", run, windows.taken(task.op), ours=True)]
-    if task.op == "conv" and hasattr(fastconv, "prepare"):
+    if task.op == "conv":
         x, weight = arguments
         prepared = partial(fastconv.prepare(weight, **options), x)
         found.append(Contender("fastconv prepared", prepared, ours=True, weights_ready=True))

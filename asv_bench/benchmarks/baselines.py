@@ -38,7 +38,7 @@ class SciPyPool:
     """Pooling as `scipy.ndimage` can say it: the filter at every pixel, then every stride-th of them."""
 
     timer = timeit.default_timer
-    params = (tuple(layers.POOL_BY_NAME), ("max", "avg"))
+    params = (tuple(pool.name for pool in layers.POOLS), ("max", "avg"))
     param_names = ("layer", "reduce")
 
     def setup(self, name, reduce):

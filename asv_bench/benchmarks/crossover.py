@@ -1,6 +1,9 @@
-"""Where a Fourier transform overtakes the direct sum of `fastconv.signal`, and what method="auto" makes of it."""
+"""`fastconv.signal`: where a Fourier transform overtakes the direct sum, and images with boundaries."""
 
 import timeit
+
+import numpy as np
+import scipy.signal
 
 from fastconv import signal
 
@@ -16,7 +19,7 @@ SIZES = {
 
 
 class Crossover:
-    """The same sum by each method."""
+    """The same sum by each method, and by what method="auto" makes of it."""
 
     timer = timeit.default_timer
     params = (tuple(SIZES), ("direct", "fft", "auto"), ("float32", "float64"))
@@ -28,3 +31,22 @@ class Crossover:
 
     def time_correlate(self, sizes, method, dtype):
         signal.correlate(self.image, self.kernel, "same", method)
+
+
+class Boundaries:
+    """`convolve2d` and `correlate2d`: one image of 512x512 and one kernel, checked against SciPy's."""
+
+    timer = timeit.default_timer
+    params = (("convolve2d", "correlate2d"), ("fill", "wrap", "symm"), (3, 11))
+    param_names = ("function", "boundary", "kernel")
+
+    def setup(self, function, boundary, kernel):
+        self.image, self.kernel = data((512, 512), "float32"), data((kernel, kernel), "float32", 1)
+        exact = getattr(scipy.signal, function)(*(a.astype(float) for a in (self.image, self.kernel)), "same", boundary)
+        np.testing.assert_allclose(self.run(function, boundary), exact, rtol=0, atol=1e-4 * np.abs(exact).max())
+
+    def run(self, function, boundary):
+        return getattr(signal, function)(self.image, self.kernel, "same", boundary)
+
+    def time_images(self, function, boundary, kernel):
+        self.run(function, boundary)

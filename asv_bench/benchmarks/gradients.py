@@ -1,6 +1,7 @@
 """Transposed convolution and gradients of convolution: each layer and dtype is a point, checked before it is timed."""
 
 import timeit
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Transposed:
 
 
 class Gradients:
-    """`grad.conv1d_input` to `grad.conv3d_weight`."""
+    """`grad.conv1d_input` to `grad.conv3d_weight`; those of the bias: `BiasGradients`."""
 
     timer = timeit.default_timer
     params = (tuple(DOWN), ("input", "weight"), DTYPES)
@@ -60,4 +61,23 @@ class Gradients:
         oracle.require(self.run(), *sums, dtype, oracle.AUTO_BOUND)
 
     def time_gradient(self, name, gradient, dtype):
+        self.run()
+
+
+class BiasGradients:
+    """`grad.conv1d_bias` to `grad.conv3d_bias`."""
+
+    timer = timeit.default_timer
+    params = (("batch8 3x3 64-64 @56", "batch4 audio k3 128-128 @4000", "batch2 video 3x3x3 32-32 @8x56x56"), DTYPES)
+    param_names = ("layer", "dtype")
+
+    def setup(self, name, dtype):
+        layer = DOWN[name]
+        grad = data(layer.output, dtype, seed=1)
+        self.run = partial(getattr(fastconv.grad, f"conv{layer.rank}d_bias"), grad)
+        others = (0, *range(2, grad.ndim))
+        exact, scale = (a.sum(others, np.longdouble) for a in (grad, np.abs(grad)))
+        oracle.require(self.run(), exact, scale, dtype, oracle.DIRECT_BOUND)
+
+    def time_gradient(self, name, dtype):
         self.run()

@@ -67,7 +67,7 @@ class Pool:
     @property
     def flops(self):
         """Comparisons or additions of the direct computation."""
-        return prod(self.output) * self.kernel**2
+        return prod(self.output) * self.kernel ** (len(self.input) - 2)
 
 
 def conv(name, ic, size, oc, kernel, stride=1, padding=None, groups=1, dilation=1, n=1, rank=2):
@@ -228,6 +228,10 @@ POOLS = (
     Pool("inception 3x3 s1 192 @35", (1, 192, 35, 35), 3, 1, 1),
     Pool("tiny 2x2 s2 16 @28", (1, 16, 28, 28), 2, 2),
 )
+POOLS_OF_OTHER_RANKS = (
+    Pool("audio k4 s4 64 @16000", (1, 64, 16000), 4, 4),
+    Pool("video 3x3x3 s2 32 @16x56x56", (1, 32, 16, 56, 56), 3, 2, 1),
+)
 WINDOWS = (
     Pool("batch4 2x2 s2 64 @56", (4, 64, 56, 56), 2, 2),
     Pool("batch4 3x3 s2 64 @56", (4, 64, 56, 56), 3, 2, 1),
@@ -240,5 +244,5 @@ BY_NAME = {
     for layer in family
 }
 ANY = BY_NAME | {layer.name: layer for family in (CONV1D, CONV3D, SIGNALS) for layer in family}
-POOL_BY_NAME = {pool.name: pool for pool in POOLS}
+POOL_BY_NAME = {pool.name: pool for pool in (*POOLS, *POOLS_OF_OTHER_RANKS)}
 WINDOW_BY_NAME = {pool.name: pool for pool in WINDOWS}

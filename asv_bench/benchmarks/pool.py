@@ -18,7 +18,7 @@ class Pool2d:
     """`max_pool2d` and `avg_pool2d` (padding not counted)."""
 
     timer = timeit.default_timer
-    params = (tuple(layers.POOL_BY_NAME), REDUCTIONS, ("float32", "float64"), LAYOUTS)
+    params = (tuple(pool.name for pool in layers.POOLS), REDUCTIONS, ("float32", "float64"), LAYOUTS)
     param_names = ("layer", "reduce", "dtype", "layout")
 
     def setup(self, name, reduce, dtype, layout):
@@ -27,21 +27,28 @@ class Pool2d:
         self.options = {} if reduce == "max" else {"count_include_pad": False}
         scale = oracle.pool(layer, abs(self.x), "avg")
         exact = oracle.pool(layer, self.x, reduce)
-        oracle.require(self.run(reduce), exact, scale, dtype, oracle.pool_bound(reduce, layer.kernel))
+        rank = self.x.ndim - 2
+        oracle.require(self.run(reduce), exact, scale, dtype, oracle.pool_bound(reduce, layer.kernel, rank))
 
     def run(self, reduce):
         layer = self.layer
-        function = getattr(fastconv, f"{reduce}_pool2d")
+        function = getattr(fastconv, f"{reduce}_pool{self.x.ndim - 2}d")
         return function(self.x, layer.kernel, layer.stride, layer.padding, **self.options)
 
     def time_pool2d(self, name, reduce, dtype, layout):
         self.run(reduce)
 
 
+class PoolOfOtherRanks(Pool2d):
+    """Sequences and volumes."""
+
+    params = (tuple(pool.name for pool in layers.POOLS_OF_OTHER_RANKS), REDUCTIONS, ("float32",), LAYOUTS)
+
+
 class MaxPool2dIndices(Pool2d):
     """The same with the flat index of each maximum."""
 
-    params = (tuple(layers.POOL_BY_NAME), ("float32",), LAYOUTS)
+    params = (tuple(pool.name for pool in layers.POOLS), ("float32",), LAYOUTS)
     param_names = ("layer", "dtype", "layout")
 
     def setup(self, name, dtype, layout):
