@@ -175,7 +175,8 @@ def conv2d(
     ValueError
         Shapes, sizes or names that do not fit; the message shows them.
     MemoryError
-        The result cannot be allocated. Nothing is written to `out` on any error.
+        The result or scratch cannot be allocated. Nothing is written to `out` on any other error, nor on this one
+        unless scratch of a later part of the sum is what lacks.
 
     Notes
     -----

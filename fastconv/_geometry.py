@@ -163,7 +163,7 @@ def conv_geometry(function, rank, input_shape, weight_shape, stride, padding, di
         check_wrap(function, mode, before, size)
         ahead = before
         size = [i + sum(p) for i, p in zip(size, before, strict=True)]
-        check_size(function, (*input_shape[: -rank], *size))
+        check_size(function, (*input_shape[:-rank], *size))
         before = ((0, 0),) * rank
 
     ones, zeros = (1,) * (3 - rank), (0,) * (3 - rank)

@@ -5,6 +5,8 @@
                               products over pixels, or, depthwise and where an input channel meets few output
                               channels, products of rows
     gradient of the bias      a sum
+
+`fastconv.grad` makes them public.
 """
 
 from functools import lru_cache

@@ -159,9 +159,7 @@ def adaptive_geometry(function, rank, shape, output_size, maximum):
         raise ValueError(f"{function}: input has no elements along an axis, its size is {size}")
     given = output_size if isinstance(output_size, tuple) else (output_size,) * rank
     of_length(function, "output_size", given, rank)
-    out = tuple(
-        i if o is None else integer(function, "output_size", o, 1) for i, o in zip(size, given, strict=True)
-    )
+    out = tuple(i if o is None else integer(function, "output_size", o, 1) for i, o in zip(size, given, strict=True))
     if max(out) >= 2**31:  # so that the kernels' products of two numbers of windows fit 64 bits
         raise ValueError(f"{function}: output_size must be below 2**31, got {output_size}")
     check_size(function, (*shape[:-rank], *out))
@@ -180,8 +178,7 @@ def unpooled_size(function, rank, shape, kernel, stride, padding, output_size):
     stride = kernel if stride is None else per_axis(function, "stride", stride, rank)
     padding = pairs(function, padding, rank)
     out = tuple(
-        (o - 1) * s + k - before - after
-        for o, k, s, (before, after) in zip(size, kernel, stride, padding, strict=True)
+        (o - 1) * s + k - before - after for o, k, s, (before, after) in zip(size, kernel, stride, padding, strict=True)
     )
     if output_size is not None:
         out = told_size(function, rank, shape, output_size)

@@ -78,9 +78,7 @@ def _plan_for_any_input(function, rank, weight, dtype, stride, padding, dilation
     """The errors of a plan for an input that every kernel fits into."""
     groups_of = groups if isinstance(groups, int) and groups > 0 else 1
     spans = dilation if isinstance(dilation, tuple) and len(dilation) == rank else (dilation,) * rank
-    size = tuple(
-        max(d, 1) * (k - 1) + 1 if isinstance(d, int) else k for d, k in zip(spans, weight[2:], strict=True)
-    )
+    size = tuple(max(d, 1) * (k - 1) + 1 if isinstance(d, int) else k for d, k in zip(spans, weight[2:], strict=True))
     plan_conv(
         function, rank, (weight[1] * groups_of, *size), weight, dtype, FIRST, stride, padding, dilation, groups,
         "zeros", activation, "auto",

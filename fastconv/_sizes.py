@@ -50,11 +50,13 @@ def freeze(function, name, value, depth=2):
 
     Wrong types are refused here, before the cache: to it 1, 1.0 and True are the same key.
     """
-    if type(value) is int or type(value) is str or value is None:
+    if type(value) is int or value is None:
         return value
+    if isinstance(value, str):
+        return str.__str__(value)
     if is_integer(value):
         return index(function, name, value)
-    if isinstance(value, (str, bytes, dict, set, frozenset)):
+    if isinstance(value, (bytes, dict, set, frozenset)):
         raise TypeError(f"{function}: {name} must be an integer or a sequence of integers, got {shown(value)}")
     if depth == 0:
         raise TypeError(f"{function}: {name} is nested too deeply: {shown(value)}")
@@ -157,7 +159,7 @@ def one_of(function, argument, value, names, others=""):
 
 
 def name(function, argument, value):
-    """`value` as it is, if it is a string."""
-    if type(value) is not str:
+    """`value` as a plain string, if it is one."""
+    if not isinstance(value, str):
         raise TypeError(f"{function}: {argument} must be a string, got {shown(value)}")
-    return value
+    return str.__str__(value)

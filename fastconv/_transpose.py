@@ -7,9 +7,7 @@ from fastconv._transpose_geometry import transposed_geometry
 
 
 @names_memory_errors
-def convolve_transposed(
-    function, rank, input, weight, bias, stride, padding, output_padding, groups, dilation, out
-):
+def convolve_transposed(function, rank, input, weight, bias, stride, padding, output_padding, groups, dilation, out):
     """The way of every transposed convolution: arrays, geometry, phases."""
     x, w = array(function, "input", input), array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)

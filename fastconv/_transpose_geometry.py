@@ -143,9 +143,7 @@ def axis_phases(size, output, kernel, stride, dilation, crop):
 
 
 @lru_cache(maxsize=1024)
-def transposed_geometry(
-    function, rank, input_shape, weight_shape, stride, padding, output_padding, groups, dilation
-):
+def transposed_geometry(function, rank, input_shape, weight_shape, stride, padding, output_padding, groups, dilation):
     """Check every shape and size of a transposed convolution and describe it.
 
     `input_shape` is (n, ic, *spatial) or (ic, *spatial), `weight_shape` (ic, oc // groups, *kernel).

@@ -35,6 +35,5 @@ def real(windows, size):
 def slices(position, kernel, stride, dilation):
     """Slices of a padded array that cut out the window of the output at `position`."""
     return tuple(
-        slice(o * s, o * s + d * (k - 1) + 1, d)
-        for o, k, s, d in zip(position, kernel, stride, dilation, strict=True)
+        slice(o * s, o * s + d * (k - 1) + 1, d) for o, k, s, d in zip(position, kernel, stride, dilation, strict=True)
     )

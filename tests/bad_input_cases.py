@@ -125,6 +125,9 @@ class Call(NamedTuple):
             return f"returned {type(result).__name__} of shape {np.shape(result)}"
         if not re.match(rf"([\w.]+\.)?{self.function.name.rpartition('.')[2]}: ", message):
             return f"the message does not begin with the function: {message[:LONGEST_MESSAGE]}"
+        forms = message.partition(" must have shape ")[2].rpartition(", got")[0].split(" or ")
+        if len(set(forms)) < len(forms):
+            return f"the message names a form twice: {message[:LONGEST_MESSAGE]}"
         missing = [text for text in says if text not in message]
         if missing:
             return f"the message does not say {missing}: {message[:LONGEST_MESSAGE]}"

@@ -94,9 +94,7 @@ def test_lower_ranks_are_images_one_pixel_high(dtype, exact_method):
     data.assert_identical(fastconv.conv1d(x, w, stride=2, padding=3, method=exact_method), as_image[:, :, 0])
     x, w = data.normal((2, 3, 9, 11), dtype), data.normal((5, 3, 3, 2), dtype)
     as_volume = fastconv.conv3d(x[:, :, None], w[:, :, None], stride=(1, 2, 1), padding=(0, 1, 0), method=exact_method)
-    data.assert_identical(
-        fastconv.conv2d(x, w, stride=(2, 1), padding=(1, 0), method=exact_method), as_volume[:, :, 0]
-    )
+    data.assert_identical(fastconv.conv2d(x, w, stride=(2, 1), padding=(1, 0), method=exact_method), as_volume[:, :, 0])
 
 
 @pytest.mark.parametrize("function", ["conv1d", "conv3d"])

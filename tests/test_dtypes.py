@@ -10,8 +10,9 @@ from tests.cases import CONV2D, row
 from tests.conv_checks import assert_right, on_integers, run
 
 
-@pytest.mark.parametrize("name", ["3x3", "sum-of-585", "depthwise", "relu6", "7x7-stride-2", "reflect-1", "batch-0",
-                                  "winograd-ragged"])
+@pytest.mark.parametrize(
+    "name", ["3x3", "sum-of-585", "depthwise", "relu6", "7x7-stride-2", "reflect-1", "batch-0", "winograd-ragged"]
+)
 def test_float16_is_computed_in_float32(name, method):
     """Rounded once, at the end: equal to the exact sum of integers in float16, sums above 2048 included."""
     case = row(CONV2D, name)

@@ -119,6 +119,6 @@ def test_nothing_is_kept_where_memory_lacks(name, threads, every_block_counted, 
             if error is None:
                 continue
             assert re.match(r"(grad\.)?\w+: (\w+: no memory for|Unable to allocate) ", error), error
-            if "turn" not in name:      # put together from several kernels' results
+            if "turn" not in name:  # put together from several kernels' results
                 assert (out == 77).all(), error
         data.assert_identical(CALLS[name](out=None), expected)

@@ -50,11 +50,20 @@ def test_mode_is_numpy_pad(image, weight, mode, pairs, last, exact_method, cpu_l
         ("full", ((2, 2), (1, 1))),
         ("same", ((1, 1), (0, 1))),
         ("same_lower", ((1, 1), (1, 0))),
+        (np.str_("same"), "same"),
     ],
     ids=str,
 )
 def test_forms_agree(image, weight, one, other):
     data.assert_identical(fastconv.conv2d(image, weight, padding=one), fastconv.conv2d(image, weight, padding=other))
+
+
+def test_names_of_numpy_are_names(image, weight):
+    """As integers of NumPy are integers: an item of an array of names was refused for not being a string."""
+    names = {"padding_mode": "circular", "activation": "relu", "method": "direct"}
+    expected = fastconv.conv2d(image, weight, padding=1, **names)
+    result = fastconv.conv2d(image, weight, padding=1, **{key: np.str_(name) for key, name in names.items()})
+    data.assert_identical(result, expected)
 
 
 @pytest.mark.parametrize("name", ["same", "same_lower"])

@@ -25,9 +25,7 @@ def test_max_pool(case, layout, dtype):
     """Windows that overlap add up at their common maximum."""
     x = data.integers(case.input, dtype)
     window = {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
-    _, indices = reference.max_pool(
-        x, **window, dilation=case.dilation, ceil_mode=case.ceil_mode, return_indices=True
-    )
+    _, indices = reference.max_pool(x, **window, dilation=case.dilation, ceil_mode=case.ceil_mode, return_indices=True)
     g = data.integers(indices.shape, dtype, "flowing")
     expected = reference.gradients.max_pool(g, indices, case.input, rank=case.rank)
     laid = [LAYOUTS[layout](array, case.channel_axis) for array in (g, indices)]

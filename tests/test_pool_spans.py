@@ -109,10 +109,10 @@ def test_planes_that_end_in_an_axis_of_one(spatial, dtype, cpu_level):
 def test_places_in_long_rows(dtype, cpu_level):
     """Taps of long rows of large planes are passed over many at a time, unless one is larger or NaN."""
     x = np.zeros((1, 3, 9, 300), dtype)
-    x[0, 1, 2, 290:] = 5            # beyond the last whole piece of a row, the first of equals
+    x[0, 1, 2, 290:] = 5  # beyond the last whole piece of a row, the first of equals
     x[0, 2, 5, 40], x[0, 2, 8, 200] = 5, 7
     if np.dtype(dtype).kind == "f":
-        x[0, 0] = -x[0, 0]          # zeros are equal: the first one, whatever its sign
+        x[0, 0] = -x[0, 0]  # zeros are equal: the first one, whatever its sign
         x[0, 0, 4, 77] = 0
     for windows in (1, (1, 3), (3, 1)):
         values, places = fastconv.adaptive_max_pool2d(x, windows, return_indices=True)

@@ -32,7 +32,10 @@ def call(task, memory_format):
         options = {"count_include_pad": False} if task.op == "avg_pool" else {}
         return inference(lambda: function(x, layer.kernel, layer.stride, layer.padding, **options))
     options = {
-        "stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation, "groups": layer.groups,
+        "stride": layer.stride,
+        "padding": layer.pads,
+        "dilation": layer.dilation,
+        "groups": layer.groups,
     }
     calls = {
         "conv": lambda: getattr(F, f"conv{rank}d")(x, w, **options),

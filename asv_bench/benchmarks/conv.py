@@ -50,8 +50,11 @@ class Conv:
         self.x = in_layout(data(layer.input, dtype, seed=1), layout)
         self.weight = data(layer.weight, dtype, seed=2)
         self.options = {
-            "stride": layer.stride, "padding": layer.pads, "dilation": layer.dilation,
-            "groups": layer.groups, "method": method,
+            "stride": layer.stride,
+            "padding": layer.pads,
+            "dilation": layer.dilation,
+            "groups": layer.groups,
+            "method": method,
         }
         self.function = getattr(fastconv, f"conv{layer.rank}d")
         try:

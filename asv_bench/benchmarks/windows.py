@@ -54,9 +54,12 @@ def columns_shape(layer):
 def taps(layer):
     """Each tap of a window and the slices of the padded input that it reads."""
     for tap in product(range(layer.kernel), repeat=2):
-        yield tap, tuple(
-            slice(t, t + (size - 1) * layer.stride + 1, layer.stride)
-            for t, size in zip(tap, layer.output[2:], strict=True)
+        yield (
+            tap,
+            tuple(
+                slice(t, t + (size - 1) * layer.stride + 1, layer.stride)
+                for t, size in zip(tap, layer.output[2:], strict=True)
+            ),
         )
 
 
