@@ -1,6 +1,7 @@
 """The fronts of transposed convolution: one for each rank, all by way of `convolve_transposed`."""
 
 from fastconv._arrays import FIRST, array, check_out, float_dtype, layout, names_memory_errors
+from fastconv._documented import documented
 from fastconv._phases import spread
 from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
@@ -28,7 +29,6 @@ def convolve_transposed(function, rank, input, weight, bias, stride, padding, ou
     return spread(function, rank, geometry, x, w, b, dtype, order, shape, out)
 
 
-AXES = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
 DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an image spread out by a kernel.
 
     The transpose, as a linear map, of `conv{rank}d` with the same weight, stride, padding, dilation and groups, and
@@ -90,34 +90,13 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
     --------
     >>> import numpy as np
     >>> import fastconv
-    >>> image = np.ones((1, 1, {ones}), np.float32)
-    >>> fastconv.conv_transpose{rank}d(image, np.ones((1, 1, {threes}), np.float32), stride=2)[{row}]
-    array([{line}], dtype=float32)
+    >>> image = np.ones((1, 1, {threes}), np.float32)
+    >>> fastconv.conv_transpose{rank}d(image, np.ones((1, 1, {threes}), np.float32), stride=2)[{zeros}]
+    array([1., 1., 2., 1., 2., 1., 1.], dtype=float32)
     """
 
 
-def documented(rank):
-    """Decorator: the docstring of one rank."""
-    axes = AXES[rank]
-    words = {
-        "rank": rank,
-        "axes": "one axis" if rank == 1 else f"{rank} axes",
-        "size": ", ".join(axes),
-        "kernel": ", ".join(f"k{axis}" for axis in axes),
-        "ones": ", ".join("3" * rank),
-        "threes": ", ".join("3" * rank),
-        "row": ", ".join("0" * (rank + 1)),
-        "line": "1., 1., 2., 1., 2., 1., 1.",
-    }
-
-    def decorate(front):
-        front.__doc__ = DOC.format(**words)
-        return front
-
-    return decorate
-
-
-@documented(1)
+@documented(1, DOC)
 def conv_transpose1d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
 ):
@@ -126,7 +105,7 @@ def conv_transpose1d(
     )
 
 
-@documented(2)
+@documented(2, DOC)
 def conv_transpose2d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
 ):
@@ -135,7 +114,7 @@ def conv_transpose2d(
     )
 
 
-@documented(3)
+@documented(3, DOC)
 def conv_transpose3d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
 ):

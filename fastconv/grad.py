@@ -5,6 +5,7 @@ derivative by each element of `out`; the functions here give its derivative by e
 `bias`, in one to three dimensions.
 """
 
+from fastconv._documented import documented
 from fastconv._gradients import bias_gradient, input_gradient, weight_gradient
 from fastconv._pool_grad import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 
@@ -26,8 +27,6 @@ __all__ = [
     "max_pool3d",
 ]
 
-GEOMETRY = """stride, padding, dilation, groups
-        As of the convolution, every form of padding included."""
 RAISES = """TypeError
         An operand is not floating, or a size is not an integer.
     ValueError
@@ -49,7 +48,8 @@ INPUT = """Gradient of `conv{rank}d` by its input.
         Shape (oc, ic // groups, {kernel}); float16, float32 or float64.
     grad_output : array_like
         Shape of the convolution's result, (n, oc, {out}) or (oc, {out}).
-    {geometry}
+    stride, padding, dilation, groups
+        As of the convolution, every form of padding included.
 
     Returns
     -------
@@ -75,7 +75,7 @@ INPUT = """Gradient of `conv{rank}d` by its input.
     >>> import numpy as np
     >>> from fastconv import grad
     >>> weight = np.ones((1, 1, {threes}))
-    >>> grad.conv{rank}d_input((1, 1, {fours}), weight, np.ones((1, 1, {twos}))){row}
+    >>> grad.conv{rank}d_input((1, 1, {fours}), weight, np.ones((1, 1, {twos})))[{zeros}]
     array([1., 2., 2., 1.])
     """
 
@@ -92,7 +92,8 @@ WEIGHT = """Gradient of `conv{rank}d` by its weight.
         Shape of the weight, (oc, ic // groups, {kernel}).
     grad_output : array_like
         Shape of the convolution's result, (n, oc, {out}) or (oc, {out}).
-    {geometry}
+    stride, padding, dilation, groups
+        As of the convolution, every form of padding included.
 
     Returns
     -------
@@ -122,8 +123,8 @@ WEIGHT = """Gradient of `conv{rank}d` by its weight.
     >>> import numpy as np
     >>> from fastconv import grad
     >>> image = np.ones((1, 1, {fours}))
-    >>> grad.conv{rank}d_weight(image, (1, 1, {threes}), np.ones((1, 1, {fours})), padding=1){row}
-    array({weights})
+    >>> grad.conv{rank}d_weight(image, (1, 1, {threes}), np.ones((1, 1, {fours})), padding=1)[{zeros}]
+    array({sums})
     """
 
 BIAS = """Gradient of `conv{rank}d` by its bias: grad_output summed over all but its channels.
@@ -152,75 +153,50 @@ BIAS = """Gradient of `conv{rank}d` by its bias: grad_output summed over all but
     >>> import numpy as np
     >>> from fastconv import grad
     >>> grad.conv{rank}d_bias(np.ones((1, 2, {fours})))
-    array([{count}, {count}])
+    array([{count}., {count}.])
     """
 
 
-def documented(rank, text):
-    """Decorator: a docstring for one rank."""
-    axes = ("d", "h", "w")[3 - rank :]
-    words = {
-        "rank": rank,
-        "size": ", ".join(axes),
-        "kernel": ", ".join(f"k{axis}" for axis in axes),
-        "out": ", ".join(f"o{axis}" for axis in axes),
-        "geometry": GEOMETRY,
-        "raises": RAISES,
-        "threes": ", ".join("3" * rank),
-        "fours": ", ".join("4" * rank),
-        "twos": ", ".join("2" * rank),
-        "row": f"[{', '.join('0' * (rank + 1))}]",
-        "weights": ("[3., 4., 3.]", "[ 9., 12.,  9.]", "[27., 36., 27.]")[rank - 1],
-        "count": f"{4**rank}.",
-    }
-
-    def decorate(front):
-        front.__doc__ = text.format(**words)
-        return front
-
-    return decorate
-
-
-@documented(1, INPUT)
+@documented(1, INPUT, raises=RAISES)
 def conv1d_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
     return input_gradient("grad.conv1d_input", 1, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
-@documented(1, WEIGHT)
+@documented(1, WEIGHT, raises=RAISES, sums="[3., 4., 3.]")
 def conv1d_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
     return weight_gradient("grad.conv1d_weight", 1, input, weight_size, grad_output, stride, padding, dilation, groups)
 
 
-@documented(1, BIAS)
+@documented(1, BIAS, count=4)
 def conv1d_bias(grad_output):
     return bias_gradient("grad.conv1d_bias", 1, grad_output)
 
 
-@documented(2, INPUT)
+@documented(2, INPUT, raises=RAISES)
 def conv2d_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
     return input_gradient("grad.conv2d_input", 2, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
-@documented(2, WEIGHT)
+@documented(2, WEIGHT, raises=RAISES, sums="[ 9., 12.,  9.]")
 def conv2d_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
     return weight_gradient("grad.conv2d_weight", 2, input, weight_size, grad_output, stride, padding, dilation, groups)
 
 
-@documented(2, BIAS)
+@documented(2, BIAS, count=16)
 def conv2d_bias(grad_output):
     return bias_gradient("grad.conv2d_bias", 2, grad_output)
 
 
-@documented(3, INPUT)
+@documented(3, INPUT, raises=RAISES)
 def conv3d_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
     return input_gradient("grad.conv3d_input", 3, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
-@documented(3, WEIGHT)
+@documented(3, WEIGHT, raises=RAISES, sums="[27., 36., 27.]")
 def conv3d_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
     return weight_gradient("grad.conv3d_weight", 3, input, weight_size, grad_output, stride, padding, dilation, groups)
 
 
-@documented(3, BIAS)
+@documented(3, BIAS, count=64)
 def conv3d_bias(grad_output):
     return bias_gradient("grad.conv3d_bias", 3, grad_output)
