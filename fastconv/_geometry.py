@@ -5,6 +5,7 @@ three-dimensional ones with leading ones. This is the only place for shape formu
 about its shapes; the kernels trust what leaves it.
 """
 
+from functools import cache
 from math import prod
 from typing import NamedTuple
 
@@ -104,22 +105,23 @@ def check_channels(function, input_shape, weight_shape, groups, rank):
         )
 
 
+@cache
 def image_forms(rank, channels="ic"):
     """What `check_rank` is told of images."""
     axes = ", ".join("dhw"[3 - rank :])
-    return (2, f"(n, {channels}, {axes})"), (1, f"({channels}, {axes})")
+    return {2: f"(n, {channels}, {axes})", 1: f"({channels}, {axes})"}
 
 
+@cache
 def weight_forms(rank, channels="oc, ic // groups"):
     """What `check_rank` is told of weights."""
-    return ((2, f"({channels}, {', '.join(f'k{axis}' for axis in 'dhw'[3 - rank :])})"),)
+    return {2: f"({channels}, {', '.join(f'k{axis}' for axis in 'dhw'[3 - rank :])})"}
 
 
 def check_rank(function, name, shape, rank, forms):
-    """`shape` has one of the ranks that `forms` describes: (extra axes, description) pairs."""
-    if len(shape) - rank not in dict(forms):
-        wanted = " or ".join(text for _, text in forms)
-        raise ValueError(f"{function}: {name} must have shape {wanted}, got {tuple(shape)}")
+    """`shape` has one of the ranks that `forms` describes, by the number of axes besides."""
+    if len(shape) - rank not in forms:
+        raise ValueError(f"{function}: {name} must have shape {' or '.join(forms.values())}, got {tuple(shape)}")
 
 
 def check_wrap(function, mode, padding, size):

@@ -178,7 +178,7 @@ def images_of(function, settings, input):
     _, output_size, kernel_size, dilation, padding, stride = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
-    check_rank(function, "input", x.shape, 2, ((1, "(n, c * kh * kw, length)"), (0, "(c * kh * kw, length)")))
+    check_rank(function, "input", x.shape, 2, {1: "(n, c * kh * kw, length)", 0: "(c * kh * kw, length)"})
     size = per_axis(function, "output_size", freeze(function, "output_size", output_size), 2, 0)
     sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
     taps = prod(per_axis(function, "kernel_size", sizes[0], 2))

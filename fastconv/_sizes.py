@@ -45,6 +45,15 @@ def is_integer(value):
     return type(value) is int or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
 
 
+def sequence(function, name, value):
+    """`value`, a sequence of no more items than there are axes."""
+    if is_integer(value) or isinstance(value, (str, bytes, dict, set, frozenset)):
+        raise TypeError(f"{function}: {name} must be a sequence of integers, got {shown(value)}")
+    if len(value) > MOST_AXES:
+        raise ValueError(f"{function}: {name} has {len(value)} items, more than there are axes: {shown(value)}")
+    return value
+
+
 def freeze(function, name, value, depth=2):
     """A size argument as what keys a cache: plain integers, names and None as they are, sequences as tuples of those.
 
@@ -56,13 +65,9 @@ def freeze(function, name, value, depth=2):
         return str.__str__(value)
     if is_integer(value):
         return index(function, name, value)
-    if isinstance(value, (bytes, dict, set, frozenset)):
-        raise TypeError(f"{function}: {name} must be an integer or a sequence of integers, got {shown(value)}")
     if depth == 0:
         raise TypeError(f"{function}: {name} is nested too deeply: {shown(value)}")
-    if len(value) > MOST_AXES:
-        raise ValueError(f"{function}: {name} has {len(value)} items, more than there are axes: {shown(value)}")
-    return tuple(freeze(function, name, v, depth - 1) for v in value)
+    return tuple(freeze(function, name, v, depth - 1) for v in sequence(function, name, value))
 
 
 def frozen(function, **sizes):
@@ -72,9 +77,7 @@ def frozen(function, **sizes):
 
 def shape(function, name, value):
     """An argument that is a shape as a tuple of plain integers from 0 up."""
-    if is_integer(value) or isinstance(value, str):
-        raise TypeError(f"{function}: {name} must be a sequence of integers, got {shown(value)}")
-    return tuple(integer(function, name, size) for size in freeze(function, name, value))
+    return tuple([integer(function, name, size) for size in sequence(function, name, value)])
 
 
 def of_length(function, name, value, length, what="an integer or"):

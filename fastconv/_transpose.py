@@ -56,7 +56,7 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
     dilation : int or {rank} ints
         From 1 up: how far apart neighbouring taps land.
     out : ndarray, optional
-        Where to write the result: exact shape and dtype, any strides.
+        Where to write the result: exact shape and dtype, any strides; it may overlap the operands.
 
     Returns
     -------
