@@ -18,16 +18,13 @@
 #define RESTRICT restrict
 #endif
 
-/* The larger of each lane of a and b, of b where they do not compare: the vector `larger`; and the smaller ones. gcc 12
- * makes one instruction of such a loop over lanes if it meets it as a loop, two of a choice by mask, and one for each lane
- * once it is unrolled. */
+/* The larger of each lane of a and b, of b where they do not compare: the vector `larger`. gcc 12 makes one instruction
+ * of such a loop over lanes if it meets it as a loop, two of a choice by mask, and one for each lane once it is
+ * unrolled. */
 #if VECTOR_BYTES
 #define LARGER_LANES(larger, a, b) \
     _Pragma("GCC unroll 1") for (size_t lane = 0; lane < sizeof(larger) / sizeof(larger)[0]; lane++) \
         (larger)[lane] = (a)[lane] > (b)[lane] ? (a)[lane] : (b)[lane]
-#define SMALLER_LANES(smaller, a, b) \
-    _Pragma("GCC unroll 1") for (size_t lane = 0; lane < sizeof(smaller) / sizeof(smaller)[0]; lane++) \
-        (smaller)[lane] = (a)[lane] < (b)[lane] ? (a)[lane] : (b)[lane]
 #else
 #define LARGER_LANES(larger, a, b) ((larger) = (a) > (b) ? (a) : (b))
 #endif
