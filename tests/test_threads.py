@@ -31,6 +31,9 @@ LAYERS = {
     "one pixel": ((1, 300, 3, 3), (259, 300, 3, 3), {}),
     "winograd, few weights": ((1, 37, 61, 45), (18, 37, 3, 3), {"padding": 1}),
     "winograd, many weights": ((1, 129, 9, 10), (131, 129, 3, 3), {"padding": 1}),
+    # A thread that goes on with another group has what it transformed itself for the last one.
+    "winograd, groups of few weights": ((1, 72, 30, 29), (36, 24, 3, 3), {"groups": 3, "padding": 1}),
+    "winograd, groups of many weights": ((1, 72, 6, 7), (240, 24, 3, 3), {"groups": 3, "padding": 1}),
     "large kernel": ((2, 3, 61, 67), (5, 3, 11, 9), {"padding": 4}),
     "few transforms": ((3, 1, 61, 67), (1, 1, 11, 9), {"padding": 4}),
     "one transform for two outputs": ((1, 1, 61, 67), (2, 1, 11, 9), {}),

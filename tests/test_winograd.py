@@ -91,12 +91,13 @@ def test_few_channels_take_tiles_of_two_rows(channels, kernel, layout, dtype, cp
 @over_kernels
 @over_layouts
 def test_more_threads_than_work(kernel, layout, dtype):
-    """Both orders of the work, by blocks of tiles and by panels of channels, give the same bits."""
+    """Both orders of the work, by blocks of tiles and by panels of channels, give the same bits; 200 threads share what
+    few transform each for themselves."""
     for size, channels in (((33, 34), (32, 17)), ((5, 6), (150, 40))):
         x, w, padding = operands(kernel, size, channels, dtype=dtype)
         x = LAYOUTS[layout](x, 1)
         results = []
-        for threads in (1, 2, 7, 16):
+        for threads in (1, 2, 7, 16, 200):
             with fastconv.num_threads(threads):
                 results.append(fastconv.conv2d(x, w, padding=padding, method="winograd"))
         single = np.concatenate([fastconv.conv2d(image[None], w, padding=padding, method="winograd") for image in x])

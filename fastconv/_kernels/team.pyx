@@ -50,7 +50,7 @@ cdef enum:
     SHARES = 64
     LOOKS = 1000000             # of a worker before it sleeps: 30 ms on Zen 3,
     LOOKS_SOON = 100            # and before it asks how long it had a core, which takes as long as ten of them
-    LOOKS_AT_END = 2000         # of a caller: about as long as a piece takes
+    LOOKS_AT_END = 20000        # of a caller: 0.6 ms, longer than most pieces take
     FORGETS = 8                 # times as long as a worker missed the core, it has forgotten that
     # Of a job's state:
     OPEN = 1

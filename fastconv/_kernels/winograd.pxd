@@ -37,7 +37,8 @@ cdef enum:
     LEAST_TILES = 18         # of a block, however many channels: what a line of U that is read is used for
     MOST_TILES = 64          # of a block: M is 36 * 32 * 4 * 64 bytes
     PRODUCTS_BYTES = 262144  # the most of M for several blocks, beside the weights of KC
-    RESIDENT_BYTES = 16777216   # the most of V for all images
+    RESIDENT_BYTES = 16777216   # the most of V for all images,
+    OWN_BYTES = 8388608      # and of U or V that threads transform for themselves, all of them together
     SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
     SHALLOWEST = 16          # its tile are, and few channels average out too little of their errors
     SHORTEST_CHAIN = 6

@@ -18,11 +18,15 @@ are more than the input, the input is transformed beforehand and each panel of w
     by blocks    for each block: transform V; for each panel: multiply, transform back       all of U in memory
     by panels    for each panel: transform U; for each block: multiply, transform back       all of V in memory
 
+What comes beforehand each thread transforms for itself when it first needs it, unless that takes too much memory: a line
+that another core wrote takes longer to come than to be computed, and its writer longer to write it again.
+
 The order of each sum depends on K alone, so both give the same bits, for any number of images and threads.
 Lavin & Gray 2015, arXiv:1509.09308.
 """
 
 from libc.math cimport INFINITY
+from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
@@ -32,6 +36,7 @@ from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.winograd cimport (
+    OWN_BYTES,
     RESIDENT_BYTES,
     Task,
     choose_rules,
@@ -48,7 +53,8 @@ cdef struct Call:
     const void *x
     const void *w
     void *u                     # transformed weights,
-    void *v                     # and input
+    void *v                     # and input; NULL where each thread has its own, if any:
+    Py_ssize_t own, held        # elements of a group of them, and before these room for the group of each panel
     const void *bias
     void *out
     Py_ssize_t parts            # of a block, for threads that are more than blocks,
@@ -66,17 +72,46 @@ cdef void multiply_panel(
         transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
 
 
+cdef const real *weights(const Call *c, Py_ssize_t g, Py_ssize_t p, real *scratch, real *turned) noexcept nogil:
+    """Panel `p` of a group of U, of all threads or this one, which has those of the group that it needed last."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t *group = <Py_ssize_t *> scratch + p
+    cdef real *u = scratch + c.held + p * t.u_size
+    if c.u != NULL:
+        return <const real *> c.u + (g * t.panels + p) * t.u_size
+    if group[0] != g:
+        transform_weight(t, <const real *> c.w, u, turned, g, p, 0, t.chunks)
+        group[0] = g
+    return u
+
+
+cdef const real *inputs(const Call *c, Py_ssize_t g, real *scratch, real *strips) noexcept nogil:
+    """All blocks of a group of V, in the same way."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t *group = <Py_ssize_t *> scratch
+    cdef real *v = scratch + c.held
+    cdef Py_ssize_t b
+    if c.v != NULL:
+        return <const real *> c.v + g * t.blocks * t.v_size
+    if group[0] != g:
+        for b in range(t.blocks):
+            transform_input(t, <const real *> c.x, g, b, 0, t.icp, v + b * t.v_size, strips)
+        group[0] = g
+    return v
+
+
 cdef void one_block(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A block of input with one of `parts` equal shares of the panels."""
     cdef const Task *t = c.t
     cdef Py_ssize_t p, share = ceil_div(t.panels, c.parts), part = item % c.parts, b = item // c.parts
     cdef Py_ssize_t g = b // t.blocks
-    cdef real *m = scratch + t.v_size
+    cdef real *v = scratch + c.held + c.own
+    cdef real *m = v + t.v_size
     b = b % t.blocks
-    transform_input(t, <const real *> c.x, g, b, 0, t.icp, scratch, m + t.m_size)
+    transform_input(t, <const real *> c.x, g, b, 0, t.icp, v, m + t.m_size)
     for p in range(part * share, min((part + 1) * share, t.panels)):
-        multiply_panel(t, <const real *> scratch, <const real *> c.u + (g * t.panels + p) * t.u_size,
-                       <const real *> c.bias, <real *> c.out, g, b, p, 0, t.chunks, m, m + t.m_size)
+        multiply_panel(t, <const real *> v, weights(c, g, p, scratch, m + t.m_size), <const real *> c.bias,
+                       <real *> c.out, g, b, p, 0, t.chunks, m, m + t.m_size)
 
 
 cdef void one_panel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
@@ -84,14 +119,15 @@ cdef void one_panel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogi
     time."""
     cdef const Task *t = c.t
     cdef Py_ssize_t g = item // t.panels, p = item % t.panels, b, i, first, end
-    cdef real *m = scratch if c.u != NULL else scratch + t.u_size
-    cdef const real *panel = <const real *> c.u + item * t.u_size if c.u != NULL else scratch
-    cdef const real *v = <const real *> c.v + g * t.blocks * t.v_size
+    cdef real *u = scratch + c.held + c.own
+    cdef real *m = u if c.u != NULL else u + t.u_size
+    cdef const real *v = inputs(c, g, scratch, m + t.m_size)
+    cdef const real *panel = <const real *> c.u + item * t.u_size if c.u != NULL else u
     for i in range(ceil_div(t.chunks, t.u_chunks)):
         first = i * t.u_chunks
         end = min(first + t.u_chunks, t.chunks)
         if c.u == NULL:
-            transform_weight(t, <const real *> c.w, scratch, m + t.m_size, g, p, first, end)
+            transform_weight(t, <const real *> c.w, u, m + t.m_size, g, p, first, end)
         for b in range(t.blocks):
             multiply_panel(t, v + b * t.v_size, panel, <const real *> c.bias, <real *> c.out, g, b, p, first, end,
                            m + b * t.m_block, m + t.m_size)
@@ -155,12 +191,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Py_ssize_t size = sizeof(real), each, shared, parts = 1
-    cdef Call call
+    cdef Py_ssize_t size = sizeof(real), each, shared = 0, i
+    cdef Call call = Call(&t, x.data, w.data, first_of(packed), NULL, 0, 0, first_of(bias), out.data, 1, 0)
     cdef bint by_panels
-    cdef real *us = <real *> first_of(packed)
-    cdef real *scratch
-    cdef real *own
+    cdef char *scratch
+    cdef char *own
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
     t.n, t.swapped = x.shape[0], swapped
@@ -168,29 +203,37 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi
 
-    plan(&t, size, True, us != NULL, threads)
-    shared = t.s.groups * t.blocks * t.v_size
-    by_panels = t.tiles <= t.panels * winograd_width(size) and (us == NULL or shared * size <= RESIDENT_BYTES)
-    each = t.u_size if us == NULL else 0
-    if not by_panels:
-        plan(&t, size, False, us != NULL, threads)
-        shared = t.s.groups * t.panels * t.u_size if us == NULL else 0
+    plan(&t, size, True, call.u != NULL, threads)
+    by_panels = t.tiles <= t.panels * winograd_width(size) and (
+        call.u == NULL or t.s.groups * t.blocks * t.v_size * size <= RESIDENT_BYTES)
+    if by_panels:
+        call.own = t.blocks * t.v_size
+        each = t.u_size if call.u == NULL else 0
+    else:
+        plan(&t, size, False, call.u != NULL, threads)
+        call.own = t.panels * t.u_size if call.u == NULL else 0
         each = t.v_size
-        parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
-    each = round_up((each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE)
-    shared = round_up(shared * size, LINE) // size
-    scratch = <real *> borrow("winograd", shared * size + each * threads)
-    call = Call(&t, x.data, w.data, us, scratch, first_of(bias), out.data, parts, 0)
+        call.parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
+    if threads > 1 and call.own * threads * size > OWN_BYTES:
+        shared = round_up(t.s.groups * call.own * size, LINE)
+        call.own = 0
+    call.held = round_up(t.panels * sizeof(Py_ssize_t), LINE) // size
+    each = round_up((call.held + call.own + each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE)
+    scratch = borrow("winograd", shared + each * threads)
     own = scratch + shared
     with nogil:
-        if by_panels:
+        for i in range(threads):
+            memset(own + i * each, 0xFF, call.held * size)      # no group
+        if shared and by_panels:
+            call.v = scratch
             call.share = round_up(ceil_div(t.icp, threads), lanes_of(size))     # one block may be all there is
             call.parts = ceil_div(t.icp, call.share)
             each_piece(<Piece> one_input[real], &call, t.s.groups * t.blocks * call.parts, threads, own, each)
+        elif shared:
+            call.u = scratch
+            each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, own, each)
+        if by_panels:
             each_piece(<Piece> one_panel[real], &call, t.s.groups * t.panels, threads, own, each)
         else:
-            if us == NULL:
-                call.u = scratch
-                each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, own, each)
-            each_piece(<Piece> one_block[real], &call, t.s.groups * t.blocks * parts, threads, own, each)
+            each_piece(<Piece> one_block[real], &call, t.s.groups * t.blocks * call.parts, threads, own, each)
     give_back(scratch)
