@@ -18,8 +18,8 @@ are more than the input, the input is transformed beforehand and each panel of w
     by blocks    for each block: transform V; for each panel: multiply, transform back       all of U in memory
     by panels    for each panel: transform U; for each block: multiply, transform back       all of V in memory
 
-What comes beforehand each thread transforms for itself when it first needs it, unless that takes too much memory: a line
-that another core wrote takes longer to come than to be computed, and its writer longer to write it again.
+What comes beforehand each thread transforms for itself when it first needs it, unless that takes too much memory: a
+line that another core wrote takes longer to come than to be computed, and its writer longer to write it again.
 
 The order of each sum depends on K alone, so both give the same bits, for any number of images and threads.
 Lavin & Gray 2015, arXiv:1509.09308.
