@@ -94,6 +94,19 @@ class Transposed(NamedTuple):
     less: float  # times as long the convolutions have to take before the one product is taken
 
 
+class WeightGrad(NamedTuple):
+    """What gradients of weights take, in products of a vector of a row's pixels for one tap: see `_weight_choice`."""
+
+    vector: int  # bytes
+    rows: int  # of a tile of outer products, whose columns are two vectors
+    band: float  # to add up the lanes of a tap's sum, once for each band of rows,
+    row: float  # and to copy a row of either operand
+    tile: float  # a pixel's outer product of a tile,
+    lanes: float  # or, depthwise, of a vector of channels for one tap,
+    pixel: float  # and to copy a pixel of a tile's columns
+    points: float  # times as long for 1x1 kernels, along pixels
+
+
 class Tuned(NamedTuple):
     winograd: Winograd
     fourier: Fourier
@@ -101,7 +114,7 @@ class Tuned(NamedTuple):
     planes: Planes
     transposed: Transposed
     last: Last
-    outer: bool  # whether outer products of channels-last pixels, of twice the rows, are faster than turning these
+    weight_grad: WeightGrad
 
 
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
@@ -124,7 +137,7 @@ TUNED = {
             transformed_weight=8, transforms=0.2, call=150_000, less=1.05,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
-        outer=True,
+        WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29
         Winograd(
@@ -144,7 +157,7 @@ TUNED = {
             transforms=0.2, call=100_000, less=1.02,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
-        outer=False,
+        WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
     ),
 }  # fmt: skip
 _taken = TUNED[64]

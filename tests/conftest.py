@@ -5,7 +5,7 @@ from math import inf
 import hypothesis
 import pytest
 
-from fastconv import _cpu, _fft, _gradients, _signal_rules, _winograd
+from fastconv import _cpu, _fft, _signal_rules, _weight_choice, _winograd
 from fastconv._kernels import heap
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
@@ -53,7 +53,7 @@ def dtype(request):
 def sums_directly(monkeypatch):
     """Let "auto" and gradients choose only what adds products up as they are: exact on small integers."""
     monkeypatch.setattr(_winograd, "LEAST_GAIN", inf)
-    monkeypatch.setattr(_gradients, "LEAST_GAIN", inf)
+    monkeypatch.setattr(_weight_choice, "LEAST_GAIN", inf)
     monkeypatch.setattr(_fft, "slower", lambda g: True)
     _cpu._forget()
     yield

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _gradients, grad
+from fastconv import _cpu, _gradients, _weight_choice, grad
 from tests import data
 from tests.grad_checks import over_layouts, taps_one_by_one
 from tests.layouts import LAYOUTS
@@ -56,7 +56,7 @@ def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, 
     result = weight_grad(laid[0], weight, laid[1], **sizes)
     exact, size = on_reals(name, make, dtype)
     assert_within(result, exact, size, "auto")
-    monkeypatch.setattr(_gradients, "LEAST_GAIN", math.inf)
+    monkeypatch.setattr(_weight_choice, "LEAST_GAIN", math.inf)
     _cpu._forget()
     direct = weight_grad(laid[0], weight, laid[1], **sizes)
     _cpu._forget()

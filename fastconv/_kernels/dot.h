@@ -69,10 +69,16 @@ static ALWAYS_INLINE void run(const ptrdiff_t taps, ptrdiff_t rows, ptrdiff_t n,
     }
 #pragma GCC unroll 9
     for (ptrdiff_t t = 0; t < taps; t++) {
-        ELEMENT lanes[LANES_OF(ELEMENT)];
-        memcpy(lanes, &acc[t], sizeof lanes);
+        double lanes[LANES_OF(ELEMENT)];
+#pragma GCC unroll 16
         for (ptrdiff_t i = 0; i < LANES; i++)
-            sums[t] += lanes[i];
+            lanes[i] = acc[t][i];
+#pragma GCC unroll 5
+        for (ptrdiff_t n = LANES / 2; n; n /= 2)
+#pragma GCC unroll 8
+            for (ptrdiff_t i = 0; i < n; i++)
+                lanes[i] += lanes[i + n];
+        sums[t] += lanes[0];
     }
 }
 

@@ -160,7 +160,8 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     cdef Py_ssize_t oc = item // (t.planes * t.ic_parts) % t.oc_parts, g = item // (t.planes * t.ic_parts * t.oc_parts)
     cdef Py_ssize_t c0 = ic * t.ic_part, channels = min(t.ic_part, t.icg - c0), whole = t.planes * t.taps
     cdef Py_ssize_t o0 = c0 if t.alone else oc * t.oc_part, outs = channels if t.alone else min(t.oc_part, t.ocg - o0)
-    cdef Py_ssize_t row = 1 if t.alone else t.icg, tap, o, c        # channels of the input that one of the output meets
+    cdef Py_ssize_t row = 1 if t.alone else t.icg, meets = 1 if t.alone else channels   # what an output channel meets
+    cdef Py_ssize_t line = LINE // sizeof(real), o = 0, c, some
     cdef real *gs = scratch + t.x_size
     cdef real *sums = gs + t.g_size
     cdef const real *x = <const real *> t.x + (g * t.icg + c0) * t.xc
@@ -173,10 +174,12 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     if whole == 1 and not t.alone:
         turn_block(sizeof(real), channels, outs, sums, t.oc_part, dw, t.icg)
         return
-    for o in range(outs):
-        for c in range(1 if t.alone else channels):
-            for tap in range(t.taps):
-                dw[(o * row + c) * whole + tap] = sums[(tap * (1 if t.alone else channels) + c) * t.oc_part + o]
+    while o < outs:     # a line of sums at a time, so that rows of dw are written one after the other
+        some = min(line, outs - o)
+        for c in range(meets):
+            turn_block(sizeof(real), t.taps, some, sums + c * t.oc_part + o, meets * t.oc_part,
+                       dw + (o * row + c) * whole, row * whole)
+        o += line
 
 
 def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):

@@ -1,0 +1,112 @@
+"""Which kernel sums the gradient of the weights of a convolution.
+
+row_grad         depthwise 3x3, rows read where they lie
+tap_grad         a lane for each pixel of a row, tap by tap: few pairs of channels on long rows
+point_grad       1x1 kernels: one product along pixels
+winograd_grad    minimal filtering over tiles, where enough of them average its errors out
+weight_grad      all others: outer products of pixels, a lane for each channel
+"""
+
+from math import ceil, prod
+
+from fastconv._depthwise import sees_near_rows
+from fastconv._tuned import tuned
+
+# Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
+# channels of a group that repay the transforms; five taps at stride 1 are one piece.
+TILES = {1: (3, 4, 6, 8), 2: (3, 4, 9, 32)}
+FIVE = (5, 2, 6, 8)
+# Errors average out over tiles: simulated, a rectified input with positive slopes reaches 11 eps of the sum of
+# magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196.
+LEAST_TILES = 32
+# Of the outputs that the outermost taps see, which share the errors of others: 5x5 on maps of 3x3 see a ninth there,
+# and rectified inputs reached 200 eps; taps that see nothing got other than zero.
+LEAST_SEEN = 0.4
+LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
+LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
+MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
+BAND = 128  # vectors of a row that a lane of `tap_grad.pyx` adds up: its TERMS
+COPIED = 16  # its input channels that are copied together, channels-last
+
+
+def is_alone(g):
+    """Whether a channel of the input meets one of the output."""
+    return 1 < g.groups == g.ic == g.oc
+
+
+def stays_near(g):
+    """Whether the copies that `tap_grad.pyx` makes stay in cache."""
+    return max(g.sh, g.sw, (g.kh - 1) * g.dh) <= MOST_ROWS and (g.kw - 1) * g.dw <= MOST_COLUMNS
+
+
+def time_of_taps(g):
+    """Of `tap_grad.pyx` for one image, in products of a vector of pixels; rows that are no whole vectors cost as much.
+
+    Channels-first an input channel is by itself, and grad_output copied once for each.
+    """
+    costs, inputs = tuned().weight_grad, g.ic // g.groups
+    vectors = g.oh * ceil(g.ow / (costs.vector // g.itemsize))
+    sums = g.oc * inputs * g.kh * g.kw * (vectors + costs.band * ceil(vectors / BAND))
+    rows = g.ic * ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * min(g.sw, g.kw)
+    rows += g.oc * (ceil(inputs / COPIED) if g.last else inputs) * g.oh
+    return g.od * g.kd * (sums + costs.row * rows)
+
+
+def time_of_pixels(g):
+    """Of outer products, in the same unit: neighbouring taps of all input channels are rows of a tile."""
+    costs, together = tuned().weight_grad, g.kw if g.dw == 1 else 1
+    lanes = costs.vector // g.itemsize
+    if is_alone(g):
+        each = costs.lanes * g.kh * g.kw * ceil(g.oc / lanes) + costs.pixel * ceil(g.oc / (2 * lanes))
+    else:
+        tiles = g.kh * g.kw // together * ceil(g.ic // g.groups * together / costs.rows)
+        each = g.groups * ceil(g.oc // g.groups / (2 * lanes)) * (costs.tile * tiles + costs.pixel)
+    return g.od * g.kd * g.oh * g.ow * each
+
+
+def sees_pixels(g):
+    """Whether the product of `point_grad.pyx` can be taken: of 1x1 kernels, not padded, which share inputs."""
+    inside = ((outputs - 1) * stride < size and not before for size, outputs, _, stride, _, before in g.axes)
+    return g.kd * g.kh * g.kw == 1 and not is_alone(g) and all(inside)
+
+
+def seen(axis):
+    """The least share of an axis of outputs that a tap sees: the first one or the last."""
+    size, outputs, taps, stride, dilation, before = axis
+    places = ([o * stride + tap * dilation - before for o in (0, outputs - 1)] for tap in (0, taps - 1))
+    lost = (max(-(first // stride), 0) + max((last - size) // stride + 1, 0) for first, last in places)
+    return max(1 - max(lost) / outputs, 0)
+
+
+def few_products(g, images):
+    """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster.
+
+    g : the forward ConvGeometry; `images` the size of the batch, 1 without one
+    """
+    tiles = products = images * g.od
+    least = 1
+    for _, outputs, taps, stride, dilation, _ in g.axes[1:]:
+        if taps == 1:
+            tiles, products = tiles * outputs, products * outputs
+        elif dilation == 1 and stride in TILES:
+            piece, tile, points, channels = FIVE if (taps, stride) == (5, 1) else TILES[stride]
+            tiles *= -(-outputs // tile)
+            products *= -(-outputs // tile) * points * -(-taps // piece)
+            least = max(least, channels)
+        else:
+            return False
+    enough = min(g.oc, g.ic) >= max(LEAST_CHANNELS, least * g.groups)
+    gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= LEAST_GAIN * products
+    return gains and enough and tiles >= LEAST_TILES and prod(map(seen, g.axes)) >= LEAST_SEEN
+
+
+def kernel(g, images):
+    """The module of `_kernels` that takes the gradient of `images` images; g is the forward ConvGeometry."""
+    if not g.last and g.ow <= MOST_COLUMNS and sees_near_rows(g):
+        return "row_grad"
+    points = sees_pixels(g)
+    if stays_near(g) and time_of_taps(g) < time_of_pixels(g) * (tuned().weight_grad.points if points else 1):
+        return "tap_grad"
+    if points:
+        return "point_grad"
+    return "winograd_grad" if few_products(g, images) else "weight_grad"
