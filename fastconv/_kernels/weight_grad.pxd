@@ -24,6 +24,7 @@ cdef struct Task:
     void *dw
     bint last
     bint alone                                  # depthwise: a channel of the input meets one of the output
+    bint by_channel                             # a channel's taps are neighbours in M, else a tap's channels
     Py_ssize_t n, groups, icg, ocg              # depthwise, all channels are in one group here
     Py_ssize_t taps, planes                     # taps in a plane of the kernel, and planes
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements

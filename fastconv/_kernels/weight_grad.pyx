@@ -10,7 +10,8 @@ output rows. The block and the input rows under it, with their padding, are copi
 
     M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
 
-so no patch is ever built. Depthwise, M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are
+so no patch is ever built. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, which is dw
+but for one turn. Depthwise, M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are
 added up by `levels.pxd`. Work is split over elements of dw only, so the order of every sum is the same for any number
 of threads.
 """
@@ -48,9 +49,9 @@ cdef extern from "lanes.h" nogil:
 
 cdef void multiply_rows(
     const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t step, Py_ssize_t count,
-    Py_ssize_t cols, real *m,
+    Py_ssize_t cols, real *m, Py_ssize_t ldm,
 ) noexcept nogil:
-    """M += X^T . G for `count` neighbours in X, at their tap, and up to a tile's width of output channels."""
+    """M += X^T . G for `count` neighbours in X, `ldm` apart in M, and up to a tile's width of output channels."""
     cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(width, CHUNK, 1), line = t.x_cols * step * t.s.sh
     cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k
     for piece in range(pieces):
@@ -61,7 +62,7 @@ cdef void multiply_rows(
             while k < width:
                 outer(sizeof(real), r, cols, min(t.lines, rows - y), min(chain, width - k),
                       x + y * line + k * t.s.sw * step + i, t.s.sw * step, line, g + (y * width + k) * ldb, ldb,
-                      width * ldb, m + i * t.oc_part, t.oc_part)
+                      width * ldb, m + i * ldm, ldm)
                 k += chain
             y += t.lines
         i += r
@@ -98,13 +99,15 @@ cdef void multiply(
     const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t channels,
     Py_ssize_t cols, real *m,
 ) noexcept nogil:
-    """A block and a panel of G for all taps; taps that are neighbours in X together."""
-    cdef Py_ssize_t together = t.s.kw if t.w_step == 1 else 1, i, j
+    """A block and a panel of G for all taps; few channels of taps that are neighbours in X together."""
+    cdef Py_ssize_t together = t.s.kw if t.w_step == 1 and not t.by_channel else 1, i, j
     for i in range(t.s.kh):
         j = 0
         while j < t.s.kw:
             multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, rows, width, channels,
-                          together * channels, cols, m + (i * t.s.kw + j) * channels * t.oc_part)
+                          together * channels, cols,
+                          m + (i * t.s.kw + j) * (1 if t.by_channel else channels) * t.oc_part,
+                          (t.taps if t.by_channel else 1) * t.oc_part)
             j += together
 
 
@@ -161,6 +164,8 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     cdef Py_ssize_t c0 = ic * t.ic_part, channels = min(t.ic_part, t.icg - c0), whole = t.planes * t.taps
     cdef Py_ssize_t o0 = c0 if t.alone else oc * t.oc_part, outs = channels if t.alone else min(t.oc_part, t.ocg - o0)
     cdef Py_ssize_t row = 1 if t.alone else t.icg, meets = 1 if t.alone else channels   # what an output channel meets
+    cdef Py_ssize_t c_row = (t.taps if t.by_channel else 1) * t.oc_part
+    cdef Py_ssize_t tap_row = (1 if t.by_channel else meets) * t.oc_part
     cdef Py_ssize_t line = LINE // sizeof(real), o = 0, c, some
     cdef real *gs = scratch + t.x_size
     cdef real *sums = gs + t.g_size
@@ -171,14 +176,14 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     gout += o0 * (1 if t.last else t.s.od * t.s.oh * t.s.ow)
     dw += (o0 * row + (0 if t.alone else c0)) * whole
     sum_pixels(t, x, gout, plane, channels, outs, scratch, gs, sums)
-    if whole == 1 and not t.alone:
-        turn_block(sizeof(real), channels, outs, sums, t.oc_part, dw, t.icg)
+    if t.by_channel and whole == t.taps:
+        turn_block(sizeof(real), channels * whole, outs, sums, t.oc_part, dw, row * whole)
         return
     while o < outs:     # a line of sums at a time, so that rows of dw are written one after the other
         some = min(line, outs - o)
         for c in range(meets):
-            turn_block(sizeof(real), t.taps, some, sums + c * t.oc_part + o, meets * t.oc_part,
-                       dw + (o * row + c) * whole, row * whole)
+            turn_block(sizeof(real), t.taps, some, sums + c * c_row + o, tap_row, dw + (o * row + c) * whole,
+                       row * whole)
         o += line
 
 
@@ -210,6 +215,7 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     plan_parts(&t, size)
     plan_blocks(&t, size)
     plan_threads(&t, size, threads)
+    t.by_channel = not t.alone and (t.taps == 1 or t.ic_part >= OUTER_ROWS)
     each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)
     with nogil:
