@@ -79,7 +79,25 @@ SUMMED = {
     "depthwise-rows": ((3, 7, 85, 70), (7, 1, 3, 3), {"padding": 1, "groups": 7}),
     "groups": ((2, 24, 19, 18), (24, 8, 3, 3), {"padding": 1, "groups": 3}),
     "rows": ((2, 3, 50, 47), (2, 3, 5, 5), {"padding": 2}),
+    "pixels": ((37, 40, 1, 1), (36, 40, 3, 3), {"padding": 1}),
+    "small-maps": ((41, 5, 6, 5), (35, 5, 3, 2), {"stride": 2}),
+    "short-signals": ((23, 33, 9), (19, 33, 4), {"padding": 3, "dilation": 2}),
+    "small-volumes": ((19, 14, 3, 4, 2), (21, 14, 3, 2, 2), {"padding": 1, "stride": (1, 2, 1)}),
 }
+
+
+@pytest.mark.parametrize("name", SUMMED)
+@over_layouts
+def test_conv_weight_of_images_summed_directly(name, layout, dtype, cpu_level, sums_directly):
+    """On small integers exact: chains go through several images of few pixels, the last one through fewer, and sums lie
+    by taps or by channels."""
+    shape, weight, sizes = SUMMED[name]
+    x = data.integers(shape, dtype)
+    g = data.integers(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing", limit=4)
+    weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
+    expected = taps_one_by_one(x, g, weight, **sizes).astype(dtype)
+    laid = [LAYOUTS[layout](array, 1) for array in (x, g)]
+    data.assert_identical(weight_grad(laid[0], weight, laid[1], **sizes), expected)
 
 
 # 1x1 kernels: images that are blocks of pixels and parts of one, more blocks than are summed at once, many channels on

@@ -29,10 +29,11 @@ cdef struct Task:
     Py_ssize_t taps, planes                     # taps in a plane of the kernel, and planes
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
-    Py_ssize_t lines, rows, width               # rows of a chain; rows and columns of a block
+    Py_ssize_t images, lines, rows, width       # of a block; rows of a chain; rows and columns of a block
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
+    Py_ssize_t gn, x_image                      # elements of an image: of grad_output, of X
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
     int levels
 
@@ -68,6 +69,13 @@ cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     reach = (min(t.rows, t.s.oh) - 1) * t.s.sh + 1
     t.h_step = min(t.s.dh, reach)
     t.x_rows = (t.s.kh - 1) * t.h_step + reach
+    t.gn = t.s.oc * t.s.od * t.s.oh * t.s.ow
+    t.images = 1
+    if not t.alone and 2 * t.s.oh * t.s.ow <= CHUNK:    # a chain has few pixels of one
+        most = min(CHUNK // t.width, MOST_PIXELS // (t.s.oh * t.width))
+        t.images = clip(min(most, COPY_BYTES // (t.x_rows * t.x_cols * pixel)), 1, t.n)
+    if t.images > 1:
+        t.lines, t.rows = 1, t.s.oh
 
 
 cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
@@ -92,10 +100,11 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     while t.alone and t.ic_part > vector and ceil_div(t.icg, t.ic_part) * others % threads:
         t.ic_part -= vector             # three parts are no even shares of two threads
     t.ic_parts = ceil_div(t.icg, t.ic_part)
-    t.x_size = round_up(t.x_rows * t.x_cols * t.ic_part + LINE // size, LINE // size)
-    t.g_size = t.rows * t.width * tile_width(size)
+    t.x_image = t.x_rows * t.x_cols * t.ic_part
+    t.x_size = round_up(t.images * t.x_image + LINE // size, LINE // size)
+    t.g_size = t.images * t.rows * t.width * tile_width(size)
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
-    t.levels = levels_of(t.n * t.s.od * t.blocks * t.pieces, fan(t))
+    t.levels = levels_of(ceil_div(t.n, t.images) * t.s.od * t.blocks * t.pieces, fan(t))
 
 
 cdef inline void flatten(Task *t) noexcept nogil:

@@ -11,9 +11,9 @@ output rows. The block and the input rows under it, with their padding, are copi
     M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
 
 so no patch is ever built. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, which is dw
-but for one turn. Depthwise, M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are
-added up by `levels.pxd`. Work is split over elements of dw only, so the order of every sum is the same for any number
-of threads.
+but for one turn. Blocks of maps of few pixels have several images, whose rows follow each other in a chain. Depthwise,
+M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
+split over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
 from libc.string cimport memset
@@ -48,21 +48,25 @@ cdef extern from "lanes.h" nogil:
 
 
 cdef void multiply_rows(
-    const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t step, Py_ssize_t count,
-    Py_ssize_t cols, real *m, Py_ssize_t ldm,
+    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t step,
+    Py_ssize_t count, Py_ssize_t cols, real *m, Py_ssize_t ldm,
 ) noexcept nogil:
-    """M += X^T . G for `count` neighbours in X, `ldm` apart in M, and up to a tile's width of output channels."""
+    """M += X^T . G for `count` neighbours in X, `ldm` apart in M, and up to a tile's width of output channels.
+
+    A chain goes through a row of all images, or through several rows of one.
+    """
     cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(width, CHUNK, 1), line = t.x_cols * step * t.s.sh
     cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k
+    cdef Py_ssize_t a_line = t.x_image if t.images > 1 else line, b_line = (rows if t.images > 1 else 1) * width * ldb
     for piece in range(pieces):
         r = ceil_div(count - i, pieces - piece)
         y = 0
         while y < rows:
             k = 0
             while k < width:
-                outer(sizeof(real), r, cols, min(t.lines, rows - y), min(chain, width - k),
-                      x + y * line + k * t.s.sw * step + i, t.s.sw * step, line, g + (y * width + k) * ldb, ldb,
-                      width * ldb, m + i * ldm, ldm)
+                outer(sizeof(real), r, cols, images if t.images > 1 else min(t.lines, rows - y), min(chain, width - k),
+                      x + y * line + k * t.s.sw * step + i, t.s.sw * step, a_line, g + (y * width + k) * ldb, ldb,
+                      b_line, m + i * ldm, ldm)
                 k += chain
             y += t.lines
         i += r
@@ -96,29 +100,30 @@ cdef void multiply_lanes(
 
 
 cdef void multiply(
-    const Task *t, const real *x, const real *g, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t channels,
-    Py_ssize_t cols, real *m,
+    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width,
+    Py_ssize_t channels, Py_ssize_t cols, real *m,
 ) noexcept nogil:
     """A block and a panel of G for all taps; few channels of taps that are neighbours in X together."""
     cdef Py_ssize_t together = t.s.kw if t.w_step == 1 and not t.by_channel else 1, i, j
     for i in range(t.s.kh):
         j = 0
         while j < t.s.kw:
-            multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, rows, width, channels,
-                          together * channels, cols,
+            multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, images, rows, width,
+                          channels, together * channels, cols,
                           m + (i * t.s.kw + j) * (1 if t.by_channel else channels) * t.oc_part,
                           (t.taps if t.by_channel else 1) * t.oc_part)
             j += together
 
 
 cdef void one_block(
-    const Task *t, const real *x, const real *gout, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels, Py_ssize_t outs,
-    real *xs, real *gs, real *m,
+    const Task *t, const real *x, const real *gout, Py_ssize_t images, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels,
+    Py_ssize_t outs, real *xs, real *gs, real *m,
 ) noexcept nogil:
-    """The block at (y, o); x and gout are planes of the first channels."""
+    """The block at (y, o) of so many images; x and gout are planes of the first channels of the first one."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
-    cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow, ldg = tile_width(sizeof(real))
-    copy_input(t, x, y, o, rows, channels, xs)
+    cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow, ldg = tile_width(sizeof(real)), image
+    for image in range(images):
+        copy_input(t, x + image * t.xn, y, o, rows, channels, xs + image * t.x_image)
     if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
         multiply_lanes(t, <const real *> xs, channels, gout + (y * t.s.ow + o) * t.s.oc, t.s.oc, t.s.ow * t.s.oc, rows,
                        width, outs, m)
@@ -126,12 +131,14 @@ cdef void one_block(
     for panel in range(ceil_div(outs, ldg)):
         col = panel * ldg
         cols = min(ldg, outs - col)
-        copy_output(t, gout + col * channel, y, o, rows, width, cols, gs)
+        for image in range(images):
+            copy_output(t, gout + image * t.gn + col * channel, y, o, rows, width, cols,
+                        gs + image * rows * width * ldg)
         if t.alone:
             multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
                            m + col)
         else:
-            multiply(t, <const real *> xs, <const real *> gs, rows, width, channels, cols, m + col)
+            multiply(t, <const real *> xs, <const real *> gs, images, rows, width, channels, cols, m + col)
 
 
 cdef void sum_pixels(
@@ -139,21 +146,22 @@ cdef void sum_pixels(
     real *gs, real *sums,
 ) noexcept nogil:
     """All images; x and gout start at the first channels of the part. The whole sum is in the first level."""
-    cdef Py_ssize_t image, z, iz, block, piece, done = 0
+    cdef Py_ssize_t image = 0, z, iz, block, piece, done = 0
     cdef const real *source
     memset(sums, 0, t.levels * t.sums * sizeof(real))
-    for image in range(t.n):
+    while image < t.n:
         for z in range(t.s.od):
             iz = z * t.s.sd + plane * t.s.dd - t.s.pd
             if not 0 <= iz < t.s.id:
                 continue
-            source = gout + (image * t.s.oc * t.s.od + z * (t.s.oc if t.last else 1)) * t.s.oh * t.s.ow
+            source = gout + image * t.gn + z * (t.s.oc if t.last else 1) * t.s.oh * t.s.ow
             for block in range(t.blocks):
                 for piece in range(t.pieces):
-                    one_block(t, x + image * t.xn + iz * t.xd, source, block * t.rows, piece * t.width, channels, outs,
-                              xs, gs, sums)
+                    one_block(t, x + image * t.xn + iz * t.xd, source, min(t.images, t.n - image), block * t.rows,
+                              piece * t.width, channels, outs, xs, gs, sums)
                     done += 1
                     carry(sums, t.sums, t.levels, fan(t), done)
+        image += t.images
     add_levels(sums, t.sums, t.levels)
 
 
