@@ -99,6 +99,12 @@ cdef void multiply_lanes(
         c += tile_width(sizeof(real)) // 2
 
 
+cdef bint fills_tiles(const Task *t) noexcept nogil:
+    """Whether the channels of single taps are hardly more tiles than those of taps that are neighbours in X."""
+    cdef Py_ssize_t neighbours = t.s.kw if t.w_step == 1 else 1
+    return 8 * neighbours * ceil_div(t.ic_part, OUTER_ROWS) <= 9 * ceil_div(neighbours * t.ic_part, OUTER_ROWS)
+
+
 cdef void multiply(
     const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width,
     Py_ssize_t channels, Py_ssize_t cols, real *m,
@@ -223,7 +229,7 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     plan_parts(&t, size)
     plan_blocks(&t, size)
     plan_threads(&t, size, threads)
-    t.by_channel = not t.alone and (t.taps == 1 or t.ic_part >= OUTER_ROWS)
+    t.by_channel = not t.alone and fills_tiles(&t)
     each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)
     with nogil:
