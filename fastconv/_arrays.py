@@ -14,6 +14,8 @@ from fastconv._threads import get_num_threads
 FIRST, LAST = 0, 1
 LEAST_TURNED = 4096  # elements from which on squares in registers beat NumPy's copy with its call
 SERIAL_TURNED = 2**18  # elements below which a second thread costs more than it brings
+HALVES = {(np.dtype(np.float16), np.dtype(np.float32)): True, (np.dtype(np.float32), np.dtype(np.float16)): False}
+LEAST_HALVES = 1024  # elements from which on their vectors beat NumPy's loop with its call
 
 # How to index (n, c, *spatial) and (c, *spatial) to get (n, c, d, h, w), by the number of spatial axes.
 _ALL, _NEW = slice(None), None
@@ -108,7 +110,9 @@ def dense(x, dtype):
     """`x` C-contiguous, aligned and of `dtype`; copied if it is not."""
     if x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned:
         return x
-    return np.array(x, dtype=dtype, order="C")
+    result = _memory.empty(x.shape, dtype)
+    copy(x, result)
+    return result
 
 
 def channels_last(x, rank):
@@ -145,13 +149,32 @@ def turned(x, out):
     if not (channels_last(out, rank) if to_last else out).flags.carray:
         return False
     kernel = _cpu.kernel("turn").turn["float" if x.itemsize == 4 else "double"]
-    kernel(x, out, rank, to_last, 0.0, get_num_threads() if x.size >= SERIAL_TURNED else 1)
+    kernel(x, out, rank, to_last, 0.0, threads_of_copy(x))
+    return True
+
+
+def threads_of_copy(x):
+    """How many threads copy `x`."""
+    return get_num_threads() if x.size >= SERIAL_TURNED else 1
+
+
+def converted(x, out):
+    """Copy `x` to `out`, apart from it, by vectors; False if not one of them is float16 and the other float32, without
+    gaps and in the same order, or if they are so small that NumPy is as fast."""
+    widen = HALVES.get((x.dtype, out.dtype))
+    if widen is None or x.size < LEAST_HALVES:
+        return False
+    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    x, out = x.transpose(order), out.transpose(order)
+    if not (x.flags.c_contiguous and x.flags.aligned and out.flags.carray):
+        return False
+    _cpu.kernel("halves").convert(x, out, x.size, widen, threads_of_copy(x))
     return True
 
 
 def copy(x, out):
-    """Copy `x` to `out`, apart from it and of a dtype of its kind, by squares in registers where that is faster."""
-    if not turned(x, out):
+    """Copy `x` to `out`, apart from it and of a dtype of its kind, by vectors where that is faster."""
+    if not turned(x, out) and not converted(x, out):
         with np.errstate(over="ignore", invalid="ignore"):  # float16 overflows to infinity, as arithmetic in it would
             np.copyto(out, x)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout, names_memory_errors
+from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout, names_memory_errors, readable
 from fastconv._pool_plan import pool, threads_for
 from fastconv._sizes import shown
 from fastconv._unpool import whole
@@ -23,7 +23,7 @@ def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, pa
     p = exponent(function, norm_type)
     few = x.size < FEW and threads_for(x.size) == 1
     with np.errstate(all="ignore"):
-        x = power(x.astype(compute_dtype(dtype), copy=False), p) if few else powers(function, x, rank, dtype, p)
+        x = (power if few else powers)(function, x, rank, dtype, p)
         result = pool(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode, SUM, float_dtype)
         if few and p == 2:
             np.sqrt(result, out=result)
@@ -45,8 +45,10 @@ def exponent(function, norm_type):
     return p
 
 
-def power(x, p):
+@names_memory_errors
+def power(_function, x, rank, dtype, p):
     """abs(x) ** p of few elements: what is rounded correctly is NumPy's, whose other powers have bits of their own."""
+    x = readable(x, rank, compute_dtype(dtype), layout(x, rank))
     if p == 2:
         return np.square(x)
     x = np.abs(x)
