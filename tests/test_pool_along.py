@@ -28,6 +28,9 @@ ALONG = (
     (9, 8, 1),
     (2, 9, 1),
     (11, 10, 1),
+    (7, 2, 1),
+    (8, 4, 1),
+    (7, 4, 3),
 )
 over_windows = pytest.mark.parametrize("along", ALONG, ids=str)
 over_layouts = pytest.mark.parametrize("layout", ["contiguous", "channels_last", "channels_of_many"])

@@ -11,9 +11,10 @@ from libc.string cimport memset
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_rows cimport Call, some_rows
-from fastconv._kernels.pool_work cimport Work, divide
-from fastconv._kernels.rows cimport Along, Split, can_split, span, span_lanes, spans, split_table
+from fastconv._kernels.pool_work cimport Work, by_table, divide
+from fastconv._kernels.rows cimport Along, span, span_lanes, spans
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
+from fastconv._kernels.split cimport Split, split_table
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_in, turn_out, turned_strides
@@ -80,7 +81,7 @@ cdef void lay_steps(Split *table, Py_ssize_t *taps, const PoolShape *s, Work *w,
         taps[k] = k * step
         if w.slot:
             taps[k] = k * w.slot if s.kw <= s.sw else k * s.dw % s.sw * w.slot + k * s.dw // s.sw * w.pixel
-    if can_split(w.pixel * size, s.sw):
+    if by_table(s, w.pixel, size):
         split_table(table, w.pixel * size, s.sw)
     w.steps.taps, w.steps.split = taps, table
 

@@ -2,6 +2,7 @@
 
 from fastconv._kernels.pool_work cimport ROWS, Work
 from fastconv._kernels.rows cimport VECTOR_BYTES, Fold, FoldEnd, FoldRun, Steps, along, fold_end, fold_windows
+from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, start_along
 
 
@@ -50,10 +51,14 @@ cdef inline bint block_down(
 
 cdef inline void slot_row(number *to, const number *v, const PoolShape *s, const Work *w, Py_ssize_t n) noexcept nogil:
     """What n outputs see of every slot: pixels of one residue modulo sw, or those of a tap if that is fewer."""
+    cdef Py_ssize_t size = sizeof(number), lanes = VECTOR_BYTES // size
     cdef Py_ssize_t pixel = w.pixel, step = s.sw * pixel, slots = min(s.kw, s.sw), slot = w.slot, j, k
     cdef Py_ssize_t next = (s.dw if s.kw <= s.sw else 1) * pixel
     if s.kw > s.sw:
         n += (s.kw - 1) * s.dw // s.sw
+    if sizeof(number) >= 4 and next == 1 and step > 2 and n >= lanes:
+        turn_block(size, n, slots, v, step, to, slot)
+        return
     for _ in range(slots):
         if pixel == 1 and step == 2:                       # which compilers make shuffles of
             for j in range(n):

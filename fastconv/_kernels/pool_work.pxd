@@ -1,7 +1,8 @@
 """How the rows of a pooling are computed, and what scratch that takes."""
 
 from fastconv._kernels.flow_last cimport flow_columns, flow_pitch
-from fastconv._kernels.rows cimport Along, Steps, VECTOR_BYTES, can_split, span_lanes
+from fastconv._kernels.rows cimport Along, Steps, VECTOR_BYTES, span_lanes
+from fastconv._kernels.split cimport can_split
 from fastconv._kernels.window cimport PoolShape, Strides, count_of_all
 
 
@@ -26,7 +27,14 @@ cdef struct Work:
 cdef enum:
     ROWS = 32                          # of a step along, at most
     BLOCK = 1 << 14                    # bytes of v, of which blocks have about as many
+    TAPS = 5                           # along a row, up to which a table takes less than squares in registers do
     ROW = 3 << 12                      # bytes of a row, of which those of a window fit the first cache or nearly so
+
+
+cdef inline bint by_table(const PoolShape *s, Py_ssize_t pixel, Py_ssize_t size) noexcept nogil:
+    """Whether vectors of pixels at a stride are picked by a table, each tap for itself, and need no slots."""
+    cdef bint turned = pixel == 1 and s.kw > TAPS and s.sw != 3 and s.ow * size >= 2 * VECTOR_BYTES
+    return can_split(pixel * size, s.sw) and not turned
 
 
 cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, bint last) noexcept nogil:
@@ -45,10 +53,10 @@ cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, b
     w.width = s.iw * w.pixel if w.apart else 0
     if w.apart and not s.adaptive and (s.sw == 1 or w.pixel < lanes):
         # windows of one row are read in place but for the ends of rows: blocks are of those, so that rows are many
-        w.block = (BLOCK // 8 if height == 1 and (s.sw == 1 or can_split(w.pixel * size, s.sw)) else BLOCK) // size
+        w.block = (BLOCK // 8 if height == 1 and (s.sw == 1 or by_table(s, w.pixel, size)) else BLOCK) // size
         w.block = min(s.ow, max(max(w.block // w.pixel, 2 * reach) // s.sw, <Py_ssize_t> 1))
         w.width = ((w.block - 1) * s.sw + reach + 1) * w.pixel + lanes
-        if can_split(w.pixel * size, s.sw):                # up to a vector of pixels more is picked
+        if by_table(s, w.pixel, size):                     # up to a vector of pixels more is picked
             w.beyond = (lanes // w.pixel + 2) * s.sw * w.pixel + lanes
             w.width += w.beyond - lanes
         elif s.sw > 1:

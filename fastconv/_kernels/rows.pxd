@@ -1,5 +1,6 @@
 """Rows of windows folded into one, and what that row comes to along itself (`fold.h`, `along.h`, `spans.h`)."""
 
+from fastconv._kernels.split cimport Split
 
 cdef extern from "fold.h" nogil:
     enum: VECTOR_BYTES
@@ -16,15 +17,11 @@ cdef extern from "fold.h" nogil:
     bint fold_windows(...) noexcept
 
 cdef extern from "along.h" nogil:
-    ctypedef struct Split:
-        Py_ssize_t vectors
     ctypedef struct Steps:
         const Py_ssize_t *taps
         Py_ssize_t count, n, ldv, ldt
         const Split *split
         const FoldEnd *ends
-    bint can_split(Py_ssize_t pixel, Py_ssize_t stride) noexcept
-    void split_table(Split *s, Py_ssize_t pixel, Py_ssize_t stride) noexcept
     void along(...) noexcept
 
 cdef extern from "spans.h" nogil:
