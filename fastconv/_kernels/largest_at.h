@@ -16,18 +16,23 @@
 #include <string.h>
 #include "keep.h"
 #include "shuffle.h"
+#include "split.h"
 #include "vectors.h"
 
 typedef struct {
-    const void *x;        /* tap 0 of window 0 */
-    ptrdiff_t rows, row;  /* rows of taps, and the elements between them; */
-    const int64_t *keys;  /* the distance of each row in the plane */
-    ptrdiff_t taps, tap;  /* taps of a row, and the elements between them; */
-    ptrdiff_t key;        /* their distance in the plane */
-    ptrdiff_t next;       /* elements between windows */
-    ptrdiff_t before;     /* places of padding before tap 0 of window 0, in the plane */
-    int64_t index, step;  /* the place of tap 0 of window 0, and the distance between windows in the plane */
-    const void *blank;    /* the lowest element */
+    const void *x;         /* tap 0 of window 0 */
+    ptrdiff_t rows;        /* of taps: */
+    const ptrdiff_t *from; /* the element that each starts at, */
+    const int64_t *keys;   /* and its distance in the plane */
+    ptrdiff_t taps, tap;   /* taps of a row, and the elements between them; */
+    ptrdiff_t key;         /* their distance in the plane */
+    ptrdiff_t next;        /* elements between windows, */
+    const Split *split;    /* or how they are picked, if it is not NULL */
+    ptrdiff_t pixel;       /* neighbours whose windows are at the same place: */
+    int64_t index, step;   /* the place of tap 0 of window 0, and the distance between pixels of windows in the plane */
+    const void *places;    /* places of as many windows as a pixel and a vector have, from there, as wide as elements */
+    ptrdiff_t before;      /* places of padding before tap 0 of window 0, in the plane */
+    const void *blank;     /* the lowest element */
 } Windows;
 
 #ifdef SHUFFLES
@@ -56,8 +61,10 @@ static inline void largest_at_none(void *best, int64_t *index, const Windows *w,
 #define vec NAMED(at_vec)
 #define mask NAMED(at_mask)
 #define wide NAMED(at_wide)
+#define loaded NAMED(at_loaded)
 typedef ELEMENT vec __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
 typedef BITS mask __attribute__((vector_size(BYTES)));
+typedef BITS loaded __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
 typedef int64_t wide __attribute__((vector_size(COUNT * 8), aligned(8), may_alias));
 
 /* Tap x of windows `next` elements apart. */
@@ -80,11 +87,45 @@ static NEVER_INLINE mask NAMED(at_inside)(const Windows *w, ptrdiff_t first)
 {
     BITS key[COUNT] = {0};
     mask all;
-    for (int i = 0; i < COUNT && (first + i) * w->step < w->before; i++)
-        key[i] = (BITS)((w->before - (first + i) * w->step + w->key - 1) / w->key * w->key);
+    for (int i = 0; i < COUNT; i++) {
+        const ptrdiff_t outside = w->before - (first + i) / w->pixel * w->step;
+        if (outside <= 0)
+            break;
+        key[i] = (BITS)((outside + w->key - 1) / w->key * w->key);
+    }
     memcpy(&all, key, sizeof all);
     return all;
 }
+
+/* The distances of the windows from window j on, but for j times the step. */
+static ALWAYS_INLINE mask NAMED(at_places)(const Windows *w, ptrdiff_t j)
+{
+    const ptrdiff_t pixels = w->pixel == 1 ? j : j / w->pixel;
+    return *(const loaded *)((const BITS *)w->places + (j - pixels * w->pixel)) + (BITS)((pixels - j) * w->step);
+}
+
+/* `all` and `key` after tap v of key `now`; a function of their addresses has gcc 12 keep them in memory. */
+#ifdef FLOATING
+#define TAKE(all, key, v, now) \
+    if (careful) { \
+        const mask better = ~(mask)(v <= all) & (mask)(all == all); \
+        all = SELECT(vec, mask, better, v, all); \
+        key = (better & now) | (~better & key); \
+        continue; \
+    } \
+    LOADED_ONCE(v); \
+    *seen += v; \
+    TAKE_LARGER(all, key, v, now)
+#else
+#define TAKE TAKE_LARGER
+#endif
+#define TAKE_LARGER(all, key, v, now) \
+    vec before = all, larger; /* another vector to the compiler: the maximum is not to wait for the comparison */ \
+    LOADED_ONCE(before); \
+    _Pragma("GCC unroll 1") for (int i = 0; i < COUNT; i++) \
+        key[i] = v[i] > before[i] ? now[i] : key[i]; \
+    LARGER_LANES(larger, v, all); \
+    all = larger;
 
 /* `many` vectors of windows from window j on, `at` the distances of COUNT windows. A key is made once for all of them. */
 static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j, ptrdiff_t next,
@@ -97,31 +138,16 @@ static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Wi
         const ptrdiff_t first = j + m * COUNT;
         all[m] = *(const ELEMENT *)w->blank - (vec){0};
         key[m] = (BITS)w->keys[0] - (mask){0};
-        if (first * w->step < w->before)
+        if (first * w->step < w->before * w->pixel)
             key[m] += NAMED(at_inside)(w, first);
     }
     for (ptrdiff_t r = 0; r < w->rows; r++) {
-        const ELEMENT *x = (const ELEMENT *)w->x + j * next + r * w->row;
+        const ELEMENT *x = (const ELEMENT *)w->x + j * next + w->from[r];
         mask now = (BITS)w->keys[r] - (mask){0};
         for (ptrdiff_t k = w->taps; k > 0; k--, x += w->tap, now += step)
             UNROLL for (int m = 0; m < many; m++) {
-                vec v = NAMED(at_load)(x + m * COUNT * next, next), larger;
-#ifdef FLOATING
-                if (careful) {
-                    const mask better = ~(mask)(v <= all[m]) & (mask)(all[m] == all[m]);
-                    all[m] = SELECT(vec, mask, better, v, all[m]);
-                    key[m] = (better & now) | (~better & key[m]);
-                    continue;
-                }
-                LOADED_ONCE(v);
-                *seen += v;
-#endif
-                vec before = all[m]; /* another vector to the compiler: the maximum is not to wait for the comparison */
-                LOADED_ONCE(before);
-                _Pragma("GCC unroll 1") for (int i = 0; i < COUNT; i++)
-                    key[m][i] = v[i] > before[i] ? now[i] : key[m][i];
-                LARGER_LANES(larger, v, all[m]);
-                all[m] = larger;
+                vec v = NAMED(at_load)(x + m * COUNT * next, next);
+                TAKE(all[m], key[m], v, now)
             }
     }
     UNROLL for (int m = 0; m < many; m++) {
@@ -131,36 +157,8 @@ static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Wi
     }
 }
 
-/* All n windows. Says whether a NaN may have been lost. */
-static ALWAYS_INLINE int NAMED(at_all)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n, int careful)
+static ALWAYS_INLINE int NAMED(at_lost)(vec seen)
 {
-    ELEMENT few[COUNT];
-    int64_t places[COUNT];
-    vec seen = {0};
-    mask at;
-    for (int i = 0; i < COUNT; i++)
-        at[i] = (BITS)(i * w->step);
-    ptrdiff_t j = 0;
-    for (; w->next == 1 && !careful && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT)
-        NAMED(at_some)(best + j, index + j, w, j, 1, at, AT_MOST, careful, &seen);
-    for (; w->next == 1 && !careful && j + 2 * COUNT <= n; j += 2 * COUNT)
-        NAMED(at_some)(best + j, index + j, w, j, 1, at, 2, careful, &seen);
-    for (; j < n; j += COUNT) {
-        if (j && j + COUNT > n)
-            j = n - COUNT;
-        ELEMENT *to = n < COUNT ? few : best + j;
-        int64_t *place = n < COUNT ? places : index + j;
-        if (w->next == 1)
-            NAMED(at_some)(to, place, w, j, 1, at, 1, careful, &seen);
-        else if (w->next == 2)
-            NAMED(at_some)(to, place, w, j, 2, at, 1, careful, &seen);
-        else
-            NAMED(at_some)(to, place, w, j, w->next, at, 1, careful, &seen);
-    }
-    if (n < COUNT) {
-        memcpy(best, few, n * sizeof *best);
-        memcpy(index, places, n * sizeof *index);
-    }
     int64_t any = 0;
 #ifdef FLOATING
     const mask nan = (mask)(seen != seen);
@@ -172,12 +170,128 @@ static ALWAYS_INLINE int NAMED(at_all)(ELEMENT *best, int64_t *index, const Wind
     return any != 0;
 }
 
-static NEVER_INLINE void NAMED(largest_at)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n)
+/* All n windows, `next` elements apart. Says whether a NaN may have been lost. */
+static ALWAYS_INLINE int NAMED(at_apart)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n, int careful)
 {
-    if (NAMED(at_all)(best, index, w, n, 0))
-        NAMED(at_all)(best, index, w, n, 1);
+    ELEMENT few[COUNT];
+    int64_t places[COUNT];
+    vec seen = {0};
+    mask at; /* loaded from the places, it would have gcc 12 keep the largest of several vectors in memory */
+    for (int i = 0; i < COUNT; i++)
+        at[i] = (BITS)(i * w->step);
+    const int many = w->next == 1 && !careful && w->pixel == 1;
+    ptrdiff_t j = 0;
+    for (; many && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT)
+        NAMED(at_some)(best + j, index + j, w, j, 1, at, AT_MOST, careful, &seen);
+    for (; many && j + 2 * COUNT <= n; j += 2 * COUNT)
+        NAMED(at_some)(best + j, index + j, w, j, 1, at, 2, careful, &seen);
+    for (; j < n; j += COUNT) {
+        if (j && j + COUNT > n)
+            j = n - COUNT;
+        ELEMENT *to = n < COUNT ? few : best + j;
+        int64_t *place = n < COUNT ? places : index + j;
+        if (w->pixel > 1)
+            at = NAMED(at_places)(w, j);
+        if (w->next == 1)
+            NAMED(at_some)(to, place, w, j, 1, at, 1, careful, &seen);
+        else if (w->next == 2)
+            NAMED(at_some)(to, place, w, j, 2, at, 1, careful, &seen);
+        else
+            NAMED(at_some)(to, place, w, j, w->next, at, 1, careful, &seen);
+    }
+    if (n < COUNT) {
+        memcpy(best, few, (size_t)n * sizeof *best);
+        memcpy(index, places, (size_t)n * sizeof *index);
+    }
+    return NAMED(at_lost)(seen);
+}
+
+#ifdef SPLITS
+/* One vector of windows from window j on, by `parts` from number p on of the row that starts at x. */
+static ALWAYS_INLINE void NAMED(at_picked)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j,
+                                           const ELEMENT *x, int p, int parts, int careful, vec *seen)
+{
+    const mask step = (BITS)w->key - (mask){0};
+    const ptrdiff_t *const base = w->split->base + p;
+    mask_f32 lanes[SPLIT_FAR + 1];
+    vec all = *(const ELEMENT *)w->blank - (vec){0};
+    mask key = (BITS)w->keys[0] - (mask){0};
+    if (j / w->pixel * w->step < w->before)
+        key += NAMED(at_inside)(w, j);
+    UNROLL for (int i = 0; i < parts; i++)
+        memcpy(lanes + i, w->split->lanes[p + i], sizeof *lanes);
+    for (ptrdiff_t r = 0; r < w->rows; r++) {
+        const ELEMENT *row = x + w->from[r];
+        mask now = (BITS)w->keys[r] - (mask){0};
+        for (ptrdiff_t k = w->taps; k > 0; k--, row += w->tap, now += step) {
+            vec v = (vec)split_pick(row, base, lanes, parts);
+            TAKE(all, key, v, now)
+        }
+    }
+    const mask place = key + NAMED(at_places)(w, j) + (BITS)(w->index + j * w->step);
+    *(vec *)best = all;
+    *(wide *)index = __builtin_convertvector(place, wide);
+}
+
+/* All n windows, by a table. Says whether a NaN may have been lost. */
+static ALWAYS_INLINE int NAMED(at_split)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n, int careful)
+{
+    vec seen = {0};
+    const Split *const split = w->split;
+    const ELEMENT *x = w->x;
+    ELEMENT few[COUNT];
+    int64_t places[COUNT];
+    for (ptrdiff_t j = 0; j < n; x += split->advance * 4 / ELEMENT_BYTES)
+        for (ptrdiff_t i = 0; i < split->vectors && j < n; i++, j += COUNT) {
+            const int p = split->parts[i], parts = split->parts[i + 1] - p, whole = n - j >= COUNT;
+            ELEMENT *to = whole ? best + j : few;
+            int64_t *place = whole ? index + j : places;
+#define PICKED(parts) NAMED(at_picked)(to, place, w, j, x, p, parts, careful, &seen)
+            if (parts == 2)
+                PICKED(2);
+            else if (parts == 3)
+                PICKED(3);
+            else if (parts == 4)
+                PICKED(4);
+            else
+                PICKED(parts);
+#undef PICKED
+            if (!whole) {
+                memcpy(best + j, few, (size_t)(n - j) * sizeof *best);
+                memcpy(index + j, places, (size_t)(n - j) * sizeof *index);
+            }
+        }
+    return NAMED(at_lost)(seen);
+}
+
+static NEVER_INLINE void NAMED(largest_split)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n)
+{
+    if (NAMED(at_split)(best, index, w, n, 0))
+        NAMED(at_split)(best, index, w, n, 1);
+}
+#endif
+
+/* In one function with the other, the largest of several vectors would stay in memory. */
+static NEVER_INLINE void NAMED(largest_apart)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n)
+{
+    if (NAMED(at_apart)(best, index, w, n, 0))
+        NAMED(at_apart)(best, index, w, n, 1);
+}
+
+static inline void NAMED(largest_at)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n)
+{
+#ifdef SPLITS
+    if (w->split) {
+        NAMED(largest_split)(best, index, w, n);
+        return;
+    }
+#endif
+    NAMED(largest_apart)(best, index, w, n);
 }
 #undef vec
 #undef mask
 #undef wide
+#undef loaded
+#undef TAKE
+#undef TAKE_LARGER
 #endif
