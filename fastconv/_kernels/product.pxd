@@ -10,6 +10,7 @@ Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 
 from libc.math cimport INFINITY
 
+from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, round_up
@@ -17,7 +18,7 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, re
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, first_tile, tile, tile_at, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, first_tile, tile, tile_at, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -29,6 +30,7 @@ cdef enum:
     SHORT = 128              # products of a sum so short that writing C counts: at least
     SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
     SMALL_MAP = 128          # pixels up to which layers gain from lanes along channels or the depth: peers.py, 1x1
+    OUT_OF_CACHE = 4194304   # bytes of C from which on its lines are asked for (asv_bench/peers.py, networks)
     WAYS = 8                 # lines of a set of an L1 cache,
     SETS = 4096              # and bytes from one line to the next in the same set
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
@@ -229,11 +231,14 @@ cdef inline void multiply(
     and the first tile of rows copies them to B, or asks for the next ones if that is B. Rows of A are split evenly
     into as few tiles as will do, the first `longer` of them one row longer than the others. Where the sum is short
     a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are then
-    written in runs of a kilobyte.
+    written in runs of a kilobyte. With each tile a share of the next tile of rows of A is asked for, and its part of C
+    where that comes from memory.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, j0 = 0
     cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef bint asks = not finish.accumulate and rows * ldc * <Py_ssize_t> sizeof(real) >= OUT_OF_CACHE
+    cdef Ahead weights, sums
     cdef Py_ssize_t bytes = STRIPE_BYTES if row == NULL else STAGED_STRIPE
     cdef Py_ssize_t stripe = max(bytes // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
     cdef const real *row_bias = <const real *> finish.row_bias
@@ -244,10 +249,18 @@ cdef inline void multiply(
             r = shorter + (n < longer)
             finish.row_bias = at(row_bias, i)
             j = j0
-            for m in range(r if j0 == 0 and n + 1 < tiles else 0):      # A comes row by row, too short to be foreseen
-                fetch_ahead(a + (i + r + m) * lda, kc * sizeof(real))
-            for m in range(ceil_div(min(stripe, cols - j0), width)):
+            wide = ceil_div(min(stripe, cols - j0), width)
+            below = min(r, rows - i - r)
+            weights = Ahead(<const char *> (a + (i + r) * lda), lda * sizeof(real), below if j0 == 0 else 0,
+                            ceil_div(below, wide), kc * sizeof(real))
+            for m in range(wide):
                 finish.col_bias = at(col_bias, j)
+                if weights.rows:        # too short to be foreseen
+                    ask(&weights, False)
+                if asks:
+                    sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
+                                 min(width, cols - j) * sizeof(real))
+                    ask(&sums, True)
                 if source != NULL and n == 0 and j + width <= cols:
                     first_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
                                &finish)
