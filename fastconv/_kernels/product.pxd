@@ -251,8 +251,10 @@ cdef inline void multiply(
             j = j0
             wide = ceil_div(min(stripe, cols - j0), width)
             below = min(r, rows - i - r)
-            weights = Ahead(<const char *> (a + (i + r) * lda), lda * sizeof(real), below if j0 == 0 else 0,
-                            ceil_div(below, wide), kc * sizeof(real))
+            weights.rows = 0
+            if j0 == 0 and below:
+                weights = Ahead(<const char *> (a + (i + r) * lda), lda * sizeof(real), below, ceil_div(below, wide),
+                                kc * sizeof(real))
             for m in range(wide):
                 finish.col_bias = at(col_bias, j)
                 if weights.rows:        # too short to be foreseen
