@@ -1,22 +1,46 @@
-"""What the convolutions of a transposed one cost, the method of each, and whether one product costs less than all.
+"""What the ways of a transposed convolution cost: as convolutions of its phases, and by each kernel for all of them.
 
-`c` is one of them, of stride 1, and `phases` how many phases are its output channels: see `_phase_plan`.
+A way's time is a sum over what there is to do (`Counts`), each at a price that depends on the kernel alone and was
+fitted to the times of random layers (`_tuned.Sum`). `c` is one of the convolutions, of stride 1, and `phases` how many
+phases are its output channels: see `_phase_plan`.
 """
 
 from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
-from fastconv import _cpu, _direct, _winograd
+from fastconv import _cpu, _fft, _winograd
+from fastconv._arrays import LAST
+from fastconv._depthwise import CHAIN
 from fastconv._methods import choose
+from fastconv._transpose_geometry import are_disjoint
 from fastconv._tuned import tuned
 
-SHARE_ROWS = ("filter", "near_rows", "planes")  # kernels of few outputs, which cost less than `work` says
 CORNER, CORNER_CALL = 8, 100_000  # products in whose time a corner is summed directly; multiply-adds, for each phase
-
+FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
+WOVEN = (2, 3, 4)  # strides along w that `gather.h` and `woven_tile.h` weave
+# Input channels of a group that it sums sooner than products of all pixels are added up: 16 to 1 channels by 4x4 at
+# stride 2 on 28x28 take 46 us there and 17 by `overlap.pyx`, 4 to 1 12 and 13; one channel for any number of outputs
+GATHERED_CHANNELS = 4
+VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with channels
+MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
+MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
 # The kernels with one product (`disjoint.pyx`, `overlap.pyx`): input channels of a group in a panel, which has all of
 # them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
 # zeros between rows that are not more than the pixels of those
 MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
+
+
+class Counts(NamedTuple):
+    """What there is to do for an image; the fields are those of `_tuned.Sum`."""
+
+    product: int
+    seen: int  # products of one output channel; of kernels for all phases, of one input channel: what is added up
+    input: int
+    weight: int
+    output: int
+    row: int  # of outputs of a channel, or channels-last, of a group
+    group: int
 
 
 @_cpu.remembers_kernels
@@ -32,20 +56,14 @@ def by_winograd(c, phases):
     return method_of(c, phases).name == "winograd"
 
 
-def products(c, phases):
-    """Of one input channel with one output channel of the convolution `c`."""
-    return _winograd.products(c) if by_winograd(c, phases) else c.od * c.oh * c.ow * c.kd * c.kh * c.kw
-
-
-def staged_products(c, phases):
-    """Of an input channel, counting what it takes to bring it to where products are made."""
-    return products(c, phases) * (c.oc // c.groups + tuned().transposed.staging)
+def taps(c, phases):
+    """Of the weights that the convolution `c` multiplies with: of the kernel, or of its transform."""
+    return c.kd * _winograd.points(c) if by_winograd(c, phases) else c.kd * c.kh * c.kw
 
 
 def weight_bytes(c, phases):
-    """Of the weights that the convolution `c` multiplies with."""
-    taps = c.kd * _winograd.points(c) if by_winograd(c, phases) else c.kd * c.kh * c.kw
-    return c.oc * c.ic // c.groups * taps * c.itemsize
+    """Of those weights."""
+    return c.oc * c.ic // c.groups * taps(c, phases) * c.itemsize
 
 
 def unit(c, phases):
@@ -53,39 +71,71 @@ def unit(c, phases):
     return _winograd.tile(c) if by_winograd(c, phases) else (1, 1, 1)
 
 
-def work(c, phases):
-    """Multiply-adds in whose time a group of the convolution `c` is computed."""
-    inputs, outputs, count = c.ic // c.groups, c.oc // c.groups, staged_products(c, phases)
-    costs, calls = tuned().transposed, 0
-    if by_winograd(c, phases):
-        weights = c.kd * _winograd.points(c) * outputs
-        count += costs.transforms * outputs * products(c, phases) + weights * costs.transformed_weight
-        calls = phases * len(_winograd.corners(c)) * CORNER_CALL
-    else:
-        count += c.kd * c.kh * c.kw * outputs * costs.turned_weight
-    return inputs * count + (calls + costs.call) / c.groups
+def time(kernel, counts):
+    """Multiply-adds in whose time a kernel is done with these."""
+    return sum(price * count for price, count in zip(tuned().transposed.sums[kernel], counts, strict=True))
 
 
-def overlaps(g, itemsize, convolutions, last):
-    """Whether one product of all pixels with all weights, whose results overlap, takes less time than `convolutions`.
+def convolution_cost(c, phases):
+    """Multiply-adds in whose time the convolution `c` is computed."""
+    method, call = method_of(c, phases), tuned().transposed.call
+    if method.name == "fft":
+        return _fft.cost(c) + call
+    kernel, winograd = method.kernel(c), method.name == "winograd"
+    inputs, rows = c.ic // c.groups, c.od * c.oh
+    seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
+    idle = max(tuned().planes.vector // c.itemsize / c.ic, 1) if kernel == "depthwise_last" else 1  # lanes: channels
+    counts = Counts(
+        c.oc * inputs * seen * idle, c.ic * seen, c.ic * c.id * c.ih * c.iw, c.oc * inputs * taps(c, phases),
+        c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
+    )  # fmt: skip
+    return time(kernel, counts) + (1 + phases * len(method.corners(c)) * winograd) * call
 
-    g : Transposed
-    last : whether pixels and outputs, which it has channels-first, are copied
-    """
-    inputs, outputs, taps = g.ic // g.groups, g.oc // g.groups, prod(g.kernel)
-    count = prod(g.size) * taps
-    if not 0 < inputs <= MOST_DEPTH or (g.size[0] > 1 and count * itemsize > MOST_VOLUME):
-        return False
-    if (g.kernel[2] - 1) * g.dilation[2] // g.stride[2] > max(g.size[2], MOST_GAP):
-        return False
-    if max(g.stride) == 1 and any(_direct.kernel(c) in SHARE_ROWS for c, _ in convolutions):
-        return False
+
+def phases_cost(g, convolutions):
+    """The same of all phases of the `Transposed` g, of a stride interleaved afterwards."""
+    costs, strided = tuned().transposed, max(g.stride) > 1
+    woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
+    return sum(convolution_cost(*c) for c in convolutions) + woven
+
+
+def own_kernels(g, itemsize, order):
+    """The kernels that compute all phases by themselves."""
+    depth = g.ic // g.groups
+    if depth == 0:
+        return
+    few = depth * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True)) <= CHAIN
+    few = few and max(g.stride) > 1 and prod(g.stride) <= MOST_CLASSES
+    if order == LAST:
+        if few and g.groups == g.ic >= VECTOR_BYTES // itemsize:
+            yield "gather_last"
+        return
+    alone = depth == 1 or (depth <= GATHERED_CHANNELS and g.oc // g.groups <= FEW_OUTPUTS)
+    near = depth * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
+    if few and g.stride[2] in WOVEN and alone and near:
+        yield "gather"
+    if depth > MOST_DEPTH:
+        return
+    if g.kernel[2] == g.stride[2] in WOVEN and are_disjoint(g):
+        yield "disjoint"
+    volume = prod(g.size) * prod(g.kernel) * itemsize if g.size[0] > 1 else 0
+    gap = (g.kernel[2] - 1) * g.dilation[2] // g.stride[2]
+    if volume <= MOST_VOLUME and gap <= max(g.size[2], MOST_GAP):
+        yield "overlap"
+
+
+def kernel_cost(kernel, g, last):
+    """The same of a kernel for all phases."""
+    inputs, pixels, weights = g.ic // g.groups, prod(g.size), g.oc * prod(g.kernel)
+    rows = prod(g.output[:2])
+    counts = Counts(
+        inputs * weights * pixels, weights * pixels, g.ic * pixels, inputs * weights, g.oc * prod(g.output),
+        (g.groups if last else g.oc) * rows, g.groups,
+    )  # fmt: skip
+    return time(kernel, counts) + tuned().transposed.call
+
+
+def copies_cost(g):
+    """The same of copying channels-last pixels and outputs."""
     costs = tuned().transposed
-    adding = count * costs.adding + prod(g.output[:2]) * costs.row
-    product = outputs * (count * inputs + adding + taps * inputs * costs.read_weight)
-    elements = inputs * prod(g.size) + outputs * prod(g.output)
-    copied = costs.copying * elements + 2 * costs.call / g.groups if last else 0
-    others = sum(work(*c) for c in convolutions)
-    if taps == max(g.stride) == 1:  # pixels are only packed, but weights and scratch take calls of their own
-        others += 3 * costs.call / g.groups - inputs * count * (costs.staging - costs.packing)
-    return others > costs.less * product + copied
+    return costs.copied * (g.ic * prod(g.size) + g.oc * prod(g.output)) + costs.call

@@ -9,38 +9,39 @@ more than each of them (`Windows`), so whether that is less work is counted.
 
 A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
 rounding errors (`_corners`) are summed directly, each with the taps that it sees alone. Sums of few products, and
-kernels no larger than the stride, have kernels that write the result themselves (`one_kernel`).
+kernels no larger than the stride, have kernels that write the result themselves (`own_kernels`), and so has one product
+whose results overlap; which way is taken is decided by what each costs (`least_cost`).
 """
 
 from functools import lru_cache, partial
 from itertools import chain, product
 from math import prod
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
-from fastconv._depthwise import CHAIN
-from fastconv._direct import FULL_TILE, fits_groups
 from fastconv._geometry import ConvGeometry
-from fastconv._methods import DIRECT, lay_out
-from fastconv._phase_cost import MOST_DEPTH, method_of, overlaps, staged_products, unit, weight_bytes
+from fastconv._methods import DIRECT
+from fastconv._phase_cost import (
+    convolution_cost,
+    copies_cost,
+    kernel_cost,
+    method_of,
+    own_kernels,
+    phases_cost,
+    unit,
+    weight_bytes,
+)
 from fastconv._phase_rows import table
 from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
-from fastconv._transpose_geometry import are_disjoint, axis_phases, boxes, classes, leaves_gaps
+from fastconv._transpose_geometry import axis_phases, boxes, classes, leaves_gaps
 
-FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
 # As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
 MOST_BYTES = 1 << 22
-GATHERED = (2, 3, 4)  # strides along w that `gather.h` weaves
-# Input channels of a group that it sums sooner than products of all pixels are added up: 16 to 1 channels by 4x4 at
-# stride 2 on 28x28 take 46 us there and 17 by `overlap.pyx`, 4 to 1 12 and 13; one channel for any number of outputs
-GATHERED_CHANNELS = 4
-VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with channels
-MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
-MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
 
 
 class Part(NamedTuple):
@@ -141,7 +142,7 @@ class Planner(NamedTuple):
                 yield self.convolution(phases_of(some), sights), phases_of(some)
 
     def cost(self, ways):
-        return sum(staged_products(*c) for c in self.convolutions(ways))
+        return sum(convolution_cost(*c) for c in self.convolutions(ways))
 
     def ways(self):
         """The classes of phases along each axis, those whose convolutions cost least."""
@@ -188,34 +189,27 @@ def phases_of(some):
     return prod(len(a.phases) for a in some)
 
 
-def one_kernel(g, order, itemsize):
-    """The kernel that computes all phases by itself, None if there is none, and whether it leaves gaps."""
-    if max(g.stride) == 1:
-        return None, False
-    depth = g.ic // g.groups
-    products = depth * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True))
-    few = 0 < products <= CHAIN and prod(g.stride) <= MOST_CLASSES
+def costs(g, dtype, order):
+    """Of each way in the memory order: (multiply-adds in whose time it is done, order, kernel or None for phases)."""
+    planner = Planner(g, dtype, order)
+    yield phases_cost(g, planner.convolutions(planner.ways())), order, None
+    for kernel in own_kernels(g, dtype.itemsize, order):
+        yield kernel_cost(kernel, g, order), order, kernel
+
+
+def least_cost(g, dtype, order):
+    """The memory order and the kernel, None for phases, that take the least time for arrays in `order`."""
+    ways = list(costs(g, dtype, order))
     if order == LAST:
-        return "gather_last" if few and g.groups == g.ic >= VECTOR_BYTES // itemsize else None, False
-    alone = depth == 1 or (depth <= GATHERED_CHANNELS and g.oc // g.groups <= FEW_OUTPUTS)
-    near = depth * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
-    if few and g.stride[2] in GATHERED and alone and near:
-        return "gather", False
-    if 0 < depth <= MOST_DEPTH and g.kernel[2] == g.stride[2] in GATHERED and are_disjoint(g):
-        return "disjoint", leaves_gaps(g)
-    return None, False
+        ways += [(cost + copies_cost(g), *way) for cost, *way in costs(g, dtype, FIRST)]
+    return min(ways, key=itemgetter(0))[1:]
 
 
-def prefers_first(c):
-    """Whether a convolution copies channels-last memory, or has groups of few outputs, which other ways do better."""
-    few = 1 < c.groups < c.ic and c.oc // c.groups < FULL_TILE and not fits_groups(c)
-    return few or lay_out(c)[0].last != c.last
-
-
-def by_one_kernel(kernel, gaps, g, dtype, order):
+def by_one_kernel(kernel, g, dtype, order):
     """The plan that is one call."""
     geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
     way = Gather(_cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]], geometry)
+    gaps = kernel == "disjoint" and leaves_gaps(g)
     return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None)
 
 
@@ -224,16 +218,12 @@ def by_one_kernel(kernel, gaps, g, dtype, order):
 def plan_phases(function, g, dtype, order):
     """How to compute the transposed convolution `g`, of one image."""
     dtype = compute_dtype(dtype)
-    kernel, gaps = one_kernel(g, order, dtype.itemsize)
+    order, kernel = least_cost(g, dtype, order)
     if kernel:
-        return by_one_kernel(kernel, gaps, g, dtype, order)
+        return by_one_kernel(kernel, g, dtype, order)
     planner = Planner(g, dtype, order)
     ways = planner.ways()
     convolutions = list(planner.convolutions(ways))
-    if order == LAST and any(prefers_first(c) for c, _ in convolutions):
-        return plan_phases(function, g, dtype, FIRST)
-    if overlaps(g, dtype.itemsize, convolutions, order == LAST):
-        return by_one_kernel("overlap", False, g, dtype, FIRST)
     kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
     taps, found, corners, whole, images, largest = [], [], [], None, 1, 0

@@ -75,23 +75,28 @@ class Last(NamedTuple):
     call: float  # that copies
 
 
-class Transposed(NamedTuple):
-    """What transposed convolution takes, in multiply-adds: as convolutions, and as one product whose results overlap.
+class Sum(NamedTuple):
+    """What a kernel takes for one of each of what there is to do, in multiply-adds: see `_phase_cost.Counts`.
 
     What is done to a weight is shared by a batch, which costs do not see: they are fitted to batches too.
     """
 
-    staging: int  # output channels in whose time a block of input is staged or transformed,
-    packing: int  # or at stride 1, of one tap, only packed
-    adding: int  # of a product to an output
-    row: int  # of outputs, to be added up
-    copying: int  # of an element of channels-last memory, for the one product
-    read_weight: int  # for the one product
-    turned_weight: int  # for a convolution
-    transformed_weight: int  # for a point
-    transforms: float  # of a product at a point, in shares of it
-    call: int  # of a convolution
-    less: float  # times as long the convolutions have to take before the one product is taken
+    product: float
+    seen: float
+    input: float
+    weight: float
+    output: float
+    row: float
+    group: float
+
+
+class Transposed(NamedTuple):
+    """What transposed convolution takes, in multiply-adds."""
+
+    sums: dict  # `Sum` by kernel: of the convolutions of phases, or of all phases
+    woven: float  # an output of several phases
+    copied: float  # an element of channels-last memory, where it is
+    call: float  # of a kernel
 
 
 class WeightGrad(NamedTuple):
@@ -133,8 +138,22 @@ TUNED = {
             turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
         ),
         Transposed(
-            staging=14, packing=1, adding=17, row=500, copying=80, read_weight=6, turned_weight=26,
-            transformed_weight=8, transforms=0.2, call=150_000, less=1.05,
+            sums={
+                # product seen input weight output row group
+                "direct": Sum(1.2, 6.8, 0, 11, 0, 230, 5200),
+                "direct_last": Sum(1.1, 3.9, 13, 9.5, 5.2, 2300, 0),
+                "depthwise_last": Sum(2.1, 0, 0, 25, 15, 0, 0),
+                "filter": Sum(1.3, 0.31, 21, 150, 0, 550, 1700),
+                "near_rows": Sum(1.7, 0, 9, 41, 0, 160, 270),
+                "planes": Sum(1.7, 0, 9, 41, 0, 160, 270),
+                "grouped": Sum(1.2, 0, 25, 11, 2.7, 130, 6100),
+                "winograd": Sum(1.3, 19, 0, 5.5, 17, 750, 0),
+                "gather": Sum(2.2, 0, 4.6, 33, 1.5, 520, 3400),
+                "gather_last": Sum(1.7, 0, 0, 5, 7.2, 25, 0),
+                "disjoint": Sum(0.91, 6.1, 9.5, 5.6, 4, 230, 0),
+                "overlap": Sum(1.2, 14, 7.5, 2, 0, 920, 4400),
+            },
+            woven=9.5, copied=13, call=70_000,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
@@ -153,8 +172,22 @@ TUNED = {
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
         ),
         Transposed(
-            staging=14, packing=1, adding=41, row=0, copying=150, read_weight=6, turned_weight=15, transformed_weight=8,
-            transforms=0.2, call=100_000, less=1.02,
+            sums={
+                # product seen input weight output row group
+                "direct": Sum(1.1, 7.7, 0, 13, 4, 160, 10_000),
+                "direct_last": Sum(0.91, 9, 6.1, 12, 12, 1600, 0),
+                "depthwise_last": Sum(1.3, 0, 0, 210, 23, 0, 0),
+                "filter": Sum(1.6, 0.42, 16, 110, 0, 360, 730),
+                "near_rows": Sum(1.1, 0, 0, 350, 16, 52, 53),
+                "planes": Sum(1.1, 0, 0, 350, 16, 52, 53),
+                "grouped": Sum(1.3, 0, 0, 3.8, 7.1, 190, 7500),
+                "winograd": Sum(1.3, 16, 0, 13, 46, 35, 0),
+                "gather": Sum(2.2, 0, 5.9, 42, 5.3, 390, 790),
+                "gather_last": Sum(1.3, 0, 0, 25, 11, 0, 0),
+                "disjoint": Sum(0.92, 13, 8.6, 7.1, 2.4, 100, 0),
+                "overlap": Sum(1.1, 28, 9.8, 2.5, 3.1, 700, 3500),
+            },
+            woven=9.6, copied=14, call=59_000,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),

@@ -121,7 +121,7 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
 
 
-FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (8, 256, 128, 4, False), (8, 24, 64, 9, False))
+FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (16, 128, 64, 4, False), (8, 24, 64, 9, False))
 TWICE = {"stride": 2, "padding": 1, "output_padding": 0, "groups": 1, "dilation": 1}
 OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
 
@@ -172,6 +172,23 @@ def test_channels_last_pixels_are_copied_where_one_product_is_faster(dtype, cpu_
     assert plan.whole.run is _cpu.kernel("overlap").spread["float" if dtype == "float32" else "double"]
     x, w, b = operands(case, data.normal, dtype)
     np.testing.assert_array_equal(run(case, LAYOUTS["channels_last"](x, 1), w, b), run(case, x, w, b))
+
+
+def test_stride_1_is_not_left_to_convolution():
+    """A rule that stood before the costs took convolutions that share rows, 8 times as long as one product here."""
+    shapes = (1, 512, 3, 3), (512, 4, 4, 4)
+    sizes = {"stride": 1, "padding": 1, "output_padding": 0, "groups": 32, "dilation": 1}
+    geometry = transposed_geometry("conv_transpose", 2, *shapes, *frozen("conv_transpose", **sizes))
+    plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
+    assert plan.whole.run is _cpu.kernel("overlap").spread["float"]
+
+
+def test_a_pixel_has_the_bits_that_it_has_among_many(dtype, cpu_level):
+    """How many pixels share a panel of weights is no matter to any of them."""
+    x, w, b = operands(case := Transpose("pixels", (67, 150, 1, 1), (150, 37, 3, 3), 2), data.normal, dtype)
+    whole = run(case, x, w, b)
+    for first, count in ((0, 1), (1, 2), (5, 3), (30, 4), (60, 7)):
+        np.testing.assert_array_equal(run(case, x[first : first + count], w, b), whole[first : first + count])
 
 
 @pytest.mark.parametrize("case", CUT, ids=lambda case: case.name)
