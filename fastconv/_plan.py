@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _corners, _cpu, _door
+from fastconv import _corners, _cpu, _door, _memory
 from fastconv._arrays import FIRST, compute_dtype, copy, empty, five
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, lay_out
+from fastconv._reach import reach
 from fastconv._sizes import one_of
 from fastconv._threads import MOST
 
@@ -30,6 +31,34 @@ class Packing(NamedTuple):
     pack: object  # pack(geometry, weight, packed, threads)
 
 
+class SeenWeights(NamedTuple):
+    """A packing: what the kernel makes of the taps that some output sees, these, and what the others give."""
+
+    channels: tuple  # (oc, ic // groups)
+    taps: tuple  # (first, end) along d, h, w
+    packing: Packing | None  # the kernel's
+    kind: str
+
+    def sizes(self):
+        """Elements of the weights that are left, and of what the others give."""
+        return prod(self.channels) * prod(end - first for first, end in self.taps), self.channels[0]
+
+    def size(self, geometry, like):
+        return sum(self.sizes()) + (self.packing.size(geometry, like) if self.packing else 0)
+
+    def pack(self, geometry, weight, packed, threads):
+        seen, lost, rest = self.parts(packed)
+        _cpu.kernel("seen_taps").cut[self.kind](weight, self.taps, seen.ravel(), lost, threads)
+        if self.packing:
+            self.packing.pack(geometry, seen, rest, threads)
+
+    def parts(self, packed):
+        """Weights, what the taps that are left out give, what the kernel made of the weights."""
+        size, outputs = self.sizes()
+        shape = *self.channels, *(end - first for first, end in self.taps)
+        return packed[:size].reshape(shape), packed[size : size + outputs], packed[size + outputs :]
+
+
 class ConvPlan(NamedTuple):
     run: object  # kernel(geometry, x, weight, bias, out, *clamp, threads[, packed])
     geometry: tuple
@@ -44,7 +73,7 @@ class ConvPlan(NamedTuple):
     threads: int  # the most that are worth it
     method: str
     reasons: dict  # method -> why it was not taken
-    packing: Packing | None  # None where weights are used as they are
+    packing: object  # Packing, SeenWeights, or None where weights are used as they are
 
 
 @_cpu.remembers_kernels
@@ -66,12 +95,17 @@ def plan_conv(
     conv = conv_geometry(
         function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, dtype.itemsize, order
     )
+    seen = reach(conv.geometry)
     try:
-        geometry, taken, reasons = lay_out(conv.geometry, method)
+        geometry, taken, reasons = lay_out(seen.geometry if seen else conv.geometry, method)
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
     kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
     run = with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind)
+    packing = packing_of(kernel, geometry, kind)
+    if seen:
+        packing = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind)
+        run = within(run, seen.inputs, packing)
     batch = input_shape[: -rank - 1]
     return ConvPlan(
         run if geometry.last == order else by_copies(run),
@@ -83,11 +117,11 @@ def plan_conv(
         ACTIVATIONS[activation],
         conv.ahead,
         PADDING_MODES[mode][0],
-        geometry.macs,
+        conv.geometry.macs,
         MOST if geometry.macs * prod(batch) > SERIAL_MACS * FEWER.get(taken.name, 1) else 1,
         taken.name,
         reasons,
-        packing_of(kernel, geometry, kind),
+        packing,
     )
 
 
@@ -102,6 +136,24 @@ def by_copies(run):
         copy(result, out)
 
     return copied
+
+
+def within(run, inputs, weights):
+    """`run` by the taps that some output sees, of the `inputs` that these see; `weights` are `SeenWeights`."""
+    alone = weights._replace(packing=None)
+
+    def seen(geometry, x, weight, bias, out, lo, hi, threads, packed=None):
+        rank, ready = weight.ndim - 2, ()
+        if packed is None:
+            packed = _memory.empty((sum(alone.sizes()),), out.dtype)
+            alone.pack(geometry, weight, packed, threads)
+        elif weights.packing:
+            ready = (weights.parts(packed)[2],)
+        w, lost, _ = weights.parts(packed)
+        bias = lost if bias is None else bias + lost
+        run(geometry, five(x, rank)[(..., *inputs)], w, bias, five(out, rank), lo, hi, threads, *ready)
+
+    return seen
 
 
 def packing_of(kernel, geometry, kind):

@@ -29,12 +29,11 @@ class Prepared:
 
     def _pack(self, plan, weight):
         """What the kernel of `plan` makes of the weights: made once for each way in which it may lay them out."""
-        key = plan.packing.pack, plan.packing.layout
-        packed = self._packed.get(key)
+        packed = self._packed.get(plan.packing)
         if packed is None:
             packed = np.empty(plan.packing.size(plan.geometry, plan.dtype.type(0)), plan.dtype)
             plan.packing.pack(plan.geometry, weight, packed, get_num_threads())
-            self._packed[key] = packed
+            self._packed[plan.packing] = packed
         return packed
 
     def __setattr__(self, attribute, value):

@@ -107,9 +107,10 @@ cdef inline bint all_finite(const real *p, Py_ssize_t rows, Py_ssize_t n, Py_ssi
     """Whether n elements of all rows are, which are `step` apart."""
     cdef Py_ssize_t r, i
     cdef int bad = 0
+    cdef real zero = 0                  # of the type: by 0 alone elements become doubles first
     if n == step:
         rows, n = 1, rows * n
     for r in range(rows):
         for i in range(n):
-            bad |= p[r * step + i] * 0 != 0
+            bad |= p[r * step + i] * zero != zero
     return not bad
