@@ -1,6 +1,6 @@
 """The direct sum: which kernel computes it, what it takes, and whether channels-last memory is copied for it."""
 
-from math import gcd
+from math import gcd, prod
 
 from fastconv import _depthwise
 from fastconv._tuned import tuned
@@ -76,7 +76,7 @@ def kernel(g):
 
 def cost(g):
     """Multiply-adds of a full register tile in whose time the sum is computed."""
-    return min(cost_in_place(g), cost_copied(g)) if g.last else g.macs
+    return min(cost_in_place(g), cost_copied(g)) if g.last else products(g)
 
 
 def cost_in_place(g):
@@ -92,10 +92,33 @@ def cost_in_place(g):
     return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + costs.pixel * g.groups * pixels
 
 
+def ceil_div(a, b):
+    return -(-a // b)
+
+
+CHAIN, SORTED = 64, 160  # taps at most and products of a sum at least whose pixels are sorted: `_kernels/across.pxd`
+
+
+def seen_along(axis):
+    """The share of its taps that an output sees in the mean, along an axis of `ConvGeometry.axes`."""
+    size, outputs, taps, stride, dilation, before = axis
+    starts = (tap * dilation - before for tap in range(taps))
+    seen = (min(max(ceil_div(size - start, stride), 0), outputs) - max(ceil_div(-start, stride), 0) for start in starts)
+    return sum(max(count, 0) for count in seen) / (outputs * taps)
+
+
+def products(g):
+    """Multiply-adds of channels-first memory, without those of padding where no output sees all taps."""
+    beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes[1:])
+    if not beyond or g.kd * g.kh * g.kw > CHAIN or g.ic // g.groups * g.kd * g.kh * g.kw < SORTED:
+        return g.macs
+    return g.macs * prod(map(seen_along, g.axes[1:]))
+
+
 def cost_copied(g):
     """The same of a channels-first copy."""
     costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    return g.macs + costs.element[g.itemsize] * elements + costs.call
+    return products(g) + costs.element[g.itemsize] * elements + costs.call
 
 
 def is_copied(g):

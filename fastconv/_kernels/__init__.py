@@ -5,13 +5,15 @@ A `.pyx` is a kernel: functions that read their operands and have the team's thr
 for both float types or for all elements of pooling. Each says at its top what it computes and how.
 
     convolution            direct direct_last              a matrix product: product stage columns pack, tile.h
-                             with lanes along              output channels (across), the depth (deep), both (rest)
+                             with lanes along              output channels (across, across_cost), the depth (deep),
+                                                           both (rest)
                            filter near_rows planes         few channels and depthwise, channels first
                            depthwise_last                  depthwise, channels last
                            grouped                         groups of 8 to 32 channels
                            winograd                        winograd_runs winograd_transforms winograd_product
                            fourier                         blocks spectra fourier_plan fourier_team
                            im2col                          blas
+                           seen_taps                       weights of taps that some output sees, for any of these
     transposed             phases                          what it takes besides convolutions, one for each phase
                            gather gather_last              sums of few products
                            disjoint overlap                a product whose results lie apart, or are added up

@@ -10,8 +10,9 @@ channels, of weights turned to (k, channel) a tile at a time, or beforehand; sum
 until they are complete, and are turned then.
 """
 
+from fastconv._kernels.across_cost cimport KC, STAGED_BYTES, channels_of, most_pixels, sees_no_padding, sorts
 from fastconv._kernels.copy cimport copy_rows
-from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
     LINE, SMALL_MAP, Task, channels_collide, divide, is_uneven, round_up, split_channels
 )
@@ -23,78 +24,8 @@ from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile_finish, 
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    KC = 256                # products of a block of K, about
-    LEAST = 32              # pixels of a block
-    MOST = 1024             # and about as many at most, rows of whose sums stay in cache until they are turned
-    WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
-    STAGED_BYTES = 524288   # of the stage of a block, at most
-    SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
-    SORTING = 160           # products of a sum that repay sorting pixels; fewer are added up in one order everywhere
-    TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
-    WRITING = 24            # products in whose time a sum is turned,
-    WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
-    COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
-    GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
-    STAGING = 4             # and if columns are not copied
     WIDEST = 32             # output channels of a tile
     TURNS_ALONE = 96        # pixels of a thread with which it turns all weights itself, sooner than share turned ones
-
-
-cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
-    """Channels that are staged at a time."""
-    cdef Py_ssize_t icg = s.ic // s.groups, depth = icg * s.kd * s.kh * s.kw
-    return ceil_div(icg, max(ceil_div(depth, KC), 1))
-
-
-cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Whole planes or rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for
-    few."""
-    cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, deep = (s.kd - 1) * s.dd + 1, rows
-    cdef Py_ssize_t sums = clip(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST, MOST)
-    cdef Py_ssize_t staged = STAGED_BYTES // size // max(channels_of(s), 1), most = staged // deep
-    rows = most // ((s.ow - 1) * s.sw + wide)
-    if rows >= high and sums >= s.ow:
-        rows = min((rows - high) // s.sh + 1, sums // s.ow)
-        if rows < s.oh:
-            return rows * s.ow
-        staged = staged // ((s.oh - 1) * s.sh + high) // ((s.ow - 1) * s.sw + wide)     # of so many planes of input
-        return min((staged - deep) // s.sd + 1, sums // (s.oh * s.ow)) * s.oh * s.ow
-    if most // high < wide + LEAST * s.sw:
-        return 0
-    return min((most // high - wide) // s.sw + 1, sums)
-
-
-cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
-    cdef Py_ssize_t lanes = lanes_of(size)
-    return (s.kd * s.kh * s.kw > 1 and s.ow >= 2 * lanes
-            and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
-
-
-cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t size) noexcept nogil:
-    """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning.
-
-    worth : pixels that would take as long along pixels if no lane were idle
-    """
-    cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
-    cdef Py_ssize_t copying = GATHERING if s.sw > 2 else COPYING, writing = WRITING
-    cdef double cost
-    if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size):
-        copying = STAGING
-    if s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0:
-        copying, writing = 0, WRITING_ALONE
-    cost = (<double> pixels * (depth + writing) + turning * depth) * ceil_div(channels, lanes)
-    if channels <= lanes:               # a tile of one vector waits for its sums, and for what it loads
-        cost *= 1.5
-    return most_pixels(s, size) > 0 < depth and cost <= <double> (channels + copying) * depth * worth / lanes
-
-
-cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
-    return (
-        s.pd == s.ph == s.pw == 0 and (s.od - 1) * s.sd + (s.kd - 1) * s.dd < s.id
-        and (s.oh - 1) * s.sh + (s.kh - 1) * s.dh < s.ih and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw
-    )
 
 
 cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nogil:
@@ -149,7 +80,7 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
         t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
     t.panel = round_up(t.block * round_up(t.part if t.kc < t.depth else 1, tile_width(size)), LINE)
     t.ordered = 0
-    if taps <= CHUNK and t.depth >= SORTING and t.kc == t.channels * taps and not sees_no_padding(&t.s):
+    if sorts(&t.s) and t.kc == t.channels * taps and not sees_no_padding(&t.s):
         t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
         t.ordered = round_up(t.block * tile_width(size), LINE)
 
@@ -183,8 +114,9 @@ cdef inline void multiply_kinds(
     """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first, some
     cdef bint finite
-    multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
-    if finish.clamp:                    # the sum, if not what was done to it
+    if sights.start[1] > 0:
+        multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
+    if finish.clamp or sights.start[1] == 0:            # a sum, if there is one that was not clamped
         finite = all_finite(b, kc, channels, width)
     else:
         finite = all_finite(<const real *> sums, 1, channels, width)

@@ -4,7 +4,7 @@ They are copied from a stage of the input (`stage.pxd`), or element by element w
 those of 1x1 kernels from the image, where whole tiles of few channels are read in place.
 """
 
-from fastconv._kernels.across cimport rows_are_vectors
+from fastconv._kernels.across_cost cimport rows_are_vectors
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (

@@ -10,7 +10,7 @@ Every weight is read, as an infinite one times the zeros of padding is NaN for e
 """
 
 from fastconv._kernels.copy cimport copy_rows, copy_runs
-from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
+from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.sights cimport all_finite

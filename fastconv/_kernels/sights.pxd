@@ -6,14 +6,14 @@
                                                      g h h h i      taps it sees
 
 A product with a zero of the padding changes no bit of a sum, unless the weight is infinite or NaN. Then no sum of a
-pixel that sees all taps is finite: that of one tells.
+pixel that sees all taps is finite: that of one tells; where none does, the weights.
 """
 
 from fastconv._kernels.pack cimport clip, end_inside, first_inside
 from fastconv._kernels.shape cimport ConvShape, real
 
 cdef enum:
-    KINDS = 16          # of pixels, at most
+    KINDS = 64          # of pixels, at most
     LEAST_GAIN = 40     # one product in so many must be saved
     FEW = 3             # pixels that take no longer than one
 
@@ -76,7 +76,7 @@ cdef inline bint sort_pixels(Sights *t, const ConvShape *s, Py_ssize_t p0, Py_ss
         if x == s.ow:
             x = 0
             y = y + 1 if y + 1 < s.oh else 0
-    if all == 0 or (pixels - all) * LEAST_GAIN < pixels:
+    if (pixels - all) * LEAST_GAIN < pixels:
         return False
     for kind in range(t.kinds):
         t.start[kind] = to
@@ -87,6 +87,17 @@ cdef inline bint sort_pixels(Sights *t, const ConvShape *s, Py_ssize_t p0, Py_ss
         cost += max(to - t.start[kind], <Py_ssize_t> FEW) * t.seen[kind]
     t.start[t.kinds] = to
     return cost * LEAST_GAIN <= pixels * s.kh * s.kw * (LEAST_GAIN - 1)
+
+
+cdef inline Py_ssize_t seen_along(
+    Py_ssize_t size, Py_ssize_t outputs, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t dilation, Py_ssize_t before,
+) noexcept nogil:
+    """Of all outputs and taps along an axis, how many see the image."""
+    cdef Py_ssize_t tap, first, seen = 0
+    for tap in range(taps):
+        first = min(first_inside(tap * dilation - before, stride), outputs)
+        seen += clip(end_inside(tap * dilation - before, stride, size), first, outputs) - first
+    return seen
 
 
 cdef inline void list_taps(Sights *t, const ConvShape *s, const Py_ssize_t *row, Py_ssize_t planes,

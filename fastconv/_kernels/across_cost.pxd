@@ -1,0 +1,112 @@
+"""Where lanes along output channels take less than those along pixels or the depth: see `across.pxd`.
+
+Lanes along pixels idle at the end of rows or cost copies, those along the depth a tree for each sum; those along
+channels have weights and sums to be turned, and leave out padding that pixels see (`sights.pxd`).
+"""
+
+from fastconv._kernels.pack cimport ceil_div, clip
+from fastconv._kernels.product cimport round_up
+from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.sights cimport seen_along
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.tile cimport CHUNK
+
+cdef enum:
+    KC = 256                # products of a block of K, about
+    LEAST = 32              # pixels of a block
+    MOST = 1024             # and about as many at most, rows of whose sums stay in cache until they are turned
+    WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
+    STAGED_BYTES = 524288   # of the stage of a block, at most
+    SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
+    SORTING = 160           # products of a sum that repay sorting pixels; fewer are added up in one order everywhere
+    TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
+    WRITING = 24            # products in whose time a sum is turned,
+    WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
+    COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
+    GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
+    STAGING = 4             # and if columns are not copied
+
+
+cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
+    """Channels that are staged at a time."""
+    cdef Py_ssize_t icg = s.ic // s.groups, depth = icg * s.kd * s.kh * s.kw
+    return ceil_div(icg, max(ceil_div(depth, KC), 1))
+
+
+cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whole planes or rows of output, or a part of one, whose input fits a stage and whose sums fit their buffer; 0 for
+    few."""
+    cdef Py_ssize_t high = (s.kh - 1) * s.dh + 1, wide = (s.kw - 1) * s.dw + 1, deep = (s.kd - 1) * s.dd + 1, rows
+    cdef Py_ssize_t sums = clip(SUM_BYTES // size // max(s.oc // s.groups, 1), LEAST, MOST)
+    cdef Py_ssize_t staged = STAGED_BYTES // size // max(channels_of(s), 1), most = staged // deep
+    rows = most // ((s.ow - 1) * s.sw + wide)
+    if rows >= high and sums >= s.ow:
+        rows = min((rows - high) // s.sh + 1, sums // s.ow)
+        if rows < s.oh:
+            return rows * s.ow
+        staged = staged // ((s.oh - 1) * s.sh + high) // ((s.ow - 1) * s.sw + wide)     # of so many planes of input
+        return min((staged - deep) // s.sd + 1, sums // (s.oh * s.ow)) * s.oh * s.ow
+    if most // high < wide + LEAST * s.sw:
+        return 0
+    return min((most // high - wide) // s.sw + 1, sums)
+
+
+cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
+    cdef Py_ssize_t lanes = lanes_of(size)
+    return (s.kd * s.kh * s.kw > 1 and s.ow >= 2 * lanes
+            and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
+
+
+cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    return (
+        s.pd == s.ph == s.pw == 0 and (s.od - 1) * s.sd + (s.kd - 1) * s.dd < s.id
+        and (s.oh - 1) * s.sh + (s.kh - 1) * s.dh < s.ih and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw
+    )
+
+
+cdef inline bint sorts(const ConvShape *s) noexcept nogil:
+    """Whether sums are long enough for pixels to be sorted by what they see, and few taps make a chain."""
+    return s.kd * s.kh * s.kw <= CHUNK and s.ic // s.groups * s.kd * s.kh * s.kw >= SORTING
+
+
+cdef inline double products_across(const ConvShape *s) noexcept nogil:
+    """Products of an output channel, without those that sorted pixels do not see."""
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd
+    if not sorts(s) or sees_no_padding(s):
+        return <double> s.od * s.oh * s.ow * depth * s.kh * s.kw
+    return (<double> s.od * depth * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph)
+            * seen_along(s.iw, s.ow, s.kw, s.sw, s.dw, s.pw))
+
+
+cdef inline bint is_plain(const ConvShape *s) noexcept nogil:
+    """Whether a patch is a pixel, and patches follow each other."""
+    return s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0
+
+
+cdef inline double cost_across(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """What lanes along channels take, turning of weights and sums included, in products of a vector of channels."""
+    cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
+    cdef Py_ssize_t writing = WRITING_ALONE if is_plain(s) else WRITING
+    cdef double cost = (products_across(s) + <double> pixels * writing + turning * depth) * ceil_div(channels, lanes)
+    return cost * 1.5 if channels <= lanes else cost    # a tile of one vector waits for its sums, and for its loads
+
+
+cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t size) noexcept nogil:
+    """Whether lanes along pixels would cost more, idle ones and copies, than those along channels and turning.
+
+    worth : pixels that would take as long along pixels if no lane were idle
+    """
+    cdef Py_ssize_t channels = s.oc // s.groups, depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    cdef Py_ssize_t copying = GATHERING if s.sw > 2 else COPYING
+    if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size):
+        copying = 0 if is_plain(s) else STAGING
+    return (most_pixels(s, size) > 0 < depth
+            and cost_across(s, size) <= <double> (channels + copying) * depth * worth / lanes_of(size))
+
+
+cdef inline bint sees_less(const ConvShape *s, double products, Py_ssize_t size) noexcept nogil:
+    """Whether so much of the padding is left out that lanes along channels take less than so many products."""
+    return (sorts(s) and not sees_no_padding(s) and most_pixels(s, size) > 0
+            and cost_across(s, size) * lanes_of(size) < products)

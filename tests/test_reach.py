@@ -1,0 +1,145 @@
+"""Kernels that reach far beyond a map: taps that no output sees are left out, and padding that single outputs see."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import fastconv
+import reference
+from fastconv._arrays import FIRST
+from fastconv._geometry import conv_geometry
+from fastconv._methods import lay_out
+from fastconv._plan import plan_conv
+from fastconv._reach import reach, seen_taps
+from tests import data
+from tests.layouts import DENSE, LAYOUTS
+from tests.product_checks import ProductChecks, on_integers, same_bits_for_any_split
+
+# name -> (input, weight, keywords)
+UNSEEN = {
+    "from both ends": ((2, 5, 7, 6), (4, 5, 11, 9), {"padding": (15, 12), "dilation": 3}),
+    "one tap is left": ((1, 19, 5, 4), (3, 19, 3, 3), {"padding": 7, "dilation": 7}),
+    "a row of taps is left": ((1, 19, 4, 6), (3, 19, 3, 3), {"padding": (4, 1), "dilation": (4, 1)}),
+    "strided": ((1, 4, 6, 7), (5, 4, 9, 9), {"padding": 8, "stride": (2, 3), "dilation": 2}),
+    "groups": ((1, 8, 5, 5), (6, 4, 9, 9), {"padding": 8, "dilation": 2, "groups": 2}),
+    "depthwise": ((2, 9, 6, 5), (9, 1, 15, 15), {"padding": 9, "groups": 9}),
+    "depthwise, vectors of a row": ((1, 2, 19, 18), (2, 1, 5, 99), {"padding": (2, 49), "groups": 2}),
+    "volume": ((1, 4, 3, 4, 4), (5, 4, 5, 5, 3), {"padding": (5, 4, 1), "dilation": (2, 2, 1)}),
+    "signal": ((2, 3, 20), (4, 3, 65), {"padding": 32}),
+}
+# Pixels are sorted by what they see: some, or none that sees all
+SORTED = {
+    "none sees all": ((2, 61, 7, 7), (9, 61, 3, 3), {"dilation": 6, "padding": 6}),
+    "none sees all, of many pixels": ((1, 61, 14, 14), (40, 61, 3, 3), {"dilation": 12, "padding": 12}),
+    "kinds by the dozen": ((1, 9, 7, 7), (33, 9, 7, 7), {"dilation": 2, "padding": 6}),
+    "some see nothing": ((1, 61, 5, 5), (9, 61, 3, 3), {"dilation": 3, "padding": 7}),
+    "strided": ((1, 61, 9, 9), (9, 61, 3, 3), {"dilation": 8, "padding": 8, "stride": 2}),
+}
+LAYERS = UNSEEN | SORTED
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def layer(request):
+    return on_integers(*LAYERS[request.param])
+
+
+class TestProducts(ProductChecks):
+    """Of taps that some output sees alone."""
+
+
+def geometry(input, weight, keywords, last=0):
+    sizes = (keywords.get(name, least) for name, least in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    groups = keywords.get("groups", 1)
+    return conv_geometry("", len(weight) - 2, input, weight, *sizes, groups, "zeros", 4, last).geometry
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_taps_are_left_out(name):
+    g = geometry(*UNSEEN[name])
+    left = reach(g)
+    assert left.geometry.macs < g.macs
+    assert (left.geometry.od, left.geometry.oh, left.geometry.ow) == (g.od, g.oh, g.ow)
+
+
+@pytest.mark.parametrize("name", SORTED)
+def test_or_padding_of_pixels(name):
+    assert reach(geometry(*SORTED[name])) is None or name == "some see nothing"
+
+
+AXES = tuple(product((1, 3, 7), (1, 2, 5, 8), (1, 2, 3), (1, 3), (0, 1, 5, 9), (0, 2, 9)))
+
+
+def test_taps_that_are_seen_are_counted():
+    """Tap by tap: the first and the last that some output sees; between outputs a stride may skip some."""
+    fewer = 0
+    for size, taps, stride, dilation, before, after in AXES:
+        outputs = (size + before + after - dilation * (taps - 1) - 1) // stride + 1
+        if outputs < 1:
+            continue
+        seen = [t for t in range(taps) if any(0 <= x * stride + t * dilation - before < size for x in range(outputs))]
+        first, end = seen_taps((size, outputs, taps, stride, dilation, before))
+        assert set(seen) <= set(range(first, end))
+        if seen and stride <= size:
+            assert (first, end) == (seen[0], seen[-1] + 1)
+        fewer += end - first < taps
+    assert fewer > 20
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("name", LAYERS)
+def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
+    same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", ["from both ends", "one tap is left", "groups", "none sees all", "kinds by the dozen"])
+def test_padding_multiplies_as_zeros_do(name, bias, value, layout, exact_method, dtype, cpu_level):
+    """An infinite or NaN weight that meets padding makes an output NaN, though its tap is left out; others are not."""
+    input, weight, keywords = LAYERS[name]
+    x, w = data.integers(input, dtype), data.integers(weight, dtype, "weight")
+    b = data.integers(weight[:1], dtype, "bias") if bias else None
+    for tap in ((0, 0), tuple(size // 2 for size in weight[2:])):
+        spoilt = w.copy()
+        spoilt[(1, 2, *tap)] = value
+        expected = reference.conv(x, spoilt, b, **keywords)
+        assert not np.isfinite(expected[:, 1]).any()
+        assert np.isfinite(np.delete(expected, 1, 1)).all()
+        laid = LAYOUTS[layout](x, 1)
+        convolve = getattr(fastconv, f"conv{len(weight) - 2}d")
+        np.testing.assert_array_equal(convolve(laid, spoilt, b, **keywords, method=exact_method), expected)
+        prepared = fastconv.prepare(spoilt, b, **keywords, method=exact_method)
+        np.testing.assert_array_equal(prepared(laid), expected)
+
+
+def test_other_modes_of_padding_see_all_taps(dtype):
+    """What they pad with is no zero."""
+    x, w = data.integers((1, 5, 7, 6), dtype), data.integers((4, 5, 11, 9), dtype, "weight")
+    result = fastconv.conv2d(x, w, padding=9, padding_mode="replicate")
+    data.assert_identical(result, reference.conv(x, w, padding=9, padding_mode="replicate"))
+
+
+def test_weights_are_cut_once_for_all_maps_that_see_the_same_taps():
+    """What is prepared depends on the taps, not on the map."""
+    plans = [
+        plan_conv(
+            "conv2d", 2, (1, 19, size, size), (3, 19, 3, 3), np.dtype("f4"), FIRST, 1, 7, 7, 1, "zeros", None, "direct"
+        )
+        for size in (5, 6, 9)
+    ]
+    assert plans[0].packing == plans[1].packing != plans[2].packing
+
+
+def test_short_sums_keep_their_order():
+    """Pieces of an image have the bits of the whole: so few products are added up in one order on any map."""
+    assert reach(geometry((1, 2, 7, 7), (4, 2, 7, 7), {"padding": 9, "dilation": 3})) is None
+    assert reach(geometry((1, 4, 7, 7), (4, 4, 7, 7), {"padding": 9, "dilation": 3})) is not None
+
+
+def test_channels_last_is_copied_where_sorted_pixels_see_little():
+    """Atrous pyramids: 256 channels of 3x3, 12 apart, on 14x14 took 2.5 ms as they lay, 0.6 ms in copies."""
+    keywords = {"padding": 12, "dilation": 12}
+    assert lay_out(geometry((1, 256, 14, 14), (256, 256, 3, 3), keywords, 1))[0].last == 0
+    assert lay_out(geometry((1, 256, 33, 33), (256, 256, 3, 3), keywords, 1))[0].last == 1
