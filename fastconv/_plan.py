@@ -58,6 +58,19 @@ class SeenWeights(NamedTuple):
         shape = *self.channels, *(end - first for first, end in self.taps)
         return packed[:size].reshape(shape), packed[size : size + outputs], packed[size + outputs :]
 
+    def cut(self, weight, bias, packed, threads):
+        """What the kernel takes for weight, bias and packed weights, from what `pack` made of them, if anything."""
+        if not packed:
+            alone = self._replace(packing=None)
+            packed = (_memory.empty((sum(self.sizes()),), weight.dtype),)
+            alone.pack(None, weight, *packed, threads)
+            weight, lost, _ = self.parts(*packed)
+            packed = ()
+        else:
+            weight, lost, rest = self.parts(*packed)
+            packed = (rest,) if self.packing else ()
+        return weight, lost if bias is None else bias + lost, packed
+
 
 class ConvPlan(NamedTuple):
     run: object  # kernel(geometry, x, weight, bias, out, *clamp, threads[, packed])
@@ -103,12 +116,14 @@ def plan_conv(
     kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
     run = with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind)
     packing = packing_of(kernel, geometry, kind)
+    if geometry.last != order:
+        run = by_copies(run)
     if seen:
-        packing = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind)
-        run = within(run, seen.inputs, packing)
+        packing = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind) if seen.is_cut else packing
+        run = within(run, seen.inputs, packing if seen.is_cut else None)
     batch = input_shape[: -rank - 1]
     return ConvPlan(
-        run if geometry.last == order else by_copies(run),
+        run,
         tuple(geometry),
         dtype,
         order,
@@ -139,19 +154,14 @@ def by_copies(run):
 
 
 def within(run, inputs, weights):
-    """`run` by the taps that some output sees, of the `inputs` that these see; `weights` are `SeenWeights`."""
-    alone = weights._replace(packing=None)
+    """`run` of the `inputs` that taps see; `weights`, `SeenWeights` or None, are cut to these."""
 
-    def seen(geometry, x, weight, bias, out, lo, hi, threads, packed=None):
-        rank, ready = weight.ndim - 2, ()
-        if packed is None:
-            packed = _memory.empty((sum(alone.sizes()),), out.dtype)
-            alone.pack(geometry, weight, packed, threads)
-        elif weights.packing:
-            ready = (weights.parts(packed)[2],)
-        w, lost, _ = weights.parts(packed)
-        bias = lost if bias is None else bias + lost
-        run(geometry, five(x, rank)[(..., *inputs)], w, bias, five(out, rank), lo, hi, threads, *ready)
+    def seen(geometry, x, weight, bias, out, lo, hi, threads, *packed):
+        rank = weight.ndim - 2
+        x, weight, out = five(x, rank)[(..., *inputs)], five(weight, rank), five(out, rank)
+        if weights:
+            weight, bias, packed = weights.cut(weight, bias, packed, threads)
+        run(geometry, x, weight, bias, out, lo, hi, threads, *packed)
 
     return seen
 

@@ -1,4 +1,4 @@
-"""Taps that no output sees: a kernel that reaches far beyond a small map is a smaller one.
+"""What outputs see of a map, and by which taps: a kernel that reaches far beyond a small one is a smaller kernel.
 
     7 outputs, 11 taps three apart, padded by 15        . . . . . 0 1 2 3 4 5 6 . . . . .     the image, every third
     the first output's taps, of which three see it      0     1     2     3     4     5       place of which is drawn
@@ -9,9 +9,13 @@ x * s + t * d - p. The taps before the first one that the last output finds insi
 one that the first output does, meet nothing but padding, whatever the output. Without them fewer products are left, and
 a smaller kernel, by whose geometry a method is chosen. A product with padding is zero, or NaN where the weight is
 infinite or NaN: `_kernels/seen_taps.pyx` looks at the weights of these taps once.
+
+Elements that no tap sees, between those that do, are left out channels-last, where a step from pixel to pixel costs
+nothing: with f = gcd(s, d) and r = -p mod f, outputs see x[r::f] alone, at stride s / f and dilation d / f.
 """
 
-from math import prod
+from itertools import chain
+from math import gcd, prod
 from typing import NamedTuple
 
 from fastconv._corners import part
@@ -30,6 +34,7 @@ class Reach(NamedTuple):
     geometry: ConvGeometry
     inputs: tuple  # slices along d, h, w
     taps: tuple  # (first, end) along d, h, w
+    is_cut: bool  # whether these are not all
 
 
 def seen_taps(axis):
@@ -40,23 +45,44 @@ def seen_taps(axis):
     return (first, end) if first < end else (0, 0)
 
 
-def reach(g):
-    """The convolution by the taps that some output sees; None where too few are left out, or all, or sums are short."""
-    taps = tuple(map(seen_taps, g.axes))
+def leaves_out(g, taps):
+    """Whether to sum by these taps alone: enough are left out, and not all, and sums are long."""
     counts = [end - first for first, end in taps]
     each, left = g.kd * g.kh * g.kw, prod(counts)
     cost = READING * each + ROW * counts[0] * counts[1]
-    if not left or g.ic // g.groups * each < LEAST_PRODUCTS or g.od * g.oh * g.ow * (each - left) < cost:
+    return left and g.ic // g.groups * each >= LEAST_PRODUCTS and g.od * g.oh * g.ow * (each - left) >= cost
+
+
+def cut(axis, first, end):
+    """An axis whose taps are [first, end)."""
+    size, outputs, _, stride, dilation, before = axis
+    return size, outputs, end - first, stride, dilation if end - first > 1 else 1, before - first * dilation
+
+
+def thinned(axis, inputs):
+    """An axis and the slice of what its outputs see, without the elements that stride and dilation both pass over."""
+    size, outputs, taps, stride, dilation, before = axis
+    every = gcd(stride, dilation) if taps > 1 else 1
+    start = -before % every
+    size = -(-max(size - start, 0) // every)
+    axis = size, outputs, taps, stride // every, dilation // every, -(-before // every)
+    return axis, slice(inputs.start + start, inputs.stop, every)
+
+
+def reach(g):
+    """The convolution of what is seen, by the taps that see it; None where these are all."""
+    whole = tuple((0, axis[2]) for axis in g.axes)
+    taps = tuple(map(seen_taps, g.axes))
+    if not leaves_out(g, taps):
+        taps = whole
+    axes, inputs = [], []
+    for axis, (first, end) in zip(g.axes, taps, strict=True):
+        _, seen, before = part(cut(axis, first, end), slice(0, axis[1]))
+        axis = seen.stop - seen.start, *cut(axis, first, end)[1:5], before
+        axis, seen = thinned(axis, seen) if g.last else (axis, seen)
+        axes.append(axis)
+        inputs.append(seen)
+    if taps == whole and all(seen.step is None or seen.step == 1 for seen in inputs):
         return None
-    axes = [
-        (size, outputs, count, stride, dilation if count > 1 else 1, before - first * dilation)
-        for (size, outputs, _, stride, dilation, before), (first, _), count in zip(g.axes, taps, counts, strict=True)
-    ]
-    parts = [part(axis, slice(0, axis[1])) for axis in axes]
-    inputs = tuple(seen for _, seen, _ in parts)
-    id, ih, iw = (seen.stop - seen.start for seen in inputs)
-    kd, kh, kw = counts
-    dd, dh, dw = (axis[4] for axis in axes)
-    pd, ph, pw = (before for _, _, before in parts)
-    smaller = g._replace(id=id, ih=ih, iw=iw, kd=kd, kh=kh, kw=kw, dd=dd, dh=dh, dw=dw, pd=pd, ph=ph, pw=pw)
-    return Reach(smaller, inputs, taps)
+    fields = zip(*axes, strict=True)
+    return Reach(ConvGeometry(g.ic, g.oc, g.groups, *chain(*fields), *g[-2:]), tuple(inputs), taps, taps != whole)

@@ -1,6 +1,7 @@
 """Kernels that reach far beyond a map: taps that no output sees are left out, and padding that single outputs see."""
 
 from itertools import product
+from math import gcd
 
 import numpy as np
 import pytest
@@ -36,7 +37,23 @@ SORTED = {
     "some see nothing": ((1, 61, 5, 5), (9, 61, 3, 3), {"dilation": 3, "padding": 7}),
     "strided": ((1, 61, 9, 9), (9, 61, 3, 3), {"dilation": 8, "padding": 8, "stride": 2}),
 }
-LAYERS = UNSEEN | SORTED
+# Stride and dilation have a factor: channels-last, elements between are passed over
+THINNED = {
+    "every other one": ((2, 5, 11, 12), (4, 5, 3, 3), {"padding": 2, "stride": 2, "dilation": 2}),
+    "of unlike factors": (
+        (1, 9, 13, 14),
+        (9, 1, 3, 2),
+        {"padding": (1, 5), "stride": (4, 3), "dilation": (2, 6), "groups": 9},
+    ),
+    "and taps that see nothing": ((1, 19, 5, 6), (3, 19, 5, 3), {"padding": 11, "stride": 2, "dilation": (6, 4)}),
+    "thinned volume": (
+        (1, 4, 5, 7, 8),
+        (5, 4, 2, 3, 2),
+        {"padding": (3, 2, 1), "stride": (4, 2, 3), "dilation": (4, 2, 3)},
+    ),
+    "thinned signal": ((2, 3, 40), (4, 3, 5), {"padding": 3, "stride": 6, "dilation": 4}),
+}
+LAYERS = UNSEEN | SORTED | THINNED
 
 
 @pytest.fixture(scope="module", params=LAYERS)
@@ -65,6 +82,14 @@ def test_taps_are_left_out(name):
 @pytest.mark.parametrize("name", SORTED)
 def test_or_padding_of_pixels(name):
     assert reach(geometry(*SORTED[name])) is None or name == "some see nothing"
+
+
+@pytest.mark.parametrize("name", THINNED)
+def test_elements_between_are_passed_over(name):
+    left = reach(geometry(*THINNED[name], last=1))
+    assert all(gcd(stride, dilation) == 1 or taps == 1 for _, _, taps, stride, dilation, _ in left.geometry.axes)
+    assert any(seen.step > 1 for seen in left.inputs)
+    assert reach(geometry(*THINNED[name])) is None or left.is_cut
 
 
 AXES = tuple(product((1, 3, 7), (1, 2, 5, 8), (1, 2, 3), (1, 3), (0, 1, 5, 9), (0, 2, 9)))
