@@ -19,6 +19,7 @@ from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
 SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
+COPIED = 2**21  # bytes of images that are copied to another memory order at a time, and of their results
 FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
 _cpu.remembers_kernels(_door)
 
@@ -141,14 +142,18 @@ def plan_conv(
 
 
 def by_copies(run):
-    """`run`, of channels-first memory, for channels-last input and output."""
+    """`run`, of channels-first memory, for channels-last input and output: some images at a time, in the same memory."""
 
     def copied(geometry, x, weight, bias, out, lo, hi, threads, *packed):
         rank = weight.ndim - 2
-        source, result = (empty(a.shape, rank, a.dtype, FIRST) for a in (x, out))
-        copy(x, source)
-        run(geometry, source, weight, bias, result, lo, hi, threads, *packed)
-        copy(result, out)
+        x, weight, out = five(x, rank), five(weight, rank), five(out, rank)
+        some = max(COPIED // (x[0].nbytes + out[0].nbytes), 1)
+        source, result = (empty((min(len(a), some), *a.shape[1:]), 3, a.dtype, FIRST) for a in (x, out))
+        for first in range(0, len(x), some):
+            images = x[first : first + some]
+            copy(images, source[: len(images)])
+            run(geometry, source[: len(images)], weight, bias, result[: len(images)], lo, hi, threads, *packed)
+            copy(result[: len(images)], out[first : first + some])
 
     return copied
 
