@@ -89,7 +89,8 @@ def cost_in_place(g):
         lanes = tuned().planes.vector // g.itemsize
         products = g.kd * g.kh * g.kw * max(g.ic, lanes)
         return outputs * (pixels * (products + costs.store * g.ic) + costs.row * g.od * g.oh)
-    return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + costs.pixel * g.groups * pixels
+    pixel = costs.pixel + (costs.group if g.groups > 1 else 0)
+    return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + pixel * g.groups * pixels
 
 
 def ceil_div(a, b):

@@ -142,7 +142,7 @@ def plan_conv(
 
 
 def by_copies(run):
-    """`run`, of channels-first memory, for channels-last input and output: some images at a time, in the same memory."""
+    """`run`, of channels-first memory, for channels-last input and output: a few images at a time, in one memory."""
 
     def copied(geometry, x, weight, bias, out, lo, hi, threads, *packed):
         rank = weight.ndim - 2

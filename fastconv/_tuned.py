@@ -68,7 +68,8 @@ class Last(NamedTuple):
     """What direct sums of channels-last memory take, in multiply-adds of a full register tile."""
 
     lanes: dict  # by itemsize: output channels of a group, fewer of which take as long
-    pixel: float  # of a group's outputs
+    pixel: float  # of a group's outputs,
+    group: float  # and one of several groups, besides
     store: float  # a depthwise output,
     row: float  # and a row of them, for each kernel of a channel
     element: dict  # by itemsize: to copy one to channels-first memory
@@ -155,7 +156,7 @@ TUNED = {
             },
             woven=9.5, copied=13, call=70_000,
         ),
-        Last(lanes={4: 6, 8: 5}, pixel=100, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
+        Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29
@@ -189,7 +190,7 @@ TUNED = {
             },
             woven=9.6, copied=14, call=59_000,
         ),
-        Last(lanes={4: 8, 8: 4}, pixel=160, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
+        Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
     ),
 }  # fmt: skip
