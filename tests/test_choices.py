@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _depthwise, _tuned
+from fastconv import _cpu, _depthwise, _plan, _tuned
 from fastconv._geometry import conv_geometry
 from fastconv._methods import DIRECT, choose, lay_out
 from fastconv._weight_choice import kernel
@@ -175,3 +175,21 @@ def test_gradients_of_1x1_kernels_are_products_in_both_memory_orders(vectors, la
             == "point_grad"
         )
     assert kernel(geometry((1, 4, 60, 60), (12, 1, 1, 1), groups=4, last=last), 1) == "tap_grad"
+
+
+@pytest.mark.parametrize("vectors", [64], indirect=True)
+def test_outputs_of_several_groups_cost_more_in_place(vectors):
+    """24 channels in 4 groups of 1x1 on 56x56 took 1.7 times as long in a batch of eight as by copies."""
+    assert is_copied(geometry((1, 24, 56, 56), (24, 6, 1, 1), groups=4, last=1))
+
+
+@pytest.mark.parametrize("bytes", [1, 5000])
+def test_batches_are_copied_a_few_images_at_a_time(bytes, monkeypatch, dtype, cpu_level):
+    """As many as stay in cache: eight images of 16 channels on 224x224 took 1.4 times as long copied at once."""
+    x, w = channels_last(data.normal((5, 4, 9, 17), dtype), 1), data.normal((2, 4, 3, 3), dtype)
+    monkeypatch.setattr(_plan, "COPIED", bytes)
+    whole = fastconv.conv2d(np.ascontiguousarray(x), w, padding=1)
+    result = np.full((5, 2, 9, 17), np.nan, dtype)
+    run = _plan.plan_conv("conv2d", 2, x.shape, w.shape, np.dtype(dtype), 0, 1, 1, 1, 1, "zeros", None, "auto")
+    _plan.by_copies(run.run)(run.geometry, x, w, None, result, *run.clamp, 1)
+    data.assert_identical(result, whole)
