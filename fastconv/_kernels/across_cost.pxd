@@ -19,6 +19,8 @@ cdef enum:
     STAGED_BYTES = 524288   # of the stage of a block, at most
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
     SORTING = 160           # products of a sum that repay sorting pixels; fewer are added up in one order everywhere
+    UNSEEN = 3              # one product of so many has to be left out, to make up for kinds of few pixels
+    LISTING = 40            # in whose time the taps of all kinds are listed, for each product of a block of K
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
     WRITING = 24            # products in whose time a sum is turned,
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
@@ -71,12 +73,13 @@ cdef inline bint sorts(const ConvShape *s) noexcept nogil:
 
 
 cdef inline double products_across(const ConvShape *s) noexcept nogil:
-    """Products of an output channel, without those that sorted pixels do not see."""
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd
+    """Products of an output channel, without those that sorted pixels do not see if these are many."""
+    cdef double all = <double> s.od * s.oh * s.ow * (s.ic // s.groups) * s.kd * s.kh * s.kw, seen
     if not sorts(s) or sees_no_padding(s):
-        return <double> s.od * s.oh * s.ow * depth * s.kh * s.kw
-    return (<double> s.od * depth * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph)
+        return all
+    seen = (<double> s.od * (s.ic // s.groups) * s.kd * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph)
             * seen_along(s.iw, s.ow, s.kw, s.sw, s.dw, s.pw))
+    return seen if seen * UNSEEN < all * (UNSEEN - 1) else all
 
 
 cdef inline bint is_plain(const ConvShape *s) noexcept nogil:
@@ -90,7 +93,9 @@ cdef inline double cost_across(const ConvShape *s, Py_ssize_t size) noexcept nog
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
     cdef Py_ssize_t writing = WRITING_ALONE if is_plain(s) else WRITING
     cdef double cost = (products_across(s) + <double> pixels * writing + turning * depth) * ceil_div(channels, lanes)
-    return cost * 1.5 if channels <= lanes else cost    # a tile of one vector waits for its sums, and for its loads
+    if channels <= lanes:               # a tile of one vector waits for its sums, and for what it loads
+        cost *= 1.5
+    return cost + LISTING * min(depth, <Py_ssize_t> KC) if products_across(s) < <double> pixels * depth else cost
 
 
 cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t size) noexcept nogil:
@@ -108,5 +113,5 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t s
 
 cdef inline bint sees_less(const ConvShape *s, double products, Py_ssize_t size) noexcept nogil:
     """Whether so much of the padding is left out that lanes along channels take less than so many products."""
-    return (sorts(s) and not sees_no_padding(s) and most_pixels(s, size) > 0
-            and cost_across(s, size) * lanes_of(size) < products)
+    return (products_across(s) < <double> s.od * s.oh * s.ow * (s.ic // s.groups * s.kd * s.kh * s.kw)
+            and most_pixels(s, size) > 0 and cost_across(s, size) * lanes_of(size) < products)
