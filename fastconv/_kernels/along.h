@@ -2,8 +2,8 @@
  *
  *     to[j] = (+) over k of  v[taps[k] + at[j]],     0 <= j < n, with `by` as `end` says, or over across[j] * by
  *
- * where at[j] is j, or whole pixels are picked at a stride (`split.h`). Several rows are taken at a time, which wait for
- * each other's instructions as little as for the stores that made v.
+ * where at[j] is j, or whole pixels are picked at a stride (`split.h`). Several rows are taken at a time, which wait
+ * for each other's instructions as little as for the stores that made v.
  *
  * `v` and `across` are scratch: what lies up to a vector behind their ends is read, but of no account. The file
  * includes itself once per element type.

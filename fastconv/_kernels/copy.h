@@ -65,8 +65,8 @@ static inline void copy_elements(size_t size, void *restrict to, const void *res
             } \
     } while (0)
 
-/* to[r * n + i] = source[r * pitch + i] for r < rows, i < n, by whole vectors: up to a vector less one element beyond the
- * last of either is touched too. */
+/* to[r * n + i] = source[r * pitch + i] for r < rows, i < n, by whole vectors: up to a vector less one element beyond
+ * the last of either is touched too. */
 static inline void copy_runs(size_t size, void *to, const void *source, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t pitch)
 {
     if (size == sizeof(float))
@@ -124,7 +124,8 @@ static inline void split_rows(size_t size, void *restrict even, void *restrict o
 #define ODDS_2 1, 3
 #define SPLIT(lanes) \
     if (VECTOR_BYTES >= (lanes) * sizeof(ELEMENT) && n >= 2 * (lanes)) { \
-        typedef ELEMENT part __attribute__((vector_size((lanes) * sizeof(ELEMENT)), aligned(sizeof(ELEMENT)), may_alias)); \
+        typedef ELEMENT part \
+            __attribute__((vector_size((lanes) * sizeof(ELEMENT)), aligned(sizeof(ELEMENT)), may_alias)); \
         for (ptrdiff_t i = 0; i < pairs; i += (lanes)) { \
             const ptrdiff_t k = i < pairs - (lanes) ? i : pairs - (lanes); \
             part a = *(const part *)(source + 2 * k), b = *(const part *)(source + 2 * k + (lanes)); \

@@ -5,9 +5,9 @@
  *     pixel(i, p, j) = table[i * row_step + p * pixel_step + j * tap_step]      a pointer to the pixel's channels
  *
  * The table (XNNPACK calls it an indirection buffer: Dukhan 2019, arXiv:1907.02129) makes padding a pointer to zeros,
- * so that there is one way for the border and the interior and no padded copy. For kernels of 2, 3, 5, 7 and 9 taps a row
- * at stride 1, and but for 2 at stride 2, the weights of a row stay in registers and each pixel is loaded once for all
- * outputs that it reaches:
+ * so that there is one way for the border and the interior and no padded copy. For kernels of 2, 3, 5, 7 and 9 taps a
+ * row at stride 1, and but for 2 at stride 2, the weights of a row stay in registers and each pixel is loaded once for
+ * all outputs that it reaches:
  *
  *     pixels      0 1 2 3 4 5       loaded in turn; pixel q is tap q - p * stride of output p
  *     output 0    w w w
@@ -82,8 +82,8 @@ static inline void strip_of_near(size_t size, ptrdiff_t px, const depthwise_stri
 #define mask PASTE(mask, SUFFIX)
 
 #define EACH_PIXEL _Pragma("GCC unroll 12") for (ptrdiff_t p = 0; p < px; p++)
-/* What comes seldom stands in functions: each of a hundred instances would hold a copy otherwise, more than its hot loop
- * is long, which took most of the time to compile. */
+/* What comes seldom stands in functions: each of a hundred instances would hold a copy otherwise, more than its hot
+ * loop is long, which took most of the time to compile. */
 
 /* The sums of CHUNK chains, to those before them if there are any. */
 static NEVER_INLINE void PASTE(strip_grand, SUFFIX)(ptrdiff_t px, int more, const ELEMENT *total, ELEMENT *grand)

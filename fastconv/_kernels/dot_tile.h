@@ -5,8 +5,8 @@
  *     b[j]         [        |        |        |     ]           idle whatever rows and cols are. One accumulator a sum;
  *                  [  acc   ]  -> its sum over lanes            in the end their lanes are added up by a tree.
  *
- * Nothing is read beyond the last whole vector of a row: what is left lies in `a_rest` and `b_rest`, a vector with zeros
- * for each row. The file includes itself once per element type.
+ * Nothing is read beyond the last whole vector of a row: what is left lies in `a_rest` and `b_rest`, a vector with
+ * zeros for each row. The file includes itself once per element type.
  */
 #ifndef FASTCONV_DOT_TILE_H
 #define FASTCONV_DOT_TILE_H

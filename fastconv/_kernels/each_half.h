@@ -1,6 +1,7 @@
 /* Includes the file that EACH_TYPE names once for float and once for double with HALVES defined and types of half a
- * vector (SUFFIX is h32, h64), where half a vector may take half the time: on cores that take two short products a cycle
- * for one of 64 bytes, what is left of a row goes to half a vector if it fits. To be included before `each_float.h`.
+ * vector (SUFFIX is h32, h64), where half a vector may take half the time: on cores that take two short products a
+ * cycle for one of 64 bytes, what is left of a row goes to half a vector if it fits. To be included before
+ * `each_float.h`.
  */
 #include <stdint.h>
 

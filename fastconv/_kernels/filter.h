@@ -6,14 +6,15 @@
  *     r = 0  ........    w0                          which i = r - q * sh is a tap of the kernel: at stride 1 three
  *     r = 1  ........    w1 w0                       rows of output under a 3x3 kernel read five rows instead of nine.
  *     r = 2  ........    w2 w1 w0                    With 16 registers columns of taps run in parts whose weights stay
- *     r = 3  ........       w2 w1                    in registers, 3 high unrolls as a whole; with 32, at AVX-512, so do
- *     r = 4  ........          w2                    5 and 7, and higher ones unroll the triangle at the start and the
- *                                                    one at the end; between them every row serves all q.
+ *     r = 3  ........       w2 w1                    in registers, 3 high unrolls as a whole; with 32, at AVX-512, so
+ *     r = 4  ........          w2                    do 5 and 7, and higher ones unroll the triangle at the start and
+ *                                                    the one at the end; between them every row serves all q.
  *
- * Each output adds its taps in the order (plane, j, i), whichever tile it falls in. Vectors run along x; the last one of
- * a row moves back to end with the row, and computes again what the one before it did. Where a row is shorter than a
- * vector, lanes beyond it are stored too and overwritten by the next row, but for those beyond the last row. Rows beyond
- * the last are computed from whatever is staged there and never stored. The file includes itself once per element type.
+ * Each output adds its taps in the order (plane, j, i), whichever tile it falls in. Vectors run along x; the last one
+ * of a row moves back to end with the row, and computes again what the one before it did. Where a row is shorter than a
+ * vector, lanes beyond it are stored too and overwritten by the next row, but for those beyond the last row. Rows
+ * beyond the last are computed from whatever is staged there and never stored. The file includes itself once per
+ * element type.
  */
 #ifndef FASTCONV_FILTER_H
 #define FASTCONV_FILTER_H
@@ -64,7 +65,8 @@ static inline int in_parts(const filter_shape *s)
 #include "each_float.h"
 #undef EACH_TYPE
 
-/* `rows` rows of `cols` output columns; where they are fewer than a vector has lanes, rows follow each other densely. */
+/* `rows` rows of `cols` output columns; where they are fewer than a vector has lanes, rows follow each other
+ * densely. */
 static inline void filter_block(size_t size, const filter_shape *s, const void *staged, const void *w, double bias,
                                 void *out, ptrdiff_t rows, ptrdiff_t cols)
 {
@@ -84,8 +86,9 @@ static inline void filter_block(size_t size, const filter_shape *s, const void *
 
 #include "filter_tile.h"
 
-/* Accumulators, the loaded row and the weights of a column fit the registers, 32 at AVX-512 and 16 below: one more makes
- * gcc spill, which costs a factor of four. Eight independent sums hide the latency of FMA where two start each cycle. */
+/* Accumulators, the loaded row and the weights of a column fit the registers, 32 at AVX-512 and 16 below: one more
+ * makes gcc spill, which costs a factor of four. Eight independent sums hide the latency of FMA where two start each
+ * cycle. */
 #define filter_block_of PASTE(filter_block, SUFFIX)
 #define strip PASTE(filter_strip, SUFFIX)
 #define half_strip PASTE(filter_strip, HALF_SUFFIX)

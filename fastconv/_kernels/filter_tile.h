@@ -1,5 +1,5 @@
-/* One tile of `filter.h`: `nr` rows of `nv` vectors of outputs, all taps of all planes, sums in registers. Included once
- * per element type, after vec, mask, LANES, tile and store_few are defined.
+/* One tile of `filter.h`: `nr` rows of `nv` vectors of outputs, all taps of all planes, sums in registers. Included
+ * once per element type, after vec, mask, LANES, tile and store_few are defined.
  */
 #undef COLUMN
 #undef ADD_ROW

@@ -3,9 +3,9 @@
  *     to[p * ldt + j] = (+) over r, k of  x[from + p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
  *
  * so that a window is `rows` x `taps` rows of n elements: pixels of as many channels, or rows of an image one below the
- * other. FOLDED vectors go over a whole window side by side in registers. A sum of more than CHUNK elements is the sum of
- * its halves, so that rounding errors grow with the logarithm of the count [1]. Maxima let NaN get lost, notice that by
- * a sum, and start again, as in `strips.h`.
+ * other. FOLDED vectors go over a whole window side by side in registers. A sum of more than CHUNK elements is the sum
+ * of its halves, so that rounding errors grow with the logarithm of the count [1]. Maxima let NaN get lost, notice that
+ * by a sum, and start again, as in `strips.h`.
  *
  * [1] N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993) 783-799,
  *     doi:10.1137/0914050.

@@ -3,9 +3,9 @@
  *     out[s * u + f] = bias + sum over line, q of  w[line][first - s * q + f] * x[line][u + q],      0 <= f < s
  *
  *     x        x0 x1 x2 x3 ...            A line is a row of input and the row of taps that meets it. Step q multiplies
- *     phase 0  a0 a1 a2 a3 ...            the inputs from q on with s neighbouring taps, one a phase; at both ends of the
- *     phase 1  b0 b1 b2 b3 ...            row of taps some phases have none. The sums stay in registers and are woven
- *     out      a0 b0 a1 b1 a2 b2 ...      there (`weave.h`), so that the output is written once and in its order.
+ *     phase 0  a0 a1 a2 a3 ...            the inputs from q on with s neighbouring taps, one a phase; at both ends of
+ *     phase 1  b0 b1 b2 b3 ...            the row of taps some phases have none. The sums stay in registers and are
+ *     out      a0 b0 a1 b1 a2 b2 ...      woven there (`weave.h`): the output is written once and in its order.
  *
  * At stride 2 both phases of 2 or 4 taps have as many, so that a vector of outputs, as it lies, takes as many products
  * with woven weights, of inputs that one shuffle of a loaded vector brings under them (`WOVEN_TAPS`):
@@ -49,10 +49,10 @@ typedef struct {
 #undef EACH_TYPE
 #undef BYTES
 
-/* `n` outputs from `out` on, and as many in each of the next `rows` - 1 rows, which lines of x a row further on make up.
- * Lines are readable up to a vector beyond what is needed. */
-static inline void gather_rows(size_t size, const gather_shape *g, ptrdiff_t rows, ptrdiff_t lines, const void *const *x,
-                               const void *const *w, double bias, void *out, ptrdiff_t n)
+/* `n` outputs from `out` on, and as many in each of the next `rows` - 1 rows, which lines of x a row further on make
+ * up. Lines are readable up to a vector beyond what is needed. */
+static inline void gather_rows(size_t size, const gather_shape *g, ptrdiff_t rows, ptrdiff_t lines,
+                               const void *const *x, const void *const *w, double bias, void *out, ptrdiff_t n)
 {
     if (size == sizeof(float))
         gather_rows_f32(g, rows, lines, (const float *const *)x, (const float *const *)w, (float)bias, out, n);
@@ -94,9 +94,9 @@ static inline void gather_rows(size_t size, const gather_shape *g, ptrdiff_t row
  * tail are constants in every caller, so that the sums unroll into registers: head is how many phases the first step
  * has, tail the first phase of the last step; shifts, as many as there are steps if that is a constant too, or 0. */
 static ALWAYS_INLINE void run(const ptrdiff_t s, const ptrdiff_t nv, const ptrdiff_t head, const ptrdiff_t tail,
-                              const ptrdiff_t shifts, const gather_shape *g, const ptrdiff_t lines, const ELEMENT *const *x,
-                              const ELEMENT *const *w, const ELEMENT bias, ELEMENT *out, const ptrdiff_t u,
-                              const ptrdiff_t last, const ptrdiff_t n)
+                              const ptrdiff_t shifts, const gather_shape *g, const ptrdiff_t lines,
+                              const ELEMENT *const *x, const ELEMENT *const *w, const ELEMENT bias, ELEMENT *out,
+                              const ptrdiff_t u, const ptrdiff_t last, const ptrdiff_t n)
 {
     const ptrdiff_t whole = (shifts > 1 ? shifts : g->steps) - (head < s) - (tail > 0), first = g->first;
     vec acc[GATHER_VECTORS][GATHER_WAYS];

@@ -8,9 +8,10 @@
  *                     w[slab + c][a][i][j][lane] * staged[slab][a][y * sh + i][x * sw + j][c]
  *
  * Pixels of a slab are GROUP_PIXEL channels apart, whatever the group has, so that distances along a row are constants
- * of the text and need no registers. Where vectors have 64 bytes, groups that do not fill them take half vectors: a core
- * that takes two short products a cycle loses nothing by them where pixels are not loaded more often than that. Each
- * output adds up its products in one order, whichever tile it falls in. The file includes itself once per element type.
+ * of the text and need no registers. Where vectors have 64 bytes, groups that do not fill them take half vectors: a
+ * core that takes two short products a cycle loses nothing by them where pixels are not loaded more often than that.
+ * Each output adds up its products in one order, whichever tile it falls in. The file includes itself once per element
+ * type.
  */
 #ifndef FASTCONV_GROUP_ROWS_H
 #define FASTCONV_GROUP_ROWS_H

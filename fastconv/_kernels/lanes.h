@@ -2,9 +2,9 @@
  *
  *     sums[t * lds + lane] += sum over line < lines, k < kc of  g[line][k][lane] * x[line][k + tap t][lane]
  *
- * Lanes are channels: a pixel is a vector, and x starts `shift[t]` elements further on for tap t. One accumulator a tap,
- * so that a vector of g is loaded once for up to LANES_TAPS products and their latency is hidden. Products are added up
- * in a row: lines * kc is at most what the error bound allows. The file includes itself once per element type.
+ * Lanes are channels: a pixel is a vector, and x starts `shift[t]` elements further on for tap t. One accumulator a
+ * tap, so that a vector of g is loaded once for up to LANES_TAPS products and their latency is hidden. Products are
+ * added up in a row: lines * kc is at most what the error bound allows. The file includes itself once per element type.
  */
 #ifndef FASTCONV_LANES_H
 #define FASTCONV_LANES_H

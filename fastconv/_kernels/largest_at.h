@@ -3,9 +3,9 @@
  *     lanes:  window j         window j + 1     ...      best[j]   the largest so far
  *             tap 0, 1, 2 ...  tap 0, 1, 2 ...           key[j]    which tap that was, as its distance in the plane
  *
- * Both stay in registers over all taps of as many windows as a vector holds; keys are as wide as the elements, and become
- * indices at the end. Padding is the lowest value and never larger than what the key starts at, the first tap inside the
- * image. NaN may get lost at first, is noticed by a sum, and the windows are taken again, as in `strips.h`.
+ * Both stay in registers over all taps of as many windows as a vector holds; keys are as wide as the elements, and
+ * become indices at the end. Padding is the lowest value and never larger than what the key starts at, the first tap
+ * inside the image. NaN may get lost at first, is noticed by a sum, and the windows are taken again, as in `strips.h`.
  *
  * For elements of 4 and 8 bytes. The file includes itself once per element type.
  */
@@ -127,7 +127,8 @@ static ALWAYS_INLINE mask NAMED(at_places)(const Windows *w, ptrdiff_t j)
     LARGER_LANES(larger, v, all); \
     all = larger;
 
-/* `many` vectors of windows from window j on, `at` the distances of COUNT windows. A key is made once for all of them. */
+/* `many` vectors of windows from window j on, `at` the distances of COUNT windows. A key is made once for all of
+ * them. */
 static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j, ptrdiff_t next,
                                          mask at, int many, int careful, vec *seen)
 {

@@ -138,8 +138,8 @@ BANDS(4)
 #undef BANDS
 #undef BAND
 
-static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias,
-                        ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end)
+static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w,
+                        ELEMENT bias, ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end)
 {
 #define NAME(nr, stride, asks) PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)
 #define NAMES(nr) {{NAME(nr, 1, 0), NAME(nr, 1, 1)}, {NAME(nr, 2, 0), NAME(nr, 2, 1)}}

@@ -1,16 +1,17 @@
-/* Bands of output rows under kernels 1, 3, 5 or 7 high, from rows of input where they lie: one column of taps after another.
+/* Bands of output rows under kernels 1, 3, 5 or 7 high, from rows of input where they lie: one column of taps after
+ * another.
  *
  *   out[q][o] = bias + sum over j, i of  w[i][j] * row[q * stride + i][o * stride + j * dilation]
  *
- * As `near_rows.h` does for 3x3, each row is loaded once a column of taps and serves every q that sees it; the weights of
- * all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles within
- * lanes, and sums put in order as they are stored.
+ * As `near_rows.h` does for 3x3, each row is loaded once a column of taps and serves every q that sees it; the weights
+ * of all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles
+ * within lanes, and sums put in order as they are stored.
  *
  *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero: each
  *     -2 -1 |0 1 2 3 ...           vector is masked by where its columns lie.
  *
- * Rows are pointers to column 0 - pad. Each output adds its taps in the same order whatever the band. The last vector of
- * a row moves back to end with the row. Rows shorter than a vector are stored densely. To be included after
+ * Rows are pointers to column 0 - pad. Each output adds its taps in the same order whatever the band. The last vector
+ * of a row moves back to end with the row. Rows shorter than a vector are stored densely. To be included after
  * `near_rows.h`; the file includes itself once per element type.
  */
 #ifndef FASTCONV_NEAR_TAPS_H
@@ -69,8 +70,8 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
     return result;
 }
 
-/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings. A macro over constants: only then
- * do the accumulators, which must never have an address, unroll into registers. */
+/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings. A macro over constants: only
+ * then do the accumulators, which must never have an address, unroll into registers. */
 #define ADD_TAPS(n) do { \
         vec k[2][MOST_HIGH]; \
         mask inside[2][2]; \

@@ -11,8 +11,8 @@
  *
  * The depth is `lines` times kc; a line of A starts `a_line`, of B `b_line` elements after the line before.
  *
- * Up to half a vector of columns, as of groups of few channels, takes half a vector: on a core that splits vectors of 64
- * bytes in two that is half the work. The file includes itself once per element type and vector.
+ * Up to half a vector of columns, as of groups of few channels, takes half a vector: on a core that splits vectors of
+ * 64 bytes in two that is half the work. The file includes itself once per element type and vector.
  */
 #ifndef FASTCONV_OUTER_H
 #define FASTCONV_OUTER_H
@@ -48,7 +48,8 @@ typedef vec_f64 vec_half_f64;
 
 #define OUTER(name) (cols * size <= sizeof(PASTE(vec_half, name)) ? PASTE(outer_half, name) : PASTE(outer, name))
 
-/* `rows` <= OUTER_ROWS; of `cols` at most tile_width(size) count. `size` is a constant at every call: one branch stays. */
+/* `rows` <= OUTER_ROWS; of `cols` at most tile_width(size) count. `size` is a constant at every call: one branch
+ * stays. */
 static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t lines, ptrdiff_t kc,
                          const void *a, ptrdiff_t lda, ptrdiff_t a_line, const void *b, ptrdiff_t ldb, ptrdiff_t b_line,
                          void *c, ptrdiff_t ldc)

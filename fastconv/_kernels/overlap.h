@@ -6,8 +6,8 @@
  *     phases                                 a0 a1+c0 a2+c1 ..           b0 b1+d0 b2+d1 ..
  *     out                                    a0 b0 a1+c0 b1+d0 a2+c1 b2+d1 ..
  *
- * A line is what one row of pixels gives with one row of taps, with zeros where a tap has no pixel. The sums of a vector
- * of each phase are woven in registers (`weave.h`). The file includes itself once per element type.
+ * A line is what one row of pixels gives with one row of taps, with zeros where a tap has no pixel. The sums of a
+ * vector of each phase are woven in registers (`weave.h`). The file includes itself once per element type.
  */
 #ifndef FASTCONV_OVERLAP_H
 #define FASTCONV_OVERLAP_H
@@ -26,8 +26,8 @@ typedef struct {
 #undef EACH_TYPE
 
 /* `n` outputs; lines are readable up to a vector beyond what is needed. */
-static inline void overlap_row(size_t size, const overlap_shape *g, ptrdiff_t lines, const void *const *line, double bias,
-                               void *out, ptrdiff_t n)
+static inline void overlap_row(size_t size, const overlap_shape *g, ptrdiff_t lines, const void *const *line,
+                               double bias, void *out, ptrdiff_t n)
 {
     if (size == sizeof(float))
         overlap_row_f32(g, lines, (const float *const *)line, (float)bias, out, n);

@@ -1,5 +1,5 @@
-/* Pixels of a row by parity, in the order that shuffles within lanes leave: `even` takes row[0], row[2] ... of a vector of
- * them, `odd` the others. Included once per element type, after ELEMENT, BITS, SUFFIX, vec and LANES are defined.
+/* Pixels of a row by parity, in the order that shuffles within lanes leave: `even` takes row[0], row[2] ... of a vector
+ * of them, `odd` the others. Included once per element type, after ELEMENT, BITS, SUFFIX, vec and LANES are defined.
  *
  *     LANE_OF(o, sw)    where the pixel of output o stands        AS_TAPS     a vector of outputs in that order
  *     NEXT_EVEN         row[2], row[4] ... from `even`            IN_ORDER    and back

@@ -75,7 +75,8 @@ static ptrdiff_t PASTE(pick_parts, SUFFIX)(Picks *p, ptrdiff_t parts, const ptrd
 }
 #endif
 
-/* Whether there may be a table of this shape, `inside` of whose elements are not zeros: to be known before any is made. */
+/* Whether there may be a table of this shape, `inside` of whose elements are not zeros: to be known before any is
+ * made. */
 static int PASTE(pick_fits, SUFFIX)(const PickShape *s, ptrdiff_t inside)
 {
 #ifdef PICKS

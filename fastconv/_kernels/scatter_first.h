@@ -1,5 +1,6 @@
-/* Values to where indices say if these are in windows of 2 x 2 next to each other, channels-first: each of four elements
- * is the value where the index is its own, else zero, so that rows are written whole instead of being cleared first.
+/* Values to where indices say if these are in windows of 2 x 2 next to each other, channels-first: each of four
+ * elements is the value where the index is its own, else zero, so that rows are written whole instead of being cleared
+ * first.
  *
  *     windows        x0 x0 x1 x1 ..      each twice, as its index is
  *     elements        0  1  2  3 ..

@@ -108,8 +108,8 @@ static ALWAYS_INLINE mask narrow(const int64_t *index, wide *high)
 #endif
 }
 
-/* The whole vectors of one window's channels, each to all `count` taps: pixels `at` of the result. False if an index is at
- * none of them. */
+/* The whole vectors of one window's channels, each to all `count` taps: pixels `at` of the result. False if an index is
+ * at none of them. */
 #define together NAMED(scatter_together)
 static ALWAYS_INLINE int together(ELEMENT *out, const ELEMENT *x, const int64_t *index, const Scatter *s,
                                   const ptrdiff_t *at, const int count)

@@ -1,4 +1,5 @@
-/* Shuffles of two vectors a b of BYTES bytes, whose elements have ELEMENT_BYTES, both to be defined where they are used.
+/* Shuffles of two vectors a b of BYTES bytes, whose elements have ELEMENT_BYTES, both to be defined where they are
+ * used.
  *
  *     SHUFFLE(a, b, EVEN)      a0 a2 ... b0 b2 ...        SHUFFLE(a, b, LATER)     a1 a2 ... b0
  *     SHUFFLE(a, b, ODD)       a1 a3 ... b1 b3 ...        SHUFFLE(a, b, EARLIER)   b0 a0 a1 ...

@@ -31,15 +31,15 @@ typedef long long mask_f64 __attribute__((vector_size(VECTOR_BYTES)));
 /* Memory is not touched, but no load moves across: gcc 12 otherwise hoists broadcasts and spills accumulators, which
  * halves the speed of a tile (measured; see "Design decisions" in the README). */
 #define KEEP_ORDER() __asm__ volatile("" ::: "memory")
-/* A vector that starts a loop from a register: without this gcc 12 may, by flags that have nothing to do with it, rotate
- * accumulators through a sixteenth register and spill one (68 against 93% of the core's limit). */
+/* A vector that starts a loop from a register: without this gcc 12 may, by flags that have nothing to do with it,
+ * rotate accumulators through a sixteenth register and spill one (68 against 93% of the core's limit). */
 #if defined(__x86_64__)
 #define IN_REGISTER(v) __asm__("" : "+x"(v))
 #else
 #define IN_REGISTER(v) ((void)0)
 #endif
-/* sum += left * right; `left` may be a scalar. At AVX2, whose sixteen registers hold a tile and no more, gcc 12 otherwise
- * writes some sums beside themselves and moves them back. */
+/* sum += left * right; `left` may be a scalar. At AVX2, whose sixteen registers hold a tile and no more, gcc 12
+ * otherwise writes some sums beside themselves and moves them back. */
 #if VECTOR_BYTES == 32 && defined(__FMA__)
 #define MULTIPLY_ADD(sum, left, right) do { \
         const __typeof__(right) left_ = (left) - (__typeof__(right)){0}; \
@@ -92,8 +92,8 @@ static inline ptrdiff_t lanes_of(size_t size) { return size == sizeof(float) ? L
 
 #define UNROLL _Pragma("GCC unroll 16") /* before a loop of constant bounds */
 
-/* Products added one after the other. A longer chain gathers more than 6 eps of sum |a b| on data of one sign: simulated
- * over 121 to 4608 uniform products, chains of 64, 128, 256 in blocks of 256 reach 3.8, 5.9, 6.0 eps. */
+/* Products added one after the other. A longer chain gathers more than 6 eps of sum |a b| on data of one sign:
+ * simulated over 121 to 4608 uniform products, chains of 64, 128, 256 in blocks of 256 reach 3.8, 5.9, 6.0 eps. */
 #define CHUNK 64
 
 #if defined(__GNUC__)

@@ -1,5 +1,5 @@
-/* Vectors of whole pixels at a stride, put together by shuffles. Which lanes of a row v such a vector holds repeats after
- * a few vectors, so that a table of one period serves rows of any length, and all taps of windows:
+/* Vectors of whole pixels at a stride, put together by shuffles. Which lanes of a row v such a vector holds repeats
+ * after a few vectors, so that a table of one period serves rows of any length, and all taps of windows:
  *
  *     v         aA bB cC dD|eE fF gG hH|  pixels of two elements, at a stride of 3; a part is some lanes of a vector
  *     part 0    aA dD .. ..               lanes of v + 0

@@ -7,8 +7,8 @@
  *     outputs    a b c d             first term    a a b b c c d d           kw = 3, sw = 2, pw = 0
  *                                    second        . . a . b . c .   +
  *
- * A narrow plane is one row of such vectors in whole. Where many terms meet, rows of outputs are added up first, each by
- * its share, into one row v with zeros at both ends. The file includes itself once per element type.
+ * A narrow plane is one row of such vectors in whole. Where many terms meet, rows of outputs are added up first, each
+ * by its share, into one row v with zeros at both ends. The file includes itself once per element type.
  */
 #ifndef FASTCONV_SPREAD_H
 #define FASTCONV_SPREAD_H
@@ -137,8 +137,9 @@ static ALWAYS_INLINE ptrdiff_t alike(const spread_plan *p, ptrdiff_t y, ptrdiff_
     return z - y;
 }
 
-/* Rows y to z of the input, from rows of outputs, of which `by` has the shares unless it is NULL and they are all `scale`;
- * or from v, if that is given, which has a row for all that are alike. Arguments from `narrow` on are constants. */
+/* Rows y to z of the input, from rows of outputs, of which `by` has the shares unless it is NULL and they are all
+ * `scale`; or from v, if that is given, which has a row for all that are alike. Arguments from `narrow` on are
+ * constants. */
 #define each_row PASTE(spread_each_row, SUFFIX)
 static ALWAYS_INLINE void each_row(ELEMENT *to, const ELEMENT *end, const spread_plan *p, const ELEMENT *x,
                                    const ELEMENT *x_end, const ELEMENT *by, const ELEMENT scale, const ELEMENT *v,

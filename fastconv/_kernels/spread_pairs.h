@@ -4,8 +4,8 @@
  *     columns    0 1 2 3 4 5 6              padding 1:  first = v;  second = the v after, of 3 columns with v
  *
  * Columns alternate between those that one window touches and those that two may, so sums of v and of v shifted by one
- * are zipped. v is a row of outputs times its share, or the sum of two. Part of `spread.h`; the file includes itself once
- * per element type. Without shuffles `pairs_least` is out of reach.
+ * are zipped. v is a row of outputs times its share, or the sum of two. Part of `spread.h`; the file includes itself
+ * once per element type. Without shuffles `pairs_least` is out of reach.
  */
 #ifndef FASTCONV_SPREAD_PAIRS_H
 #define FASTCONV_SPREAD_PAIRS_H
@@ -33,8 +33,8 @@
 #define vec PASTE(pairs_vec, SUFFIX)
 typedef ELEMENT vec __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
 
-/* What the windows at g give, and those of the row below, `ow` further on, if there are two `rows`: times `scale`, or by
- * by[0], by[1] and *along. Arguments from `rows` on are constants. */
+/* What the windows at g give, and those of the row below, `ow` further on, if there are two `rows`: times `scale`, or
+ * by by[0], by[1] and *along. Arguments from `rows` on are constants. */
 #define given PASTE(pairs_given, SUFFIX)
 static ALWAYS_INLINE vec given(const ELEMENT *g, ptrdiff_t ow, const ELEMENT *by, const ELEMENT *along, ELEMENT scale,
                                const int rows, const int equal)
@@ -88,7 +88,8 @@ static ALWAYS_INLINE void row(ELEMENT *to, const ELEMENT *end, ptrdiff_t iw, ptr
                               const ELEMENT *by, const ELEMENT *along, ELEMENT scale, const int rows, const int equal,
                               const int kernel, const int odd)
 {
-#define PAIR(x, left, right) pair(&low, &high, g + (x), ow, by, along + (x), scale, left, right, rows, equal, kernel, odd)
+#define PAIR(x, left, right) \
+    pair(&low, &high, g + (x), ow, by, along + (x), scale, left, right, rows, equal, kernel, odd)
 #define BOTH(x) (*(vec *)(to + 2 * (x)) = low, *(vec *)(to + 2 * (x) + COUNT) = high)
     const ptrdiff_t last = ow - COUNT;
     vec low, high;
@@ -111,7 +112,9 @@ static ALWAYS_INLINE void row(ELEMENT *to, const ELEMENT *end, ptrdiff_t iw, ptr
     else
         *(vec *)(to + 2 * last + COUNT) = high;
     for (ptrdiff_t c = 2 * ow; c < iw; c++)
-        to[c] = c == 2 * ow && kernel == 3 && !odd ? given(g + last, ow, by, along + last, scale, rows, equal)[COUNT - 1] : 0;
+        to[c] = c == 2 * ow && kernel == 3 && !odd
+                    ? given(g + last, ow, by, along + last, scale, rows, equal)[COUNT - 1]
+                    : 0;
 #undef PAIR
 #undef BOTH
 }

@@ -77,7 +77,8 @@ static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_
     TILE(tile_at, size, rows, cols, kc, a, lda, b, at, c, ldc, finish);
 }
 
-/* Whether `tile_taps` computes so many columns by halves of a vector, of which a core takes two a cycle: up to three. */
+/* Whether `tile_taps` computes so many columns by halves of a vector, of which a core takes two a cycle: up to
+ * three. */
 static inline int tile_halves(size_t size, ptrdiff_t cols)
 {
     const ptrdiff_t lanes = tile_width(size) / TILE_VECTORS;

@@ -17,8 +17,8 @@
  *
  * With a^2 = 1/2 and b^2 = 2 the six-point B^T is, and A^T and G follow from powers of the points over 1, -3/2 and 6,
  *
- *     1   0  -5/2   0   1   0          rows 2 and 3 are even +- odd parts in the root a, rows 4 and 5 in b, so that each
- *     0 -2a   -2    a   1   0          pair shares its sums
+ *     1   0  -5/2   0   1   0          rows 2 and 3 are even +- odd parts in the root a, rows 4 and 5 in b, so that
+ *     0 -2a   -2    a   1   0          each pair shares its sums
  *     0  2a   -2   -a   1   0
  *     0 -b/2 -1/2   b   1   0          Lavin & Gray 2015, arXiv:1509.09308; points other than integers: Barabasz et al.
  *     0  b/2 -1/2  -b   1   0          2020, doi:10.1145/3412380.

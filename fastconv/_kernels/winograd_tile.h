@@ -36,8 +36,8 @@ static inline ptrdiff_t winograd_width(size_t size)
 }
 
 /* One tile of `rows` <= WINOGRAD_ROWS and `nv` vectors, of rows `winograd_width` apart in B and C; starts from C if
- * `more`, else from zero. Sums of `chain` products are added up in turn. `next_a` and `next_b` will be read soon, of the
- * latter `step_b` bytes for each step of k. `size` is a constant at every call. */
+ * `more`, else from zero. Sums of `chain` products are added up in turn. `next_a` and `next_b` will be read soon, of
+ * the latter `step_b` bytes for each step of k. `size` is a constant at every call. */
 static inline void winograd_tile(size_t size, ptrdiff_t rows, ptrdiff_t nv, ptrdiff_t kc, const void *a, ptrdiff_t lda,
                                  const void *b, void *c, ptrdiff_t chain, int more, const void *next_a,
                                  const void *next_b, ptrdiff_t step_b)

@@ -55,8 +55,8 @@ static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrd
 #define run PASTE(tile_run, SUFFIX)
 #define LINES(ways, n) case ways * 8 + n: \
         if (vectors > 1) \
-            run(TILE_STEPS > 1, ways * n, TILE_VECTORS, TILE_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, b, \
-                ldb, 0, NULL, NULL, c, next, finish, ways, line); \
+            run(TILE_STEPS > 1, ways * n, TILE_VECTORS, TILE_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, \
+                b, ldb, 0, NULL, NULL, c, next, finish, ways, line); \
         else \
             run(TILE_STEPS > 1, ways * n, 1, LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL, c, \
                 next, finish, ways, line); \
