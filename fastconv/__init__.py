@@ -8,6 +8,7 @@ The way through the house, the same for every function; nothing points upward:
         memory of results           _memory.pyx           kept from call to call
       sizes as integers             _sizes.py             and the refusal of what is not
       geometry from shapes          _geometry.py, ...     every shape formula and every error about shapes
+        what outputs see            _reach.py             taps that meet nothing but padding are left out
       plan, cached                  _plan.py              the first method of the table that accepts and prefers
         methods as data             _methods.py           each says why it declines: _winograd.py, _fft.py, _direct.py
         CPU level                   _cpu.py               which build of the kernels this machine runs
