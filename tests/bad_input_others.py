@@ -170,7 +170,7 @@ def no_shapes(f, name):
 
 
 def explanations():
-    """Shapes, dtypes and flags once reached NumPy and Python, whose messages name nothing, or were taken for true."""
+    """Messages of NumPy and Python about shapes, dtypes and flags name nothing."""
     valid = {"input_shape": (2, 4, 6, 7), "weight_shape": (6, 2, 3, 3), "groups": 2}
     for name in ("explain", "choose_method"):
         f = Function(name, 2, valid, CONV_SIZES, ("padding",), ("groups",), ("padding_mode",), ("channels_last",))

@@ -182,7 +182,6 @@ def test_scripts_of_the_thresholds_run(tmp_path):
 
 
 def test_methods_are_drawn(load, monkeypatch, tmp_path):
-    """It asked for the choice of "auto" without saying of which memory order, and drew nothing."""
     load("layers")
     plot_methods = importlib.import_module("plot_methods")
     few = {title: (what, values[:1], layer) for title, (what, values, layer) in plot_methods.PANELS.items()}

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _depthwise, _plan, _tuned
+from fastconv import _cpu, _depthwise, _plan, _tuned, _weight_choice
 from fastconv._geometry import conv_geometry
 from fastconv._methods import DIRECT, choose, lay_out
-from fastconv._weight_choice import kernel
 from tests import data
 from tests.layouts import channels_last
 
@@ -156,8 +155,8 @@ def test_transposed_convolution_of_few_outputs_follows_the_memory_order_of_its_p
 
 @pytest.mark.parametrize("vectors", [32, 64], indirect=True)
 def test_gradients_of_few_outputs_run_along_long_rows_only(vectors):
-    """Four outputs a group and fewer were summed along rows, however short these and however many the inputs: 28 to 3
-    channels of 5x5x5 on planes of 5x5 took 120 times as long as PyTorch, 192 to 1 of 3x3 on 12x12 three times."""
+    """Along short ones 28 to 3 channels of 5x5x5 on planes of 5x5 took 37 times as long as by outer products."""
+    kernel = _weight_choice.kernel
     assert kernel(geometry((8, 28, 5, 5), (3, 28, 5, 5)), 8) == "weight_grad"
     assert kernel(geometry((1, 256, 5, 5), (128, 8, 3, 3), 1, 1, 32), 8) == "weight_grad"
     assert kernel(geometry((1, 32, 40, 200), (64, 1, 5, 5), 1, 2, 32), 1) == "tap_grad"
@@ -168,13 +167,12 @@ def test_gradients_of_few_outputs_run_along_long_rows_only(vectors):
 @pytest.mark.parametrize("vectors", [32, 64], indirect=True)
 @pytest.mark.parametrize("last", [0, 1])
 def test_gradients_of_1x1_kernels_are_products_in_both_memory_orders(vectors, last):
-    """Outer products took 1.1 to 1.3 times as long, with one output a group, which took rows, up to 4 times."""
+    """Outer products take 1.1 to 1.3 times as long, rows for one output a group up to 4 times."""
     for channels, outputs, groups in ((64, 64, 1), (256, 3, 1), (3, 256, 1), (128, 8, 8)):
-        assert (
-            kernel(geometry((1, channels, 28, 28), (outputs, channels // groups, 1, 1), last=last, groups=groups), 1)
-            == "point_grad"
-        )
-    assert kernel(geometry((1, 4, 60, 60), (12, 1, 1, 1), groups=4, last=last), 1) == "tap_grad"
+        g = geometry((1, channels, 28, 28), (outputs, channels // groups, 1, 1), last=last, groups=groups)
+        assert _weight_choice.kernel(g, 1) == "point_grad"
+    g = geometry((1, 4, 60, 60), (12, 1, 1, 1), groups=4, last=last)
+    assert _weight_choice.kernel(g, 1) == "tap_grad"
 
 
 @pytest.mark.parametrize("vectors", [64], indirect=True)
@@ -183,13 +181,13 @@ def test_outputs_of_several_groups_cost_more_in_place(vectors):
     assert is_copied(geometry((1, 24, 56, 56), (24, 6, 1, 1), groups=4, last=1))
 
 
-@pytest.mark.parametrize("bytes", [1, 5000])
-def test_batches_are_copied_a_few_images_at_a_time(bytes, monkeypatch, dtype, cpu_level):
+@pytest.mark.parametrize("copied", [1, 5000])
+def test_batches_are_copied_a_few_images_at_a_time(copied, monkeypatch, dtype, cpu_level):
     """As many as stay in cache: eight images of 16 channels on 224x224 took 1.4 times as long copied at once."""
     x, w = channels_last(data.normal((5, 4, 9, 17), dtype), 1), data.normal((2, 4, 3, 3), dtype)
-    monkeypatch.setattr(_plan, "COPIED", bytes)
+    monkeypatch.setattr(_plan, "COPIED", copied)
     whole = fastconv.conv2d(np.ascontiguousarray(x), w, padding=1)
     result = np.full((5, 2, 9, 17), np.nan, dtype)
-    run = _plan.plan_conv("conv2d", 2, x.shape, w.shape, np.dtype(dtype), 0, 1, 1, 1, 1, "zeros", None, "auto")
-    _plan.by_copies(run.run)(run.geometry, x, w, None, result, *run.clamp, 1)
+    plan = _plan.plan_conv("conv2d", 2, x.shape, w.shape, np.dtype(dtype), 0, 1, 1, 1, 1, "zeros", None, "auto")
+    _plan.by_copies(plan.run)(plan.geometry, x, w, None, result, *plan.clamp, 1)
     data.assert_identical(result, whole)

@@ -79,9 +79,9 @@ def test_taps_are_left_out(name):
     assert (left.geometry.od, left.geometry.oh, left.geometry.ow) == (g.od, g.oh, g.ow)
 
 
-@pytest.mark.parametrize("name", SORTED)
-def test_or_padding_of_pixels(name):
-    assert reach(geometry(*SORTED[name])) is None or name == "some see nothing"
+@pytest.mark.parametrize("name", [name for name in SORTED if name != "some see nothing"])
+def test_taps_that_one_output_sees_stay(name):
+    assert reach(geometry(*SORTED[name])) is None
 
 
 @pytest.mark.parametrize("name", THINNED)
@@ -89,7 +89,8 @@ def test_elements_between_are_passed_over(name):
     left = reach(geometry(*THINNED[name], last=1))
     assert all(gcd(stride, dilation) == 1 or taps == 1 for _, _, taps, stride, dilation, _ in left.geometry.axes)
     assert any(seen.step > 1 for seen in left.inputs)
-    assert reach(geometry(*THINNED[name])) is None or left.is_cut
+    first = reach(geometry(*THINNED[name]))
+    assert first is None or all(seen.step is None for seen in first.inputs)
 
 
 AXES = tuple(product((1, 3, 7), (1, 2, 5, 8), (1, 2, 3), (1, 3), (0, 1, 5, 9), (0, 2, 9)))
