@@ -176,7 +176,7 @@ def conv2d(
         Shapes, sizes or names that do not fit; the message shows them.
     MemoryError
         The result or scratch cannot be allocated. Nothing is written to `out` on any other error, nor on this one
-        unless scratch of a later part of the sum is what lacks.
+        unless what lacks is scratch of a later part.
 
     Notes
     -----

@@ -64,6 +64,9 @@ def fits_groups(g):
     return outputs >= 8 and outputs * g.itemsize <= widest
 
 
+SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`
+
+
 def kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
     if fits_groups(g):
@@ -87,31 +90,27 @@ def cost_in_place(g):
         return g.macs
     if g.groups == g.ic:
         lanes = tuned().planes.vector // g.itemsize
-        products = g.kd * g.kh * g.kw * max(g.ic, lanes)
-        return outputs * (pixels * (products + costs.store * g.ic) + costs.row * g.od * g.oh)
+        taps = g.kd * g.kh * g.kw * max(g.ic, lanes)
+        return outputs * (pixels * (taps + costs.store * g.ic) + costs.row * g.od * g.oh)
     pixel = costs.pixel + (costs.group if g.groups > 1 else 0)
     return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + pixel * g.groups * pixels
-
-
-def ceil_div(a, b):
-    return -(-a // b)
-
-
-CHAIN, SORTED = 64, 160  # taps at most and products of a sum at least whose pixels are sorted: `_kernels/across.pxd`
 
 
 def seen_along(axis):
     """The share of its taps that an output sees in the mean, along an axis of `ConvGeometry.axes`."""
     size, outputs, taps, stride, dilation, before = axis
-    starts = (tap * dilation - before for tap in range(taps))
-    seen = (min(max(ceil_div(size - start, stride), 0), outputs) - max(ceil_div(-start, stride), 0) for start in starts)
-    return sum(max(count, 0) for count in seen) / (outputs * taps)
+    seen = 0
+    for start in range(-before, taps * dilation - before, dilation):
+        first, end = max(-(start // stride), 0), min(-((start - size) // stride), outputs)
+        seen += max(end - first, 0)
+    return seen / (outputs * taps)
 
 
 def products(g):
     """Multiply-adds of channels-first memory, without those of padding where no output sees all taps."""
     beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes[1:])
-    if not beyond or g.kd * g.kh * g.kw > CHAIN or g.ic // g.groups * g.kd * g.kh * g.kw < SORTED:
+    taps = g.kd * g.kh * g.kw
+    if not beyond or taps > _depthwise.CHAIN or g.ic // g.groups * taps < SORTED:
         return g.macs
     return g.macs * prod(map(seen_along, g.axes[1:]))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _cpu, _memory
+from fastconv import _cpu, _memory, _weight_choice
 from fastconv._arrays import (
     FIRST,
     array,
@@ -33,7 +33,6 @@ from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._sizes import frozen, shape
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
-from fastconv._weight_choice import kernel
 
 
 def full_shape(function, name, value, rank, forms):
@@ -77,7 +76,8 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    run = _cpu.kernel(kernel(g, prod(input_shape[: -rank - 1]))).weight_grad[SPECIALISATION[dtype.itemsize]]
+    kernel = _cpu.kernel(_weight_choice.kernel(g, prod(input_shape[: -rank - 1])))
+    run = kernel.weight_grad[SPECIALISATION[dtype.itemsize]]
     return WeightPlan(run, tuple(g), dtype, g.macs)
 
 

@@ -71,7 +71,7 @@ def unit(c, phases):
     return _winograd.tile(c) if by_winograd(c, phases) else (1, 1, 1)
 
 
-def time(kernel, counts):
+def time_of(kernel, counts):
     """Multiply-adds in whose time a kernel is done with these."""
     return sum(price * count for price, count in zip(tuned().transposed.sums[kernel], counts, strict=True))
 
@@ -84,12 +84,13 @@ def convolution_cost(c, phases):
     kernel, winograd = method.kernel(c), method.name == "winograd"
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
-    idle = max(tuned().planes.vector // c.itemsize / c.ic, 1) if kernel == "depthwise_last" else 1  # lanes: channels
+    lanes = tuned().planes.vector // c.itemsize if kernel == "depthwise_last" else 1  # of channels, which may be fewer
+    idle = max(lanes / c.ic, 1)
     counts = Counts(
         c.oc * inputs * seen * idle, c.ic * seen, c.ic * c.id * c.ih * c.iw, c.oc * inputs * taps(c, phases),
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
-    return time(kernel, counts) + (1 + phases * len(method.corners(c)) * winograd) * call
+    return time_of(kernel, counts) + (1 + phases * len(method.corners(c))) * call
 
 
 def phases_cost(g, convolutions):
@@ -104,8 +105,8 @@ def own_kernels(g, itemsize, order):
     depth = g.ic // g.groups
     if depth == 0:
         return
-    few = depth * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True)) <= CHAIN
-    few = few and max(g.stride) > 1 and prod(g.stride) <= MOST_CLASSES
+    products = depth * prod(-(-k // s) for k, s in zip(g.kernel, g.stride, strict=True))
+    few = products <= CHAIN and max(g.stride) > 1 and prod(g.stride) <= MOST_CLASSES
     if order == LAST:
         if few and g.groups == g.ic >= VECTOR_BYTES // itemsize:
             yield "gather_last"
@@ -132,7 +133,7 @@ def kernel_cost(kernel, g, last):
         inputs * weights * pixels, weights * pixels, g.ic * pixels, inputs * weights, g.oc * prod(g.output),
         (g.groups if last else g.oc) * rows, g.groups,
     )  # fmt: skip
-    return time(kernel, counts) + tuned().transposed.call
+    return time_of(kernel, counts) + tuned().transposed.call
 
 
 def copies_cost(g):

@@ -61,16 +61,12 @@ class SeenWeights(NamedTuple):
 
     def cut(self, weight, bias, packed, threads):
         """What the kernel takes for weight, bias and packed weights, from what `pack` made of them, if anything."""
+        packing = self.packing if packed else None
         if not packed:
-            alone = self._replace(packing=None)
             packed = (_memory.empty((sum(self.sizes()),), weight.dtype),)
-            alone.pack(None, weight, *packed, threads)
-            weight, lost, _ = self.parts(*packed)
-            packed = ()
-        else:
-            weight, lost, rest = self.parts(*packed)
-            packed = (rest,) if self.packing else ()
-        return weight, lost if bias is None else bias + lost, packed
+            self._replace(packing=None).pack(None, weight, *packed, threads)
+        weight, lost, rest = self.parts(*packed)
+        return weight, lost if bias is None else bias + lost, (rest,) if packing else ()
 
 
 class ConvPlan(NamedTuple):
@@ -120,8 +116,8 @@ def plan_conv(
     if geometry.last != order:
         run = by_copies(run)
     if seen:
-        packing = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind) if seen.is_cut else packing
-        run = within(run, seen.inputs, packing if seen.is_cut else None)
+        cut = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind) if seen.is_cut else None
+        run, packing = within(run, seen.inputs, cut), cut or packing
     batch = input_shape[: -rank - 1]
     return ConvPlan(
         run,
@@ -150,10 +146,10 @@ def by_copies(run):
         some = max(COPIED // (x[0].nbytes + out[0].nbytes), 1)
         source, result = (empty((min(len(a), some), *a.shape[1:]), 3, a.dtype, FIRST) for a in (x, out))
         for first in range(0, len(x), some):
-            images = x[first : first + some]
+            images, results = x[first : first + some], out[first : first + some]
             copy(images, source[: len(images)])
             run(geometry, source[: len(images)], weight, bias, result[: len(images)], lo, hi, threads, *packed)
-            copy(result[: len(images)], out[first : first + some])
+            copy(result[: len(images)], results)
 
     return copied
 

@@ -19,9 +19,9 @@ from math import gcd, prod
 from typing import NamedTuple
 
 from fastconv._corners import part
+from fastconv._direct import SORTED
 from fastconv._geometry import ConvGeometry
 
-LEAST_PRODUCTS = 160  # of a sum: shorter ones have one order on any map, pieces of an image included
 # Products in half the time in which a weight is read, and a row of those that are seen copied (Zen 4, AVX-512,
 # 2026-11-29): batches share that, and prepared weights save it
 READING = 2
@@ -46,11 +46,14 @@ def seen_taps(axis):
 
 
 def leaves_out(g, taps):
-    """Whether to sum by these taps alone: enough are left out, and not all, and sums are long."""
+    """Whether to sum by these taps alone: enough are left out, and not all, and sums are long.
+
+    Shorter ones have one order on any map, pieces of an image included.
+    """
     counts = [end - first for first, end in taps]
     each, left = g.kd * g.kh * g.kw, prod(counts)
     cost = READING * each + ROW * counts[0] * counts[1]
-    return left and g.ic // g.groups * each >= LEAST_PRODUCTS and g.od * g.oh * g.ow * (each - left) >= cost
+    return left and g.ic // g.groups * each >= SORTED and g.od * g.oh * g.ow * (each - left) >= cost
 
 
 def cut(axis, first, end):

@@ -159,7 +159,7 @@ TUNED = {
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
-    32: Tuned(  # Zen 3, 2026-11-28 and 29
+    32: Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
         Winograd(
             product=1, input=9, packed_input=23, output=15, weight_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
         ),

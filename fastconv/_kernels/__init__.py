@@ -22,7 +22,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                            point_grad                      1x1 kernels
                            tap_grad row_grad               few channels; depthwise 3x3
     pooling                pool                            strips turned pool_rows pool_along flow_last
-                           pool_at                         with places: strips_at turned tap_by_tap
+                           pool_at                         with places: strips_at turned tap_by_tap split
                            powers                          of lp pooling
     gradients of pooling   avg_grad scatter                the second for unpooling too
     columns, orders        patches turn                    unfold and fold; channels last to first and back

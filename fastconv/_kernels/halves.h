@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define HALF_SHIFT 13
+#define HALF_APART (112 << 23)    /* from exponent to exponent */
 #define HALF_LEAST (113 << 23)    /* 2^-14 */
 #define HALF_BEYOND (143 << 23)   /* 2^16 */
 #define HALF_INFINITE (255 << 23)
@@ -34,9 +35,9 @@ static inline int32_t float_sum(int32_t a, int32_t b, float sign)
 static inline void halves_widen(float *to, const uint16_t *x, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
-        const int32_t magnitude = (x[i] & 0x7fff) << HALF_SHIFT, normal = magnitude + (112 << 23);
+        const int32_t magnitude = (x[i] & 0x7fff) << HALF_SHIFT, normal = magnitude + HALF_APART;
         const int32_t small = float_sum(magnitude + HALF_LEAST, HALF_LEAST, -1);
-        const int32_t result = magnitude < 1 << 23 ? small : normal < HALF_BEYOND ? normal : normal + (112 << 23);
+        const int32_t result = magnitude < 1 << 23 ? small : normal < HALF_BEYOND ? normal : normal + HALF_APART;
         const uint32_t all = (uint32_t)result | (uint32_t)(x[i] & 0x8000) << 16;
         memcpy(to + i, &all, sizeof all);
     }
@@ -48,7 +49,7 @@ static inline void halves_narrow(uint16_t *to, const float *x, ptrdiff_t n)
         int32_t bits;
         memcpy(&bits, x + i, sizeof bits);
         const int32_t magnitude = bits & 0x7fffffff, even = magnitude >> HALF_SHIFT & 1;
-        const int32_t normal = (magnitude - (112 << 23) + ((1 << (HALF_SHIFT - 1)) - 1) + even) >> HALF_SHIFT;
+        const int32_t normal = (magnitude - HALF_APART + ((1 << (HALF_SHIFT - 1)) - 1) + even) >> HALF_SHIFT;
         const int32_t small = float_sum(magnitude, HALF_UNIT, 1) - HALF_UNIT;
         const int32_t nan = 0x7e00 | (magnitude >> HALF_SHIFT & 0x3ff);
         const int32_t large = magnitude > HALF_INFINITE ? nan : 0x7c00;

@@ -104,7 +104,8 @@ static ALWAYS_INLINE mask NAMED(at_places)(const Windows *w, ptrdiff_t j)
     return *(const loaded *)((const BITS *)w->places + (j - pixels * w->pixel)) + (BITS)((pixels - j) * w->step);
 }
 
-/* `all` and `key` after tap v of key `now`; a function of their addresses has gcc 12 keep them in memory. */
+/* `all` and `key` after tap v of key `now`, and on to the next tap; a function of their addresses has gcc 12 keep them
+ * in memory. */
 #ifdef FLOATING
 #define TAKE(all, key, v, now) \
     if (careful) { \

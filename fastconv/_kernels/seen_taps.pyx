@@ -41,6 +41,7 @@ cdef real lost_products(const Call *c, const real *w) noexcept nogil:
 
 
 cdef void one_output(const Call *c, Py_ssize_t o, real *_scratch) noexcept nogil:
+    """Output channel `o`: its weights that are seen, and what the others give."""
     cdef Py_ssize_t taps = c.size[0] * c.size[1] * c.size[2], planes = c.end[0] - c.first[0], channel, a
     cdef Py_ssize_t rows = c.end[1] - c.first[1], n = c.end[2] - c.first[2], each = planes * rows * n
     cdef Py_ssize_t first = (c.first[0] * c.size[1] + c.first[1]) * c.size[2] + c.first[2]
