@@ -84,8 +84,9 @@ def convolution_cost(c, phases):
     kernel, winograd = method.kernel(c), method.name == "winograd"
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
-    lanes = tuned().planes.vector // c.itemsize if kernel == "depthwise_last" else 1  # of channels, which may be fewer
-    idle = max(lanes / c.ic, 1)
+    idle = 1
+    if kernel == "depthwise_last":  # lanes are channels, which may be fewer
+        idle = max(tuned().planes.vector // c.itemsize / c.ic, 1)
     counts = Counts(
         c.oc * inputs * seen * idle, c.ic * seen, c.ic * c.id * c.ih * c.iw, c.oc * inputs * taps(c, phases),
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,

@@ -257,7 +257,7 @@ cdef inline void multiply(
                                 kc * sizeof(real))
             for m in range(wide):
                 finish.col_bias = at(col_bias, j)
-                if weights.rows:        # too short to be foreseen
+                if weights.rows:        # each row is too short to be foreseen
                     ask(&weights, False)
                 if asks:
                     sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
