@@ -31,7 +31,7 @@ WEIGHT = {  # gradients of weights: input, weight and arguments
     "winograd_grad": ((2, 32, 28, 28), (32, 32, 3, 3), {"padding": 1}),
 }
 TRANSPOSED = {
-    "turn": ((1, 64, 8, 8), (64, 32, 4, 4), {"stride": 2}),
+    "phases": ((1, 64, 16, 16), (64, 32, 4, 4), {"stride": 2}),
     "gather": ((1, 16, 9, 9), (16, 1, 4, 4), {"stride": 2, "groups": 16}),
     "overlap": ((1, 64, 12, 13), (64, 1, 4, 4), {"stride": 2}),
     "disjoint": ((1, 130, 4, 9), (130, 130, 2, 2), {"stride": 2}),
@@ -119,6 +119,6 @@ def test_nothing_is_kept_where_memory_lacks(name, threads, every_block_counted, 
             if error is None:
                 continue
             assert re.match(r"(grad\.)?\w+: (\w+: no memory for|Unable to allocate) ", error), error
-            if "turn" not in name:  # put together from several kernels' results
+            if "phases" not in name:  # put together from several kernels' results
                 assert (out == 77).all(), error
         data.assert_identical(CALLS[name](out=None), expected)
