@@ -87,18 +87,26 @@ def convolution_cost(c, phases):
     idle = 1
     if kernel == "depthwise_last":  # lanes are channels, which may be fewer
         idle = max(tuned().planes.vector // c.itemsize / c.ic, 1)
+    few = max(tuned().last.lanes[c.itemsize] * c.groups / max(c.oc, 1), 1) if kernel == "direct_last" else 1
     counts = Counts(
-        c.oc * inputs * seen * idle, c.ic * seen, c.ic * c.id * c.ih * c.iw, c.oc * inputs * taps(c, phases),
+        c.oc * inputs * seen * idle * few, c.ic * seen, c.ic * c.id * c.ih * c.iw, c.oc * inputs * taps(c, phases),
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
     return time_of(kernel, counts) + (1 + phases * len(method.corners(c))) * call
+
+
+def less_in_rows(c, phases):
+    """What share of the cost of `c` it takes if `filter.pyx` has rows of vectors that are whole but for a sixteenth."""
+    lanes = tuned().planes.vector // c.itemsize
+    whole = c.ow >= 2 * lanes and -c.ow % lanes * 16 <= c.ow
+    return tuned().transposed.whole_rows if whole and method_of(c, phases).kernel(c) == "filter" else 1
 
 
 def phases_cost(g, convolutions):
     """The same of all phases of the `Transposed` g, of a stride interleaved afterwards."""
     costs, strided = tuned().transposed, max(g.stride) > 1
     woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
-    return sum(convolution_cost(*c) for c in convolutions) + woven
+    return sum(convolution_cost(*c) * (1 if strided else less_in_rows(*c)) for c in convolutions) + woven
 
 
 def own_kernels(g, itemsize, order):
@@ -138,6 +146,7 @@ def kernel_cost(kernel, g, last):
 
 
 def copies_cost(g):
-    """The same of copying channels-last pixels and outputs."""
+    """The same of copying channels-last pixels and outputs; one channel lies alike either way."""
     costs = tuned().transposed
-    return costs.copied * (g.ic * prod(g.size) + g.oc * prod(g.output)) + costs.call
+    back = costs.copied_back if g.oc > 1 else 1
+    return costs.copied * g.ic * prod(g.size) + back * g.oc * prod(g.output) + costs.call

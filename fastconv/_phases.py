@@ -12,10 +12,10 @@ from math import prod
 import numpy as np
 
 from fastconv import _memory
-from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, readable, target
+from fastconv._arrays import FIRST, channels_first, copy, dense, empty, finish, five, readable, target
 from fastconv._geometry import INF, ConvGeometry
 from fastconv._phase_plan import Gather, plan_phases
-from fastconv._plan import SERIAL_MACS
+from fastconv._plan import COPIED, SERIAL_MACS
 from fastconv._threads import get_num_threads
 
 TOGETHER = 16  # pixels, a whole vector or several at every level and of either type
@@ -27,6 +27,9 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
     Arrays have been checked; `shape` is the result's, `out` where it may go or None.
     """
     plan = plan_phases(function, g, dtype, order)
+    many = x.ndim == rank + 2 and g.oc > 1 and x.dtype == plan.dtype and x.itemsize * (x.size + prod(shape)) > COPIED
+    if many and plan.order != order and isinstance(plan.whole, Gather):
+        return by_copies(plan, rank, x, weight, bias, dtype, order, shape, out)
     if out is None and plan.order != order:
         out = empty(shape, rank, dtype, order)
     order = plan.order
@@ -51,6 +54,26 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
             turned = turned_weights(plan, g, w5, scratch, threads)
             interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
             sum_corners(plan, x5, turned, b, result5, threads)
+    return finish(result, out, dtype)
+
+
+def by_copies(plan, rank, x, weight, bias, dtype, order, shape, out):
+    """What one kernel computes of channels-first memory, for channels-last: a few images at a time, in one memory."""
+    result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
+    x5, w5, result5 = five(x, rank), five(dense(weight, plan.dtype), rank), five(result, rank)
+    b = None if bias is None else dense(bias, plan.dtype)
+    n = len(x5) if result.size else 0
+    some = min(max(max(COPIED, w5.nbytes) // max(x5[:1].nbytes + result5[:1].nbytes, 1), 1), n)
+    source, part = (empty((some, *a.shape[1:]), 3, plan.dtype, FIRST) for a in (x5, result5))
+    threads = get_num_threads() if plan.macs * n > SERIAL_MACS else 1
+    for first in range(0, n, some or 1):
+        images = x5[first : first + some]
+        seen, made = source[: len(images)], part[: len(images)]
+        copy(images, seen)
+        if plan.gaps:
+            made[...] = 0 if b is None else b[:, None, None, None]
+        plan.whole.run(tuple(plan.whole.geometry), seen, w5, b, made, plan.dtype.type(0), threads)
+        copy(made, result5[first : first + some])
     return finish(result, out, dtype)
 
 

@@ -96,7 +96,9 @@ class Transposed(NamedTuple):
 
     sums: dict  # `Sum` by kernel: of the convolutions of phases, or of all phases
     woven: float  # an output of several phases
-    copied: float  # an element of channels-last memory, where it is
+    copied: float  # an element of channels-last memory, where it is,
+    copied_back: float  # and one of the result
+    whole_rows: float  # of the cost of "filter", in rows of whole vectors at stride 1: the share that they take
     call: float  # of a kernel
 
 
@@ -154,7 +156,7 @@ TUNED = {
                 "disjoint": Sum(0.91, 6.1, 9.5, 5.6, 4, 230, 0),
                 "overlap": Sum(1.2, 14, 7.5, 2, 0, 920, 4400),
             },
-            woven=9.5, copied=13, call=70_000,
+            woven=9.5, copied=13, copied_back=24, whole_rows=0.5, call=70_000,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
@@ -188,7 +190,7 @@ TUNED = {
                 "disjoint": Sum(0.92, 13, 8.6, 7.1, 2.4, 100, 0),
                 "overlap": Sum(1.1, 28, 9.8, 2.5, 3.1, 700, 3500),
             },
-            woven=9.6, copied=14, call=59_000,
+            woven=9.6, copied=14, copied_back=14, whole_rows=1, call=59_000,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),

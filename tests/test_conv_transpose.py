@@ -298,3 +298,25 @@ def test_one_pixel_at_a_stride_beyond_memory(groups, layout):
 def test_float16_is_computed_in_float32():
     x, w = data.integers((1, 300, 2, 3), np.float16), data.integers((300, 4, 3, 3), np.float16)
     data.assert_identical(fastconv.conv_transpose2d(x, w, stride=2), reference.conv_transpose(x, w, stride=2))
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["", "out"])
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):
+    """By the one kernel of channels-first memory, for channels-last: the same bits as image by image."""
+    rng = np.random.default_rng(0)
+    x = np.moveaxis(rng.standard_normal((images, 6, 7, 8), dtype=np.float32), -1, 1)
+    weight, bias = rng.standard_normal((8, 3, 3, 3), dtype=np.float32), np.arange(3, dtype=np.float32)
+    monkeypatch.setattr("fastconv._phase_plan.copies_cost", lambda g: -1e12)  # as if copies took no time
+    _cpu._forget()
+    monkeypatch.setattr("fastconv._phases.COPIED", 2 * 4 * (8 * 6 * 7 + 3 * 13 * 15))
+    monkeypatch.setattr("fastconv._phases.SERIAL_MACS", 0)
+    out = np.moveaxis(np.empty((images, 13, 15, 3), np.float32), -1, 1) if given else None
+    try:
+        result = fastconv.conv_transpose2d(x, weight, bias, 2, out=out)
+        alone = [fastconv.conv_transpose2d(image, weight, bias, 2) for image in x]
+    finally:
+        _cpu._forget()
+    np.testing.assert_array_equal(result, alone)
+    assert result is out or not given
+    assert result.strides[1] == result.itemsize

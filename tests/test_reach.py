@@ -8,6 +8,7 @@ import pytest
 
 import fastconv
 import reference
+from fastconv import _cpu, _reach
 from fastconv._arrays import FIRST
 from fastconv._geometry import conv_geometry
 from fastconv._methods import lay_out
@@ -54,6 +55,16 @@ THINNED = {
     "thinned signal": ((2, 3, 40), (4, 3, 5), {"padding": 3, "stride": 6, "dilation": 4}),
 }
 LAYERS = UNSEEN | SORTED | THINNED
+
+
+@pytest.fixture(scope="module", autouse=True)
+def images_of_any_size_are_thinned():
+    """As if making a view took no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_reach, "LEAST_THINNED", 0)
+        _cpu._forget()
+        yield
+    _cpu._forget()
 
 
 @pytest.fixture(scope="module", params=LAYERS)

@@ -65,16 +65,33 @@ cdef struct Call:
 
 
 cdef void one_by_one(
+    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s,
+) noexcept nogil:
+    """One row of outputs of the plane x, whose windows are at `at`."""
+    cdef Py_ssize_t j
+    for j in range(s.ow):
+        one_output(out + j, index + j, x, t, s, &at, start_along(s, j), taps_along(s, j))
+
+
+cdef void few_by_few(
     const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, Py_ssize_t channels,
 ) noexcept nogil:
-    """One row of outputs of the plane or the image x, whose windows are at `at`."""
+    """One row of outputs of the image x, whose windows are at `at`, of few channels."""
     cdef Py_ssize_t j, c
-    cdef bint few = channels < (FEW if sizeof(number) >= 4 else FEW_SHORT)
     for j in range(s.ow):
-        for c in range(channels if few else 0):
+        for c in range(channels):
             one_output(out + c, index + c, x + c, t, s, &at, start_along(s, j), taps_along(s, j))
-        if not few:
-            outputs(out, index, x, t, s, at, start_along(s, j), taps_along(s, j), channels)
+        out += channels
+        index += channels
+
+
+cdef void many_by_many(
+    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, Py_ssize_t channels,
+) noexcept nogil:
+    """The same of more channels."""
+    cdef Py_ssize_t j
+    for j in range(s.ow):
+        outputs(out, index, x, t, s, at, start_along(s, j), taps_along(s, j), channels)
         out += channels
         index += channels
 
@@ -149,8 +166,12 @@ cdef void some_rows(const Call *c, Py_ssize_t r, number *scratch) noexcept nogil
     x = x + plane * t.n if c.last else plane_of(x, t, plane)
     for o in range(part * s.oh // c.parts, (part + 1) * s.oh // c.parts):
         at = place(&s, z, o)
-        if w.count == 0:
-            one_by_one(x, out + first, c.index + first, at, t, &s, channels)
+        if w.count == 0 and channels == 1:
+            one_by_one(x, out + first, c.index + first, at, t, &s)
+        elif w.count == 0 and channels < (FEW if sizeof(number) >= 4 else FEW_SHORT):
+            few_by_few(x, out + first, c.index + first, at, t, &s, channels)
+        elif w.count == 0:
+            many_by_many(x, out + first, c.index + first, at, t, &s, channels)
         elif w.pitch:
             row_along(x, out + first, c.index + first, at, t, &s, w, scratch, blank)
         else:

@@ -13,6 +13,7 @@ cdef extern from "largest_at.h" nogil:
 
 cdef enum:
     STAGED = 1 << 18                   # bytes of padded rows that a thread keeps at most
+    FAR = 6                            # a stride at which a table of so many vectors takes 1.4 times as long as loads
 
 
 cdef struct Work:
@@ -33,8 +34,8 @@ cdef inline bint repay(const PoolShape *s, const Work *w, Py_ssize_t loads) noex
 
 
 cdef inline bint by_table(const PoolShape *s, const Work *w, Py_ssize_t size) noexcept nogil:
-    """Whether pixels at a stride are picked by a table; those of two elements, one of them in a window, need none."""
-    return can_split(w.pixel * size, s.sw) and not (w.pixel == 1 and s.sw == 2)
+    """Whether pixels at a stride are picked by a table, which single elements take less without at some strides."""
+    return can_split(w.pixel * size, s.sw) and not (w.pixel == 1 and (s.sw == 2 or s.sw >= FAR))
 
 
 cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, bint last) noexcept nogil:
