@@ -79,8 +79,8 @@ def layout(x, rank):
     channels = x.ndim - rank - 1
     if x.flags.c_contiguous or channels < 0:
         return FIRST
-    if x.shape[channels] == 1 or x.strides[channels] != x.itemsize:
-        return FIRST
+    if x.shape[channels] == 1 or x.strides[channels] != x.itemsize or max(x.shape[channels + 1 :]) == 1:
+        return FIRST  # a single pixel is that also alone, where nothing tells the order of its batch
     spatial = zip(x.shape[channels + 1 :], x.strides[channels + 1 :], strict=True)
     return LAST if all(size == 1 or abs(stride) > x.itemsize for size, stride in spatial) else FIRST
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fastconv._sizes import LIMIT, integer, one_of, per_axis, resolve_padding
 
 INF = float("inf")
+LONG_STRIDE = 64  # longer ones end where an image does: kernels lay out tables of a stride's length
 ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}  # what results are clamped to
 PADDING_MODES = {  # ours -> numpy.pad's, and how much wider than the image one side may be
     "zeros": ("constant", None),
@@ -168,6 +169,8 @@ def conv_geometry(function, rank, input_shape, weight_shape, stride, padding, di
         check_size(function, (*input_shape[:-rank], *size))
         before = ((0, 0),) * rank
 
+    beyond = [0 if o == 1 else i + p for i, o, (p, _) in zip(size, out, before, strict=True)]  # where the second sees 0
+    stride = [min(s, max(b, LONG_STRIDE)) for s, b in zip(stride, beyond, strict=True)]
     ones, zeros = (1,) * (3 - rank), (0,) * (3 - rank)
     geometry = ConvGeometry(
         ic, oc, groups, *ones, *size, *ones, *out, *ones, *kernel, *ones, *stride, *ones, *dilation,

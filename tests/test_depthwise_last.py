@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
+import reference
 from tests import data
 from tests.layouts import LAYOUTS
 
@@ -30,3 +31,28 @@ def test_rows_asked_for_ahead(name, dtype, cpu_level):
     result = convolve(LAYOUTS["channels_last"](x, 1), w, groups=input[1], **keywords)
     assert np.count_nonzero(expected) > expected.size // 2
     np.testing.assert_array_equal(result, expected, strict=True)
+
+
+@pytest.mark.parametrize("stride", [2**50, 2**60, 2**61, 2**62 - 1])
+def test_a_stride_beyond_the_image_lengthens_no_table(stride, dtype, cpu_level):
+    """Of one output it is of no matter."""
+    x, w = LAYOUTS["channels_last"](data.integers((1, 3, 3), dtype), 1), data.integers((3, 1, 2), dtype, "weight")
+    result = fastconv.conv1d(x, w, stride=stride, padding=1, groups=3)
+    data.assert_identical(result, reference.conv(x, w, stride=5, padding=1, groups=3))
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "channels_last_cropped", "channels_of_many"])
+def test_images_of_one_pixel_have_the_bits_of_a_batch(layout, dtype, cpu_level):
+    """Nothing tells the memory order of one such image; a batch of them, a crop, has strides that do."""
+    x, w = data.normal((2, 64, 1), dtype), data.normal((64, 1, 5), dtype, "weight")
+    x, keywords = LAYOUTS[layout](x, 1), {"stride": 6, "dilation": 4, "groups": 64}
+    b = data.normal((64,), dtype, "bias")
+    batch = fastconv.conv_transpose1d(x, w, b, **keywords)
+    data.assert_identical(batch, np.stack([fastconv.conv_transpose1d(image, w, b, **keywords) for image in x]))
+
+
+def test_a_stride_beyond_memory_has_outputs_of_padding(dtype, cpu_level):
+    """All but the first; 2**58 elements times channels wrapped around, and a kernel divided by zero."""
+    x, w = data.integers((1, 16, 3), dtype), data.integers((16, 16, 2), dtype, "weight")
+    result = fastconv.conv1d(x, w, stride=2**58, padding=((0, 2**59),))
+    data.assert_identical(result, reference.conv(x, w, stride=5, padding=((0, 9),)))

@@ -151,6 +151,16 @@ def test_padding_multiplies_as_zeros_do(name, bias, value, layout, exact_method,
         np.testing.assert_array_equal(prepared(laid), expected)
 
 
+@pytest.mark.parametrize("layout", DENSE)
+def test_strides_may_pass_over_the_image(layout, dtype, cpu_level):
+    """Every tap lies beyond it at all outputs, which are biases."""
+    x, w = data.integers((1, 19, 5, 1), dtype), data.integers((17, 19, 3, 7), dtype, "weight")
+    b = data.integers((17,), dtype, "bias")
+    keywords = {"stride": (1, 3), "padding": (7, 19), "dilation": (1, 3)}
+    result = fastconv.conv2d(LAYOUTS[layout](x, 1), w, b, **keywords)
+    data.assert_identical(result, reference.conv(x, w, b, **keywords))
+
+
 def test_other_modes_of_padding_see_all_taps(dtype):
     """What they pad with is no zero."""
     x, w = data.integers((1, 5, 7, 6), dtype), data.integers((4, 5, 11, 9), dtype, "weight")
