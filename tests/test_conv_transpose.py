@@ -7,26 +7,14 @@ import pytest
 
 import fastconv
 import reference
-from fastconv import _arrays, _cpu, _phase_plan
-from fastconv._sizes import frozen
-from fastconv._transpose_geometry import transposed_geometry
+from fastconv import _phase_plan
 from tests import data
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.tolerance import assert_within
-from tests.transpose_cases import CASES, CUT, DISJOINT, OVERLAPPED, SWAPPED, TRANSFORMED, Transpose
+from tests.transpose_cases import CASES, CUT, OVERLAPPED, TRANSFORMED, Transpose, operands, run
 
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 CONVOLVED = [case for case in CASES if case.name != "batch-0"]
-
-
-def operands(case, make, dtype):
-    oc = case.weight[1] * case.groups
-    bias = make((oc,), dtype, key="bias") if case.bias else None
-    return make(case.input, dtype, key="input"), make(case.weight, dtype, key="weight"), bias
-
-
-def run(case, x, w, b, **keywords):
-    return getattr(fastconv, f"conv_transpose{case.rank}d")(x, w, b, **case.arguments(), **keywords)
 
 
 @functools.cache
@@ -119,68 +107,6 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
     for threads in (2, 3):
         with fastconv.num_threads(threads):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
-
-
-FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (16, 128, 64, 4, False), (8, 24, 64, 9, False))
-TWICE = {"stride": 2, "padding": 1, "output_padding": 0, "groups": 1, "dilation": 1}
-OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
-
-
-@pytest.mark.parametrize(("kernel", "case"), OWN_WAYS, ids=[case.name for _, case in OWN_WAYS])
-def test_one_kernel_for_all_phases(kernel, case):
-    sizes = frozen("conv_transpose", **case.arguments())
-    geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
-    plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
-    assert plan.whole.run is _cpu.kernel(kernel).spread["float"]
-
-
-@pytest.mark.parametrize("case", SWAPPED, ids=lambda case: case.name)
-@pytest.mark.parametrize("layout", DENSE)
-def test_weights_transformed_as_they_lie(case, dtype, cpu_level, layout):
-    """Turning those of 512 to 512 channels of 3x3 beforehand took two fifths of the time on one image of 7x7."""
-    sizes = frozen("conv_transpose", **case.arguments())
-    geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
-    x, w, b = operands(case, data.normal, dtype)
-    x = LAYOUTS[layout](x, case.channel_axis)
-    plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(dtype), _arrays.layout(x, case.rank))
-    assert plan.whole.swapped
-    turned = np.flip(w.swapaxes(0, 1), tuple(range(2, w.ndim)))
-    conv = getattr(fastconv, f"conv{case.rank}d")
-    np.testing.assert_array_equal(run(case, x, w, b), conv(x, turned, b, padding=w.shape[-1] - 1 - case.padding))
-
-
-def test_many_weights_of_few_pixels_are_read_once_at_short_vectors():
-    """By AVX-512's costs 512 to 256 channels of 3x3 on 4x4 went by phases, which turn their weights in each call.
-
-    Minimal filtering, which saves products, stays ahead on larger maps. Of few channels (24 to 64) adding products up
-    is most of the work, which no batch shares: sixteen images took twice as long as by phases.
-    """
-    with _cpu.override("baseline"):  # whose costs are those of vectors of 32 bytes
-        for size, inputs, outputs, kernel, one in FEW_PIXELS:
-            shapes = (1, inputs, size, size), (inputs, outputs, kernel, kernel)
-            geometry = transposed_geometry("conv_transpose", 2, *shapes, *frozen("conv_transpose", **TWICE))
-            plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
-            assert (plan.whole is not None) == one, size
-
-
-def test_channels_last_pixels_are_copied_where_one_product_is_faster(dtype, cpu_level):
-    """By phases 4x4 maps of many channels took twice as long with channels last."""
-    case = Transpose("dcgan", (2, 512, 4, 4), (512, 128, 4, 4), 2, 1)
-    sizes = frozen("conv_transpose", **case.arguments())
-    geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
-    plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(dtype), 1)
-    assert plan.whole.run is _cpu.kernel("overlap").spread["float" if dtype == "float32" else "double"]
-    x, w, b = operands(case, data.normal, dtype)
-    np.testing.assert_array_equal(run(case, LAYOUTS["channels_last"](x, 1), w, b), run(case, x, w, b))
-
-
-def test_stride_1_is_not_left_to_convolution():
-    """Convolutions that share rows take 8 times as long as one product here."""
-    shapes = (1, 512, 3, 3), (512, 4, 4, 4)
-    sizes = {"stride": 1, "padding": 1, "output_padding": 0, "groups": 32, "dilation": 1}
-    geometry = transposed_geometry("conv_transpose", 2, *shapes, *frozen("conv_transpose", **sizes))
-    plan = _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(np.float32), 0)
-    assert plan.whole.run is _cpu.kernel("overlap").spread["float"]
 
 
 def test_a_pixel_has_the_bits_that_it_has_among_many(dtype, cpu_level):
@@ -298,25 +224,3 @@ def test_one_pixel_at_a_stride_beyond_memory(groups, layout):
 def test_float16_is_computed_in_float32():
     x, w = data.integers((1, 300, 2, 3), np.float16), data.integers((300, 4, 3, 3), np.float16)
     data.assert_identical(fastconv.conv_transpose2d(x, w, stride=2), reference.conv_transpose(x, w, stride=2))
-
-
-@pytest.mark.parametrize("given", [False, True], ids=["", "out"])
-@pytest.mark.parametrize("images", [1, 2, 5])
-def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):
-    """By the one kernel of channels-first memory, for channels-last: the same bits as image by image."""
-    rng = np.random.default_rng(0)
-    x = np.moveaxis(rng.standard_normal((images, 6, 7, 8), dtype=np.float32), -1, 1)
-    weight, bias = rng.standard_normal((8, 3, 3, 3), dtype=np.float32), np.arange(3, dtype=np.float32)
-    monkeypatch.setattr("fastconv._phase_plan.copies_cost", lambda g: -1e12)  # as if copies took no time
-    _cpu._forget()
-    monkeypatch.setattr("fastconv._phases.COPIED", 2 * 4 * (8 * 6 * 7 + 3 * 13 * 15))
-    monkeypatch.setattr("fastconv._phases.SERIAL_MACS", 0)
-    out = np.moveaxis(np.empty((images, 13, 15, 3), np.float32), -1, 1) if given else None
-    try:
-        result = fastconv.conv_transpose2d(x, weight, bias, 2, out=out)
-        alone = [fastconv.conv_transpose2d(image, weight, bias, 2) for image in x]
-    finally:
-        _cpu._forget()
-    np.testing.assert_array_equal(result, alone)
-    assert result is out or not given
-    assert result.strides[1] == result.itemsize

@@ -1,7 +1,8 @@
-"""Transposed convolutions by name, for `test_conv_transpose.py`."""
+"""Transposed convolutions by name, and how to run them."""
 
 from typing import Any, NamedTuple
 
+import fastconv
 from tests.cases import Conv
 
 
@@ -117,3 +118,13 @@ SWAPPED = (  # at stride 1, where Winograd's method transforms the weights as th
     Transpose("swapped-1d", (1, 140, 600), (140, 75, 3), 1, 1),
     Transpose("swapped-3d", (1, 70, 4, 8, 8), (70, 61, 3, 3, 3), 1, 1),
 )
+
+
+def operands(case, make, dtype):
+    oc = case.weight[1] * case.groups
+    bias = make((oc,), dtype, key="bias") if case.bias else None
+    return make(case.input, dtype, key="input"), make(case.weight, dtype, key="weight"), bias
+
+
+def run(case, x, w, b, **keywords):
+    return getattr(fastconv, f"conv_transpose{case.rank}d")(x, w, b, **case.arguments(), **keywords)

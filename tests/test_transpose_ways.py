@@ -1,0 +1,88 @@
+"""Which way a transposed convolution takes, and that each keeps its promises."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _arrays, _cpu, _phase_plan
+from fastconv._arrays import FIRST, LAST
+from fastconv._sizes import frozen
+from fastconv._transpose_geometry import transposed_geometry
+from tests import data
+from tests.layouts import DENSE, LAYOUTS
+from tests.transpose_cases import CUT, DISJOINT, OVERLAPPED, SWAPPED, Transpose, operands, run
+
+FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (16, 128, 64, 4, False), (8, 24, 64, 9, False))
+OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
+
+
+def planned(case, dtype="float32", order=FIRST):
+    sizes = frozen("conv_transpose", **case.arguments())
+    geometry = transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
+    return _phase_plan.plan_phases("conv_transpose", geometry, np.dtype(dtype), order)
+
+
+@pytest.mark.parametrize(("kernel", "case"), OWN_WAYS, ids=[case.name for _, case in OWN_WAYS])
+def test_one_kernel_for_all_phases(kernel, case):
+    assert planned(case).whole.run is _cpu.kernel(kernel).spread["float"]
+
+
+@pytest.mark.parametrize("case", SWAPPED, ids=lambda case: case.name)
+@pytest.mark.parametrize("layout", DENSE)
+def test_weights_transformed_as_they_lie(case, dtype, cpu_level, layout):
+    """Turning those of 512 to 512 channels of 3x3 beforehand took two fifths of the time on one image of 7x7."""
+    x, w, b = operands(case, data.normal, dtype)
+    x = LAYOUTS[layout](x, case.channel_axis)
+    assert planned(case, dtype, _arrays.layout(x, case.rank)).whole.swapped
+    turned = np.flip(w.swapaxes(0, 1), tuple(range(2, w.ndim)))
+    conv = getattr(fastconv, f"conv{case.rank}d")
+    np.testing.assert_array_equal(run(case, x, w, b), conv(x, turned, b, padding=w.shape[-1] - 1 - case.padding))
+
+
+def test_many_weights_of_few_pixels_are_read_once_at_short_vectors():
+    """By AVX-512's costs 512 to 256 channels of 3x3 on 4x4 went by phases, which turn their weights in each call.
+
+    Minimal filtering, which saves products, stays ahead on larger maps. Of few channels (24 to 64) adding products up
+    is most of the work, which no batch shares: sixteen images took twice as long as by phases.
+    """
+    with _cpu.override("baseline"):  # whose costs are those of vectors of 32 bytes
+        for size, inputs, outputs, kernel, one in FEW_PIXELS:
+            case = Transpose("few pixels", (1, inputs, size, size), (inputs, outputs, kernel, kernel), 2, 1)
+            assert (planned(case).whole is not None) == one, size
+
+
+def test_channels_last_pixels_are_copied_where_one_product_is_faster(dtype, cpu_level):
+    """By phases 4x4 maps of many channels took twice as long with channels last."""
+    case = Transpose("dcgan", (2, 512, 4, 4), (512, 128, 4, 4), 2, 1)
+    kind = "float" if dtype == "float32" else "double"
+    assert planned(case, dtype, LAST).whole.run is _cpu.kernel("overlap").spread[kind]
+    x, w, b = operands(case, data.normal, dtype)
+    np.testing.assert_array_equal(run(case, LAYOUTS["channels_last"](x, 1), w, b), run(case, x, w, b))
+
+
+def test_stride_1_is_not_left_to_convolution():
+    """Convolutions that share rows take 8 times as long as one product here."""
+    case = Transpose("stride 1", (1, 512, 3, 3), (512, 4, 4, 4), 1, 1, groups=32)
+    assert planned(case).whole.run is _cpu.kernel("overlap").spread["float"]
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["", "out"])
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):
+    """By the one kernel of channels-first memory, for channels-last: the same bits as image by image."""
+    rng = np.random.default_rng(0)
+    x = np.moveaxis(rng.standard_normal((images, 6, 7, 8), dtype=np.float32), -1, 1)
+    weight, bias = rng.standard_normal((8, 3, 3, 3), dtype=np.float32), np.arange(3, dtype=np.float32)
+    monkeypatch.setattr("fastconv._phase_plan.copies_cost", lambda g: -1e12)  # as if copies took no time
+    _cpu._forget()
+    monkeypatch.setattr("fastconv._phases.COPIED", 2 * 4 * (8 * 6 * 7 + 3 * 13 * 15))
+    monkeypatch.setattr("fastconv._phases.SERIAL_MACS", 0)
+    out = np.moveaxis(np.empty((images, 13, 15, 3), np.float32), -1, 1) if given else None
+    try:
+        result = fastconv.conv_transpose2d(x, weight, bias, 2, out=out)
+        alone = [fastconv.conv_transpose2d(image, weight, bias, 2) for image in x]
+    finally:
+        _cpu._forget()
+    np.testing.assert_array_equal(result, alone)
+    assert result is out or not given
+    assert result.strides[1] == result.itemsize
