@@ -30,6 +30,7 @@ ROW = 32
 # 1.0 to 1.6 times as long as none, from 25088 on 0.6 to 1.2 times (3x3 of 4 to 256 channels; Zen 4, AVX-512,
 # 2026-11-29)
 LEAST_THINNED = 20_000
+FAR = 2**32  # taps apart whose distance in bytes, times channels and taps, may not fit 64 bits
 
 
 class Reach(NamedTuple):
@@ -78,10 +79,11 @@ def thinned(axis, inputs):
 
 def reach(g):
     """The convolution of what is seen, by the taps that see it; None where these are all."""
-    whole = tuple((0, axis[2]) for axis in g.axes)
-    taps = tuple(map(seen_taps, g.axes))
-    if not leaves_out(g, taps):
-        taps = whole
+    whole, seen = tuple((0, axis[2]) for axis in g.axes), tuple(map(seen_taps, g.axes))
+    taps = seen if leaves_out(g, seen) else whole
+    if max(g.dd, g.dh, g.dw) >= FAR:  # at least one tap, which may see nothing
+        far = ((first, max(end, first + 1)) for first, end in seen)
+        taps = tuple(f if axis[4] >= FAR else t for axis, f, t in zip(g.axes, far, taps, strict=True))
     thin = g.last and g.ic * g.id * g.ih * g.iw >= LEAST_THINNED
     axes, inputs = [], []
     for axis, (first, end) in zip(g.axes, taps, strict=True):

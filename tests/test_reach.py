@@ -190,3 +190,24 @@ def test_channels_last_is_copied_where_sorted_pixels_see_little():
     keywords = {"padding": 12, "dilation": 12}
     assert lay_out(geometry((1, 256, 14, 14), (256, 256, 3, 3), keywords, 1))[0].last == 0
     assert lay_out(geometry((1, 256, 33, 33), (256, 256, 3, 3), keywords, 1))[0].last == 1
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("channels", [3, 64])
+@pytest.mark.parametrize("distance", [2**40, 2**58, 2**60])
+def test_taps_farther_apart_than_memory_reaches(distance, channels, layout, dtype, cpu_level):
+    """Channels-last, the distance in bytes wrapped around: taps that see padding alone read the image."""
+    x = LAYOUTS[layout](data.integers((2, channels, 5, 3), dtype), 1)
+    w, bias = data.integers((16, channels, 3, 3), dtype), data.integers((16,), dtype)
+    far = {"dilation": (1, distance), "method": "direct"}
+    middle = fastconv.conv2d(x, w[..., 1:2], bias, padding=(1, 0), method="direct")
+    data.assert_identical(fastconv.conv2d(x, w, bias, padding=(1, distance), **far), middle)
+    last = fastconv.conv2d(x, w[..., 2:], bias, padding=(1, 0), method="direct")
+    data.assert_identical(fastconv.conv2d(x, w, bias, padding=((1, 1), (2 * distance, 0)), **far), last)
+    one = fastconv.conv2d(x, w, bias, padding=((1, 1), (2 * distance - 2, 0)), **far)
+    data.assert_identical(one, last[..., 2:])
+    w[3, 0, 0, 0] = np.inf
+    between = fastconv.conv2d(x, w[..., :2], bias, padding=((1, 1), (distance // 2, distance // 2)), **far)
+    expected = np.broadcast_to(bias[:, None, None], between.shape[1:]).copy()
+    expected[3] = np.nan
+    np.testing.assert_array_equal(between, np.broadcast_to(expected, between.shape))
