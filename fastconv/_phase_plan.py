@@ -25,6 +25,7 @@ from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._geometry import ConvGeometry
 from fastconv._methods import DIRECT
+from fastconv._packing import Packing, packing_of
 from fastconv._phase_cost import (
     convolution_cost,
     copies_cost,
@@ -36,7 +37,7 @@ from fastconv._phase_cost import (
     weight_bytes,
 )
 from fastconv._phase_rows import table
-from fastconv._plan import SPECIALISATION, ConvPlan, Packing, packing_of, plan_conv
+from fastconv._plan import SPECIALISATION, ConvPlan, plan_conv
 from fastconv._transpose_geometry import axis_phases, boxes, classes, leaves_gaps
 
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2

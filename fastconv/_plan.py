@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _corners, _cpu, _door, _memory
+from fastconv import _corners, _cpu, _door
 from fastconv._arrays import FIRST, compute_dtype, copy, empty, five
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, lay_out
+from fastconv._packing import SeenWeights, packing_of
 from fastconv._reach import reach
 from fastconv._sizes import one_of
 from fastconv._threads import MOST
@@ -22,51 +23,6 @@ SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more 
 COPIED = 2**21  # bytes of images that are copied to another memory order at a time, and of their results
 FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
 _cpu.remembers_kernels(_door)
-
-
-class Packing(NamedTuple):
-    """How a kernel packs or transforms weights beforehand."""
-
-    layout: object  # what the packed weights depend on besides the weights
-    size: object  # size(geometry, element of the dtype) -> elements
-    pack: object  # pack(geometry, weight, packed, threads)
-
-
-class SeenWeights(NamedTuple):
-    """A packing: what the kernel makes of the taps that some output sees, these, and what the others give."""
-
-    channels: tuple  # (oc, ic // groups)
-    taps: tuple  # (first, end) along d, h, w
-    packing: Packing | None  # the kernel's
-    kind: str
-
-    def sizes(self):
-        """Elements of the weights that are left, and of what the others give."""
-        return prod(self.channels) * prod(end - first for first, end in self.taps), self.channels[0]
-
-    def size(self, geometry, like):
-        return sum(self.sizes()) + (self.packing.size(geometry, like) if self.packing else 0)
-
-    def pack(self, geometry, weight, packed, threads):
-        seen, lost, rest = self.parts(packed)
-        _cpu.kernel("seen_taps").cut[self.kind](weight, self.taps, seen.ravel(), lost, threads)
-        if self.packing:
-            self.packing.pack(geometry, seen, rest, threads)
-
-    def parts(self, packed):
-        """Weights, what the taps that are left out give, what the kernel made of the weights."""
-        size, outputs = self.sizes()
-        shape = *self.channels, *(end - first for first, end in self.taps)
-        return packed[:size].reshape(shape), packed[size : size + outputs], packed[size + outputs :]
-
-    def cut(self, weight, bias, packed, threads):
-        """What the kernel takes for weight, bias and packed weights, from what `pack` made of them, if anything."""
-        packing = self.packing if packed else None
-        if not packed:
-            packed = (_memory.empty((sum(self.sizes()),), weight.dtype),)
-            self._replace(packing=None).pack(None, weight, *packed, threads)
-        weight, lost, rest = self.parts(*packed)
-        return weight, lost if bias is None else bias + lost, (rest,) if packing else ()
 
 
 class ConvPlan(NamedTuple):
@@ -171,12 +127,6 @@ def within(run, inputs, weights):
         run(geometry, x, weight, bias, out, lo, hi, threads, *packed)
 
     return seen
-
-
-def packing_of(kernel, geometry, kind):
-    """How `kernel` may pack weights beforehand; None if it takes them as they are."""
-    layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
-    return None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
 
 
 def with_corners(run, corners, kind):

@@ -28,7 +28,7 @@ PURE = (
     "_pool_geometry", "_reach", "_tuned", "_weight_choice",
 )  # fmt: skip
 # What everything else stands on; none of these may know a front.
-LOWER = (*PURE, "_arrays", "_fft_conv", "_plan", "_pool_plan", "_cpu", "_threads")
+LOWER = (*PURE, "_arrays", "_fft_conv", "_packing", "_plan", "_pool_plan", "_cpu", "_threads")
 FRONTS = ("_conv", "_pool", "grad", "signal", "shapes", "_cli", "_demo", "_demo_filters", "_demo_picture")
 
 # The contract, N standing for 1, 2 and 3.
