@@ -6,13 +6,14 @@ into small buffers, side by side, and interleaved into the result. At stride 1 t
 interleave: the convolution writes the result itself.
 """
 
+from functools import partial
 from itertools import accumulate, chain
 from math import prod
 
 import numpy as np
 
 from fastconv import _memory
-from fastconv._arrays import FIRST, channels_first, copy, dense, empty, finish, five, readable, target
+from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, in_copies, readable, target
 from fastconv._geometry import INF, ConvGeometry
 from fastconv._phase_plan import Gather, plan_phases
 from fastconv._plan import COPIED, SERIAL_MACS
@@ -27,23 +28,23 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
     Arrays have been checked; `shape` is the result's, `out` where it may go or None.
     """
     plan = plan_phases(function, g, dtype, order)
+    one = isinstance(plan.whole, Gather)
     many = x.ndim == rank + 2 and g.oc > 1 and x.dtype == plan.dtype and x.itemsize * (x.size + prod(shape)) > COPIED
-    if many and plan.order != order and isinstance(plan.whole, Gather):
-        return by_copies(plan, rank, x, weight, bias, dtype, order, shape, out)
+    few_at_once = one and many and plan.order != order
     if out is None and plan.order != order:
         out = empty(shape, rank, dtype, order)
-    order = plan.order
+    order = order if few_at_once else plan.order
     result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
     if result.size:
-        x5, w5 = five(readable(x, rank, plan.dtype, order), rank), five(dense(weight, plan.dtype), rank)
+        x5 = five(x if few_at_once else readable(x, rank, plan.dtype, order), rank)
+        w5, result5 = five(dense(weight, plan.dtype), rank), five(result, rank)
         b = None if bias is None else dense(bias, plan.dtype)
-        result5 = five(result, rank)
-        if plan.gaps:
-            result5[...] = 0 if b is None else b[:, None, None, None]
         threads = get_num_threads() if plan.macs * x5.shape[0] > SERIAL_MACS else 1
-        if isinstance(plan.whole, Gather):
-            plan.whole.run(tuple(plan.whole.geometry), x5, w5, b, result5, plan.dtype.type(0), threads)
+        if one:
+            run = partial(by_one_kernel, plan, w5, b, threads)
+            in_copies(run, x5, result5, 3, max(COPIED, w5.nbytes)) if few_at_once else run(x5, result5)
             return finish(result, out, dtype)
+        fill_gaps(plan, b, result5)
         if plan.whole:
             run, source, swapped = plan.whole
             if not swapped:
@@ -57,24 +58,16 @@ def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
     return finish(result, out, dtype)
 
 
-def by_copies(plan, rank, x, weight, bias, dtype, order, shape, out):
-    """What one kernel computes of channels-first memory, for channels-last: a few images at a time, in one memory."""
-    result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
-    x5, w5, result5 = five(x, rank), five(dense(weight, plan.dtype), rank), five(result, rank)
-    b = None if bias is None else dense(bias, plan.dtype)
-    n = len(x5) if result.size else 0
-    some = min(max(max(COPIED, w5.nbytes) // max(x5[:1].nbytes + result5[:1].nbytes, 1), 1), n)
-    source, part = (empty((some, *a.shape[1:]), 3, plan.dtype, FIRST) for a in (x5, result5))
-    threads = get_num_threads() if plan.macs * n > SERIAL_MACS else 1
-    for first in range(0, n, some or 1):
-        images = x5[first : first + some]
-        seen, made = source[: len(images)], part[: len(images)]
-        copy(images, seen)
-        if plan.gaps:
-            made[...] = 0 if b is None else b[:, None, None, None]
-        plan.whole.run(tuple(plan.whole.geometry), seen, w5, b, made, plan.dtype.type(0), threads)
-        copy(made, result5[first : first + some])
-    return finish(result, out, dtype)
+def fill_gaps(plan, b, result5):
+    """Outputs that no tap reaches are biases."""
+    if plan.gaps:
+        result5[...] = 0 if b is None else b[:, None, None, None]
+
+
+def by_one_kernel(plan, w5, b, threads, x5, result5):
+    """All phases by the kernel that computes them by itself."""
+    fill_gaps(plan, b, result5)
+    plan.whole.run(tuple(plan.whole.geometry), x5, w5, b, result5, plan.dtype.type(0), threads)
 
 
 class Scratch:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _corners, _cpu, _door
-from fastconv._arrays import FIRST, compute_dtype, copy, empty, five
+from fastconv._arrays import compute_dtype, empty, five, in_copies
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, lay_out
 from fastconv._packing import SeenWeights, packing_of
@@ -97,21 +97,10 @@ def by_copies(run):
     """`run`, of channels-first memory, for channels-last input and output: a few images at a time, in one memory."""
 
     def copied(geometry, x, weight, bias, out, lo, hi, threads, *packed):
-        rank = weight.ndim - 2
-        if x.ndim == rank + 1 or x.nbytes + out.nbytes <= COPIED:  # the rest takes 3 us longer
-            source, result = (empty(a.shape, rank, a.dtype, FIRST) for a in (x, out))
-            copy(x, source)
+        def first(source, result):
             run(geometry, source, weight, bias, result, lo, hi, threads, *packed)
-            copy(result, out)
-            return
-        x, weight, out = five(x, rank), five(weight, rank), five(out, rank)
-        some = max(COPIED // (x[0].nbytes + out[0].nbytes), 1)
-        source, result = (empty((min(len(a), some), *a.shape[1:]), 3, a.dtype, FIRST) for a in (x, out))
-        for first in range(0, len(x), some):
-            images, results = x[first : first + some], out[first : first + some]
-            copy(images, source[: len(images)])
-            run(geometry, source[: len(images)], weight, bias, result[: len(images)], lo, hi, threads, *packed)
-            copy(result[: len(images)], results)
+
+        in_copies(first, x, out, weight.ndim - 2, COPIED)
 
     return copied
 
