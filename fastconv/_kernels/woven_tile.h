@@ -22,7 +22,7 @@
 #define ELEMENT float
 #define SUFFIX woven_f32
 #define WOVEN weave_store_f32
-#include "tile.h"
+#include "tile_run.h"
 #include "woven_tile.h"
 #undef ELEMENT
 #undef SUFFIX
@@ -30,7 +30,7 @@
 #define ELEMENT double
 #define SUFFIX woven_f64
 #define WOVEN weave_store_f64
-#include "tile.h"
+#include "tile_run.h"
 #include "woven_tile.h"
 #undef ELEMENT
 #undef SUFFIX

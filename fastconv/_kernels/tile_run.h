@@ -1,0 +1,173 @@
+/* The loop of the register tile that `tile.h` draws, and what it is told: one function, of which each shape of the tile
+ * is an instance with constants in place of arguments (`tile.h`, `first_tile.h`, `woven_tile.h`).
+ *
+ * The file includes itself once per element type; what WOVEN names, if anything, writes C.
+ */
+#ifndef FASTCONV_TILE_RUN_H
+#define FASTCONV_TILE_RUN_H
+
+#include <string.h>
+
+#include "keep.h"
+#include "simd.h"
+
+#define TILE_ROWS 6
+#define TILE_VECTORS 2
+#define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
+enum { PACKED = 1, PACKING, ASKING }; /* B: a panel, rows that become one, or rows read in place (`first_tile.h`) */
+#define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
+
+/* What happens to C besides the product. Clamping keeps NaN: both comparisons are false for it. */
+typedef struct {
+    int accumulate;       /* start from C; else from the biases (or zero) */
+    int clamp;            /* finish with min(max(c, lo), hi) */
+    ptrdiff_t chain;      /* products added up one after the other; sums of so many are then added up */
+    double lo, hi;
+    const void *row_bias; /* one element a row of C, or NULL */
+    const void *col_bias; /* one element a column of C, or NULL; not both */
+} tile_finish;
+
+#define EACH_TYPE "tile_run.h"
+#include "each_half.h"
+#include "each_float.h"
+#undef EACH_TYPE
+
+#elif defined(ELEMENT)
+
+#define LANES ((ptrdiff_t)(sizeof(vec) / sizeof(ELEMENT)))
+#define vec PASTE(vec, SUFFIX)
+#define mask PASTE(mask, SUFFIX)
+#define run PASTE(tile_run, SUFFIX)
+#define COLUMN(j) ((j) + 1 < nv ? (j) * LANES : last)
+
+/* A step of k: `nv` vectors of B, the last of them `second`, and element `left` of each row of A. */
+#define STEP(first, second, left) { \
+        vec right[TILE_VECTORS + 1]; \
+        UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
+            right[j] = *(const vec *)(j + 1 < nv ? (first) + j * LANES : (second)); \
+        UNROLL for (ptrdiff_t j = 0; j < nv && packed == PACKING; j++) *(vec *)(panel + j * LANES) = right[j]; \
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
+            UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
+                MULTIPLY_ADD(acc[i][j], by_tap || packed ? seen[i][left] : a[i * lda + (left)], right[j]); \
+            KEEP_ORDER(); \
+        } \
+    }
+
+/* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
+ * stays in registers; in one function for all of them gcc 12 spills. Sums of `chain` products are added up in `total`.
+ * Rows of A are `lda` apart, or `by_tap` their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or
+ * at `at`; PACKING, they are copied to `panel`, ASKING, what is right of them fetched. WOVEN, every `ways` rows of C
+ * become one line (`woven_tile.h`). Rows of B far apart have one place of the load in the code, by which a core
+ * foresees them; those of a panel need none. */
+static ALWAYS_INLINE void run(
+    const int packed, const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a,
+    ptrdiff_t lda, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
+    ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *panel, ELEMENT *restrict c,
+    ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, const ptrdiff_t *line)
+{
+    const ELEMENT *seen[TILE_ROWS];
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+        seen[i] = a + (by_tap ? pixel[i] : i * lda);
+        if (packed)
+            OPAQUE(seen[i]);
+    }
+    /* columns of the last vector: it ends where they do and overlaps the one before it, if there is one */
+    const ptrdiff_t last = nv > 1 ? cols - LANES : 0;
+    vec acc[TILE_ROWS][TILE_VECTORS + 1];
+    ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
+    const ptrdiff_t ldt = nv * LANES;
+    if (VECTOR_BYTES < 64) /* sixteen registers hold no totals, but gcc 12 tries and spills acc before the end */
+        OPAQUE(total);
+    for (ptrdiff_t k0 = 0;;) {
+        const ptrdiff_t k1 = kc - k0 > finish->chain ? k0 + finish->chain : kc;
+        EACH_VECTOR acc[i][j] = (vec){0};
+        EACH_VECTOR IN_REGISTER(acc[i][j]);
+        ptrdiff_t k = k0;
+#if TILE_STEPS > 1
+        const ptrdiff_t width = TILE_VECTORS * LANES; /* of a panel: distances within a turn are constants */
+        if (packed == PACKED && ldb == width && (nv == 1 || cols == width)) {
+            const ELEMENT *row = b + k0 * width;
+            for (const ptrdiff_t end = k1 - ((k1 - k0) & (TILE_STEPS - 1)); k < end; k += TILE_STEPS) {
+                OPAQUE(k);
+                OPAQUE(row);
+                UNROLL for (ptrdiff_t s = 0; s < TILE_STEPS; s++) {
+                    const ptrdiff_t ak = by_tap ? tap[k + s] : k + s;
+                    STEP(row + s * width, row + s * width + (nv - 1) * LANES, ak)
+                }
+                row += TILE_STEPS * width;
+                EACH_VECTOR IN_REGISTER(acc[i][j]);
+            }
+        }
+#endif
+        if (packed >= PACKING)
+            for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb, panel += nv * LANES) {
+                OPAQUE(k); OPAQUE(row); OPAQUE(panel);
+                if (packed == PACKING) fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each is on another page */
+                else fetch_to_l2(row + nv * LANES, nv * VECTOR_BYTES);
+                STEP(row, row + last, k)
+            }
+        for (; k < k1; k++) {
+            const ELEMENT *right_k = by_place ? b + at[k] : b + k * ldb;
+            const ptrdiff_t ak = by_tap ? tap[k] : k;
+            STEP(right_k, right_k + last, ak)
+        }
+        if (TILE_STEPS > 1)
+            EACH_VECTOR IN_REGISTER(acc[i][j]);
+        if (k0 > 0)
+            EACH_VECTOR acc[i][j] += *(const vec *)(total + i * ldt + j * LANES);
+        if (k1 == kc)
+            break;
+        EACH_VECTOR *(vec *)(total + i * ldt + j * LANES) = acc[i][j];
+        k0 = k1;
+    }
+#ifdef WOVEN
+    if (finish->row_bias) /* adding 0 would lose the sign of -0 */
+        EACH_VECTOR acc[i][j] += ((const ELEMENT *)finish->row_bias)[i];
+    UNROLL for (ptrdiff_t i = 0; i < rows; i += ways)
+        UNROLL for (ptrdiff_t j = 0; j < nv; j++) {
+            vec some[WEAVE_MOST];
+            UNROLL for (ptrdiff_t k = 0; k < ways; k++)
+                some[k] = acc[i + k][j];
+            WOVEN((int)ways, some, c + line[i / ways] + j * ldc);
+        }
+    return;
+#endif
+    ELEMENT *target = c;
+    ptrdiff_t step = ldc;
+    if (nv == 1 && cols < LANES) { /* it works on a copy, so that nothing beside C is read or written */
+        target = total;
+        step = ldt;
+        if (finish->accumulate)
+            for (ptrdiff_t i = 0; i < rows; i++)
+                memcpy(total + i * ldt, c + i * ldc, (size_t)cols * sizeof(ELEMENT));
+    }
+    if (finish->accumulate) {
+        EACH_VECTOR acc[i][j] += *(const vec *)(target + i * step + COLUMN(j));
+    } else if (finish->row_bias) {
+        const ELEMENT *bias = finish->row_bias;
+        EACH_VECTOR acc[i][j] += bias[i];
+    } else if (finish->col_bias) {
+        const ELEMENT *bias = finish->col_bias;
+        if (target == total) {
+            memcpy(total, bias, (size_t)cols * sizeof(ELEMENT));
+            bias = total;
+        }
+        EACH_VECTOR acc[i][j] += *(const vec *)(bias + COLUMN(j));
+    }
+    if (finish->clamp) {
+        const vec lo = (vec){0} + (ELEMENT)finish->lo, hi = (vec){0} + (ELEMENT)finish->hi;
+        EACH_VECTOR CLAMP(vec, mask, acc[i][j], lo, hi);
+    }
+    EACH_VECTOR *(vec *)(target + i * step + COLUMN(j)) = acc[i][j];
+    if (target == total)
+        for (ptrdiff_t i = 0; i < rows; i++)
+            memcpy(c + i * ldc, total + i * ldt, (size_t)cols * sizeof(ELEMENT));
+}
+
+#undef COLUMN
+#undef STEP
+#undef run
+#undef mask
+#undef vec
+#undef LANES
+#endif
