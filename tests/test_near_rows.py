@@ -18,6 +18,10 @@ LAYERS = {
     "of many bytes, strided": ((60, 149, 154), 2),
     "wide": ((2, 19, 1100), 1),
     "a page apart": ((2, 19, 1024), 1),
+    "a page apart, strided": ((2, 21, 1024), 2),
+    "several bands of unlike heights": ((3, 75, 37), 1),
+    "several bands, strided": ((3, 75, 61), 2),
+    "several bands of rows shorter than a vector": ((4, 19, 9), 1),
     "wide and strided": ((2, 21, 1100), 2),
 }
 

@@ -11,7 +11,8 @@
  * and what is beside the image there is passed over (`three_taps.h`). Each output adds its taps in the order (i, j),
  * whatever the band. Vectors run along o; the last one of a row moves back to end with the row, and computes again what
  * the one before it did. Where a row is shorter than a vector, lanes beyond it are stored too and overwritten by the
- * next row, but for those of a band's last row. The file includes itself once per element type.
+ * next row, but for those of a band's last row. All bands of a part of a plane are one call, which spreads weights and
+ * lays masks once. The file includes itself once per element type.
  */
 #ifndef FASTCONV_NEAR_ROWS_H
 #define FASTCONV_NEAR_ROWS_H
@@ -30,9 +31,10 @@
 typedef struct {
     ptrdiff_t stride;
     ptrdiff_t cols;     /* of output */
+    ptrdiff_t most;     /* rows of output in a band, NEAR_ROWS or fewer */
     int aside;          /* store rows of output a part at a time; cols is a multiple of ASIDE */
-    ptrdiff_t ahead;    /* from a row to the one that the next band reads in its place, which is asked for; or 0 */
-    int claims;         /* ask for what the next band will write, too */
+    ptrdiff_t ahead;    /* from a row to the one NEAR_ROWS of output further on, which is asked for; or 0 */
+    int claims;         /* ask for what is written as far ahead, too */
     int before, after;  /* whether the first tap of a row, and the last one, is beside the image */
     int clamp;          /* finish with min(max(v, lo), hi), which keeps NaN */
     double lo, hi;
@@ -43,14 +45,14 @@ typedef struct {
 #include "each_float.h"
 #undef EACH_TYPE
 
-/* `rows` <= NEAR_ROWS rows of output; table holds the rows of input under NEAR_ROWS of them. */
-static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, const void *const *table, const void *w,
-                             double bias, void *out)
+/* Any number of rows of output; table holds the rows of input under them and under NEAR_ROWS - 1 more. */
+static inline void near_bands(size_t size, const near_shape *s, ptrdiff_t rows, const void *const *table,
+                              const void *w, double bias, void *out)
 {
     if (size == sizeof(float))
-        near_band_f32(s, rows, (const float *const *)table, w, (float)bias, out);
+        near_bands_f32(s, rows, (const float *const *)table, w, (float)bias, out);
     else
-        near_band_f64(s, rows, (const double *const *)table, w, bias, out);
+        near_bands_f64(s, rows, (const double *const *)table, w, bias, out);
 }
 
 #elif defined(ELEMENT)
@@ -59,8 +61,8 @@ static inline void near_band(size_t size, const near_shape *s, ptrdiff_t rows, c
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 #define run PASTE(near_run, SUFFIX)
-#define band PASTE(near_columns, SUFFIX)
-#define half_band PASTE(near_columns, HALF_SUFFIX)
+#define columns PASTE(near_columns, SUFFIX)
+#define half_columns PASTE(near_columns, HALF_SUFFIX)
 #include "three_taps.h"
 
 /* Rows of a vector from `sums` to rows of n elements at `to`. */
@@ -71,10 +73,11 @@ static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *
     copy_few((char *)to, (const char *)sums, n * (ptrdiff_t)sizeof(ELEMENT));
 }
 
-/* Columns o to `end` of `rows` rows. `nr`, `stride` and `asks` are constants in every caller. */
+/* Columns `from` to `end` of so many bands, together `all_rows` high. The first three are constants in every caller. */
 static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const int asks, const near_shape *s,
-                              const ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias,
-                              ELEMENT *out, const ptrdiff_t pitch, ptrdiff_t o, const ptrdiff_t end)
+                              const ptrdiff_t bands, const ptrdiff_t all_rows, const ELEMENT *const *table,
+                              const ELEMENT *w, const ELEMENT bias, ELEMENT *out, const ptrdiff_t pitch,
+                              const ptrdiff_t from, const ptrdiff_t end)
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
@@ -83,53 +86,57 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
     vec k[9];
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         k[t] = w[t] - (vec){0};
-    for (; o < end; o += LANES) {
-        const ptrdiff_t at = o < last ? o : last;
-        const mask left = at == 0 ? first : all, right = at == last ? final : all;
-        vec acc[NEAR_ROWS];
-        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            acc[q] = bias - (vec){0};
-        UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
-            const ELEMENT *row = table[r] + at * stride;
-            vec v[3];
-            if (asks && r > 0)
-                fetch_to_l2(row + ahead, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
-            THREE_TAPS(v, row, stride, left, right);
-            UNROLL for (ptrdiff_t j = 0; j < 3; j++)
-                UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-                    if (r >= q * stride && r < q * stride + 3)
-                        acc[q] += k[(r - q * stride) * 3 + j] * v[j];
-            KEEP_ORDER();
-        }
-        if (s->clamp) {
-            const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
+    ptrdiff_t rows;
+    for (ptrdiff_t i = 0, top = 0; i < bands; i++, top += rows, table += rows * stride, out += rows * pitch) {
+        rows = (i + 1) * all_rows / bands - top;
+        for (ptrdiff_t o = from; o < end; o += LANES) {
+            const ptrdiff_t at = o < last ? o : last;
+            const mask left = at == 0 ? first : all, right = at == last ? final : all;
+            vec acc[NEAR_ROWS];
             UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-                CLAMP(vec, mask, acc[q], lo, hi);
-        }
-        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            acc[q] = IN_ORDER(acc[q], stride);
-        if (cols < LANES) {
-            ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
-            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-                *(vec *)(sums + q * LANES) = acc[q];
-            PASTE(store_short, SUFFIX)(out, sums, rows, cols);
-            return;
-        }
-        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            if (q < rows) {
-                if (asks && s->claims)
-                    CLAIM_TO_L2(out + (q + rows) * pitch + at);
-                *(vec *)(out + q * pitch + at) = acc[q];
+                acc[q] = bias - (vec){0};
+            UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + 3; r++) {
+                const ELEMENT *row = table[r] + at * stride;
+                vec v[3];
+                if (asks && r > 0)
+                    fetch_to_l2(row + ahead, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
+                THREE_TAPS(v, row, stride, left, right);
+                UNROLL for (ptrdiff_t j = 0; j < 3; j++)
+                    UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                        if (r >= q * stride && r < q * stride + 3)
+                            acc[q] += k[(r - q * stride) * 3 + j] * v[j];
+                KEEP_ORDER();
             }
+            if (s->clamp) {
+                const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
+                UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                    CLAMP(vec, mask, acc[q], lo, hi);
+            }
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                acc[q] = IN_ORDER(acc[q], stride);
+            if (cols < LANES) {
+                ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
+                UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                    *(vec *)(sums + q * LANES) = acc[q];
+                PASTE(store_short, SUFFIX)(out, sums, rows, cols);
+                break;
+            }
+            UNROLL for (ptrdiff_t q = 0; q < nr; q++)
+                if (q < rows) {
+                    if (asks && s->claims)
+                        CLAIM_TO_L2(out + (q + NEAR_ROWS) * pitch + at);
+                    *(vec *)(out + q * pitch + at) = acc[q];
+                }
+        }
     }
 }
 
 #define BAND(nr, stride, asks) \
     static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)( \
-        const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, \
-        ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end) \
+        const near_shape *s, ptrdiff_t bands, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, \
+        ELEMENT bias, ELEMENT *out, ptrdiff_t pitch, ptrdiff_t from, ptrdiff_t end) \
     { \
-        run(nr, stride, asks, s, rows, table, w, bias, out, pitch, o, end); \
+        run(nr, stride, asks, s, bands, rows, table, w, bias, out, pitch, from, end); \
     }
 #define BANDS(nr) BAND(nr, 1, 0) BAND(nr, 1, 1) BAND(nr, 2, 0) BAND(nr, 2, 1)
 BANDS(8)
@@ -138,43 +145,50 @@ BANDS(4)
 #undef BANDS
 #undef BAND
 
-static inline void band(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w,
-                        ELEMENT bias, ELEMENT *out, ptrdiff_t pitch, ptrdiff_t o, ptrdiff_t end)
+static inline void columns(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w,
+                           ELEMENT bias, ELEMENT *out, ptrdiff_t pitch, ptrdiff_t from, ptrdiff_t end)
 {
+    const ptrdiff_t bands = (rows + s->most - 1) / s->most, tallest = (rows + bands - 1) / bands;
 #define NAME(nr, stride, asks) PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)
 #define NAMES(nr) {{NAME(nr, 1, 0), NAME(nr, 1, 1)}, {NAME(nr, 2, 0), NAME(nr, 2, 1)}}
-    static void (*const each[3][2][2])(const near_shape *, ptrdiff_t, const ELEMENT *const *, const ELEMENT *, ELEMENT,
-                                       ELEMENT *, ptrdiff_t, ptrdiff_t, ptrdiff_t) = {NAMES(8), NAMES(7), NAMES(4)};
-    each[rows > 7 ? 0 : rows > 4 ? 1 : 2][s->stride - 1][s->ahead > 0](s, rows, table, w, bias, out, pitch, o, end);
+    static void (*const each[3][2][2])(const near_shape *, ptrdiff_t, ptrdiff_t, const ELEMENT *const *,
+                                       const ELEMENT *, ELEMENT, ELEMENT *, ptrdiff_t, ptrdiff_t, ptrdiff_t) = {
+        NAMES(8), NAMES(7), NAMES(4),
+    };
+    each[tallest > 7 ? 0 : tallest > 4 ? 1 : 2][s->stride - 1][s->ahead > 0](s, bands, rows, table, w, bias, out, pitch,
+                                                                             from, end);
 #undef NAMES
 #undef NAME
 }
 
 #ifndef HALVES
 #define HALF_LANES (VECTOR_BYTES == 64 ? LANES / 2 : 0) /* of half a vector, where there is one */
-static inline void PASTE(near_band, SUFFIX)(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table,
-                                            const ELEMENT *w, ELEMENT bias, ELEMENT *out)
+static inline void PASTE(near_bands, SUFFIX)(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table,
+                                             const ELEMENT *w, ELEMENT bias, ELEMENT *out)
 {
     const ptrdiff_t cols = s->cols, rest = cols > LANES && cols % LANES <= HALF_LANES ? cols % LANES : 0;
     if (s->aside) {
         enum { PART = ASIDE / sizeof(ELEMENT), PITCH = PART + 64 / sizeof(ELEMENT) };
         ELEMENT sums[NEAR_ROWS * PITCH];
-        for (ptrdiff_t o = 0; o < cols; o += PART) {
-            band(s, rows, table, w, bias, sums - o, PITCH, o, o + PART);
-            PASTE(copy_rows, SUFFIX)(out + o, cols, sums, PITCH, rows, PART);
+        for (ptrdiff_t q = 0; q < rows; q += s->most) {
+            const ptrdiff_t some = rows - q < s->most ? rows - q : s->most;
+            for (ptrdiff_t o = 0; o < cols; o += PART) {
+                columns(s, some, table + q * s->stride, w, bias, sums - o, PITCH, o, o + PART);
+                PASTE(copy_rows, SUFFIX)(out + q * cols + o, cols, sums, PITCH, some, PART);
+            }
         }
         return;
     }
-    band(s, rows, table, w, bias, out, cols, 0, cols - rest);
+    columns(s, rows, table, w, bias, out, cols, 0, cols - rest);
 #if VECTOR_BYTES == 64
     if (rest > 0)
-        half_band(s, rows, table, w, bias, out, cols, cols - rest, cols);
+        half_columns(s, rows, table, w, bias, out, cols, cols - rest, cols);
 #endif
 }
 #endif
 #undef HALF_LANES
-#undef half_band
-#undef band
+#undef half_columns
+#undef columns
 #undef run
 #undef mask
 #undef vec

@@ -35,13 +35,13 @@ cdef extern from "near_taps.h" nogil:
 
 cdef extern from "near_rows.h" nogil:
     ctypedef struct near_shape:
-        Py_ssize_t stride, cols, ahead
+        Py_ssize_t stride, cols, most, ahead
         int aside, claims
         int before, after
         int clamp
         double lo, hi
-    void near_band(size_t size, const near_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
-                   double bias, void *out)
+    void near_bands(size_t size, const near_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
+                    double bias, void *out)
 
 cdef enum:
     # bytes of a band's rows for which the next band's are asked for: a core foresees narrower ones as well, and wider
@@ -56,6 +56,7 @@ cdef enum:
     PAGE = 4096
     BEHIND = 32
     BEFORE = 96
+    FEWER_ROWS = 4                                      # of output in a band, whose input fits a set of a cache
     PART = 8 * NEAR_ROWS                                # rows of output with one table of pointers
     MOST_PHASES = 8
     # rows of input under a part, its last band of full height: taps of 7 rows, 8 apart, or neighbours at stride 2
@@ -86,6 +87,9 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
     cdef real bias = 0 if t.bias == NULL else (<const real *> t.bias)[c]
     cdef real *out = <real *> t.output + (plane * t.x.s.oh + top) * t.x.s.ow
     point(&t.x, x, top * t.x.s.sh - t.x.s.ph, (low - top) * t.x.s.sh + t.under, table)
+    if t.in_registers:
+        near_bands(sizeof(real), &t.shape, low - top, <const void *const *> table, w, bias, out)
+        return
     for phase in range(t.phases):
         rows = in_phase(low - top, t.phases, phase)
         bands = ceil_div(rows, NEAR_ROWS)
@@ -93,12 +97,8 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
             first = band * rows // bands
             count = (band + 1) * rows // bands - first
             y = phase + first * t.phases
-            if t.in_registers:
-                near_band(sizeof(real), &t.shape, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
-                          out + y * t.x.s.ow)
-            else:
-                taps_band(sizeof(real), &t.taps, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
-                          out + y * t.x.s.ow)
+            taps_band(sizeof(real), &t.taps, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
+                      out + y * t.x.s.ow)
 
 
 cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:
@@ -110,6 +110,7 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
     t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
+    t.shape.most = FEWER_ROWS if t.x.xh * size % PAGE == 0 else NEAR_ROWS
     if t.x.xh * size % PAGE == 0 or not NARROWEST <= t.shape.ahead * size <= WIDEST:
         t.shape.ahead = 0
     t.shape.claims = (t.shape.ahead > 0 and NEAR_ROWS * t.x.s.ow * size <= CLAIMED
