@@ -121,6 +121,20 @@ def test_one_nan_anywhere(along, channels, dtype, cpu_level):
             np.testing.assert_array_equal(found, expected)
 
 
+def test_one_nan_in_many_channels(dtype, cpu_level):
+    """Windows of many pixels are folded by twice as many vectors side by side, which share the sums that see NaN."""
+    channels = 149
+    x = np.broadcast_to(data.integers((channels, 5, 7), dtype), (channels, channels, 5, 7)).copy()
+    means = x.astype(np.longdouble).mean((2, 3)).astype(dtype)
+    places = np.arange(channels)
+    y = LAYOUTS["channels_last"](x, 1)
+    assert_within(fastconv.global_avg_pool(y)[..., 0, 0], means, np.abs(x).mean((2, 3)), "direct")
+    data.assert_identical(fastconv.global_max_pool(y)[..., 0, 0], x.max((2, 3)))
+    x[places, places, places % 5, places % 7] = np.nan
+    y = LAYOUTS["channels_last"](x, 1)
+    np.testing.assert_array_equal(fastconv.global_max_pool(y)[..., 0, 0], x.max((2, 3)))
+
+
 @over_windows
 def test_signals_are_rows_of_one_image(along, dtype, cpu_level):
     kernel, stride, dilation = along

@@ -3,9 +3,9 @@
  *     to[p * ldt + j] = (+) over r, k of  x[from + p * next + r * row + k * tap + j],     0 <= p < count, 0 <= j < n
  *
  * so that a window is `rows` x `taps` rows of n elements: pixels of as many channels, or rows of an image one below the
- * other. FOLDED vectors go over a whole window side by side in registers. A sum of more than CHUNK elements is the sum
- * of its halves, so that rounding errors grow with the logarithm of the count [1]. Maxima let NaN get lost, notice that
- * by a sum, and start again, as in `strips.h`.
+ * other. FOLDED vectors go over a whole window side by side in registers, MOST_FOLDED if it has MANY elements. A sum of
+ * more than CHUNK elements is the sum of its halves, so that rounding errors grow with the logarithm of the count [1].
+ * Maxima let NaN get lost, notice that by a sum, and start again, as in `strips.h`.
  *
  * [1] N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993) 783-799,
  *     doi:10.1137/0914050.
@@ -21,8 +21,8 @@
 #include "keep.h"
 #include "vectors.h"
 
-#define FOLDED 4
 #define FRACTIONS ((ELEMENT)0.5 > 0) /* integers have neither means nor NaN, so that no code is made for these */
+enum { FOLDED = 4, MOST_FOLDED = 8, MANY = 32 };
 enum { FOLD_LARGEST, FOLD_CAREFUL, FOLD_SUM };
 enum { FOLD_PLAIN, FOLD_DIVIDED, FOLD_SCALED };
 
@@ -120,11 +120,11 @@ static ALWAYS_INLINE int NAMED(fold_lost)(vec seen)
 }
 #endif
 
-/* all[i], of `width` vectors side by side, over a window. What may be NaN is added to seen[i]. */
+/* all[i], of `width` vectors side by side, over a window. What may be NaN is added to seen[i % FOLDED]. */
 static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
                                            vec *all, vec *seen)
 {
-    vec v[FOLDED];
+    vec v[MOST_FOLDED];
     UNROLL for (int i = 0; i < width; i++)
         v[i] = *(const vec *)(x + SIDE(i));
     for (ptrdiff_t r = 0; r < f->rows; r++)
@@ -134,7 +134,7 @@ static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int 
 #ifdef FLOATING
                 if (kind == FOLD_LARGEST) {
                     LOADED_ONCE(next);
-                    seen[i] += next;
+                    seen[i % FOLDED] += next;
                 }
 #endif
                 v[i] = NAMED(fold_both)(v[i], next, kind);
@@ -143,7 +143,7 @@ static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int 
         all[i] = v[i];
 #ifdef FLOATING
         if (kind == FOLD_LARGEST)
-            seen[i] += *(const vec *)(x + SIDE(i));
+            seen[i % FOLDED] += *(const vec *)(x + SIDE(i));
 #endif
     }
 }
@@ -151,28 +151,27 @@ static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int 
 static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, vec *all)
 {
     if (f->rows * f->taps > CHUNK) {
-        vec rest[FOLDED];
+        vec rest[MOST_FOLDED];
         Fold first, second;
         const ptrdiff_t middle = halves(f, &first, &second);
         NAMED(fold_halves)(x, &first, width, last, all);
         NAMED(fold_halves)(x + middle, &second, width, last, rest);
         for (int i = 0; i < width; i++)
             all[i] += rest[i];
-    } else if (width == 4)
-        NAMED(fold_some)(x, f, 4, last, FOLD_SUM, all, NULL);
-    else if (width == 3)
-        NAMED(fold_some)(x, f, 3, last, FOLD_SUM, all, NULL);
-    else if (width == 2)
-        NAMED(fold_some)(x, f, 2, last, FOLD_SUM, all, NULL);
-    else
-        NAMED(fold_some)(x, f, 1, last, FOLD_SUM, all, NULL);
+        return;
+    }
+#define SOME(vectors) case vectors: NAMED(fold_some)(x, f, vectors, last, FOLD_SUM, all, NULL); return;
+    switch (width) {
+        SOME(1) SOME(2) SOME(3) SOME(4) SOME(MOST_FOLDED)
+    }
+#undef SOME
 }
 
 static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
                                            vec *all, vec *seen)
 {
     if (kind == FOLD_SUM && f->rows * f->taps > CHUNK) {
-        vec sums[FOLDED]; /* not `all`: what others may point to does not stay in registers */
+        vec sums[MOST_FOLDED]; /* not `all`: what others may point to does not stay in registers */
         NAMED(fold_halves)(x, f, width, last, sums);
         UNROLL for (int i = 0; i < width; i++)
             all[i] = sums[i];
@@ -235,11 +234,13 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
 {
     const ELEMENT by = (ELEMENT)run->end.by;
     const int narrow = n < LANES && f->tap == n && f->taps >= LANES;
-    vec all[FOLDED];
+    vec all[MOST_FOLDED];
     if (n < LANES && !narrow && NAMED(fold_short)(to, x, f, run, n, kind != FOLD_SUM))
         return;
     for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
         ptrdiff_t j = 0;
+        for (; f->rows * f->taps >= MANY && n - j >= MOST_FOLDED * LANES; j += MOST_FOLDED * LANES)
+            PART(MOST_FOLDED);
         for (; n >= LANES && n - j > 3 * LANES; j += 4 * LANES)
             PART(4);
         if (n >= LANES && n - j > 2 * LANES)
