@@ -103,10 +103,15 @@ def less_in_rows(c, phases):
 
 
 def phases_cost(g, convolutions):
-    """The same of all phases of the `Transposed` g, of a stride interleaved afterwards."""
-    costs, strided = tuned().transposed, max(g.stride) > 1
+    """The same of all phases of the `Transposed` g, of a stride interleaved afterwards.
+
+    Weights that no output sees, as most of one pixel with padding, are turned with their neighbours.
+    """
+    costs, strided, found = tuned().transposed, max(g.stride) > 1, list(convolutions)
     woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
-    return sum(convolution_cost(*c) * (1 if strided else less_in_rows(*c)) for c in convolutions) + woven
+    seen = sum(c.oc * (c.ic // c.groups) * c.kd * c.kh * c.kw for c, _ in found)
+    unseen = (g.oc * (g.ic // g.groups) * prod(g.kernel) - seen) * costs.sums["direct"].weight
+    return sum(convolution_cost(*c) * (1 if strided else less_in_rows(*c)) for c in found) + woven + unseen
 
 
 def own_kernels(g, itemsize, order):
@@ -142,7 +147,8 @@ def kernel_cost(kernel, g, last):
         inputs * weights * pixels, weights * pixels, g.ic * pixels, inputs * weights, g.oc * prod(g.output),
         (g.groups if last else g.oc) * rows, g.groups,
     )  # fmt: skip
-    return time_of(kernel, counts) + tuned().transposed.call
+    alone = kernel == "overlap" and pixels == 1  # each product is an output or none
+    return time_of("pixel" if alone else kernel, counts) + tuned().transposed.call
 
 
 def copies_cost(g):

@@ -94,7 +94,7 @@ class Sum(NamedTuple):
 class Transposed(NamedTuple):
     """What transposed convolution takes, in multiply-adds."""
 
-    sums: dict  # `Sum` by kernel: of the convolutions of phases, or of all phases
+    sums: dict  # `Sum` by kernel: of the convolutions of phases, or of all phases; "pixel", of images of one
     woven: float  # an output of several phases
     copied: float  # an element of channels-last memory, where it is,
     copied_back: float  # and one of the result
@@ -155,6 +155,7 @@ TUNED = {
                 "gather_last": Sum(1.7, 0, 0, 5, 7.2, 25, 0),
                 "disjoint": Sum(0.91, 6.1, 9.5, 5.6, 4, 230, 0),
                 "overlap": Sum(1.2, 14, 7.5, 2, 0, 920, 4400),
+                "pixel": Sum(0, 0, 0, 4.2, 5, 20, 4400),
             },
             woven=9.5, copied=13, copied_back=24, whole_rows=0.5, call=70_000,
         ),
@@ -189,6 +190,7 @@ TUNED = {
                 "gather_last": Sum(1.3, 0, 0, 25, 11, 0, 0),
                 "disjoint": Sum(0.92, 13, 8.6, 7.1, 2.4, 100, 0),
                 "overlap": Sum(1.1, 28, 9.8, 2.5, 3.1, 700, 3500),
+                "pixel": Sum(0, 0, 0, 4.2, 5, 20, 3500),
             },
             woven=9.6, copied=14, copied_back=14, whole_rows=1, call=59_000,
         ),

@@ -19,6 +19,7 @@ cdef enum:
     FEW_PIXELS = 640        # of an image, up to which lanes are weights: pixels cost less to turn
     PIXEL_BYTES = 1048576   # and of these, which have to stay in cache then
     MANY_PIXELS = 256       # of images that share weights and tiles
+    STREAM_PIXELS = 9       # up to which weights are read where they lie (`stream.h`)
     ACROSS_BYTES = 512      # of a row of weights that are copied together, rows being pages apart
     SHARES = 4              # items for each thread
 
@@ -32,13 +33,15 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg, taps
     Py_ssize_t xn, xc, xd, xh, xw           # strides of what is read, in elements
     bint by_weights                         # lanes of a product are weights, else pixels
+    bint streams                            # and these are read once, where they lie
+    bint alone                              # an image is one pixel, and each of its products an output or none
     Py_ssize_t many                         # images of an item
     Py_ssize_t some, parts                  # output channels of an item, and how many items share a group
     Py_ssize_t deep, high, wide             # outputs of a box along each axis; `wide` in whole periods of the stride
     Py_ssize_t boxes_d, boxes_h, boxes_w
     Py_ssize_t low, far                     # the least and the largest shift of a tap along w, in pixels
     Py_ssize_t gap, row, pitch              # zeros before and after rows of products; from row to row; from tap to tap
-    Py_ssize_t across                       # columns of a panel of weights: whole tiles
+    Py_ssize_t across                       # columns of a panel of weights, whole tiles; or of all, whole vectors
     Py_ssize_t leading                      # from one row of turned operands to the next: an odd number of lines
     Py_ssize_t turned, panel, plain, products, lines    # sizes of a thread's scratch
     Meeting *depth                          # of output z: kd at z * kd, those that are none at the end
@@ -121,10 +124,12 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.pitch = (ceil_div(t.gap + rows * t.row + lanes_of(size), line) | 1) * line
     t.leading = (ceil_div(t.icg, line) | 1) * line
     t.turned = (pixels if t.by_weights else cols) * t.leading
-    t.across = round_up(ACROSS_BYTES // size, width)
-    t.panel = CHUNK * t.across if t.by_weights else t.icg * width
+    t.streams = t.by_weights and (pixels <= STREAM_PIXELS or all_pixels == 1)
+    t.alone = t.streams and all_pixels == 1
+    t.across = (ceil_div(cols, line) | 1) * line if t.streams else round_up(ACROSS_BYTES // size, width)
+    t.panel = 0 if t.streams else CHUNK * t.across if t.by_weights else t.icg * width
     t.plain = t.across * pixels if t.by_weights else 0
-    t.products = round_up(cols * t.pitch + lanes_of(size), line)
+    t.products = 0 if t.alone else round_up(cols * t.pitch + lanes_of(size), line)
     t.lines = round_up(s.kd * s.kh * sizeof(void *) // size, line)
 
 

@@ -22,7 +22,8 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.overlap cimport Box, Task, box_of, find_taps, overlap_shape, plan
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
-from fastconv._kernels.shape cimport at, read_shape, read_strides, real
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
+from fastconv._kernels.stream cimport stream
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
@@ -97,15 +98,40 @@ cdef inline Ahead weights_of(const Task *t, const Box *b, const real *w, Py_ssiz
                  min(t.across, b.cols - i) * sizeof(real))
 
 
+cdef void turn_pixels(const Task *t, const Box *b, const real *x, real *turned) noexcept nogil:
+    """All channels of each pixel side by side."""
+    cdef Py_ssize_t row
+    for row in range(b.rows):
+        turn_block(sizeof(real), t.icg, b.iw, pixel(t, b, x, row), t.xc, turned + row * b.iw * t.leading, t.leading)
+
+
+cdef void turn_products(const Task *t, const Box *b, const real *plain, Py_ssize_t n, real *products) noexcept nogil:
+    """Those of n columns to where a row of pixels lies."""
+    cdef Py_ssize_t row
+    for row in range(b.rows):
+        turn_block(sizeof(real), b.iw, n, plain + row * b.iw * t.across, t.across, products + t.gap + row * t.row,
+                   t.pitch)
+
+
+cdef void stream_weights(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *plain,
+                         real *products) noexcept nogil:
+    """Few pixels: weights are read once, from where they lie."""
+    turn_pixels(t, b, x, turned)
+    stream(sizeof(real), b.rows * b.iw, b.cols, t.icg, turned, t.leading, w + b.o * t.taps, t.ocg * t.taps, plain,
+           t.across)
+    if not t.alone:
+        zeros(products, b.cols * t.pitch)
+        turn_products(t, b, <const real *> plain, b.cols, products)
+
+
 cdef void multiply_weights(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *panel,
                            real *plain, real *products) noexcept nogil:
     """Rows are pixels, columns weights: products are turned back to where a row of pixels lies, between zeros."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), pixels = b.rows * b.iw, chunks = ceil_div(t.icg, CHUNK)
-    cdef Py_ssize_t piece, k, j, n, row, tiles = max(ceil_div(pixels, TILE_ROWS), 1) * (t.across // width)
+    cdef Py_ssize_t piece, k, j, n, tiles = max(ceil_div(pixels, TILE_ROWS), 1) * (t.across // width)
     cdef Ahead here, ahead
     w += b.o * t.taps
-    for row in range(b.rows):
-        turn_block(sizeof(real), t.icg, b.iw, pixel(t, b, x, row), t.xc, turned + row * b.iw * t.leading, t.leading)
+    turn_pixels(t, b, x, turned)
     zeros(products, b.cols * t.pitch)
     for piece in range(ceil_div(b.cols, t.across) * chunks):
         here, ahead = weights_of(t, b, w, piece, chunks, 1), weights_of(t, b, w, piece + 1, chunks, tiles)
@@ -117,9 +143,7 @@ cdef void multiply_weights(const Task *t, const Box *b, const real *x, const rea
                      min(width, n - j * width), plain + j * width, t.across, &ahead)
         if k + here.rows < t.icg:
             continue
-        for row in range(b.rows):
-            turn_block(sizeof(real), b.iw, n, plain + row * b.iw * t.across, t.across,
-                       products + piece // chunks * t.across * t.pitch + t.gap + row * t.row, t.pitch)
+        turn_products(t, b, <const real *> plain, n, products + piece // chunks * t.across * t.pitch)
 
 
 cdef void add_up(const Task *t, const Box *b, const real *products, const real *bias, real *out, Py_ssize_t image,
@@ -144,6 +168,41 @@ cdef void add_up(const Task *t, const Box *b, const real *products, const real *
                             out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
 
 
+cdef inline void add_bias(const real *products, real bias, Py_ssize_t n, real *out) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = bias + products[i]
+
+
+cdef void place_row(const Task *t, Py_ssize_t z, Py_ssize_t y, const real *plain, real bias, real *out) noexcept nogil:
+    """A row of outputs of a channel of an image that is one pixel: products with the bias, or this alone."""
+    cdef const real *line = plain + (t.depth[z * t.s.kd].tap * t.s.kh + t.height[y * t.s.kh].tap) * t.s.kw
+    cdef Py_ssize_t x, j
+    for x in range(t.s.iw):
+        out[x] = bias
+    for j in range(t.s.kw if t.depths[z] and t.heights[y] else 0):
+        x = j * t.s.dw - t.s.pw
+        if 0 <= x < t.s.iw:
+            out[x] = bias + line[j]
+
+
+cdef void place(const Task *t, const Box *b, const real *plain, const real *biases, real *out) noexcept nogil:
+    """The outputs of such an image, of a group's channels, which may be all products in their order."""
+    cdef ConvShape s = t.s
+    cdef Py_ssize_t outputs = s.id * s.ih * s.iw, o, z, y
+    cdef bint whole = (outputs == t.taps and s.kd == s.id and s.kh == s.ih
+                       and s.pd == s.ph == s.pw == 0 and s.dd == s.dh == s.dw == 1)
+    cdef real bias
+    for o in range(b.o, b.o + b.channels):
+        bias = 0 if biases == NULL else biases[o]
+        if whole:
+            add_bias(plain, bias, outputs, out + o * outputs)
+        for z in range(0 if whole else s.id):
+            for y in range(s.ih):
+                place_row(t, z, y, plain, bias, out + ((o * s.id + z) * s.ih + y) * s.iw)
+        plain += t.taps
+
+
 cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     cdef Py_ssize_t g = item % t.s.groups, image
     cdef Box b = box_of(t, item // t.s.groups)
@@ -153,14 +212,19 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     cdef real *panel = scratch + t.turned
     cdef real *plain = panel + t.panel
     cdef real *products = plain + t.plain
-    if t.by_weights:
+    if t.streams:
+        stream_weights(t, &b, x, w, scratch, plain, products)
+    elif t.by_weights:
         multiply_weights(t, &b, x, w, scratch, panel, plain, products)
     else:
         multiply_pixels(t, &b, x, w, scratch, panel, products)
     for image in range(b.images):
-        add_up(t, &b, <const real *> products, at(<const real *> t.bias, g * t.ocg),
-               out + image * t.s.groups * t.ocg * t.s.id * t.s.ih * t.s.iw, image,
-               <const void **> (products + t.products))
+        if t.alone:
+            place(t, &b, <const real *> plain + image * t.across, at(<const real *> t.bias, g * t.ocg), out)
+        else:
+            add_up(t, &b, <const real *> products, at(<const real *> t.bias, g * t.ocg), out, image,
+                   <const void **> (products + t.products))
+        out += t.s.groups * t.ocg * t.s.id * t.s.ih * t.s.iw
 
 
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):
