@@ -1,5 +1,6 @@
 """What is made of weights beforehand: what a kernel packs, and the taps that are seen, which it may pack besides."""
 
+from collections import Counter
 from math import prod
 from typing import NamedTuple
 
@@ -55,3 +56,18 @@ def packing_of(kernel, geometry, kind):
     """How `kernel` may pack weights beforehand; None if it takes them as they are."""
     layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
     return None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
+
+
+class Packed(NamedTuple):
+    """Weights that parts of a transposed convolution have packed beforehand."""
+
+    part: object  # one of these, a `Part` of `_phase_plan`
+    size: int  # elements
+    boxes: int  # that they serve
+
+
+def packed_beforehand(parts, like):
+    """`Packed` by (weights, layout) of all parts."""
+    boxes = Counter((p.weight, p.packing.layout) for p in parts)
+    of = {(p.weight, p.packing.layout): p for p in parts}
+    return {key: Packed(p, p.packing.size(p.geometry, like), boxes[key]) for key, p in of.items()}

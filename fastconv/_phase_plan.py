@@ -25,7 +25,7 @@ from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._geometry import ConvGeometry
 from fastconv._methods import DIRECT
-from fastconv._packing import Packing, packing_of
+from fastconv._packing import Packing, packed_beforehand, packing_of
 from fastconv._phase_cost import (
     convolution_cost,
     copies_cost,
@@ -104,7 +104,7 @@ class PhasesPlan(NamedTuple):
     corners: tuple
     taps: tuple  # of each convolution, of each of its phases ((start, step, count), ...) per axis
     weights: tuple  # of each convolution, the shape of its weights
-    packed: dict  # (weight, layout) -> (Part, elements), of weights that serve several boxes
+    packed: dict  # (weight, layout) -> `Packed`, where there are several boxes
     gaps: bool  # some outputs have no product
     step: int  # along w between the outputs of one phase
     images: int  # to be computed at once
@@ -243,7 +243,7 @@ def plan_phases(function, g, dtype, order):
     macs = whole.plan.macs if whole else sum(part.convolution.macs for box in found for part in box.parts if part)
     shapes = tuple((len(some) * g.oc, g.ic // g.groups, *(count for _, _, count in some[0])) for some in taps)
     parts = [p for box in found for p in box.parts if p and p.packing] if len(found) > 1 else ()
-    packed = {(p.weight, p.packing.layout): (p, p.packing.size(p.geometry, dtype.type(0))) for p in parts}
+    packed = packed_beforehand(parts, dtype.type(0))
     return PhasesPlan(
         dtype, order, whole, tuple(found), tuple(corners), tuple(taps), shapes, packed, gaps, g.stride[2],
         images, largest, macs, kernels.turn[kind], kernels.interleave[kind],

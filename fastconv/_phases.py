@@ -75,7 +75,8 @@ class Scratch:
 
     def __init__(self, plan, n):
         self.results = min(n, plan.images) * plan.largest
-        weights = sum(map(prod, plan.weights)) + sum(size for _, size in plan.packed.values())
+        self.packed = {key: packed for key, packed in plan.packed.items() if packed.boxes > 1 or n > plan.images}
+        weights = sum(map(prod, plan.weights)) + sum(packed.size for packed in self.packed.values())
         self.left = _memory.empty((weights + self.results,), plan.dtype)
 
     def take(self, size):
@@ -105,9 +106,9 @@ def repeated(bias, phases, order):
 
 
 def packed_weights(plan, weights, scratch, threads):
-    """Packed for each part of which there are more, by (weights, layout): those that serve several boxes."""
+    """By (weights, layout), those that serve several boxes, or a box of several runs of images."""
     packed = {}
-    for key, (part, size) in plan.packed.items():
+    for key, (part, size, _) in scratch.packed.items():
         packed[key] = scratch.take(size)
         part.packing.pack(part.geometry, weights[part.weight], packed[key], threads)
     return packed
@@ -128,7 +129,8 @@ def interleave_boxes(plan, x, weights, bias, result, scratch, threads):
             for part in parts:
                 if part:
                     start, end = end, end + count * part.elements
-                    ready = (packed[part.weight, part.packing.layout],) if part.packing and packed else ()
+                    key = (part.weight, part.packing.layout) if part.packing else None
+                    ready = (packed[key],) if key in packed else ()
                     part.run(
                         part.geometry, images[part.source], weights[part.weight], biases[part.phases],
                         buffer(results[start:end], count, part, order), -INF, INF, threads, *ready,

@@ -6,6 +6,7 @@ import pytest
 import fastconv
 from fastconv import _arrays, _cpu, _phase_plan
 from fastconv._arrays import FIRST, LAST
+from fastconv._phases import Scratch
 from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
 from tests import data
@@ -74,6 +75,17 @@ def test_weights_that_one_pixel_does_not_meet_are_counted():
     """Of 9x9 taps one is seen, and phases turned all: 32 to 512 channels took 2.7 times as long as one product."""
     case = Transpose("one pixel", (1, 32, 1, 1), (32, 512, 9, 9), 3, 4)
     assert planned(case).whole.run is _cpu.kernel("overlap").spread["float"]
+
+
+def test_weights_of_one_box_are_transformed_by_their_convolution(dtype, cpu_level):
+    """Beforehand, to memory that leaves the cache, 256 channels of 5x5 on 7x7 took twice as long."""
+    case = Transpose("four phases", (1, 64, 12, 12), (64, 32, 5, 5), 2, 2)
+    plan = planned(case, dtype)
+    many = plan.images + 1
+    assert not Scratch(plan, 1).packed
+    assert Scratch(plan, many).packed
+    x, w, b = operands(case._replace(input=(many, 64, 12, 12)), data.normal, dtype)
+    np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
 
 
 def test_stride_1_is_not_left_to_convolution():
