@@ -30,6 +30,14 @@ LAYERS = {
     "whole vectors and one pixel, strided": ((1, 31, 14, 14), (50, 31, 3, 3), {"padding": 1, "stride": 2}),
     "whole vectors and one pixel, in groups": ((2, 805, 7, 7), (75, 161, 1, 1), {"groups": 5}),
     "volume": ((1, 70, 5, 5, 4), (17, 70, 2, 3, 3), {"padding": (0, 1, 0), "stride": (2, 1, 1)}),
+    **{
+        f"{k} taps of a row": ((2, 41, 17, 17), (13, 41, 3, k), {"stride": 3, "padding": (1, k // 2)})
+        for k in (2, 4, 7, 9, 16, 17)
+    },
+    "rows of taps without padding": ((2, 37, 19, 21), (13, 37, 4, 3), {"stride": (4, 5)}),
+    "rows of taps of a volume": ((1, 20, 7, 13, 13), (9, 20, 3, 3, 5), {"stride": (2, 3, 4), "padding": (1, 0, 2)}),
+    "single taps of a row, strided": ((1, 171, 16, 17), (11, 171, 2, 1), {"stride": 3}),
+    "rows of taps, too far apart to be staged": ((1, 2, 300, 300), (9, 2, 13, 13), {"stride": 90, "padding": 5}),
 }
 
 

@@ -42,6 +42,8 @@ static ALWAYS_INLINE void copy_few(char *restrict to, const char *restrict from,
 }
 #undef TWO_PIECES
 
+enum { TAPS_TOGETHER = 16 }; /* of a row that are copied at once, at most */
+
 #define EACH_TYPE "copy.h"
 #include "each_float.h"
 #undef EACH_TYPE
@@ -94,6 +96,20 @@ static inline void copy_tiles(size_t size, void *restrict to, ptrdiff_t step, pt
         copy_tiles_f32(to, step, apart, width, source, source_step, rows, n);
     else
         copy_tiles_f64(to, step, apart, width, source, source_step, rows, n);
+}
+
+/* to[r * to_row + p * step + i] = source[r * source_row + p * stride + i] for r < rows, p < count, i < n: the taps of the
+ * pixels of rows, n <= TAPS_TOGETHER. By one vector for each pixel but those that end less than it before the end of a
+ * row, `room` elements from the first: less than n elements beyond them, which are to be written later, are
+ * overwritten. */
+static inline void copy_taps(size_t size, void *restrict to, ptrdiff_t to_row, ptrdiff_t step,
+                             const void *restrict source, ptrdiff_t source_row, ptrdiff_t stride, ptrdiff_t rows,
+                             ptrdiff_t count, ptrdiff_t n, ptrdiff_t room)
+{
+    if (size == sizeof(float))
+        copy_taps_f32(to, to_row, step, source, source_row, stride, rows, count, n, room);
+    else
+        copy_taps_f64(to, to_row, step, source, source_row, stride, rows, count, n, room);
 }
 
 /* The same rows split: element 2 * i goes to even[i], element 2 * i + 1 to odd[i]. */
@@ -199,6 +215,28 @@ static NEVER_INLINE void PASTE(copy_tiles, SUFFIX)(ELEMENT *restrict to, ptrdiff
         PASTE(copy, SUFFIX)(tile, source + j, n - j, 1);
     }
 }
+#define TAPS(width) \
+    if (n <= (width)) { \
+        const ptrdiff_t whole = room < (width) ? 0 : (room - (width)) / stride + 1; \
+        const ptrdiff_t vectors = whole < count ? whole : count; \
+        for (; rows > 0; rows--, to += to_row, source += source_row) { \
+            for (ptrdiff_t p = 0; p < vectors; p++) \
+                memcpy(to + p * step, source + p * stride, (width) * sizeof(ELEMENT)); \
+            for (ptrdiff_t p = vectors; p < count; p++) \
+                PASTE(copy, SUFFIX)(to + p * step, source + p * stride, n, 1); \
+        } \
+    }
+static NEVER_INLINE void PASTE(copy_taps, SUFFIX)(ELEMENT *restrict to, ptrdiff_t to_row, ptrdiff_t step,
+                                                  const ELEMENT *restrict source, ptrdiff_t source_row,
+                                                  ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t count, ptrdiff_t n,
+                                                  ptrdiff_t room)
+{
+    TAPS(2)
+    else TAPS(4)
+    else TAPS(8)
+    else TAPS(TAPS_TOGETHER)
+}
+#undef TAPS
 static NEVER_INLINE void PASTE(split_rows, SUFFIX)(ELEMENT *restrict even, ELEMENT *restrict odd, ptrdiff_t step,
                                                    const ELEMENT *restrict source, ptrdiff_t source_step,
                                                    ptrdiff_t rows, ptrdiff_t n)

@@ -9,3 +9,6 @@ cdef extern from "copy.h" nogil:
                     Py_ssize_t source_step, Py_ssize_t rows, Py_ssize_t n)
     void split_rows(size_t size, void *even, void *odd, Py_ssize_t step, const void *source, Py_ssize_t source_step,
                     Py_ssize_t rows, Py_ssize_t n)
+    enum: TAPS_TOGETHER
+    void copy_taps(size_t size, void *to, Py_ssize_t to_row, Py_ssize_t step, const void *source, Py_ssize_t source_row,
+                   Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t count, Py_ssize_t n, Py_ssize_t room)

@@ -7,15 +7,18 @@ are read where they lie, and only patches are turned to lie along k, which are f
 which a lane adds up CHUNK products at most; an order that depends on neither pixels nor channels.
 """
 
-from fastconv._kernels.columns cimport fill_panel
+from fastconv._kernels.across_cost cimport sees_no_padding
+from fastconv._kernels.columns cimport STAGE_BYTES, fill_panel
+from fastconv._kernels.copy cimport TAPS_TOGETHER
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
-from fastconv._kernels.pack cimport ceil_div, pack_pixel, pack_rows
+from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div, pack_patches, pack_pixel, pack_rows
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
 from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.stage cimport plan_stage, stage_block
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
@@ -32,6 +35,7 @@ cdef enum:
     ROWS = 16       # channels of them
     TURNING = 8     # pixels whose products take as long as turning a weight; products, as turning a sum;
     SHORT_TURNING = 3  # and so many where all products along shorter vectors are slow
+    TURNED = 64     # products of a patch, or those of one channel, that are copied at a time
     TURNED_BACK = 48  # channels whose sums are turned to channels-last at a time
 
 
@@ -58,7 +62,7 @@ cdef inline Py_ssize_t deep_block(
 
 cdef inline void plan_deep(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Plan for the `deep_block` that t.deep is: threads share output channels."""
-    t.patch = patch_pitch(t.deep, size)
+    t.patch = patch_pitch(t.deep + TAPS_BEYOND, size)
     t.patches = t.pixels * t.patch
     plan_blocks(t, size, PANEL_BYTES, t.pixels, False, tile_width(size), 1)
     split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
@@ -135,10 +139,49 @@ cdef inline void multiply_deep(
         p += some
 
 
+cdef inline bint packs_taps(const ConvShape *s) noexcept nogil:
+    """Whether what a pixel sees of a row is copied at once, and nothing is turned."""
+    return s.dw == 1 and s.kw <= TAPS_TOGETHER and s.kw * s.sw > 1
+
+
+cdef inline void plan_patches(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
+    """Plan to copy taps of rows from the image, or from a stage of some channels with its padding; `table` is that of
+    the stage. Where that would be too large pixels are looked at one by one."""
+    t.left = t.panel = t.staged = 0
+    t.padded = t.s
+    t.channels = max(TURNED // (t.depth // t.icg), <Py_ssize_t> 1)
+    if sees_no_padding(&t.s):
+        return
+    t.fine = t.s
+    t.fine.sd = t.fine.sh = t.fine.sw = 1
+    if plan_stage(&t.stage, &t.fine, size, table, (t.s.od - 1) * t.s.sd + 1, (t.s.oh - 1) * t.s.sh + 1,
+                  (t.s.ow - 1) * t.s.sw + 1, STAGE_BYTES // size // (t.channels + 1)):
+        t.staged = round_up((t.channels + 1) * t.stage.channel, LINE)
+        t.padded.pd = t.padded.ph = t.padded.pw = 0
+        t.padded.id, t.padded.ih, t.padded.iw = t.stage.deep, t.stage.rows, t.stage.cols
+
+
+cdef inline void copy_patches(
+    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage, real *patches,
+) noexcept nogil:
+    """patches[pixel][k - k0] for k0 <= k < k1, of all pixels."""
+    cdef Py_ssize_t taps = t.depth // t.icg, k = k0, end, c
+    if t.staged == 0:
+        pack_patches(&t.padded, x, t.xc, t.xd, t.xh, k0, k1, patches, t.patch)
+        return
+    while k < k1:
+        c = k // taps
+        end = min((c + t.channels) * taps, k1)
+        stage_block(&t.stage, &t.fine, x + c * t.xc, t.xc, t.xd, t.xh, ceil_div(end, taps) - c, 0, 0, 0, stage)
+        pack_patches(&t.padded, <const real *> stage, t.stage.channel, t.stage.depth, t.stage.cols, k - c * taps,
+                     end - c * taps, patches + k - k0, t.patch)
+        k = end
+
+
 cdef inline void turn_columns(
     const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage, real *patches,
 ) noexcept nogil:
-    """patches[pixel][k - k0] for k0 <= k < k1, of all pixels of a channels-first image."""
+    """The same, of any channels-first image."""
     cdef Py_ssize_t k = k0, some, p
     cdef real *panel = stage + t.staged
     if t.flat:
@@ -147,6 +190,9 @@ cdef inline void turn_columns(
     if t.pixels <= FEW:                 # taps hardly share elements that a stage would fetch once
         for p in range(t.pixels):
             pack_pixel(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p, patches + p * t.patch)
+        return
+    if packs_taps(&t.s):
+        copy_patches(t, x, k0, k1, stage, patches)
         return
     while k < k1:
         some = min(t.kc, k1 - k)

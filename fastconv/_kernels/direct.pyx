@@ -14,7 +14,7 @@ from fastconv._kernels.across_cost cimport rows_are_vectors, sees_less, wastes_l
 from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
-from fastconv._kernels.deep cimport along_depth, deep_block, plan_deep, small_map
+from fastconv._kernels.deep cimport TURNED, along_depth, deep_block, packs_taps, plan_deep, plan_patches, small_map
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -30,10 +30,6 @@ from fastconv._kernels.stage cimport stage_table
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
-
-cdef enum:
-    TURNED = 64              # products of a patch, or those of one channel, that are turned at a time
-
 
 cdef struct Lanes:
     Py_ssize_t deep     # K block of a product with lanes along K, or 0
@@ -198,7 +194,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef Task t
     cdef Lanes lanes
     cdef Call call = Call(&t, x.data, w.data, first_of(packed), first_of(bias), out.data)
-    cdef Py_ssize_t size = sizeof(real), taps, each, table, shared = 0
+    cdef Py_ssize_t size = sizeof(real), each, table, shared = 0
     cdef char *memory
     cdef real *scratch
     begin(&t, geometry, &x, lo, hi, False)
@@ -209,8 +205,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         table = across_table(&t)
     elif t.deep:
         plan_deep(&t, size, threads)
-        taps = t.s.kd * t.s.kh * t.s.kw
-        t.kc = max(TURNED // taps, 1) * taps
+        t.kc = max(TURNED // (t.depth // t.icg), 1) * (t.depth // t.icg)
         table = stage_table(&t.s)
     else:
         plan_blocks(&t, size, panel_bytes(&t, size), tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
@@ -218,7 +213,9 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     table = round_up(table * sizeof(Py_ssize_t), LINE)
     memory = borrow("direct", table)
     t.turned = 0
-    if not t.across:
+    if t.deep and packs_taps(&t.s):
+        plan_patches(&t, size, <Py_ssize_t *> memory)
+    elif not t.across:
         plan_columns(&t, size, <Py_ssize_t *> memory)
     else:
         find_across(&t, size, <Py_ssize_t *> memory)

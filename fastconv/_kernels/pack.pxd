@@ -15,11 +15,12 @@ Strides are in elements. Chellapilla, Puri & Simard 2006, hal-00112631; in panel
 
 from libc.string cimport memset
 
-from fastconv._kernels.copy cimport copy_elements
+from fastconv._kernels.copy cimport copy_elements, copy_taps
 from fastconv._kernels.shape cimport ConvShape, real
 
 cdef enum:
     SHORT = 16      # elements: zeroed sooner by a loop than by a call
+    TAPS_BEYOND = 7  # elements that `copy_taps` writes beyond a row of taps, at most
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -120,6 +121,69 @@ cdef inline void pack_pixel(
                 if lo < hi:
                     copy_run(patch + line + lo - k0,
                              x + c * xc + (z + a * s.dd) * xd + (y + i * s.dh) * xh + left + lo * s.dw, hi - lo, s.dw)
+
+
+cdef inline void pack_line(
+    const ConvShape *s, const real *row, Py_ssize_t o, Py_ssize_t j0, Py_ssize_t j1, real *to,
+) noexcept nogil:
+    """to[j - j0] = what column o of output sees through tap j, j0 <= j < j1, of a row of the image, or NULL."""
+    cdef Py_ssize_t left = o * s.sw - s.pw, lo, hi
+    lo = clip(first_inside(left, s.dw), j0, j1) if row != NULL else j1
+    hi = clip(end_inside(left, s.dw, s.iw), lo, j1)
+    zeros(to, lo - j0)
+    copy_run(to + lo - j0, row + left + lo * s.dw, hi - lo, s.dw)
+    zeros(to + hi - j0, j1 - hi)
+
+
+cdef inline void pack_plane(
+    const ConvShape *s, const real *x, Py_ssize_t xh, Py_ssize_t i, Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t left,
+    Py_ssize_t right, real *to, Py_ssize_t leading,
+) noexcept nogil:
+    """to[p * leading + j - j0] = tap (i, j) of pixel p of a plane of output, j0 <= j < j1; x is what it sees, or NULL.
+    Pixels of the columns [left, right), which see all j, are copied by vectors that reach beyond these."""
+    cdef Py_ssize_t offset = i * s.dh - s.ph, y, o
+    cdef Py_ssize_t top = clip(first_inside(offset, s.sh), 0, s.oh)
+    cdef Py_ssize_t bottom = clip(end_inside(offset, s.sh, s.ih), top, s.oh)
+    cdef const real *row
+    if x == NULL:
+        top = bottom
+    if left < right and top < bottom:
+        row = x + (top * s.sh + offset) * xh + left * s.sw - s.pw
+        copy_taps(sizeof(real), to + (top * s.ow + left) * leading, s.ow * leading, leading, row, s.sh * xh, s.sw,
+                  bottom - top, right - left, s.kw, s.iw + s.pw - left * s.sw)
+    if right - left == s.ow and bottom - top == s.oh:
+        return
+    for y in range(s.oh):
+        row = x + (y * s.sh + offset) * xh if top <= y < bottom else <const real *> NULL
+        for o in range(s.ow):
+            if row == NULL or not left <= o < right:
+                pack_line(s, row, o, j0, j1, to + (y * s.ow + o) * leading)
+
+
+cdef inline void pack_patches(
+    const ConvShape *s, const real *x, Py_ssize_t xc, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t k0, Py_ssize_t k1,
+    real *patches, Py_ssize_t leading,
+) noexcept nogil:
+    """patches[p][k - k0] of all pixels, for at most TAPS_TOGETHER taps of a row, at dilation 1 along it.
+
+    Up to TAPS_BEYOND elements beyond each patch are written, too.
+    """
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, plane = s.oh * s.ow * leading, c, a, i, z, iz, k, j0, j1, end
+    cdef Py_ssize_t left = clip(first_inside(-s.pw, s.sw), 0, s.ow)
+    cdef Py_ssize_t right = clip(end_inside(s.kw - 1 - s.pw, s.sw, s.iw), left, s.ow)
+    for c in range(k0 // taps, ceil_div(k1, taps)):
+        k = c * taps - s.kw
+        for a in range(s.kd):
+            for i in range(s.kh):
+                k += s.kw
+                j0, j1 = max(k0 - k, 0), min(k1 - k, s.kw)
+                if j0 >= j1:
+                    continue
+                end = right if j1 - j0 == s.kw else left
+                for z in range(s.od):
+                    iz = z * s.sd + a * s.dd - s.pd
+                    pack_plane(s, x + c * xc + iz * xd if 0 <= iz < s.id else <const real *> NULL, xh, i, j0, j1, left,
+                               end, patches + z * plane + k + j0 - k0, leading)
 
 
 cdef inline void pack_rows(

@@ -57,6 +57,7 @@ cdef struct Task:
     Py_ssize_t channels                             # that are staged at a time, where lanes are output channels
     Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
     ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
+    ConvShape padded                                # the same of what patches are copied from (`deep.pxd`)
     tile_finish finish
 
 

@@ -13,15 +13,11 @@ packing is copying runs by whole vectors.
 """
 
 from fastconv._kernels.copy cimport copy_rows, copy_runs, split_rows
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, zeros
 from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.staged_rows cimport slot_of
-from fastconv._kernels.turn cimport turn_block
-
-cdef enum:
-    TURNED = 4      # phases from which on a row is split by transposing squares
-
+from fastconv._kernels.split cimport Split, can_split, pick_rows, split_table
 
 cdef struct Stage:
     Py_ssize_t cols, rows, deep                 # of a slot: columns, rows; and depths of the input
@@ -30,6 +26,16 @@ cdef struct Stage:
     Py_ssize_t *phase_h                         # of each slot, which row modulo the stride it starts from
     Py_ssize_t *phase_w
     Py_ssize_t *tap                             # of each tap, its distance from the first one at pixel 0 of the block
+    Split split                                 # by which rows of more than two phases are split
+
+
+cdef struct Bound:
+    Py_ssize_t whole, rest                      # of some n, divided by a stride
+
+
+cdef struct Edges:
+    Bound top, bottom, left, right              # where the image begins and ends in what a block sees
+    Py_ssize_t above, before                    # its rows and columns before those
 
 
 cdef inline Py_ssize_t stage_table(const ConvShape *s) noexcept nogil:
@@ -52,6 +58,9 @@ cdef inline bint plan_stage(
         slot_of(t.phase_h, &t.slots_h, i * s.dh % s.sh)
     for j in range(s.kw):
         slot_of(t.phase_w, &t.slots_w, j * s.dw % s.sw)
+    t.split.vectors = 0
+    if can_split(size, s.sw):
+        split_table(&t.split, size, s.sw)
     t.cols = columns + (s.kw - 1) * s.dw // s.sw
     t.rows = rows + (s.kh - 1) * s.dh // s.sh
     t.deep = (planes - 1) * s.sd + (s.kd - 1) * s.dd + 1
@@ -76,20 +85,35 @@ cdef inline Py_ssize_t first_column(const Stage *t, const ConvShape *s, Py_ssize
     return p0 % s.ow if t.cols < s.ow + (s.kw - 1) * s.dw // s.sw else 0
 
 
+cdef inline Bound bound_of(Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+    return Bound(n // stride, n % stride) if n > 0 else Bound(0, 0)
+
+
+cdef inline Py_ssize_t below(const Bound *b, Py_ssize_t phase) noexcept nogil:
+    """How many of phase, phase + stride, ... are less than n, for a phase less than the stride."""
+    return b.whole + (b.rest > phase)
+
+
+cdef inline Edges edges_of(const ConvShape *s, Py_ssize_t above, Py_ssize_t before) noexcept nogil:
+    """Of a block that sees so many rows and columns before those of the image, or less than none."""
+    return Edges(bound_of(above, s.sh), bound_of(s.ih + above, s.sh), bound_of(before, s.sw),
+                 bound_of(s.iw + before, s.sw), above, before)
+
+
 cdef inline void stage_pairs(
-    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t before, real *to,
+    const Stage *t, const ConvShape *s, const Edges *e, const real *x, Py_ssize_t step, Py_ssize_t rows, real *to,
 ) noexcept nogil:
     """Rows that are `step` apart, at stride 1, or at stride 2 by both phases, which neighbours go to in turn.
 
-    x is at column 0 of the stage, `before` columns before the image.
+    x is at column 0 of the stage.
     """
     cdef Py_ssize_t w, r, i, size = sizeof(real)
     cdef Py_ssize_t lo[2]
     cdef Py_ssize_t n[2]
     cdef real *into
     for w in range(s.sw):
-        lo[w] = clip(first_inside(w - before, s.sw), 0, t.cols)
-        n[w] = clip(end_inside(w - before, s.sw, s.iw), lo[w], t.cols) - lo[w]
+        lo[w] = min(below(&e.left, w), t.cols)
+        n[w] = clip(below(&e.right, w), lo[w], t.cols) - lo[w]
         for r in range(rows if n[w] < t.cols else 0):
             into = to + w * t.slot + r * t.cols
             zeros(into, lo[w])
@@ -103,50 +127,44 @@ cdef inline void stage_pairs(
 
 
 cdef inline void stage_phases(
-    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t before, real *to,
+    const Stage *t, const ConvShape *s, const Edges *e, const real *x, Py_ssize_t step, Py_ssize_t rows,
+    Py_ssize_t left, real *to,
 ) noexcept nogil:
-    """The same at any stride; columns [lo, hi) of many phases, all of them inside, by squares."""
-    cdef Py_ssize_t w, r, first, end, left, right, lo = 0, hi = 0
-    cdef const real *row
-    cdef real *into
-    if t.slots_w >= TURNED and t.phase_w[1] == 1:                               # the first phases, in their order
-        lo = clip(first_inside(-before, s.sw), 0, t.cols)
-        hi = clip(end_inside(t.slots_w - 1 - before, s.sw, s.iw), lo, t.cols)
-        for r in range(rows):
-            turn_block(sizeof(real), hi - lo, t.slots_w, x + lo * s.sw + r * step, s.sw, to + lo + r * t.cols, t.slot)
+    """The same at any stride, one phase after the other: what is copied ends up to a vector beyond it.
+
+    left : elements of the plane from x on
+    """
+    cdef Py_ssize_t w, r, first, end, skipped
+    cdef real *into = to
     for w in range(t.slots_w):
-        first = clip(first_inside(t.phase_w[w] - before, s.sw), 0, t.cols)
-        end = clip(end_inside(t.phase_w[w] - before, s.sw, s.iw), first, t.cols)
-        left, right = (lo, hi) if lo < hi else (end, end)
-        for r in range(rows if left > 0 or right < t.cols else 0):
-            into = to + w * t.slot + r * t.cols
-            row = x + r * step + t.phase_w[w]
-            zeros(into, first)
-            copy_run(into + first, row + first * s.sw, left - first, s.sw)
-            copy_run(into + right, row + right * s.sw, end - right, s.sw)
-            zeros(into + end, t.cols - end)
+        first = min(below(&e.left, t.phase_w[w]), t.cols)
+        end = clip(below(&e.right, t.phase_w[w]), first, t.cols)
+        skipped = first * s.sw + t.phase_w[w]
+        pick_rows(sizeof(real), into + first, t.cols, x + skipped, step, rows, end - first, s.sw, left - skipped,
+                  &t.split)
+        for r in range(rows if end - first < t.cols else 0):
+            zeros(into + r * t.cols, first)
+            zeros(into + r * t.cols + end, t.cols - end)
+        into += t.slot
 
 
 cdef inline void stage_plane(
-    const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xh, Py_ssize_t top, Py_ssize_t before, real *to,
+    const Stage *t, const ConvShape *s, const Edges *e, const real *x, Py_ssize_t xh, real *to,
 ) noexcept nogil:
-    """One depth of one channel, from row `top` of the image and `before` columns before it on.
-
-    x is its plane, or NULL for one of padding.
-    """
+    """One depth of one channel. x is its plane, or NULL for one of padding."""
     cdef Py_ssize_t h, w, y, first, end
     for h in range(t.slots_h):
-        y = top + t.phase_h[h]
-        first = t.rows if x == NULL else clip(first_inside(y, s.sh), 0, t.rows)
-        end = clip(end_inside(y, s.sh, s.ih), first, t.rows)
+        first = t.rows if x == NULL else min(below(&e.top, t.phase_h[h]), t.rows)
+        end = clip(below(&e.bottom, t.phase_h[h]), first, t.rows)
+        y = t.phase_h[h] + first * s.sh - e.above
+        if first < end and t.slots_w == s.sw <= 2:
+            stage_pairs(t, s, e, x + y * xh - e.before, s.sh * xh, end - first, to + first * t.cols)
+        elif first < end:
+            stage_phases(t, s, e, x + y * xh - e.before, s.sh * xh, end - first,
+                         (s.ih - 1 - y) * xh + s.iw + e.before, to + first * t.cols)
         for w in range(t.slots_w):
             zeros(to + w * t.slot, first * t.cols)
             zeros(to + w * t.slot + end * t.cols, (t.rows - end) * t.cols)
-        if first < end and t.slots_w == s.sw <= 2:
-            stage_pairs(t, s, x + (y + first * s.sh) * xh - before, s.sh * xh, end - first, before, to + first * t.cols)
-        elif first < end:
-            stage_phases(t, s, x + (y + first * s.sh) * xh - before, s.sh * xh, end - first, before,
-                         to + first * t.cols)
         to += t.slots_w * t.slot
 
 
@@ -154,13 +172,17 @@ cdef inline void stage_block(
     const Stage *t, const ConvShape *s, const real *x, Py_ssize_t xc, Py_ssize_t xd, Py_ssize_t xh,
     Py_ssize_t channels, Py_ssize_t z0, Py_ssize_t y0, Py_ssize_t x0, real *stage,
 ) noexcept nogil:
-    """What the output pixels from column x0 of row y0 of plane z0 on see of `channels` channels; x is the first one."""
+    """What the output pixels from column x0 of row y0 of plane z0 on see of `channels` channels; x is the first one.
+
+    Up to a vector beyond the last of them is written, too.
+    """
+    cdef Edges e = edges_of(s, s.ph - y0 * s.sh, s.pw - x0 * s.sw)
     cdef Py_ssize_t c, a, z
     for c in range(channels):
         for a in range(t.deep):
             z = z0 * s.sd - s.pd + a
-            stage_plane(t, s, x + c * xc + z * xd if 0 <= z < s.id else NULL, xh, y0 * s.sh - s.ph,
-                        s.pw - x0 * s.sw, stage + c * t.channel + a * t.depth)
+            stage_plane(t, s, &e, x + c * xc + z * xd if 0 <= z < s.id else <const real *> NULL, xh,
+                        stage + c * t.channel + a * t.depth)
 
 
 cdef inline void copy_columns(
