@@ -33,6 +33,7 @@ from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._sizes import frozen, shape
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
+from fastconv._weight_axes import lesser
 
 
 def full_shape(function, name, value, rank, forms):
@@ -66,6 +67,8 @@ def transposed(g):
 class WeightPlan(NamedTuple):
     run: object  # kernel(geometry, x, grad_output, grad_weight, like, threads)
     geometry: tuple
+    axes: object  # over which else it is summed
+    put: object  # kernel(grad_weight, taps, those, threads)
     dtype: np.dtype
     macs: int  # of one image
 
@@ -76,9 +79,11 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    kernel = _cpu.kernel(_weight_choice.kernel(g, prod(input_shape[: -rank - 1])))
-    run = kernel.weight_grad[SPECIALISATION[dtype.itemsize]]
-    return WeightPlan(run, tuple(g), dtype, g.macs)
+    images, kind = prod(input_shape[: -rank - 1]), SPECIALISATION[dtype.itemsize]
+    axes = lesser(g, images) if images else None
+    kernel = _cpu.kernel(_weight_choice.kernel(axes.geometry if axes else g, images))
+    put = _cpu.kernel("seen_taps").put[kind] if axes else None
+    return WeightPlan(kernel.weight_grad[kind], tuple(g), axes, put, dtype, g.macs)
 
 
 @names_memory_errors
@@ -108,7 +113,10 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     elif result.size:
         x, g = readable(x, rank, plan.dtype, order), dense_in(g, rank, plan.dtype, order)
         threads = get_num_threads() if plan.macs * (x.size // prod(x.shape[-rank - 1 :])) > SERIAL_MACS else 1
-        plan.run(plan.geometry, x, g, result, 0.0, threads)
+        if plan.axes:
+            plan.axes.run(plan.run, plan.put, rank, x, g, result, threads)
+        else:
+            plan.run(plan.geometry, x, g, result, 0.0, threads)
     return finish(result, None, dtype)
 
 

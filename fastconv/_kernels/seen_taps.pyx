@@ -6,8 +6,11 @@
                . g h i .
                . . . . .
 
-Every weight is read, as an infinite one times the zeros of padding is NaN for every output of its channel.
+Every weight is read, as an infinite one times the zeros of padding is NaN for every output of its channel. Gradients of
+weights go the other way: those of the taps that are seen are put where they belong, and zeros where the others do.
 """
+
+from libc.string cimport memset
 
 from fastconv._kernels.copy cimport copy_rows, copy_runs
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
@@ -19,13 +22,23 @@ from fastconv._kernels.team cimport Piece, each_piece
 
 
 cdef struct Call:
-    const void *w
+    void *w
     void *seen
     void *lost
     Py_ssize_t channels                 # of a group
     Py_ssize_t size[3]                  # of the kernel
     Py_ssize_t first[3]                 # and what is seen of it
     Py_ssize_t end[3]
+
+
+cdef int read_call(Call *c, const operand *w, tuple taps, void *seen) except -1:
+    """Of which weights what is seen."""
+    cdef Py_ssize_t axis
+    c.w, c.seen, c.channels = w.data, seen, w.shape[1]
+    for axis in range(3):
+        c.size[axis] = w.shape[2 + axis]
+        c.first[axis], c.end[axis] = taps[axis]
+    return 0
 
 
 cdef real lost_products(const Call *c, const real *w) noexcept nogil:
@@ -77,10 +90,33 @@ def cut(weight, tuple taps, real[:] seen, real[:] lost, int threads):
     """
     cdef operand w = five(weight, OWN_RANK)
     cdef Call call
-    cdef Py_ssize_t axis
-    call.w, call.seen, call.lost, call.channels = w.data, &seen[0], &lost[0], w.shape[1]
-    for axis in range(3):
-        call.size[axis] = w.shape[2 + axis]
-        call.first[axis], call.end[axis] = taps[axis]
+    call.lost = &lost[0]
+    read_call(&call, &w, taps, &seen[0])
     with nogil:
         each_piece(<Piece> one_output[real], &call, w.shape[0], threads)
+
+
+cdef void put_output(const Call *c, Py_ssize_t o, real *_scratch) noexcept nogil:
+    """Output channel `o`: what is seen, tap by tap, among zeros."""
+    cdef Py_ssize_t taps = c.size[0] * c.size[1] * c.size[2], rows = c.end[1] - c.first[1], n = c.end[2] - c.first[2]
+    cdef Py_ssize_t each = (c.end[0] - c.first[0]) * rows * n, a, i, j, channel
+    cdef real *to = <real *> c.w + o * c.channels * taps
+    cdef real *row
+    cdef const real *seen = <const real *> c.seen + o * c.channels * each
+    memset(to, 0, c.channels * taps * sizeof(real))
+    for a in range(c.first[0], c.end[0]):
+        for i in range(c.first[1], c.end[1]):
+            row = to + (a * c.size[1] + i) * c.size[2] + c.first[2]
+            for j in range(n):
+                for channel in range(c.channels):
+                    row[channel * taps + j] = seen[channel * each + j]
+            seen += n
+
+
+def put(weight, tuple taps, real[:] seen, int threads):
+    """Write what is seen into `weight`, which is not read, and zeros; arguments as of `cut`."""
+    cdef operand w = five(weight, OWN_RANK)
+    cdef Call call
+    read_call(&call, &w, taps, &seen[0])
+    with nogil:
+        each_piece(<Piece> put_output[real], &call, w.shape[0], threads)

@@ -28,12 +28,13 @@ cdef struct Task:
     Py_ssize_t n, groups, icg, ocg              # depthwise, all channels are in one group here
     Py_ssize_t taps, planes                     # taps in a plane of the kernel, and planes
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
+    Py_ssize_t gn, gc, gd, gh, gw               # strides of grad_output
     Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
     Py_ssize_t images, lines, rows, width       # of a block; rows of a chain; rows and columns of a block
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
-    Py_ssize_t gn, x_image                      # elements of an image: of grad_output, of X
+    Py_ssize_t x_image                          # elements of an image of X
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
     int levels
 
@@ -69,7 +70,6 @@ cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     reach = (min(t.rows, t.s.oh) - 1) * t.s.sh + 1
     t.h_step = min(t.s.dh, reach)
     t.x_rows = (t.s.kh - 1) * t.h_step + reach
-    t.gn = t.s.oc * t.s.od * t.s.oh * t.s.ow
     t.images = 1
     if not t.alone and 2 * t.s.oh * t.s.ow <= CHUNK:    # a chain has few pixels of one
         most = min(CHUNK // t.width, MOST_PIXELS // (t.s.oh * t.width))
@@ -159,16 +159,16 @@ cdef inline void copy_output(
     real *to,
 ) noexcept nogil:
     """A panel of G for a block of one image, with zeros beside the channels: gout is a plane of the first of them."""
-    cdef Py_ssize_t pixels = t.s.od * t.s.oh * t.s.ow, ldt = tile_width(sizeof(real)), row, p
+    cdef Py_ssize_t ldt = tile_width(sizeof(real)), row, p
     if channels < ldt:
         memset(to, 0, rows * width * ldt * sizeof(real))
-    if not t.last and width == t.s.ow:      # rows are neighbours: less is left at the edges of squares
+    if not t.last and width == t.s.ow == t.gh:      # rows are neighbours: less is left at the edges of squares
         width *= rows
         rows = 1
     for row in range(y, y + rows):
         if t.last:
             for p in range(width):
-                copy_run(to + p * ldt, gout + (row * t.s.ow + o + p) * t.s.oc, channels, 1)
+                copy_run(to + p * ldt, gout + row * t.gh + (o + p) * t.gw, channels, 1)
         else:
-            turn_block(sizeof(real), channels, width, gout + row * t.s.ow + o, pixels, to, ldt)
+            turn_block(sizeof(real), channels, width, gout + row * t.gh + o, t.gc, to, ldt)
         to += width * ldt

@@ -127,18 +127,18 @@ cdef void one_block(
 ) noexcept nogil:
     """The block at (y, o) of so many images; x and gout are planes of the first channels of the first one."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
-    cdef Py_ssize_t channel = 1 if t.last else t.s.od * t.s.oh * t.s.ow, ldg = tile_width(sizeof(real)), image
+    cdef Py_ssize_t ldg = tile_width(sizeof(real)), image
     for image in range(images):
         copy_input(t, x + image * t.xn, y, o, rows, channels, xs + image * t.x_image)
     if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
-        multiply_lanes(t, <const real *> xs, channels, gout + (y * t.s.ow + o) * t.s.oc, t.s.oc, t.s.ow * t.s.oc, rows,
-                       width, outs, m)
+        multiply_lanes(t, <const real *> xs, channels, gout + y * t.gh + o * t.gw, t.gw, t.gh, rows, width,
+                       outs, m)
         return
     for panel in range(ceil_div(outs, ldg)):
         col = panel * ldg
         cols = min(ldg, outs - col)
         for image in range(images):
-            copy_output(t, gout + image * t.gn + col * channel, y, o, rows, width, cols,
+            copy_output(t, gout + image * t.gn + col * t.gc, y, o, rows, width, cols,
                         gs + image * rows * width * ldg)
         if t.alone:
             multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
@@ -160,7 +160,7 @@ cdef void sum_pixels(
             iz = z * t.s.sd + plane * t.s.dd - t.s.pd
             if not 0 <= iz < t.s.id:
                 continue
-            source = gout + image * t.gn + z * (t.s.oc if t.last else 1) * t.s.oh * t.s.ow
+            source = gout + image * t.gn + z * t.gd
             for block in range(t.blocks):
                 for piece in range(t.pieces):
                     one_block(t, x + image * t.xn + iz * t.xd, source, min(t.images, t.n - image), block * t.rows,
@@ -187,7 +187,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     cdef const real *gout = <const real *> t.gout
     cdef real *dw = <real *> t.dw + plane * t.taps
     o0 += g * t.ocg
-    gout += o0 * (1 if t.last else t.s.od * t.s.oh * t.s.ow)
+    gout += o0 * t.gc
     dw += (o0 * row + (0 if t.alone else c0)) * whole
     sum_pixels(t, x, gout, plane, channels, outs, scratch, gs, sums)
     if t.by_channel and whole == t.taps:
@@ -207,7 +207,8 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     geometry : ConvGeometry
     input : (n, ic, *spatial) or (ic, *spatial), unit stride along w (channels-first) or c (channels-last), other
         strides free
-    grad_output : (n, oc, *spatial) or (oc, *spatial), dense in the layout of the input, not empty
+    grad_output : (n, oc, *spatial) or (oc, *spatial), not empty, dense in the layout of the input but that d and h may
+        have changed places
     grad_weight : (oc, ic // groups, *kernel), C-contiguous, not empty, apart from both; every element is written
 
     The arrays are of the type of `like`.
@@ -225,6 +226,7 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     t.icg, t.ocg = t.s.ic // t.groups, t.s.oc // t.groups
     t.planes, t.taps = t.s.kd, t.s.kh * t.s.kw
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
+    read_strides(&t.gn, gout.shape, gout.strides, size, t.last)
     flatten(&t)
     plan_parts(&t, size)
     plan_blocks(&t, size)
