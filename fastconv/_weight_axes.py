@@ -16,6 +16,7 @@ from fastconv._arrays import channels_first, channels_last, five, readable
 from fastconv._corners import part
 from fastconv._geometry import ConvGeometry
 from fastconv._reach import cut, seen_taps
+from fastconv._weight_choice import seen_products
 
 NOTHING = (1, 1, 1, 1, 1, 0)  # an axis of one element
 PUT = 8  # products in whose time a weight is put among the others
@@ -93,10 +94,7 @@ def way(g, taps, is_swapped=False):
 
 def products(g):
     """Of an output channel with an input channel: along d planes of padding are passed over."""
-    size, outputs, taps, stride, dilation, before = g.axes[0]
-    firsts = (tap * dilation - before for tap in range(taps))
-    planes = sum(max(min(-(-(size - first) // stride), outputs) - max(-(first // stride), 0), 0) for first in firsts)
-    return planes * g.oh * g.ow * g.kh * g.kw
+    return seen_products(g.axes[0]) * g.oh * g.ow * g.kh * g.kw
 
 
 def cost(axes, g, images):

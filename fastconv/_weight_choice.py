@@ -13,15 +13,20 @@ from fastconv._depthwise import sees_near_rows
 from fastconv._tuned import tuned
 
 # Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
-# channels of a group that repay the transforms; five taps at stride 1 are one piece.
+# channels of a group that repay the transforms; at stride 1 by other taps too, four of which, and seven and eight, are
+# pieces of four, and five one piece.
 TILES = {1: (3, 4, 6, 8), 2: (3, 4, 9, 32)}
-FIVE = (5, 2, 6, 8)
+FOUR, FIVE = (4, 3, 6, 8), (5, 2, 6, 8)
+BY_TAPS = {4: FOUR, 5: FIVE, 7: FOUR, 8: FOUR}
+MOST_APART = 32  # taps of dilated kernels, between which as many tiles begin side by side
 # Errors average out over tiles: simulated, a rectified input with positive slopes reaches 11 eps of the sum of
 # magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196.
 LEAST_TILES = 32
 # Of the outputs that the outermost taps see, which share the errors of others: 5x5 on maps of 3x3 see a ninth there,
-# and rectified inputs reached 200 eps; taps that see nothing got other than zero.
-LEAST_SEEN = 0.4
+# and rectified inputs reached 200 eps; taps that see nothing got other than zero. Of 0.44 to 0.48 rectified inputs with
+# positive slopes reach 9 to 13 however many tiles there are, of 0.51 8, over 64 tiles 9 and over 256 7; 2026-11-29.
+LEAST_SEEN = 0.5
+LEAST_SEEN_BY_FEW, FALL = 0.62, 0.27  # of `LEAST_TILES`, and the power of their number by which that falls
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
 LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2
@@ -78,26 +83,42 @@ def seen(axis):
     return max(1 - max(lost) / outputs, 0)
 
 
+def seen_products(axis):
+    """Of all taps of an axis with the outputs that see more than padding by them."""
+    size, outputs, taps, stride, dilation, before = axis
+    places = (tap * dilation - before for tap in range(taps))
+    return sum(max(min(-(-(size - at) // stride), outputs) - max(-(at // stride), 0), 0) for at in places)
+
+
+def tiles_of(outputs, tile, dilation):
+    """Tiles along an axis, each of every dilation-th output: see `grad_tiles.pxd`."""
+    whole, rest = divmod(outputs, tile * dilation)
+    return whole * dilation + min(rest, dilation)
+
+
 def few_products(g, images):
     """Whether minimal filtering over tiles of all images is within 8 eps of |grad_output| conv |input|, and faster.
 
     g : the forward ConvGeometry; `images` the size of the batch, 1 without one
     """
-    tiles = products = images * g.od
+    products = images * g.od
+    tiles = products * seen(g.axes[0])  # along d each tap has sums of its own
     least = 1
     for _, outputs, taps, stride, dilation, _ in g.axes[1:]:
         if taps == 1:
             tiles, products = tiles * outputs, products * outputs
-        elif dilation == 1 and stride in TILES:
-            piece, tile, points, channels = FIVE if (taps, stride) == (5, 1) else TILES[stride]
-            tiles *= -(-outputs // tile)
-            products *= -(-outputs // tile) * points * -(-taps // piece)
+        elif (dilation == 1 and stride in TILES) or (stride == 1 and dilation <= MOST_APART):
+            piece, tile, points, channels = BY_TAPS.get(taps, TILES[1]) if stride == 1 else TILES[stride]
+            along = tiles_of(outputs, tile, dilation)
+            tiles *= along
+            products *= along * points * -(-taps // piece)
             least = max(least, channels)
         else:
             return False
     enough = min(g.oc, g.ic) >= max(LEAST_CHANNELS, least * g.groups)
-    gains = images * g.od * g.oh * g.ow * g.kh * g.kw >= LEAST_GAIN * products
-    return gains and enough and tiles >= LEAST_TILES and prod(map(seen, g.axes)) >= LEAST_SEEN
+    gains = images * g.od * prod(map(seen_products, g.axes[1:])) >= LEAST_GAIN * products
+    least_seen = max(LEAST_SEEN, LEAST_SEEN_BY_FEW * (LEAST_TILES / max(tiles, LEAST_TILES)) ** FALL)
+    return gains and enough and tiles >= LEAST_TILES and prod(map(seen, g.axes[1:])) >= least_seen
 
 
 def kernel(g, images):

@@ -32,6 +32,14 @@ FILTERED = {
     "k5-groups-of-8": ((2, 88, 120), (88, 8, 5), {"padding": 2, "groups": 11}),
     "7x4": ((2, 17, 21, 22), (18, 17, 7, 4), {"padding": (3, 2)}),
     "k9": ((3, 20, 90), (18, 20, 9), {"padding": 4}),
+    "4x4": ((4, 17, 22, 20), (18, 17, 4, 4), {"padding": 2}),
+    "7x8-groups-of-10": ((3, 20, 31, 26), (20, 10, 7, 8), {"padding": 3, "groups": 2}),
+    "dilated": ((3, 17, 26, 29), (18, 17, 3, 3), {"padding": 2, "dilation": (2, 3)}),
+    "dilated-far": ((2, 18, 70, 131), (16, 18, 3, 3), {"padding": 12, "dilation": (7, 32)}),
+    "5x7-dilated": ((3, 16, 38, 43), (17, 16, 5, 7), {"padding": (4, 6), "dilation": (3, 2)}),
+    "k4-dilated": ((3, 20, 190), (18, 20, 4), {"padding": 9, "dilation": 5}),
+    "3x3x3-few-planes": ((6, 16, 2, 14, 16), (17, 16, 3, 3, 3), {"padding": 1}),
+    "dilated-stride-2-1": ((2, 34, 56, 33), (32, 34, 3, 3), {"stride": (2, 1), "dilation": (1, 4), "padding": (1, 4)}),
 }
 
 
@@ -64,7 +72,7 @@ def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, 
     assert not np.array_equal(direct, result)
 
 
-@pytest.mark.parametrize(("maps", "kernel"), [(2, 5), (3, 5), (7, 7), (4, 9)])
+@pytest.mark.parametrize(("maps", "kernel"), [(2, 5), (3, 3), (3, 5), (7, 7), (4, 9)])
 def test_conv_weight_of_taps_that_see_little(maps, kernel, dtype, cpu_level):
     """The errors of taps that see whole maps are not passed on to those that see a corner or nothing of them."""
     shape, weight, sizes = (32, 16, maps, maps), (16, 16, kernel, kernel), {"padding": kernel // 2}
@@ -82,6 +90,8 @@ SUMMED = {
     "pixels": ((37, 40, 1, 1), (36, 40, 3, 3), {"padding": 1}),
     "small-maps": ((41, 5, 6, 5), (35, 5, 3, 2), {"stride": 2}),
     "short-signals": ((23, 33, 9), (19, 33, 4), {"padding": 3, "dilation": 2}),
+    "taps-that-see-parts": ((3, 26, 19, 17), (35, 26, 3, 3), {"padding": (15, 12), "dilation": (15, 12)}),
+    "taps-that-see-parts-strided": ((2, 9, 21, 70), (19, 9, 3, 5), {"padding": (9, 36), "dilation": 18, "stride": 2}),
     "small-volumes": ((19, 14, 3, 4, 2), (21, 14, 3, 2, 2), {"padding": 1, "stride": (1, 2, 1)}),
 }
 

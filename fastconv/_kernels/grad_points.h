@@ -5,6 +5,7 @@
  *     rule           taps   tile   reads   points   sums
  *     GRAD_ONE          1      1       1        1      1
  *     GRAD_THREE        3      4       6        6      6     F34 of `winograd_points.h`
+ *     GRAD_FOUR         4      3       6        6      6     F43
  *     GRAD_FIVE         5      2       6        6      6     F52: no fewer products than pieces of three, turned once
  *     GRAD_STRIDED      3      4       9        9      6     stride 2: 9 products instead of 12
  *
@@ -21,9 +22,10 @@
 #include "simd.h"
 #include "winograd_points.h"
 
-enum { GRAD_ONE, GRAD_THREE, GRAD_FIVE, GRAD_STRIDED, GRAD_RULES };
+enum { GRAD_ONE, GRAD_THREE, GRAD_FOUR, GRAD_FIVE, GRAD_STRIDED, GRAD_RULES };
 static const struct { ptrdiff_t taps, tile, reads, points, sums; int rule; } GRAD[GRAD_RULES] = {
-    {1, 1, 1, 1, 1, ONE}, {3, 4, 6, 6, 6, F34}, {5, 2, 6, 6, 6, F52}, {3, 4, 9, 9, 6, ONE},
+    {1, 1, 1, 1, 1, ONE},  {3, 4, 6, 6, 6, F34}, {4, 3, 6, 6, 6, F43},
+    {5, 2, 6, 6, 6, F52},  {3, 4, 9, 9, 6, ONE},
 };
 enum { GRAD_MOST = 9, GRAD_MOST_SUMS = 6, GRAD_MOST_TAPS = 5, GRAD_INNER = 5 };
 
@@ -39,6 +41,7 @@ static inline ptrdiff_t grad_sum(ptrdiff_t point) { return point < GRAD_INNER ? 
     switch (rule) { \
         case GRAD_ONE: call(GRAD_ONE); break; \
         case GRAD_THREE: call(GRAD_THREE); break; \
+        case GRAD_FOUR: call(GRAD_FOUR); break; \
         case GRAD_FIVE: call(GRAD_FIVE); break; \
         default: call(GRAD_STRIDED); break; \
     }
@@ -59,11 +62,14 @@ static inline void grad_down(size_t size, int slopes, int rule, ptrdiff_t cols, 
     GRAD_BY_SIZE(grad_down, slopes, rule, cols, lo, hi, (const void *)rows, step, to);
 }
 
-/* to[i * points + j][tile] of `from[i][advance * tile ..]`, i < `lines` */
+/* to[i * points + j][tile] of what a tile reads of `from[i]`, every `apart`th column, i < `lines`. So many tiles begin at
+ * neighbouring columns, the first of these `tiles` at column 0 being their `first`, and `advance` columns after the last
+ * of them the next ones do. */
 static inline void grad_across(size_t size, int slopes, int rule, ptrdiff_t lines, ptrdiff_t tiles, const void *from,
-                               ptrdiff_t cols, ptrdiff_t advance, void *to, ptrdiff_t point, ptrdiff_t tile)
+                               ptrdiff_t cols, ptrdiff_t apart, ptrdiff_t first, ptrdiff_t advance, void *to,
+                               ptrdiff_t point, ptrdiff_t tile)
 {
-    GRAD_BY_SIZE(grad_across, slopes, rule, lines, tiles, from, cols, advance, to, point, tile);
+    GRAD_BY_SIZE(grad_across, slopes, rule, lines, tiles, from, cols, apart, first, advance, to, point, tile);
 }
 
 /* to[i][j] = A^T of the sums, `sum` apart, for one vector of channels */
@@ -157,27 +163,31 @@ static NEVER_INLINE void PASTE(grad_down, SUFFIX)(
 #define across PASTE(grad_across_by, SUFFIX)
 static ALWAYS_INLINE void across(
     const int slopes, const int rule, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols,
-    ptrdiff_t advance, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
+    ptrdiff_t apart, ptrdiff_t first, ptrdiff_t advance, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
 {
     const ptrdiff_t reads = slopes ? GRAD[rule].tile : GRAD[rule].reads, n = GRAD[rule].points;
-    for (ptrdiff_t i = 0; i < lines; i++, from += cols * LANES, to += n * point)
-        for (ptrdiff_t x = 0; x < tiles; x++) {
+    for (ptrdiff_t i = 0; i < lines; i++, from += cols * LANES, to += n * point) {
+        const ELEMENT *at = from;
+        for (ptrdiff_t x = 0, neighbour = first; x < tiles; x++) {
             vec d[GRAD_MOST], t[GRAD_MOST];
-            EACH(j, reads) d[j] = *(const vec *)(from + (advance * x + j) * LANES);
+            EACH(j, reads) d[j] = *(const vec *)(at + j * apart * LANES);
             points_of(slopes, rule, d, t);
             EACH(j, n) *(vec *)(to + j * point + x * tile) = t[j];
+            neighbour = neighbour + 1 < apart ? neighbour + 1 : 0;
+            at += (neighbour ? 1 : advance) * LANES;
         }
+    }
 }
 
 static NEVER_INLINE void PASTE(grad_across, SUFFIX)(
-    int slopes, int rule, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ptrdiff_t advance,
-    ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
+    int slopes, int rule, ptrdiff_t lines, ptrdiff_t tiles, const ELEMENT *from, ptrdiff_t cols, ptrdiff_t apart,
+    ptrdiff_t first, ptrdiff_t advance, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
 {
 #define CALL(rule) \
     if (slopes) \
-        across(1, rule, lines, tiles, from, cols, advance, to, point, tile); \
+        across(1, rule, lines, tiles, from, cols, apart, first, advance, to, point, tile); \
     else \
-        across(0, rule, lines, tiles, from, cols, advance, to, point, tile)
+        across(0, rule, lines, tiles, from, cols, apart, first, advance, to, point, tile)
     WITH_GRAD_RULE(rule, CALL)
 #undef CALL
 }

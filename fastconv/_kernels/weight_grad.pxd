@@ -3,7 +3,7 @@
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.levels cimport FAN, levels_of
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.tile cimport CHUNK, tile_width
@@ -37,6 +37,18 @@ cdef struct Task:
     Py_ssize_t x_image                          # elements of an image of X
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
     int levels
+
+
+cdef struct Span:
+    Py_ssize_t first, end
+
+
+cdef inline Span inside(Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t n) noexcept nogil:
+    """Which of n pixels, `stride` apart from `offset` on, are among `size`."""
+    cdef Span span
+    span.first = min(first_inside(offset, stride), n)
+    span.end = clip(end_inside(offset, stride, size), span.first, n)
+    return span
 
 
 cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:

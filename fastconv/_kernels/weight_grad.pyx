@@ -10,9 +10,10 @@ output rows. The block and the input rows under it, with their padding, are copi
 
     M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
 
-so no patch is ever built. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, which is dw
-but for one turn. Blocks of maps of few pixels have several images, whose rows follow each other in a chain. Depthwise,
-M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
+so no patch is ever built. What a tap sees of the padding is passed over, by rows, and by columns where taps are summed
+one by one. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, which is dw but for one turn.
+Blocks of maps of few pixels have several images, whose rows follow each other in a chain. Depthwise, M [i][j][c] += X *
+G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
 split over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
@@ -29,12 +30,14 @@ from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
+    Span,
     Task,
     copy_input,
     copy_output,
     even,
     fan,
     flatten,
+    inside,
     plan_blocks,
     plan_parts,
     plan_threads,
@@ -48,25 +51,26 @@ cdef extern from "lanes.h" nogil:
 
 
 cdef void multiply_rows(
-    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t step,
-    Py_ssize_t count, Py_ssize_t cols, real *m, Py_ssize_t ldm,
+    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width, Span down,
+    Span across, Py_ssize_t step, Py_ssize_t count, Py_ssize_t cols, real *m, Py_ssize_t ldm,
 ) noexcept nogil:
     """M += X^T . G for `count` neighbours in X, `ldm` apart in M, and up to a tile's width of output channels.
 
-    A chain goes through a row of all images, or through several rows of one.
+    Of a block, `rows` by `width`, the pixels in `down` and `across`. A chain goes through a row of all images, or
+    through several rows of one.
     """
-    cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(width, CHUNK, 1), line = t.x_cols * step * t.s.sh
-    cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k
+    cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(across.end - across.first, CHUNK, 1)
+    cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k, line = t.x_cols * step * t.s.sh
     cdef Py_ssize_t a_line = t.x_image if t.images > 1 else line, b_line = (rows if t.images > 1 else 1) * width * ldb
     for piece in range(pieces):
         r = ceil_div(count - i, pieces - piece)
-        y = 0
-        while y < rows:
-            k = 0
-            while k < width:
-                outer(sizeof(real), r, cols, images if t.images > 1 else min(t.lines, rows - y), min(chain, width - k),
-                      x + y * line + k * t.s.sw * step + i, t.s.sw * step, a_line, g + (y * width + k) * ldb, ldb,
-                      b_line, m + i * ldm, ldm)
+        y = down.first
+        while y < down.end:
+            k = across.first
+            while k < across.end:
+                outer(sizeof(real), r, cols, images if t.images > 1 else min(t.lines, down.end - y),
+                      min(chain, across.end - k), x + y * line + k * t.s.sw * step + i, t.s.sw * step, a_line,
+                      g + (y * width + k) * ldb, ldb, b_line, m + i * ldm, ldm)
                 k += chain
             y += t.lines
         i += r
@@ -106,18 +110,25 @@ cdef bint fills_tiles(const Task *t) noexcept nogil:
 
 
 cdef void multiply(
-    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width,
-    Py_ssize_t channels, Py_ssize_t cols, real *m,
+    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t y, Py_ssize_t o, Py_ssize_t rows,
+    Py_ssize_t width, Py_ssize_t channels, Py_ssize_t cols, real *m,
 ) noexcept nogil:
-    """A block and a panel of G for all taps; few channels of taps that are neighbours in X together."""
+    """A block at (y, o) and a panel of G for all taps, what they see of it; few channels of taps that are neighbours in
+    X together."""
     cdef Py_ssize_t together = t.s.kw if t.w_step == 1 and not t.by_channel else 1, i, j
+    cdef Span down, across
     for i in range(t.s.kh):
+        down = inside(y * t.s.sh + i * t.s.dh - t.s.ph, t.s.sh, t.s.ih, rows)
         j = 0
-        while j < t.s.kw:
-            multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, images, rows, width,
-                          channels, together * channels, cols,
-                          m + (i * t.s.kw + j) * (1 if t.by_channel else channels) * t.oc_part,
-                          (t.taps if t.by_channel else 1) * t.oc_part)
+        while j < t.s.kw and down.first < down.end:
+            across = Span(0, width)
+            if together < t.s.kw:
+                across = inside(o * t.s.sw + j * t.s.dw - t.s.pw, t.s.sw, t.s.iw, width)
+            if across.first < across.end:
+                multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, images, rows, width, down,
+                              across, channels, together * channels, cols,
+                              m + (i * t.s.kw + j) * (1 if t.by_channel else channels) * t.oc_part,
+                              (t.taps if t.by_channel else 1) * t.oc_part)
             j += together
 
 
@@ -144,7 +155,7 @@ cdef void one_block(
             multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
                            m + col)
         else:
-            multiply(t, <const real *> xs, <const real *> gs, images, rows, width, channels, cols, m + col)
+            multiply(t, <const real *> xs, <const real *> gs, images, y, o, rows, width, channels, cols, m + col)
 
 
 cdef void sum_pixels(

@@ -9,7 +9,8 @@ The transform back is linear, so tiles are summed before it: for each point a ma
     U[point][tile][oc]     grad_output             M[point][oc][c] += U[point]^T . V[point]
     V[point][tile][c]      input                   dw = A^T M A,  once for FAN blocks of tiles
 
-Other kernels are pieces of three taps along each axis, each at its own distance; what exceeds the kernel is left out.
+Other kernels are pieces of three or four taps along each axis, each at its own distance; what exceeds the kernel is
+left out. Of dilated ones tiles are as dilated.
 A part of dw, so many channels of both that M stays in L2, goes through all tiles, a block of them at a time. Work is
 split over elements of dw, and where that gives few parts, over SHARES of the tiles, whatever the number of threads, so
 that the order of every sum is the same for all of them. Transforms: `grad_points.h`.
@@ -31,6 +32,7 @@ from fastconv._kernels.grad_tiles cimport (
     rule_for,
     run_of,
     strip_of,
+    tiles_of,
     transform_run,
 )
 from fastconv._kernels.heap cimport give_back
@@ -89,14 +91,17 @@ cdef void plan_side(Task *t, Side *side, bint slopes, Py_ssize_t size) noexcept 
         side.reads_h, side.reads_w = grad_reads(side.rule_h), grad_reads(side.rule_w)
         side.step_h *= s.sh
         side.step_w *= s.sw
+    side.apart_h, side.apart_w = s.dh if s.kh > 1 else 1, s.dw if s.kw > 1 else 1
+    side.step_h *= side.apart_h
+    side.step_w *= side.apart_w
     side.tile = round_up(t.together * (t.oc_part if slopes else t.ic_part), lanes_of(size))
     side.point = odd_lines(t.block * side.tile, size)
 
 
 cdef void plan_tiles(Task *t, int rule_h, int rule_w) noexcept nogil:
     """Blocks of tiles and shares of blocks, all of which follow from the shapes alone."""
-    t.th = ceil_div(t.s.oh, grad_tile(rule_h))
-    t.tw = ceil_div(t.s.ow, grad_tile(rule_w))
+    t.th = tiles_of(t.s.oh, grad_tile(rule_h), t.s.dh if t.s.kh > 1 else 1)
+    t.tw = tiles_of(t.s.ow, grad_tile(rule_w), t.s.dw if t.s.kw > 1 else 1)
     t.tiles = t.n * t.s.od * t.th * t.tw
     t.blocks = ceil_div(t.tiles, min(TILES, BLOCK_POINTS // (grad_points(rule_h) * grad_points(rule_w))))
     t.shares = SHARES if t.blocks >= SHARED and t.oc_parts * t.ic_parts * t.pieces * t.group_parts < SHARES else 1
@@ -231,8 +236,8 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     cdef const real *gout = <const real *> t.g.start + (g * t.ocg + o0) * t.g.c
     cdef real *dw = <real *> t.dw + (share * t.s.oc * t.icg + (g * t.ocg + o0) * t.icg + c0) * t.whole
     dw += (depth * t.s.kh + i0) * t.s.kw + j0
-    side.top -= i0
-    side.left -= j0
+    side.top -= i0 * side.apart_h
+    side.left -= j0 * side.apart_w
     memset(scratch, 0, t.sums)
     for b in range(first, end):
         if (b - first) % FAN == 0:
@@ -254,7 +259,7 @@ cdef void add_shares(const Task *t, const real *parts, real *dw) noexcept nogil:
 
 
 def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
-    """Weight gradient of a convolution that along h and w has one tap or is undilated and of stride 1 or 2.
+    """Weight gradient of a convolution that along h and w has one tap, is of stride 1, or undilated and of stride 2.
 
     Arguments as of `weight_grad.weight_grad`.
     """
