@@ -3,9 +3,10 @@
     dx[z, y, x] = sum of g[o] / divisor[o] over the outputs o whose windows touch (z, y, x)
 
 gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of
-the input into one row v, then along v; `spread.h` has both, `spread_pairs.h` the common windows in registers. Here are
-the tables that they follow, made once: which outputs touch what along each axis, and shares in place of divisors.
-The rows of the input are divided into as many pieces of work as there are threads.
+the input into one row v, then along v; `spread.h` has both, `spread_pairs.h` the common windows in registers. With
+channels last a row is one of elements, unless a pixel has more of them than a vector: then it goes pixel by pixel.
+Here are the tables that they follow, made once: which outputs touch what along each axis, and shares in place of
+divisors. The rows of the input are divided into as many pieces of work as there are threads.
 """
 
 from cython cimport floating
@@ -15,15 +16,17 @@ from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.spread_tables cimport (
-    MOST_LANES, SPREAD_ROWS, Tables, laid, pairs_least, spread_plan, spread_rows,
+    MOST_LANES, SPREAD_ROWS, Tables, laid, pairs_least, pieces_of, spread_plan, spread_rows,
 )
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.window cimport Place, PoolShape, counts_along, divisor_of, pool_shape
 
 cdef extern from "mix.h" nogil:
     void mix_rows(...) noexcept
+    void mix_pixels(...) noexcept
 
 cdef enum:
+    MOST_OF_A_ROW = 6                  # terms of one row of outputs that are picked from where it lies
     MOST_TERMS = 9                     # of a plane that is one row of vectors
     TABLE = 16384                      # bytes of such a plane's table: half of an L1 cache
 
@@ -34,6 +37,7 @@ cdef struct Call:
     const void *g
     void *dx
     Py_ssize_t planes, step            # as of `run`
+    bint rows                          # rows of elements, else pixel by pixel
     Py_ssize_t shares                  # of their rows
 
 
@@ -42,22 +46,31 @@ cdef inline Py_ssize_t most(Py_ssize_t out, Py_ssize_t k, Py_ssize_t s) noexcept
     return min(out, (k - 1) // s + 1)
 
 
+cdef void reached(Py_ssize_t *count, Py_ssize_t size, Py_ssize_t out, Py_ssize_t s, Py_ssize_t start) noexcept nogil:
+    """How many of the places start, start + s, ..., `out` in all, are at or before each element."""
+    cdef Py_ssize_t i = 0, o, place
+    for o in range(out):
+        place = min(start + o * s, size)
+        while i < place:
+            count[i] = o
+            i += 1
+    while i < size:
+        count[i] = out
+        i += 1
+
+
 cdef void touching(
     Py_ssize_t *begin, Py_ssize_t *end, Py_ssize_t size, Py_ssize_t out, Py_ssize_t k, Py_ssize_t s, Py_ssize_t p,
 ) noexcept nogil:
     """The outputs along one axis whose windows touch each element i: o * s - p <= i < o * s - p + k."""
-    cdef Py_ssize_t i, first = 0, past = 0
-    for i in range(size):
-        while first < out and first * s - p + k <= i:
-            first += 1
-        while past < out and past * s - p <= i:
-            past += 1
-        begin[i], end[i] = first, max(first, past)
+    reached(begin, size, out, s, k - p)
+    reached(end, size, out, s, -p)
 
 
-cdef bint shares(floating *by, floating *along, PoolShape *s) noexcept nogil:
-    """What each row of outputs and each column is divided by, as factors. Whether all are equal."""
-    cdef Py_ssize_t a, b, o
+cdef bint shares(floating *by, floating *along, PoolShape *s, Py_ssize_t step) noexcept nogil:
+    """The shares of each row of outputs and of each column, of `step` elements; whether all are equal."""
+    cdef Py_ssize_t a, b, o, e
+    cdef floating share
     cdef Place at
     cdef bint equal = True
     for a in range(s.od):
@@ -69,21 +82,25 @@ cdef bint shares(floating *by, floating *along, PoolShape *s) noexcept nogil:
     for o in range(s.ow):
         along[o] = 1 / along[o]
         equal = equal and along[o] == along[0]
+    for o in range(s.ow - 1 if step > 1 else -1, -1, -1):  # from behind, as elements lie further on than columns
+        share = along[o]
+        for e in range(o * step, (o + 1) * step):
+            along[e] = share
     return equal
 
 
-cdef void rows_first(
+cdef void by_elements(
     const floating *g, floating *dx, floating *v, const PoolShape *s, const Tables *t, Py_ssize_t begin, Py_ssize_t end,
     Py_ssize_t planes,
 ) noexcept nogil:
-    """The input's rows from `begin` to `end`, counted over (planes, id, ih), channels-first."""
-    cdef Py_ssize_t size = s.od * s.oh * s.ow, r = begin, y, z
+    """The input's rows from `begin` to `end`, counted over (planes, id, ih), as rows of elements."""
+    cdef Py_ssize_t size = s.od * s.oh * t.p.ow, r = begin, y, z
     cdef const floating *g_end = g + planes * size
-    cdef floating *dx_end = dx + end * s.iw
+    cdef floating *dx_end = dx + end * t.p.iw
     while r < end:
         y, z = r % s.ih, r // s.ih % s.id
         r += spread_rows(
-            dx + r * s.iw, <const floating *> dx_end, &t.p, g + r // s.ih // s.id * size, g_end, t.d0[z], t.d1[z], y,
+            dx + r * t.p.iw, <const floating *> dx_end, &t.p, g + r // s.ih // s.id * size, g_end, t.d0[z], t.d1[z], y,
             min(s.ih, y + end - r), v + t.p.before,
         ) - y
 
@@ -97,11 +114,11 @@ cdef void planes_first(
     )
 
 
-cdef void rows_last(
+cdef void by_pixels(
     const floating *g, floating *dx, floating *v, const PoolShape *s, const Tables *t, Py_ssize_t begin, Py_ssize_t end,
 ) noexcept nogil:
-    """The input's rows from `begin` to `end`, counted over (images, id, ih), channels-last."""
-    cdef Py_ssize_t line = s.ow * t.step, width = s.iw * t.step, r, a, x, y, z
+    """The input's rows from `begin` to `end`, over (images, id, ih), pixel by pixel."""
+    cdef Py_ssize_t line = t.p.ow, width = t.p.iw, r, a, y, z
     cdef const floating *by = <const floating *> t.p.by
     cdef const floating *along = <const floating *> t.p.along
     cdef const floating *plane
@@ -120,11 +137,7 @@ cdef void rows_last(
                 v, plane + (a * s.oh + t.h0[y]) * line, line, by + a * s.oh + t.h0[y], t.h1[y] - t.h0[y], line,
                 a > t.d0[z],
             )
-        for x in range(s.iw):
-            mix_rows(
-                to + x * t.step, <const floating *> v + t.w0[x] * t.step, t.step, along + t.w0[x], t.w1[x] - t.w0[x],
-                t.step, False,
-            )
+        mix_pixels(to, <const floating *> v, along, t.w0, t.w1, s.iw, t.p.step)
 
 
 cdef void one_share(const Call *c, Py_ssize_t i, floating *scratch) noexcept nogil:
@@ -135,21 +148,44 @@ cdef void one_share(const Call *c, Py_ssize_t i, floating *scratch) noexcept nog
     cdef floating *dx = <floating *> c.dx
     if c.t.p.plane:
         planes_first(g, dx, &c.t.p, begin, end, c.planes)
-    elif c.step == 1:
-        rows_first(g, dx, scratch, c.s, c.t, begin, end, c.planes)
+    elif c.rows:
+        by_elements(g, dx, scratch, c.s, c.t, begin, end, c.planes)
     else:
-        rows_last(g, dx, scratch, c.s, c.t, begin, end)
+        by_pixels(g, dx, scratch, c.s, c.t, begin, end)
+
+
+cdef void common(Tables *t, const PoolShape *s, Py_ssize_t step, Py_ssize_t lanes, size_t item) noexcept nogil:
+    """What the plan says of windows and rows, before there are tables."""
+    cdef bint few                      # terms
+    t.most_h, t.most_w = most(s.oh, s.kh, s.sh), most(s.ow, s.kw, s.sw)
+    t.width, t.out = s.iw, s.ow
+    t.p.step, t.p.iw, t.p.oh, t.p.ow, t.p.pw = step, s.iw * step, s.oh, s.ow * step, s.pw * step
+    t.p.stride, t.p.kw = s.sw, s.kw
+    few = t.most_w <= 2 and t.most_h <= 2 or t.most_w <= MOST_OF_A_ROW and t.most_h == 1 and s.sw > 1
+    t.p.direct = few and most(s.od, s.kd, s.sd) == 1
+    t.p.pairs = step == 1 and t.p.direct and s.sw == 2 and (s.kw == 2 or s.kw == 3) and s.pw <= 1
+    t.p.pairs = t.p.pairs and s.ow >= pairs_least(item)
+    t.p.before = (s.kw - 1) * step if s.sw == 1 and not t.p.direct else 0
+    t.p.pitch = t.p.before + max(s.ow, s.iw + s.pw) * step + lanes
+
+
+cdef bint fits(const Tables *t, const PoolShape *s, Py_ssize_t lanes, size_t item) noexcept nogil:
+    """Whether planes are narrow and small enough to be rows of vectors."""
+    cdef Py_ssize_t size = s.ih * t.p.iw, terms = t.most_h * t.most_w
+    if s.id * s.od != 1 or t.p.iw >= lanes or size < lanes or terms > MOST_TERMS:
+        return False
+    return pieces_of(size, lanes) * lanes * terms * <Py_ssize_t> item <= TABLE
 
 
 cdef int run(
     const floating *g, floating *dx, Py_ssize_t planes, Py_ssize_t step, PoolShape *s, int threads,
 ) except -1:
     """`planes` of one channel and step 1, or images and step their channels."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw, outputs = s.oh * s.ow, numbers, elements
-    cdef Py_ssize_t table, i, j
-    cdef bint flat
+    cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw * step, outputs = s.oh * s.ow * step
+    cdef Py_ssize_t numbers, elements, pieces, terms, table, i, j
+    cdef bint flat, picks, rows = step <= lanes
     cdef Tables t
-    cdef Call call = Call(s, &t, g, dx, planes, step, threads)
+    cdef Call call = Call(s, &t, g, dx, planes, step, rows, threads)
     cdef Py_ssize_t *index
     cdef floating *by
     cdef floating *along
@@ -157,47 +193,41 @@ cdef int run(
     cdef floating *all_shares
     cdef floating *scratch
     s.sw = min(s.sw, s.iw + s.pw)      # no second window touches the row then either
-    t.most_h, t.most_w = most(s.oh, s.kh, s.sh), most(s.ow, s.kw, s.sw)
-    t.step, t.size = step, s.ow * step
-    t.p.iw, t.p.oh, t.p.ow, t.p.stride, t.p.kw, t.p.pw = s.iw, s.oh, s.ow, s.sw, s.kw, s.pw
-    t.p.direct = most(s.od, s.kd, s.sd) == 1 and t.most_h <= 2 and t.most_w <= 2
-    t.p.pairs = t.p.direct and s.sw == 2 and (s.kw == 2 or s.kw == 3) and s.pw <= 1
-    t.p.pairs = t.p.pairs and s.ow >= pairs_least(sizeof(floating))
-    t.p.before = s.kw - 1 if s.sw == 1 and not t.p.direct else 0
-    t.p.pitch = t.p.before + max(s.ow, s.iw + s.pw) + lanes
-    flat = step == 1 and s.id * s.od == 1 and s.iw < lanes <= size and t.most_h * t.most_w <= MOST_TERMS
-    table = (size + lanes - 1) // lanes * lanes * t.most_h * t.most_w
-    flat = flat and table * <Py_ssize_t> sizeof(floating) <= TABLE
-    if not flat:
-        table = (s.iw + lanes - 1) // lanes * lanes * t.most_w
-    if step == 1:
-        t.size = 0 if t.p.direct else t.p.pitch * SPREAD_ROWS
+    common(&t, s, step, lanes, sizeof(floating))
+    flat = fits(&t, s, lanes, sizeof(floating))
+    picks = flat or rows and not t.p.pairs and (s.sw > 1 or t.p.direct)
+    pieces = pieces_of(size if flat else t.p.iw, lanes) if picks else 0
+    terms = t.most_h * t.most_w if flat else t.most_w
+    table = pieces * terms * lanes
+    t.size = t.p.ow if not rows else 0 if t.p.direct else t.p.pitch * SPREAD_ROWS
     t.size = (t.size + 127) // 128 * 128
-    numbers = 2 * (s.id + s.ih + s.iw + table // lanes)
-    elements = s.od * s.oh + s.ow + lanes + MOST_LANES + (outputs + lanes if flat else 0) + table + t.size * threads
+    numbers = 2 * (s.id + s.ih + s.iw) + pieces * (1 + terms)
+    elements = s.od * s.oh + t.p.ow + lanes + MOST_LANES + (outputs + lanes if flat else 0) + table + t.size * threads
     index = <Py_ssize_t *> borrow("avg_pool", numbers * sizeof(Py_ssize_t) + elements * sizeof(floating))
     memset(index, 0, numbers * sizeof(Py_ssize_t) + elements * sizeof(floating))
     with nogil:
         t.d0, t.d1, t.h0, t.h1 = index, index + s.id, index + 2 * s.id, index + 2 * s.id + s.ih
         t.w0, t.w1 = t.h1 + s.ih, t.h1 + s.ih + s.iw
-        t.p.begin, t.p.end, t.p.at, t.p.base = t.h0, t.h1, t.w1 + s.iw, t.w1 + s.iw + table // lanes
+        t.p.begin, t.p.end, t.p.base = t.h0, t.h1, t.w1 + s.iw
+        t.p.picks = <const void *const *> (t.w1 + s.iw + pieces * terms)
         by = <floating *> (index + numbers)
         along = by + s.od * s.oh
-        pick = <floating *> ((<size_t> (along + s.ow + lanes) + 63) // 64 * 64)
+        pick = <floating *> ((<size_t> (along + t.p.ow + lanes) + 63) // 64 * 64)
         all_shares = pick + table
         scratch = all_shares + (outputs + lanes if flat else 0)
-        t.p.by, t.p.along, t.p.pick = by, along, pick
+        t.p.by, t.p.along = by, along
         touching(t.d0, t.d1, s.id, s.od, s.kd, s.sd, s.pd)
         touching(t.h0, t.h1, s.ih, s.oh, s.kh, s.sh, s.ph)
-        touching(t.w0, t.w1, s.iw, s.ow, s.kw, s.sw, s.pw)
-        t.p.equal = shares(by, along, s)
+        if picks or not rows:
+            touching(t.w0, t.w1, s.iw, s.ow, s.kw, s.sw, s.pw)
+        t.p.equal = shares(by, along, s, step if rows else 1)
         if flat:
             for i in range(s.oh):
-                for j in range(s.ow):
-                    all_shares[i * s.ow + j] = by[i] * along[j]
+                for j in range(t.p.ow):
+                    all_shares[i * t.p.ow + j] = by[i] * along[j]
             flat = laid(&t, pick, size, outputs, t.most_h * t.most_w, lanes)
-        if not (flat or t.p.pairs) and step == 1:
-            laid(&t, pick, s.iw, s.ow, t.most_w, lanes)
+        if picks and not flat:
+            laid(&t, pick, t.p.iw, t.p.ow, t.most_w, lanes)
         t.p.plane = flat
         if flat:
             t.p.iw, t.p.ow, t.p.direct, t.p.pairs = size, outputs, True, False

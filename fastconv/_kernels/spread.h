@@ -1,14 +1,15 @@
 /* Every window's share to all of its elements: the gradient of average pooling.
  *
- * Channels-first, an element x of a row is touched by the outputs q = (x + pw) / sw, q - 1, ... of each row of outputs
- * that touches its row: so many terms. A vector of elements takes each term from one vector of outputs, by lanes that a
- * table made once picks:
+ * An element x of a row is touched by the outputs q = (x + pw) / sw, q - 1, ... of each row of outputs that touches its
+ * row: so many terms. A vector of elements takes each term from one vector of outputs, by lanes that a table made once
+ * picks:
  *
  *     outputs    a b c d             first term    a a b b c c d d           kw = 3, sw = 2, pw = 0
  *                                    second        . . a . b . c .   +
  *
- * A narrow plane is one row of such vectors in whole. Where many terms meet, rows of outputs are added up first, each
- * by its share, into one row v with zeros at both ends. The file includes itself once per element type.
+ * Channels-last so is each channel of a pixel, and elements are those of all channels side by side. A narrow plane is
+ * one row of such vectors in whole. Where many terms meet, rows of outputs are added up first, each by its share, into
+ * one row v with zeros at both ends. The file includes itself once per element type.
  */
 #ifndef FASTCONV_SPREAD_H
 #define FASTCONV_SPREAD_H
@@ -19,21 +20,22 @@
 #define SPREAD_ROWS 16 /* of v: so many are stored before the first is read, or a load waits for the store */
 
 typedef struct {
-    ptrdiff_t pieces, terms;      /* vectors of a row of the input, the last one may overlap; terms of each */
+    ptrdiff_t terms;              /* of each vector of a row of the input, of which the last one may overlap */
     ptrdiff_t joint;              /* 1: all terms of a vector come from one vector of outputs */
-    const ptrdiff_t *at, *base;   /* of each vector: its first element; of each term: its first output */
-    const void *pick;             /* of each term: the lane that each lane takes, or -1 */
-    ptrdiff_t iw, oh, ow;
+    const ptrdiff_t *base;        /* of each term: its first output */
+    const void *const *picks;     /* of each vector: for each term the lane that each lane takes, or -1 */
+    ptrdiff_t step, iw, oh, ow;   /* elements of a pixel, a row of the input and, ow, of the outputs */
     const ptrdiff_t *begin, *end; /* of each row of the input: the rows of outputs that touch it */
     ptrdiff_t plane;              /* 1: a row of the input is a plane in whole, and its outputs one row */
     ptrdiff_t direct;             /* 1: two rows of outputs at most touch a row, and are read where they lie */
     ptrdiff_t pairs;              /* 1: so they are, and windows are those of `spread_pairs.h` */
     ptrdiff_t pitch, before;      /* of v: from one row to the next; the zeros before it */
-    ptrdiff_t stride, kw, pw;
+    ptrdiff_t stride, kw, pw;     /* pw in elements */
     ptrdiff_t equal;              /* 1: all shares are by[0] * along[0] */
     const void *by, *along;       /* what a share is of a row's outputs, and of a column's */
 } spread_plan;
 
+#include "spread_lanes.h"
 #include "spread_pairs.h"
 
 #define EACH_TYPE "spread.h"
@@ -48,45 +50,8 @@ typedef struct {
 #define bits PASTE(spread_bits, SUFFIX)
 #define LANES LANES_OF(ELEMENT)
 #define picked PASTE(spread_picked, SUFFIX)
-#if VECTOR_BYTES
-typedef BITS bits __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(BITS)), may_alias));
-#else
-typedef BITS bits;
-#endif
-
-/* The lanes of v that `lanes` names, zero where that is negative. */
-static ALWAYS_INLINE vec picked(vec v, const bits lanes)
-{
-#if VECTOR_BYTES >= 64 && !defined(__clang__) /* of two vectors in one instruction; -1 is the last lane of the second */
-    return __builtin_shuffle(v, (vec){0}, lanes);
-#elif VECTOR_BYTES && !defined(__clang__)
-    return (vec)((bits)__builtin_shuffle(v, lanes) & (lanes >= 0));
-#elif VECTOR_BYTES
-    vec result;
-    for (int i = 0; i < LANES; i++)
-        result[i] = lanes[i] < 0 ? 0 : v[lanes[i]];
-    return result;
-#else
-    return lanes < 0 ? 0 : v;
-#endif
-}
-
-#define few PASTE(spread_few, SUFFIX)
-static NEVER_INLINE vec few(const ELEMENT *from, const ELEMENT *end)
-{
-    ELEMENT lane[LANES] = {0};
-    memcpy(lane, from, (size_t)(end - from) * sizeof(ELEMENT));
-    return *(const vec *)lane;
-}
-
-/* A vector at `from`, of an array that ends at `end`; `narrow`, a constant: it may end before the vector does. */
 #define loaded PASTE(spread_loaded, SUFFIX)
-static ALWAYS_INLINE vec loaded(const ELEMENT *from, const ELEMENT *end, const int narrow)
-{
-    return narrow && end - from < LANES ? few(from, end) : *(const vec *)from;
-}
 #define stored PASTE(spread_stored, SUFFIX)
-static NEVER_INLINE void stored(ELEMENT *to, ptrdiff_t n, vec v) { memcpy(to, &v, (size_t)n * sizeof(ELEMENT)); }
 
 /* `repeat` equal rows of the input at `to` from `rows` rows of outputs at x, which are multiplied by `by` and `along`
  * or, if these are NULL, all by `scale`. Arguments from `rows` on are constants. */
@@ -96,9 +61,10 @@ static ALWAYS_INLINE void gather(ELEMENT *to, const ELEMENT *end, ptrdiff_t repe
                                  const ELEMENT scale, const int rows, const int narrow, const int joint,
                                  const ptrdiff_t terms)
 {
-    const bits *pick = p->pick;
-    const ptrdiff_t *at = p->at, *base = p->base, iw = p->iw, ow = p->ow;
-    for (const ptrdiff_t *past = at + p->pieces; at < past; at++) {
+    const ptrdiff_t *base = p->base, iw = p->iw, ow = p->ow, last = iw < LANES ? 0 : iw - LANES;
+    const void *const *picks = p->picks;
+    for (ptrdiff_t i = 0; i < iw; i += LANES) {
+        const bits *pick = *picks++;
         vec sum = (vec){0}, v = sum;
         for (ptrdiff_t t = 0; t < terms; t++, base++, pick++) {
             if (t == 0 || !joint) {
@@ -118,7 +84,7 @@ static ALWAYS_INLINE void gather(ELEMENT *to, const ELEMENT *end, ptrdiff_t repe
         }
         if (!by)
             sum *= scale;
-        ELEMENT *row = to + *at;
+        ELEMENT *row = to + (i < last ? i : last);
         for (ptrdiff_t r = 0; r < repeat; r++, row += iw)
             if (narrow && end - row < LANES)
                 stored(row, end - row, sum);
@@ -218,12 +184,14 @@ static ALWAYS_INLINE void down(ELEMENT *v, const spread_plan *p, const ELEMENT *
 static ALWAYS_INLINE void shifted(ELEMENT *to, const ELEMENT *end, ptrdiff_t repeat, const spread_plan *p,
                                   const ELEMENT *v, const ptrdiff_t terms, const int narrow)
 {
-    const ptrdiff_t *at = p->at, iw = p->iw, pw = p->pw;
-    for (const ptrdiff_t *past = at + p->pieces; at < past; at++) {
-        vec sum = *(const vec *)(v + *at + pw);
+    const ptrdiff_t iw = p->iw, step = p->step, last = iw < LANES ? 0 : iw - LANES;
+    for (ptrdiff_t i = 0; i < iw; i += LANES) {
+        const ptrdiff_t at = i < last ? i : last;
+        const ELEMENT *from = v + at + p->pw;
+        vec sum = *(const vec *)from;
         for (ptrdiff_t t = 1; t < terms; t++)
-            sum += *(const vec *)(v + *at + pw - t);
-        ELEMENT *row = to + *at;
+            sum += *(const vec *)(from - t * step);
+        ELEMENT *row = to + at;
         for (ptrdiff_t r = 0; r < repeat; r++, row += iw)
             if (narrow && end - row < LANES)
                 stored(row, end - row, sum);
@@ -284,7 +252,6 @@ static NEVER_INLINE ptrdiff_t PASTE(spread_rows, SUFFIX)(
 }
 
 #undef picked
-#undef few
 #undef loaded
 #undef stored
 #undef gather
