@@ -50,6 +50,7 @@ static ALWAYS_INLINE vec NAMED(along_end)(vec all, FoldEnd end, const ELEMENT *a
 static ALWAYS_INLINE void NAMED(along_some)(const ELEMENT *v, const ptrdiff_t *taps, ptrdiff_t count, int width,
                                             ptrdiff_t last, int kind, vec *all)
 {
+    const ptrdiff_t side = LANES;
     UNROLL for (int i = 0; i < width; i++)
         all[i] = *(const vec *)(v + taps[0] + SIDE(i));
     for (ptrdiff_t k = 1; k < count; k++)
@@ -69,7 +70,8 @@ static NEVER_INLINE vec NAMED(along_halves)(const ELEMENT *v, const ptrdiff_t *t
 
 #define PART(vectors) do { \
         const int width = vectors; \
-        const ptrdiff_t left = n - LANES - j, last = left < (width - 1) * LANES ? left : (width - 1) * LANES; \
+        const ptrdiff_t side = LANES, left = n - LANES - j, most = (width - 1) * LANES; \
+        const ptrdiff_t last = left < most ? left : most; \
         if (kind != FOLD_SUM || s->count <= CHUNK) \
             NAMED(along_some)(v + j, s->taps, s->count, width, last, kind, all); \
         else \

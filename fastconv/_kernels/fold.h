@@ -53,8 +53,9 @@ typedef struct {
     FoldEnd end;
 } FoldRun;
 
-/* Where vector i of `width` side by side starts; the last one may overlap the one before, to end where the rows do. */
-#define SIDE(i) ((i) + 1 < width ? (i) * LANES : last)
+/* Where vector i of `width` starts: they lie side by side, the last one may overlap the one before, to end where the
+ * rows do; or they are the same one of windows `side` elements apart. */
+#define SIDE(i) ((i) + 1 < width ? (i) * side : last)
 
 /* The two halves of a window. */
 static ALWAYS_INLINE ptrdiff_t halves(const Fold *f, Fold *first, Fold *second)
@@ -121,8 +122,8 @@ static ALWAYS_INLINE int NAMED(fold_lost)(vec seen)
 #endif
 
 /* all[i], of `width` vectors side by side, over a window. What may be NaN is added to seen[i % FOLDED]. */
-static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
-                                           vec *all, vec *seen)
+static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t side, ptrdiff_t last,
+                                           int kind, vec *all, vec *seen)
 {
     vec v[MOST_FOLDED];
     UNROLL for (int i = 0; i < width; i++)
@@ -148,35 +149,36 @@ static ALWAYS_INLINE void NAMED(fold_some)(const ELEMENT *x, const Fold *f, int 
     }
 }
 
-static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, vec *all)
+static NEVER_INLINE void NAMED(fold_halves)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t side, ptrdiff_t last,
+                                            vec *all)
 {
     if (f->rows * f->taps > CHUNK) {
         vec rest[MOST_FOLDED];
         Fold first, second;
         const ptrdiff_t middle = halves(f, &first, &second);
-        NAMED(fold_halves)(x, &first, width, last, all);
-        NAMED(fold_halves)(x + middle, &second, width, last, rest);
+        NAMED(fold_halves)(x, &first, width, side, last, all);
+        NAMED(fold_halves)(x + middle, &second, width, side, last, rest);
         for (int i = 0; i < width; i++)
             all[i] += rest[i];
         return;
     }
-#define SOME(vectors) case vectors: NAMED(fold_some)(x, f, vectors, last, FOLD_SUM, all, NULL); return;
+#define SOME(vectors) case vectors: NAMED(fold_some)(x, f, vectors, side, last, FOLD_SUM, all, NULL); return;
     switch (width) {
         SOME(1) SOME(2) SOME(3) SOME(4) SOME(MOST_FOLDED)
     }
 #undef SOME
 }
 
-static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t last, int kind,
-                                           vec *all, vec *seen)
+static ALWAYS_INLINE void NAMED(fold_part)(const ELEMENT *x, const Fold *f, int width, ptrdiff_t side, ptrdiff_t last,
+                                           int kind, vec *all, vec *seen)
 {
     if (kind == FOLD_SUM && f->rows * f->taps > CHUNK) {
         vec sums[MOST_FOLDED]; /* not `all`: what others may point to does not stay in registers */
-        NAMED(fold_halves)(x, f, width, last, sums);
+        NAMED(fold_halves)(x, f, width, side, last, sums);
         UNROLL for (int i = 0; i < width; i++)
             all[i] = sums[i];
     } else
-        NAMED(fold_some)(x, f, width, last, kind, all, seen);
+        NAMED(fold_some)(x, f, width, side, last, kind, all, seen);
 }
 
 /* The same for one element of each row. */
@@ -195,30 +197,12 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
 }
 
 #include "fold_short.h"
-
-static int NAMED(fold_windows)(ELEMENT *, const ELEMENT *, const Fold *, const FoldRun *, int, ptrdiff_t, int);
-
-/* The same for n < LANES elements of each row, which lie next to each other, as the rows do: LANES rows are a wide one,
- * and what becomes of it is taken apart. */
-static NEVER_INLINE void NAMED(fold_narrow)(ELEMENT *to, const ELEMENT *x, const Fold *f, ptrdiff_t n, int maximum)
-{
-    const ptrdiff_t wide = f->taps / LANES, left = f->taps % LANES;
-    const Fold all = {f->rows, f->row, wide, LANES * n, 0}, apart = {1, 0, LANES, n, 0};
-    const Fold rest = {f->rows, f->row, left, n, 0};
-    const FoldRun once = {0, wide, 1, 0, {1, FOLD_PLAIN}};
-    ELEMENT row[LANES * LANES];
-    NAMED(fold_windows)(row, x, &all, &once, 1, LANES * n, maximum);
-    for (ptrdiff_t j = 0; j < n; j++) {
-        to[j] = NAMED(fold_one)(row + j, &apart, maximum);
-        if (left)
-            to[j] = NAMED(fold_two)(to[j], NAMED(fold_one)(x + wide * LANES * n + j, &rest, maximum), maximum);
-    }
-}
+#include "fold_beside.h"
 
 #define PART(vectors) do { \
         const int width = vectors; \
-        const ptrdiff_t end = n - LANES - j, last = end < (width - 1) * LANES ? end : (width - 1) * LANES; \
-        NAMED(fold_part)(x + j, f, width, last, kind, all, seen); \
+        const ptrdiff_t side = LANES, end = n - LANES - j, most = (width - 1) * LANES, last = end < most ? end : most; \
+        NAMED(fold_part)(x + j, f, width, LANES, last, kind, all, seen); \
         UNROLL for (int i = 0; i < width; i++) { \
             if (kind == FOLD_SUM && run->end.kind == FOLD_DIVIDED) \
                 all[i] /= by; \
@@ -237,6 +221,10 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
     vec all[MOST_FOLDED];
     if (n < LANES && !narrow && NAMED(fold_short)(to, x, f, run, n, kind != FOLD_SUM))
         return;
+    if (n == LANES && run->count >= FOLDED) {
+        seen[0] += NAMED(fold_beside)(to, x, f, run, kind);
+        return;
+    }
     for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
         ptrdiff_t j = 0;
         for (; f->rows * f->taps >= MANY && n - j >= MOST_FOLDED * LANES; j += MOST_FOLDED * LANES)

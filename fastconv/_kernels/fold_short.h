@@ -47,6 +47,25 @@ static ALWAYS_INLINE int NAMED(fold_short)(ELEMENT *to, const ELEMENT *x, const 
     return 0;
 }
 
+static int NAMED(fold_windows)(ELEMENT *, const ELEMENT *, const Fold *, const FoldRun *, int, ptrdiff_t, int);
+
+/* The same for n < LANES elements of each row, which lie next to each other, as the rows do: LANES rows are a wide one,
+ * and what becomes of it is taken apart. */
+static NEVER_INLINE void NAMED(fold_narrow)(ELEMENT *to, const ELEMENT *x, const Fold *f, ptrdiff_t n, int maximum)
+{
+    const ptrdiff_t wide = f->taps / LANES, left = f->taps % LANES;
+    const Fold all = {f->rows, f->row, wide, LANES * n, 0}, apart = {1, 0, LANES, n, 0};
+    const Fold rest = {f->rows, f->row, left, n, 0};
+    const FoldRun once = {0, wide, 1, 0, {1, FOLD_PLAIN}};
+    ELEMENT row[LANES * LANES];
+    NAMED(fold_windows)(row, x, &all, &once, 1, LANES * n, maximum);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        to[j] = NAMED(fold_one)(row + j, &apart, maximum);
+        if (left)
+            to[j] = NAMED(fold_two)(to[j], NAMED(fold_one)(x + wide * LANES * n + j, &rest, maximum), maximum);
+    }
+}
+
 #else
 #define short_vec PASTE(NAMED(fold_short_vec), BYTES)
 #define short_mask PASTE(NAMED(fold_short_mask), BYTES)
