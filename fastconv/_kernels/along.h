@@ -22,6 +22,16 @@ typedef struct {
     const FoldEnd *ends;   /* of each row of results */
 } Steps;
 
+/* The parts of vector i of a period that its first `units` come from: of the end of a row they may be fewer. */
+static inline int parts_for(const Split *s, ptrdiff_t i, ptrdiff_t units)
+{
+    int parts = s->parts[i + 1] - s->parts[i];
+    if (units < SPLIT_LANES)
+        while (s->lanes[s->parts[i] + parts - 1][units - 1] < SPLIT_LANES) /* the last one comes from one before */
+            parts--;
+    return parts;
+}
+
 #define EACH_TYPE "along.h"
 #include "each_type.h"
 #undef EACH_TYPE
@@ -156,10 +166,12 @@ static ALWAYS_INLINE void NAMED(along_vectors)(ELEMENT *to, const ELEMENT *v, pt
     const Split *split = s->split;
     for (ptrdiff_t j = 0; j < s->n; v += split->advance * 4 / ELEMENT_BYTES)
         for (ptrdiff_t i = 0; i < split->vectors && j < s->n; i++, j += LANES) {
-            const int p = split->parts[i], parts = split->parts[i + 1] - p;
+            const int p = split->parts[i], parts = parts_for(split, i, (s->n - j) * ELEMENT_BYTES / 4);
             const ELEMENT *factors = across ? across + j : NULL;
 #define VECTOR(parts) NAMED(along_vector)(to + j, v, rows, s, s->n - j, p, parts, factors, kind)
-            if (parts == 2)
+            if (parts == 1)
+                VECTOR(1);
+            else if (parts == 2)
                 VECTOR(2);
             else if (parts == 3)
                 VECTOR(3);
