@@ -14,7 +14,7 @@ whose results overlap; which way is taken is decided by what each costs (`least_
 """
 
 from functools import lru_cache, partial
-from itertools import chain, product
+from itertools import chain, groupby, product
 from math import prod
 from operator import itemgetter
 from typing import NamedTuple
@@ -75,10 +75,10 @@ class Box(NamedTuple):
 
 
 class Corner(NamedTuple):
-    """Outputs of one phase to be summed directly."""
+    """Outputs of some phases that see the same, to be summed directly."""
 
     part: Part | None  # None where they see nothing
-    target: tuple  # how to index the result
+    targets: tuple  # of each phase, how to index the result
 
 
 class Whole(NamedTuple):
@@ -169,20 +169,30 @@ class Planner(NamedTuple):
         return Part(kernel.conv[kind], tuple(geometry), packing, weight, source, phases, elements)
 
     def corners(self, some, box, part, taps):
-        """The outputs in corners of a part, phase by phase; their taps are added to `taps`."""
+        """The outputs in corners of a part, those of phases that see the same pixels as channels of one convolution;
+        their taps are added to `taps`."""
+        apart = self.order == LAST and self.g.groups > 1  # as in `ways`
         for corner in method_of(part.convolution, part.phases).corners(part.convolution):
             ranges = [(u0 + cut.start, u0 + cut.stop) for (u0, _), cut in zip(box, corner.outputs, strict=True)]
-            for phases in product(*(a.phases for a in some)):
-                alone = [a.alone(p, *r, size) for a, p, r, size in zip(some, phases, ranges, self.g.size, strict=True)]
-                if None in alone:
-                    continue
+            for sights, same in groupby(self.alone(some, ranges), itemgetter(0)):
+                same = list(same)
+                for phases in [[one] for one in same] if apart else [same]:
+                    _, tap_ranges, targets = zip(*phases, strict=True)
+                    if None in sights:
+                        yield Corner(None, targets)
+                        continue
+                    geometry = self.convolution(len(phases), sights)
+                    yield Corner(self.made(DIRECT, geometry, sights, len(taps), len(phases)), targets)
+                    taps.append(tap_ranges)
+
+    def alone(self, some, ranges):
+        """What windows `ranges` see for each phase of the classes `some`: (sights, taps, how to index the result)."""
+        for phases in product(*(a.phases for a in some)):
+            alone = [a.alone(p, *r, size) for a, p, r, size in zip(some, phases, ranges, self.g.size, strict=True)]
+            if None not in alone:
                 sights, tap_ranges, spans = zip(*alone, strict=True)
-                target = (p.slice(*span, s) for p, span, s in zip(phases, spans, self.g.stride, strict=True))
-                if None in sights:
-                    yield Corner(None, (..., *target))
-                    continue
-                yield Corner(self.made(DIRECT, self.convolution(1, sights), sights, len(taps), 1), (..., *target))
-                taps.append((tap_ranges,))
+                places = (p.slice(*span, s) for p, span, s in zip(phases, spans, self.g.stride, strict=True))
+                yield sights, tap_ranges, (..., *places)
 
 
 def phases_of(some):

@@ -146,9 +146,10 @@ def sum_corners(plan, x, weights, bias, result, threads):
     pixels, however few, since the order of a sum depends on how many pixels an image has.
     """
     n = len(x)
-    for part, where in plan.corners:
+    for part, targets in plan.corners:
         if part is None:
-            result[where] = 0 if bias is None else bias[:, None, None, None]
+            for where in targets:
+                result[where] = 0 if bias is None else bias[:, None, None, None]
             continue
         seen, geometry = x[part.source], part.geometry
         single = part.shape[1:] == seen.shape[2:] == (1, 1, 1)
@@ -156,10 +157,18 @@ def sum_corners(plan, x, weights, bias, result, threads):
             seen = together(seen, plan)
             geometry = tuple(ConvGeometry(*geometry)._replace(iw=TOGETHER, ow=TOGETHER))
         corner = empty((len(seen), part.shape[0], *geometry[6:9]), 3, plan.dtype, plan.order)
-        part.run(geometry, seen, weights[part.weight], bias, corner, -INF, INF, threads)
+        biases = repeated(bias, part.phases, plan.order)
+        part.run(geometry, seen, weights[part.weight], biases, corner, -INF, INF, threads)
         if single:
             corner = corner.transpose(0, 4, 1, 2, 3).reshape(-1, part.shape[0], 1, 1, 1)[:n]
-        result[where] = corner
+        for phase, where in enumerate(targets):
+            result[where] = corner[:, of_phase(phase, part, plan.order)]
+
+
+def of_phase(phase, part, order):
+    """The output channels of one of the phases that a part computes."""
+    channels = part.shape[0] // part.phases
+    return slice(phase, None, part.phases) if order == FIRST else slice(phase * channels, (phase + 1) * channels)
 
 
 def together(seen, plan):
