@@ -71,12 +71,17 @@ def loads_of_rows(g):
     return g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
 
 
+def vectors_of_row(g):
+    """Vectors that a row of output takes, along which lanes may idle."""
+    costs = tuned().planes
+    return max(ceil(g.ow / (costs.vector // g.itemsize * costs.row_end)) * costs.row_end, 1)
+
+
 def time_of_rows(g):
     """Of a plane that is summed along rows, where they lie or staged."""
     costs = tuned().planes
     lanes = costs.vector // g.itemsize
-    vectors = max(ceil(g.ow / (lanes * costs.row_end)) * costs.row_end, 1)
-    time = g.oh * vectors * (g.kh * g.kw + costs.row_load * loads_of_rows(g))
+    time = g.oh * vectors_of_row(g) * (g.kh * g.kw + costs.row_load * loads_of_rows(g))
     if reads_rows(g):
         return time + costs.row_plane
     return time + costs.staged_plane + (costs.split * g.ih * g.iw / lanes if g.sw > 1 else 0)

@@ -5,12 +5,14 @@ from math import gcd, prod
 from fastconv import _depthwise
 from fastconv._tuned import tuned
 
+SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`
+
 
 def shares_rows(g):
     """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
 
-    Maps do not matter, so that a sum has one order on any of them. Of rows that a stride splits only the columns that
-    taps see are staged.
+    Short sums have one order on any map; of longer ones the lanes count that the end of a row leaves idle. Of rows that
+    a stride splits only the columns that taps see are staged.
     """
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
@@ -18,6 +20,8 @@ def shares_rows(g):
     shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
+    if g.ic // g.groups * g.kd * taps >= SORTED:
+        each *= _depthwise.vectors_of_row(g) * (tuned().planes.vector // g.itemsize) / max(g.ow, 1)
     tile = costs.tile * taps + (costs.group if g.groups > 1 else 0)
     return g.oc // g.groups * each + costs.stage * g.sh * min(g.sw, g.kw) <= tile
 
@@ -64,7 +68,6 @@ def fits_groups(g):
     return outputs >= 8 and outputs * g.itemsize <= widest
 
 
-SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`
 # Pixels whose products take as long as to turn a weight where pixels are sorted: channels-last, 3x3 to 7x7 on maps of
 # 2x2 to 7x7 took up to 2.8 times as long without it (Zen 4, AVX-512, 2026-11-29)
 TURNED = 16

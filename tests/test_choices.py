@@ -75,6 +75,15 @@ def test_two_kernels_a_channel_share_rows_at_stride_two(vectors):
     assert DIRECT.kernel(geometry((1, 64, 28, 28), (128, 1, 3, 3), 2, 1, 64)) == "filter"
 
 
+@pytest.mark.parametrize("vectors", [64], indirect=True)
+def test_idle_lanes_of_long_sums_count(vectors):
+    """Volumes of four columns took up to seven times the register tile's time; short sums have one order on any map."""
+    for size, taken in (8, "direct"), (58, "filter"):
+        assert DIRECT.kernel(geometry((1, 16, size, size), (3, 16, 5, 5), 1, 0)) == taken
+    for size in (8, 58):
+        assert DIRECT.kernel(geometry((1, 4, size, size), (3, 4, 5, 5), 1, 0)) == "filter"
+
+
 FEW = (1, 12, 80, 80), (1, 12, 5, 5)
 
 
