@@ -51,6 +51,7 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels, most
     channels = max(ceil_div(t.icg, max(ceil_div(t.depth, DEPTH), 1)), LEAST_CHANNELS)
     channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
+    channels = min(round_up(channels, LINE // size), t.icg)     # whole lines of a pixel
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
