@@ -30,10 +30,14 @@ from fastconv._arrays import (
 from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
+from fastconv._reach import seen_taps
 from fastconv._sizes import frozen, shape
 from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 from fastconv._weight_axes import lesser
+
+# Products in whose time a weight is copied that is among others; at 7x7 maps and taps 12 apart 49 * 8 are saved for it
+COPIED = 64
 
 
 def full_shape(function, name, value, rank, forms):
@@ -56,12 +60,29 @@ def forward(function, rank, input_shape, weight_shape, grad_shape, sizes, itemsi
     return conv.geometry
 
 
+def taps_of_input(g):
+    """Slices of the taps, along d, h, w, that some output of `g` finds inside the input; all, unless that saves time.
+
+    They do not depend on the batch, no more than the bits of its images do.
+    """
+    seen = tuple(map(seen_taps, g.axes))
+    each, left = g.kd * g.kh * g.kw, prod(end - first for first, end in seen)
+    inside = all(axis[5] >= first * axis[4] for axis, (first, _) in zip(g.axes, seen, strict=True))
+    if not (left and inside and g.od * g.oh * g.ow * (each - left) >= COPIED * left):
+        seen = ((0, axis[2]) for axis in g.axes)
+    return tuple(slice(*taps) for taps in seen)
+
+
+@lru_cache(maxsize=1024)
 def transposed(g):
-    """The transposed convolution that takes grad_output of the convolution `g` to the gradient of its input."""
+    """The transposed convolution that takes grad_output of the convolution `g` to the gradient of its input, and the
+    taps whose weights it takes, of those along axes that there are."""
+    taps = taps_of_input(g)
+    crop = (before - some.start * dilation for before, dilation, some in zip(g[18:21], g[15:18], taps, strict=True))
     return Transposed(
-        g.oc, g.ic, g.groups, (g.od, g.oh, g.ow), (g.id, g.ih, g.iw), (g.kd, g.kh, g.kw), (g.sd, g.sh, g.sw),
-        (g.dd, g.dh, g.dw), (g.pd, g.ph, g.pw),
-    )  # fmt: skip
+        g.oc, g.ic, g.groups, (g.od, g.oh, g.ow), (g.id, g.ih, g.iw), tuple(some.stop - some.start for some in taps),
+        (g.sd, g.sh, g.sw), (g.dd, g.dh, g.dw), tuple(crop),
+    ), taps  # fmt: skip
 
 
 class WeightPlan(NamedTuple):
@@ -94,7 +115,8 @@ def input_gradient(function, rank, input_size, weight, grad_output, stride, padd
     dtype = float_dtype(function, weight=w, grad_output=g)
     sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     geometry = forward(function, rank, size, w.shape, g.shape, sizes, dtype.itemsize, 0)
-    return spread(function, rank, transposed(geometry), g, w, None, dtype, layout(g, rank), size, None)
+    whole, taps = transposed(geometry)
+    return spread(function, rank, whole, g, w[(..., *taps[3 - rank :])], None, dtype, layout(g, rank), size, None)
 
 
 @names_memory_errors

@@ -8,7 +8,7 @@ from fastconv import _gradients, grad
 from fastconv._geometry import conv_geometry
 from fastconv._weight_axes import lesser
 from tests import data
-from tests.grad_checks import taps_one_by_one
+from tests.grad_checks import input_tap_by_tap, taps_one_by_one
 from tests.layouts import LAYOUTS
 
 # name -> (input, weight, keywords, axes (size, outputs, taps) along d, h, w of what is summed, whether taps are cut)
@@ -94,6 +94,27 @@ def test_lesser_gradients(name, layout, dtype, cpu_level, sums_directly):
     weight_grad = getattr(grad, f"conv{x.ndim - 2}d_weight")
     expected = taps_one_by_one(x, g, weight, **sizes).astype(dtype)
     data.assert_identical(weight_grad(lay(x, 1), weight, lay(g, 1), **sizes), expected)
+
+
+def test_which_taps_of_weights_are_taken():
+    """Of 3x3 twelve apart on 7x7 all but one see nothing; where few products are saved, all are taken as they lie."""
+    for shape, sizes, slices in (
+        ((1, 8, 7, 7), {"padding": 12, "dilation": 12}, ((0, 1), (1, 2), (1, 2))),
+        ((1, 8, 7, 7), {"padding": 1, "dilation": 1}, ((0, 1), (0, 3), (0, 3))),
+        ((1, 8, 1, 1), {"padding": 1, "dilation": 1}, ((0, 1), (0, 3), (0, 3))),
+    ):
+        g = conv_geometry("f", 2, shape, (8, 8, 3, 3), 1, *sizes.values(), 1, "zeros", 4, 0).geometry
+        assert _gradients.taps_of_input(g) == tuple(slice(*taps) for taps in slices)
+
+
+@pytest.mark.parametrize("name", LESSER)
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_gradients_of_inputs_by_the_taps_that_are_seen(name, layout, dtype, cpu_level, sums_directly):
+    """On small integers exact."""
+    shape, weight, sizes, *_ = LESSER[name]
+    w, g = data.integers(weight, dtype), operands(name, data.integers, dtype)[1]
+    result = getattr(grad, f"conv{len(shape) - 2}d_input")(shape, w, LAYOUTS[layout](g, 1), **sizes)
+    data.assert_identical(result, input_tap_by_tap(shape, w, g, **sizes).astype(dtype))
 
 
 @pytest.mark.parametrize("name", LESSER)

@@ -11,9 +11,9 @@ output rows. The block and the input rows under it, with their padding, are copi
     M [i][j][c][oc] += X^T . G                 by `outer.h`, over CHUNK pixels at a time
 
 so no patch is ever built. What a tap sees of the padding is passed over, by rows, and by columns where taps are summed
-one by one. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, which is dw but for one turn.
-Blocks of maps of few pixels have several images, whose rows follow each other in a chain. Depthwise, M [i][j][c] += X *
-G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
+one by one. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, dw but for one turn.
+Blocks of maps of few pixels have several images, whose rows follow each other in a chain. Depthwise, M [i][j][c] +=
+X * G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
 split over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
