@@ -92,6 +92,7 @@ SUMMED = {
     "short-signals": ((23, 33, 9), (19, 33, 4), {"padding": 3, "dilation": 2}),
     "taps-that-see-parts": ((3, 26, 19, 17), (35, 26, 3, 3), {"padding": (15, 12), "dilation": (15, 12)}),
     "taps-that-see-parts-strided": ((2, 9, 21, 70), (19, 9, 3, 5), {"padding": (9, 36), "dilation": 18, "stride": 2}),
+    "small-planes-and-padding": ((5, 13, 9, 2, 3), (35, 13, 3, 3, 3), {"padding": (3, 1, 1), "dilation": (4, 1, 1)}),
     "small-volumes": ((19, 14, 3, 4, 2), (21, 14, 3, 2, 2), {"padding": 1, "stride": (1, 2, 1)}),
 }
 

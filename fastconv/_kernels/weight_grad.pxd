@@ -30,7 +30,7 @@ cdef struct Task:
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t gn, gc, gd, gh, gw               # strides of grad_output
     Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
-    Py_ssize_t images, lines, rows, width       # of a block; rows of a chain; rows and columns of a block
+    Py_ssize_t images, lines, rows, width       # planes of a block; rows of a chain; rows and columns of a block
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
@@ -85,7 +85,7 @@ cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     t.images = 1
     if not t.alone and 2 * t.s.oh * t.s.ow <= CHUNK:    # a chain has few pixels of one
         most = min(CHUNK // t.width, MOST_PIXELS // (t.s.oh * t.width))
-        t.images = clip(min(most, COPY_BYTES // (t.x_rows * t.x_cols * pixel)), 1, t.n)
+        t.images = clip(min(most, COPY_BYTES // (t.x_rows * t.x_cols * pixel)), 1, t.n * t.s.od)
     if t.images > 1:
         t.lines, t.rows = 1, t.s.oh
 
@@ -116,7 +116,7 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     t.x_size = round_up(t.images * t.x_image + LINE // size, LINE // size)
     t.g_size = t.images * t.rows * t.width * tile_width(size)
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
-    t.levels = levels_of(ceil_div(t.n, t.images) * t.s.od * t.blocks * t.pieces, fan(t))
+    t.levels = levels_of(ceil_div(t.n * t.s.od, t.images) * t.blocks * t.pieces, fan(t))
 
 
 cdef inline void flatten(Task *t) noexcept nogil:

@@ -12,8 +12,8 @@ output rows. The block and the input rows under it, with their padding, are copi
 
 so no patch is ever built. What a tap sees of the padding is passed over, by rows, and by columns where taps are summed
 one by one. Where the channels fill tiles of rows by themselves M is [c][i][j][oc] instead, dw but for one turn.
-Blocks of maps of few pixels have several images, whose rows follow each other in a chain. Depthwise, M [i][j][c] +=
-X * G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
+Blocks of maps of few pixels have several planes, of any images, whose rows follow each other in a chain. Depthwise,
+M [i][j][c] += X * G by `lanes.h`, channel by channel. Such chains of products are added up by `levels.pxd`. Work is
 split over elements of dw only, so the order of every sum is the same for any number of threads.
 """
 
@@ -48,6 +48,10 @@ cdef extern from "lanes.h" nogil:
     void lanes_dot(size_t size, Py_ssize_t taps, Py_ssize_t lines, Py_ssize_t kc, const void *g, Py_ssize_t ldg,
                    Py_ssize_t g_line, const void *x, Py_ssize_t ldx, Py_ssize_t x_line, const Py_ssize_t *shift,
                    void *sums, Py_ssize_t lds)
+
+
+cdef struct Plane:
+    Py_ssize_t x, g             # where it begins
 
 
 cdef void multiply_rows(
@@ -133,29 +137,28 @@ cdef void multiply(
 
 
 cdef void one_block(
-    const Task *t, const real *x, const real *gout, Py_ssize_t images, Py_ssize_t y, Py_ssize_t o, Py_ssize_t channels,
-    Py_ssize_t outs, real *xs, real *gs, real *m,
+    const Task *t, const real *x, const real *gout, const Plane *planes, Py_ssize_t count, Py_ssize_t y, Py_ssize_t o,
+    Py_ssize_t channels, Py_ssize_t outs, real *xs, real *gs, real *m,
 ) noexcept nogil:
-    """The block at (y, o) of so many images; x and gout are planes of the first channels of the first one."""
+    """The block at (y, o) of so many planes; x and gout are the first channels of the first image."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
-    cdef Py_ssize_t ldg = tile_width(sizeof(real)), image
-    for image in range(images):
-        copy_input(t, x + image * t.xn, y, o, rows, channels, xs + image * t.x_image)
+    cdef Py_ssize_t ldg = tile_width(sizeof(real)), i
+    for i in range(count):
+        copy_input(t, x + planes[i].x, y, o, rows, channels, xs + i * t.x_image)
     if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
-        multiply_lanes(t, <const real *> xs, channels, gout + y * t.gh + o * t.gw, t.gw, t.gh, rows, width,
-                       outs, m)
+        multiply_lanes(t, <const real *> xs, channels, gout + planes[0].g + y * t.gh + o * t.gw, t.gw, t.gh, rows,
+                       width, outs, m)
         return
     for panel in range(ceil_div(outs, ldg)):
         col = panel * ldg
         cols = min(ldg, outs - col)
-        for image in range(images):
-            copy_output(t, gout + image * t.gn + col * t.gc, y, o, rows, width, cols,
-                        gs + image * rows * width * ldg)
+        for i in range(count):
+            copy_output(t, gout + planes[i].g + col * t.gc, y, o, rows, width, cols, gs + i * rows * width * ldg)
         if t.alone:
             multiply_lanes(t, <const real *> xs + col, channels, <const real *> gs, ldg, width * ldg, rows, width, cols,
                            m + col)
         else:
-            multiply(t, <const real *> xs, <const real *> gs, images, y, o, rows, width, channels, cols, m + col)
+            multiply(t, <const real *> xs, <const real *> gs, count, y, o, rows, width, channels, cols, m + col)
 
 
 cdef void sum_pixels(
@@ -163,22 +166,25 @@ cdef void sum_pixels(
     real *gs, real *sums,
 ) noexcept nogil:
     """All images; x and gout start at the first channels of the part. The whole sum is in the first level."""
-    cdef Py_ssize_t image = 0, z, iz, block, piece, done = 0
-    cdef const real *source
+    cdef Py_ssize_t image = 0, z = 0, iz, block, piece, done = 0, count
+    cdef Plane planes[CHUNK]
     memset(sums, 0, t.levels * t.sums * sizeof(real))
     while image < t.n:
-        for z in range(t.s.od):
+        count = 0
+        while image < t.n and count < t.images:
             iz = z * t.s.sd + plane * t.s.dd - t.s.pd
-            if not 0 <= iz < t.s.id:
-                continue
-            source = gout + image * t.gn + z * t.gd
-            for block in range(t.blocks):
-                for piece in range(t.pieces):
-                    one_block(t, x + image * t.xn + iz * t.xd, source, min(t.images, t.n - image), block * t.rows,
-                              piece * t.width, channels, outs, xs, gs, sums)
-                    done += 1
-                    carry(sums, t.sums, t.levels, fan(t), done)
-        image += t.images
+            if 0 <= iz < t.s.id:
+                planes[count] = Plane(image * t.xn + iz * t.xd, image * t.gn + z * t.gd)
+                count += 1
+            z += 1
+            if z == t.s.od:
+                z = 0
+                image += 1
+        for block in range(t.blocks if count else 0):
+            for piece in range(t.pieces):
+                one_block(t, x, gout, planes, count, block * t.rows, piece * t.width, channels, outs, xs, gs, sums)
+                done += 1
+                carry(sums, t.sums, t.levels, fan(t), done)
     add_levels(sums, t.sums, t.levels)
 
 
