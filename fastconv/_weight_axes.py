@@ -21,6 +21,7 @@ from fastconv._weight_choice import seen_products
 NOTHING = (1, 1, 1, 1, 1, 0)  # an axis of one element
 PUT = 8  # products in whose time a weight is put among the others
 CALL = 200_000  # products in whose time arrays of other axes are made
+APART = 1.1  # times as long take axes that might be one
 SHARED = 0.8  # of the time of products is left where taps share what is copied
 
 
@@ -98,11 +99,12 @@ def products(g):
 
 
 def cost(axes, g, images):
-    """Of a way to sum `g`, in products of an output channel with an input channel."""
-    summed = images * products(axes.geometry) * (1 if axes.geometry.kd > 1 else SHARED)
-    if axes.geometry[3:12] == g[3:12]:
-        return summed
-    return summed + CALL / (g.oc * g.ic // g.groups) + (PUT * g.kd * g.kh * g.kw if axes.is_cut else 0)
+    """Of a way to sum `g`, in products of an output channel with an input channel; as it is where `axes` is None."""
+    summed = axes.geometry if axes else g
+    time = images * products(summed) * (1 if summed.kd > 1 else SHARED)
+    if axes is None:
+        return time * APART
+    return time + CALL / (g.oc * g.ic // g.groups) + (PUT * g.kd * g.kh * g.kw if axes.is_cut else 0)
 
 
 def lesser(g, images):
@@ -111,5 +113,5 @@ def lesser(g, images):
     ways = [way(g, taps) for taps in (whole, *[seen] * (seen != whole)) if all(end for _, end in taps)]
     if g.id * g.kd > 1:
         ways += [way(g, some.taps, True) for some in ways if min(some.geometry[9:11]) == 1 < max(some.geometry[9:11])]
-    best = min(ways, key=lambda some: cost(some, g, images))
-    return None if best.geometry[3:12] == g[3:12] else best
+    ways = [None, *(some for some in ways if some.geometry[6:12] != g[6:12])]  # of other outputs or taps
+    return min(ways, key=lambda some: cost(some, g, images))
