@@ -15,8 +15,10 @@ hierarchical memory):
     X[kh + h * kw] = sum over jw of  e^(-2 pi i jw kh / (h w))  e^(-2 pi i jw kw / w)
                                      sum over jh of  e^(-2 pi i jh kh / h) x[jh w + jw]
 
-    by runs       all kernels transformed beforehand, and in the same region all units where these are few and shared
-                  evenly so; a few units of input at a time go from the image, or their spectra, to the output
+    by runs       a few units of input at a time go from the image, or their spectra, to the output; each thread
+                  transforms for itself the kernels of a group when it first needs them, unless they are many or
+                  shares of the units uneven: then all kernels beforehand, and in the same region all units where
+                  these are few and shared evenly so
     by kernels    all units transformed beforehand, where they are less; a kernel is transformed and used up in cache
 
 Rounding errors of a block spread over all of it and over its neighbour, as do NaN and infinity. Blocks and pairs are
@@ -28,6 +30,7 @@ from fastconv._kernels.blocks cimport Task
 from fastconv._kernels.fourier_plan cimport (
     RESIDENT_BYTES,
     Sizes,
+    plan_own,
     read_arrays,
     read_sizes,
     read_task,
@@ -43,6 +46,7 @@ from fastconv._kernels.fourier_team cimport (
     outputs_of,
     rows_of,
     run_at,
+    run_of_item,
     share_run,
     share_transform,
     weights_of,
@@ -55,19 +59,46 @@ from fastconv._kernels.spectra cimport choose_scales, multiply_run, transform_ke
 from fastconv._kernels.team cimport Piece, each_piece
 
 
-cdef void one_run(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    """A run of units, counted over (image, group, run), with all kernels."""
+cdef void whole_kernel(const Task *t, const Sizes *s, const real *weight, Py_ssize_t q, real *block, real *rows,
+                       real *to) noexcept nogil:
+    """The scales and all channels of kernel `q` of the group that starts at `weight`."""
+    cdef Py_ssize_t channel
+    choose_scales(t, weight, q, to + s.unit)
+    for channel in range(t.channels):
+        transform_kernel(t, weight, q, channel, <const real *> to + s.unit, block, rows, to)
+
+
+cdef const real *kernels_of(const Call *c, Py_ssize_t g, real *scratch) noexcept nogil:
+    """Spectra of a group's kernels, of all threads or this one, which has those of the group that it needed last."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
-    cdef Run r = run_at(c, item, scratch)
+    cdef Py_ssize_t *group = <Py_ssize_t *> (scratch + s.each) - 1
+    cdef real *own = scratch + s.each - s.own
+    cdef real *rows = rows_of(t, s, scratch)
+    cdef const real *weight = weights_of(t, <const real *> c.weight, g)
+    cdef Py_ssize_t q
+    if s.own == 0:
+        return <const real *> c.spectra + g * t.kernels * s.kernel
+    if group[0] != g:
+        for q in range(t.kernels):
+            whole_kernel(t, s, weight, q, scratch, rows, own + q * s.kernel)
+        group[0] = g
+    return own
+
+
+cdef void one_run(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A run of units, see `run_of_item`, with all kernels."""
+    cdef const Task *t = c.t
+    cdef const Sizes *s = c.s
+    cdef Run r = run_of_item(c, item, scratch)
     cdef Py_ssize_t g = r.group % t.groups, channel, q
     cdef real *rows = rows_of(t, s, scratch)
+    cdef const real *w = kernels_of(c, g, scratch)
     for channel in range(t.channels if c.units == NULL else 0):
         transform_run(t, channels_of(t, <const real *> c.x, r.group), channel, r.first, r.count, scratch, rows,
                       <real *> r.units, <real *> r.levels)
     for q in range(t.kernels):
-        multiply_run(t, <const real *> r.units, <const real *> r.levels, r.first, r.count,
-                     <const real *> c.spectra + (g * t.kernels + q) * s.kernel, q,
+        multiply_run(t, <const real *> r.units, <const real *> r.levels, r.first, r.count, w + q * s.kernel, q,
                      at(<const real *> c.bias, g * t.ocg), outputs_of(t, <real *> c.out, r.group), scratch, rows)
 
 
@@ -75,7 +106,7 @@ cdef void one_unit(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil
     """A channel of a unit, counted over (image, group, unit, channel)."""
     cdef const Task *t = c.t
     cdef Py_ssize_t channel = item % t.channels, number = item // t.channels, unit = number % t.units
-    cdef Run r = run_at(c, number // t.units * c.s.runs + run_of(t, c.s, unit), scratch)
+    cdef Run r = run_at(c, number // t.units, run_of(t, c.s, unit), scratch)
     transform_unit(t, channels_of(t, <const real *> c.x, r.group), channel, r.first, r.count, unit - r.first, scratch,
                    rows_of(t, c.s, scratch), <real *> r.units, <real *> r.levels)
 
@@ -84,7 +115,7 @@ cdef void one_kernel(const Call *c, Py_ssize_t item, real *scratch) noexcept nog
     """A kernel, counted over (group, kernel), with all runs; transformed here unless `spectra` are there."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
-    cdef Py_ssize_t g = item // t.kernels, q = item % t.kernels, image, run, channel, first, unit
+    cdef Py_ssize_t g = item // t.kernels, q = item % t.kernels, image, run, first, unit
     cdef real *rows = rows_of(t, s, scratch)
     cdef real *own = scratch + s.run * s.work
     cdef const real *w = own
@@ -92,9 +123,7 @@ cdef void one_kernel(const Call *c, Py_ssize_t item, real *scratch) noexcept nog
     if c.spectra != NULL:
         w = <const real *> c.spectra + item * s.kernel
     else:
-        choose_scales(t, weight, q, own + s.unit)
-        for channel in range(t.channels):
-            transform_kernel(t, weight, q, channel, <const real *> own + s.unit, scratch, rows, own)
+        whole_kernel(t, s, weight, q, scratch, rows, own)
     for image in range(t.n):
         for run in range(s.runs):
             first = run_start(t, s, run)
@@ -177,10 +206,12 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     kernels = t.groups * t.kernels
     by_kernels = units <= kernels > 1 and units * 2 * t.channels * t.points * size <= RESIDENT_BYTES
     read_sizes(&t, size, by_kernels, threads, &s)
-    if by_kernels or call.spectra == NULL and transforms_are_even(&t, &s, size, threads):
+    if not by_kernels and call.spectra == NULL:
+        plan_own(&t, size, threads, &s)
+    if by_kernels or call.spectra == NULL and s.own == 0 and transforms_are_even(&t, &s, size, threads):
         levels = whole_lines(units * 2 * t.channels, size)
         held = units * s.unit                               # elements of spectra
-    if not by_kernels and call.spectra == NULL:
+    if not by_kernels and call.spectra == NULL and s.own == 0:
         spectra_of_kernels = kernels * s.kernel
     each = s.each * size
     shared = <real *> borrow("fft", (levels + held + spectra_of_kernels) * size + each * threads)
@@ -192,11 +223,13 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
             each_piece(<Piece> one_unit[real], &call, units * t.channels, threads, scratch, each)
             each_piece(<Piece> one_kernel[real], &call, kernels, threads, scratch, each)
         else:
-            if call.spectra == NULL:
+            for item in range(threads if s.own else 0):
+                (<Py_ssize_t *> (scratch + (item + 1) * s.each) - 1)[0] = -1    # no group
+            if call.spectra == NULL and s.own == 0:
                 call.spectra = shared + levels + held
                 transform_kernels(&call, scratch, threads)
             runs = t.n * t.groups * s.runs
-            alone = runs if max(t.channels, t.kernels) >= threads else runs // threads * threads
+            alone = runs if s.own or max(t.channels, t.kernels) >= threads else runs // threads * threads
             each_piece(<Piece> one_run[real], &call, alone, threads, scratch, each)
             for item in range(alone, runs):
                 share_run(&call, item, scratch, threads)

@@ -12,12 +12,14 @@ from fastconv._kernels.simd cimport lanes_of
 cdef enum:
     L2_BYTES = 524288           # of a run's units, and by runs of the spectra of their channels
     RESIDENT_BYTES = 16777216   # of the spectra of all units, up to which kernels come one after the other
+    OWN_BYTES = 1048576         # of the spectra of kernels that a thread transforms for itself
+    EVEN = 8                    # an eighth more than an even share of the units is uneven
 
 
 cdef struct Sizes:
     Py_ssize_t unit, kernel, work       # elements of the spectra of a unit's channels, of a kernel's; of one transform
     Py_ssize_t run, runs                # units in a run at most, and runs in a group of an image
-    Py_ssize_t each                     # elements of a thread's scratch
+    Py_ssize_t each, own                # elements of a thread's scratch, and at its end of a group's kernels, if any
 
 
 cdef inline int read_transform(fourier *f, tuple plan) except -1:
@@ -87,6 +89,7 @@ cdef inline void read_sizes(const Task *t, Py_ssize_t size, bint by_kernels, int
     if not by_kernels:                      # as many as threads share evenly
         s.runs = min(ceil_div(round_up(s.runs * groups, threads), groups), t.units)
     s.run = ceil_div(t.units, s.runs)
+    s.own = 0
     s.each = whole_lines(s.run * s.work + (s.kernel if by_kernels else s.run * (s.unit + 2 * t.channels)), size)
 
 
@@ -104,6 +107,28 @@ cdef inline Py_ssize_t run_start(const Task *t, const Sizes *s, Py_ssize_t run) 
     return run * t.units // s.runs
 
 
+cdef inline Py_ssize_t units_before(const Task *t, const Sizes *s, Py_ssize_t item) noexcept nogil:
+    """Units of all runs before run `item`, counted over (group, image, run)."""
+    return item // s.runs * t.units + run_start(t, s, item % s.runs)
+
+
+cdef inline bint units_are_even(const Task *t, const Sizes *s, int threads) noexcept nogil:
+    """Whether no thread's share of the runs is an eighth more than an even share of the units."""
+    cdef Py_ssize_t runs = t.n * t.groups * s.runs, most = 0, i
+    for i in range(threads):
+        most = max(most, units_before(t, s, runs * (i + 1) // threads) - units_before(t, s, runs * i // threads))
+    return most * threads * EVEN <= t.n * t.groups * t.units * (EVEN + 1)
+
+
 cdef inline Py_ssize_t run_of(const Task *t, const Sizes *s, Py_ssize_t unit) noexcept nogil:
     """The run that a unit is in; see `run_start`."""
     return ((unit + 1) * s.runs - 1) // t.units
+
+
+cdef inline void plan_own(const Task *t, Py_ssize_t size, int threads, Sizes *s) noexcept nogil:
+    """Whether each thread transforms a group's kernels for itself, by runs, and room for them, and for the group's
+    number, some lines off, so that they meet the spectra of units in other sets of the cache."""
+    cdef Py_ssize_t own = whole_lines(t.kernels * s.kernel, size) + 5 * LINE // size
+    if threads > 1 and own * size <= OWN_BYTES and units_are_even(t, s, threads):
+        s.own = own
+        s.each += own

@@ -135,16 +135,16 @@ cdef inline void part_put(const Run *r, Py_ssize_t i, real *_scratch) noexcept n
              <const real *> r.blocks + 2 * (i // 2) * t.d * t.plane)
 
 
-cdef inline Run run_at(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    """A run, counted over (image, group, run); where its spectra are, or are to be, in a thread's scratch."""
+cdef inline Run run_at(const Call *c, Py_ssize_t group, Py_ssize_t run, real *scratch) noexcept nogil:
+    """A run of a group, counted over (image, group); where its spectra are, or are to be, in a thread's scratch."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
     cdef Run r
     cdef Py_ssize_t unit
     cdef real *to = scratch + s.run * s.work
     r.call, r.blocks, r.number = c, scratch, 0
-    r.group, r.first = item // s.runs, run_start(t, s, item % s.runs)
-    r.count = run_start(t, s, item % s.runs + 1) - r.first
+    r.group, r.first = group, run_start(t, s, run)
+    r.count = run_start(t, s, run + 1) - r.first
     r.units, r.levels = to, to + s.run * s.unit
     if c.units != NULL:
         unit = r.group * t.units + r.first
@@ -152,12 +152,18 @@ cdef inline Run run_at(const Call *c, Py_ssize_t item, real *scratch) noexcept n
     return r
 
 
+cdef inline Run run_of_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
+    """A run, counted over (group, image, run), so that those that share kernels follow each other."""
+    cdef Py_ssize_t image = item // c.s.runs % c.t.n, g = item // (c.s.runs * c.t.n)
+    return run_at(c, image * c.t.groups + g, item % c.s.runs, scratch)
+
+
 cdef inline void share_run(const Call *c, Py_ssize_t item, real *scratch, int threads) noexcept nogil:
     """`one_run` by all threads: of each unit, unless its spectra are there, parts, columns and rows, and back."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), i
-    cdef Run r = run_at(c, item, scratch)
+    cdef Run r = run_of_item(c, item, scratch)
     cdef Forward f = Forward(t, s, scratch, r.units, t.w, 2 * r.count * t.channels, False)
     for i in range(t.channels * r.count if c.units == NULL else 0):
         r.number = i
