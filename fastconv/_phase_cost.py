@@ -76,23 +76,25 @@ def time_of(kernel, counts):
     return sum(price * count for price, count in zip(tuned().transposed.sums[kernel], counts, strict=True))
 
 
-def convolution_cost(c, phases):
+def convolution_cost(c, phases, strided=True):
     """Multiply-adds in whose time the convolution `c` is computed."""
     method, call = method_of(c, phases), tuned().transposed.call
     if method.name == "fft":
         return _fft.cost(c) + call
-    kernel, winograd = method.kernel(c), method.name == "winograd"
+    kernel, winograd, corners = method.kernel(c), method.name == "winograd", method.corners(c)
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
     idle = 1
     if kernel == "depthwise_last":  # lanes are channels, which may be fewer
         idle = max(tuned().planes.vector // c.itemsize / c.ic, 1)
     few = max(tuned().last.lanes[c.itemsize] * c.groups / max(c.oc, 1), 1) if kernel == "direct_last" else 1
+    swapped = winograd and not strided and c.groups == 1 and not corners  # it turns weights as it transforms them
+    weights = c.oc * inputs * taps(c, phases) * (tuned().transposed.swapped if swapped else 1)
     counts = Counts(
-        c.oc * inputs * seen * idle * few, c.ic * seen, c.ic * c.id * c.ih * c.iw, c.oc * inputs * taps(c, phases),
+        c.oc * inputs * seen * idle * few, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
-    return time_of(kernel, counts) + (1 + phases * len(method.corners(c))) * call
+    return time_of(kernel, counts) + (1 + phases * len(corners)) * call
 
 
 def less_in_rows(c, phases):
@@ -111,7 +113,7 @@ def phases_cost(g, convolutions):
     woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
     seen = sum(c.oc * (c.ic // c.groups) * c.kd * c.kh * c.kw for c, _ in found)
     unseen = (g.oc * (g.ic // g.groups) * prod(g.kernel) - seen) * costs.sums["direct"].weight
-    return sum(convolution_cost(*c) * (1 if strided else less_in_rows(*c)) for c in found) + woven + unseen
+    return sum(convolution_cost(*c, strided) * (1 if strided else less_in_rows(*c)) for c in found) + woven + unseen
 
 
 def own_kernels(g, itemsize, order):

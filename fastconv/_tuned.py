@@ -99,6 +99,7 @@ class Transposed(NamedTuple):
     copied: float  # an element of channels-last memory, where it is,
     copied_back: float  # and one of the result
     whole_rows: float  # of the cost of "filter", in rows of whole vectors at stride 1: the share that they take
+    swapped: float  # of the cost of weights of "winograd", where it turns them itself: the share that they take
     call: float  # of a kernel
 
 
@@ -157,7 +158,7 @@ TUNED = {
                 "overlap": Sum(1.2, 14, 7.5, 2, 0, 920, 4400),
                 "pixel": Sum(0, 0, 0, 4.2, 5, 20, 4400),
             },
-            woven=9.5, copied=13, copied_back=24, whole_rows=0.5, call=70_000,
+            woven=9.5, copied=13, copied_back=24, whole_rows=0.5, swapped=1, call=70_000,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
@@ -192,7 +193,7 @@ TUNED = {
                 "overlap": Sum(1.1, 28, 9.8, 2.5, 3.1, 700, 3500),
                 "pixel": Sum(0, 0, 0, 4.2, 5, 20, 3500),
             },
-            woven=9.6, copied=14, copied_back=14, whole_rows=1, call=59_000,
+            woven=9.6, copied=14, copied_back=14, whole_rows=1, swapped=0.45, call=59_000,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
