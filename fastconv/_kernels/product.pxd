@@ -111,6 +111,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.clamp = lo > -INFINITY or hi < INFINITY
     t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
+    t.finish.rows_later = 0
     t.finish.chain = CHUNK
     t.aligned = (<Py_ssize_t> x.data | t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
     t.flat = patch_is_pixel(t)
@@ -236,10 +237,10 @@ cdef inline void multiply(
     where that comes from memory.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, j0 = 0
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
     cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
     cdef bint asks = not finish.accumulate and rows * ldc * <Py_ssize_t> sizeof(real) >= OUT_OF_CACHE
-    cdef Ahead weights, sums
+    cdef Ahead sums
     cdef Py_ssize_t bytes = STRIPE_BYTES if row == NULL else STAGED_STRIPE
     cdef Py_ssize_t stripe = max(bytes // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
     cdef const real *row_bias = <const real *> finish.row_bias
@@ -252,14 +253,12 @@ cdef inline void multiply(
             j = j0
             wide = ceil_div(min(stripe, cols - j0), width)
             below = min(r, rows - i - r)
-            weights.rows = 0
-            if j0 == 0 and below:
-                weights = Ahead(<const char *> (a + (i + r) * lda), lda * sizeof(real), below, ceil_div(below, wide),
-                                kc * sizeof(real))
+            share = ceil_div(below, ceil_div(wide, 2))      # the last ones have to come, too
             for m in range(wide):
                 finish.col_bias = at(col_bias, j)
-                if weights.rows:        # each row is too short to be foreseen
-                    ask(&weights, False)
+                # each row is too short to be foreseen
+                finish.later = a + (i + r + m * share) * lda
+                finish.rows_later = min(share, below - m * share) if j0 == 0 else 0
                 if asks:
                     sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
                                  min(width, cols - j) * sizeof(real))

@@ -12,7 +12,7 @@ from fastconv._kernels.dot_tile cimport DOT_ROWS, DOT_SLOTS, dot_finish, dot_til
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef enum:
     REST = 4            # pixels of whole vectors that take as long as one summed along the depth,
@@ -70,21 +70,20 @@ cdef inline void multiply_mixed(
     """C (+)= A . B for whole vectors of columns, and beyond them A . patches transposed for `left` more.
 
     b_tile : the distance in B from one tile's columns to the next one's
-    later : rows of A that follow these and will be read soon; those of the next tile are fetched during this one
+    later : rows of A that follow these and will be read soon; those of the next tile are asked for during this one
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS), wide = ceil_div(cols, width)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i = 0, n, r, m, ahead, until
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i = 0, n, r, m
+    cdef Py_ssize_t below, share
     cdef const real *row_bias = <const real *> finish.row_bias
     for n in range(tiles):
         r = shorter + (n < longer)
         finish.row_bias = at(row_bias, i)
         multiply_last(r, left, kc, a + i * lda, lda, patches, ldp, c + i * ldc + cols, ldc, &finish)
-        ahead = i + r
+        below = min(r, rows + later - i - r)
+        share = ceil_div(below, ceil_div(max(wide, 1), 2))
         for m in range(wide):
-            until = min(i + r + ceil_div(r * (m + 1), wide), rows + later)
-            while ahead < until:
-                fetch_to_l2(a + ahead * lda, kc * sizeof(real))
-                ahead += 1
+            finish.later, finish.rows_later = a + (i + r + m * share) * lda, min(share, below - m * share)
             tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * b_tile, ldb,
                  c + i * ldc + m * width, ldc, &finish)
         i += r

@@ -97,9 +97,11 @@ static inline ptrdiff_t lanes_of(size_t size) { return size == sizeof(float) ? L
 #define CHUNK 64
 
 #if defined(__GNUC__)
+#define FETCH(p) __builtin_prefetch(p)
 #define FETCH_TO_L2(p) __builtin_prefetch(p, 0, 2)
 #define CLAIM_TO_L2(p) __builtin_prefetch(p, 1, 2) /* to be written */
 #else
+#define FETCH(p) ((void)0)
 #define FETCH_TO_L2(p) ((void)0)
 #define CLAIM_TO_L2(p) ((void)0)
 #endif
@@ -107,10 +109,8 @@ static inline ptrdiff_t lanes_of(size_t size) { return size == sizeof(float) ? L
 /* Asks for the lines of [p, p + bytes), to be read soon. */
 static inline void fetch_ahead(const void *p, ptrdiff_t bytes)
 {
-#if defined(__GNUC__)
     for (ptrdiff_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch((const char *)p + i);
-#endif
+        FETCH((const char *)p + i);
 }
 
 /* The same for operands that would push others out of the first cache. */

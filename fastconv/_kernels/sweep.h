@@ -36,7 +36,7 @@ static ALWAYS_INLINE vec beside(const Strips *s, const rows_of *r, ptrdiff_t c, 
 
 #define BELOW(c) below(r, c, kernel, stride, kind, seen)
 #define BESIDE(c) beside(s, r, c, stride, kind, seen)
-#define FETCH() do { /* two rows, one after the other */ \
+#define FETCH_ROWS() do { /* two rows, one after the other */ \
         if (r->far) \
             fetch_ahead((const char *)r->in[kernel - 2] + STRIP_AHEAD + 4 * j * ELEMENT_BYTES, 4 * BYTES); \
     } while (0)
@@ -79,7 +79,7 @@ static ALWAYS_INLINE void halved_from(const Strips *s, const rows_of *r, ptrdiff
 #endif
         if (j + COUNT > ow)
             j = ow - COUNT;
-        FETCH();
+        FETCH_ROWS();
         const ptrdiff_t c = 2 * j - s->pw;
         const vec a = BELOW(c), b = BELOW(c + COUNT);
         vec evens, odds;
@@ -100,7 +100,7 @@ static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, 
     if (s->pw) {
         vec before = BESIDE(-1);
         for (; j + COUNT <= s->ow && 2 * (j + COUNT) <= s->iw; j += COUNT) {
-            FETCH();
+            FETCH_ROWS();
             const vec a = BELOW(2 * j), b = BELOW(2 * j + COUNT);
             vec evens, odds;
             EVENS_AND_ODDS(vec, evens, odds, a, b);
@@ -110,6 +110,6 @@ static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, 
     }
     halved_from(s, r, j, kernel, kind, seen);
 }
-#undef FETCH
+#undef FETCH_ROWS
 #undef BELOW
 #undef BESIDE

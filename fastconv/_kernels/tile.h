@@ -45,11 +45,17 @@ static inline void tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t k
 {
 #if TILE_STEPS > 1
     if (ldb == tile_width(size) && (cols == ldb || 2 * cols <= ldb)) {
-        TILE(tile_packed, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+        if (finish->rows_later > 0)
+            TILE(tile_packed_asking, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+        else
+            TILE(tile_packed, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
         return;
     }
 #endif
-    TILE(tile, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+    if (finish->rows_later > 0)
+        TILE(tile_asking, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+    else
+        TILE(tile, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
 }
 
 /* The same with the rows of B anywhere: row k is at b + at[k]. */
@@ -96,9 +102,9 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 #elif defined(ELEMENT)
 
 #define NAME(kind, rows, nv) PASTE(kind##_##rows##_by_##nv, SUFFIX)
-#define INSTANCE(kind, rows, nv, parameters, packed, ...) \
+#define INSTANCE(kind, rows, nv, parameters, how, ...) \
     static NEVER_INLINE void NAME(kind, rows, nv) parameters { \
-        PASTE(tile_run, SUFFIX)(packed, rows, nv, cols, kc, __VA_ARGS__, c, ldc, finish, 1, NULL); \
+        PASTE(tile_run, SUFFIX)(how, rows, nv, cols, kc, __VA_ARGS__, c, ldc, finish, 1, NULL); \
     }
 #ifdef HALVES
 #define THIRD(one) one
@@ -118,8 +124,10 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 #define PARAMETERS (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, \
                     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 EACH_TILE(tile, PARAMETERS, 0, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
+EACH_TILE(tile_asking, PARAMETERS, LATER, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
 #if TILE_STEPS > 1
-EACH_TILE(tile_packed, PARAMETERS, 1, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
+EACH_TILE(tile_packed, PARAMETERS, PACKED, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
+EACH_TILE(tile_packed_asking, PARAMETERS, PACKED + LATER, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
 #endif
 #undef PARAMETERS
 EACH_TILE(tile_at,
@@ -130,7 +138,7 @@ EACH_TILE(tile_at,
 EACH_TILE(tile_taps,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
-    TILE_STEPS > 1, a, 0, 1, pixel, tap, b, ldb, 0, NULL, NULL)
+    TILE_STEPS > 1 ? PACKED : 0, a, 0, 1, pixel, tap, b, ldb, 0, NULL, NULL)
 EACH_TILE(tile_some,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      const ptrdiff_t *at, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
