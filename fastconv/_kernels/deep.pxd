@@ -10,7 +10,7 @@ which a lane adds up CHUNK products at most; an order that depends on neither pi
 from fastconv._kernels.across_cost cimport sees_no_padding
 from fastconv._kernels.columns cimport STAGE_BYTES, fill_panel
 from fastconv._kernels.copy cimport TAPS_TOGETHER
-from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
+from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_PARTS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div, pack_patches, pack_pixel, pack_rows
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
@@ -19,7 +19,7 @@ from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block
-from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, fetch_ahead, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -93,17 +93,27 @@ cdef inline void multiply_rows(
     Py_ssize_t rows, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda,
     const real *a_rest, const real *b, Py_ssize_t ldb, const real *b_rest, real *sums, Py_ssize_t lds,
 ) noexcept nogil:
-    """sums = A . B transposed, tile by tile; of A there are `left` rows, which are fetched ahead."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), i = 0, j, n, m, ahead
+    """sums = A . B transposed, tile by tile; of A there are `left` rows, which are asked for before their turn.
+
+    Each tile asks for a part of a row; where tiles are few, other rows are asked for at once.
+    """
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), i = 0, j, n, m, later
     cdef Py_ssize_t shorter = cols // tiles, longer = cols - shorter * tiles
+    cdef const real *own
+    cdef const real *ahead
     while i < rows:
         j = 0
+        own = a + i * lda
+        later = min(<Py_ssize_t> DOT_ROWS, left - i - DOT_ROWS)
+        for n in range(tiles // DOT_PARTS, later):
+            fetch_ahead(own + (DOT_ROWS + n) * lda, kc * sizeof(real))
         for n in range(tiles):
             m = shorter + (n < longer)
-            ahead = i + DOT_ROWS + n
-            dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), m, kc, a + i * lda, lda, a_rest + i * lanes,
-                     b + j * ldb, ldb, b_rest + j * lanes, a + (ahead if n < DOT_ROWS and ahead < left else i) * lda,
-                     sums + i * lds + j, lds)
+            ahead = own
+            if n < DOT_PARTS * later:
+                ahead += (DOT_ROWS + n // DOT_PARTS) * lda + n % DOT_PARTS * (kc // DOT_PARTS)
+            dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), m, kc, own, lda, a_rest + i * lanes,
+                     b + j * ldb, ldb, b_rest + j * lanes, ahead, sums + i * lds + j, lds)
             j += m
         i += DOT_ROWS
 

@@ -21,14 +21,16 @@
 #define DOT_ROWS (VECTOR_BYTES == 64 ? 4 : 2) /* 24 accumulators and five more of 32 registers, or 12 and three of 16 */
 #define DOT_COLS 6
 #define DOT_SLOTS 8
+#define DOT_PARTS (8 / DOT_ROWS) /* of a row, one of which each tile asks for */
 
 #define EACH_TYPE "dot_tile.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
 /* One tile; `size` is a constant at every call. Of each row of sums DOT_SLOTS elements are written, the first `cols` of
- * them with sums. `ahead` is a row that will be read soon: a line of it is asked for at each step of k, since rows are
- * too short for the processor to foresee where the next ones begin. */
+ * them with sums. `ahead` is a part of a row that will be read soon: with each line of its own rows the tile asks for
+ * such a part of one of it, since rows are too short for the processor to foresee where the next ones begin, at a pace
+ * at which none waits. */
 static inline void dot_tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
                             const void *a_rest, const void *b, ptrdiff_t ldb, const void *b_rest, const void *ahead,
                             void *sums, ptrdiff_t lds)
@@ -106,9 +108,9 @@ static ALWAYS_INLINE void run(
             b_row[j] = b + j * ldb;
             if (VECTOR_BYTES == 32) OPAQUE(b_row[j]);
         }
-#if VECTOR_BYTES == 32 /* two steps a turn, which are a line of `ahead` */
+#if VECTOR_BYTES >= 32 /* two steps a turn */
         for (const ptrdiff_t pairs = whole - whole % (2 * LANES); k < pairs; k += LANES) {
-            FETCH_TO_L2(ahead + k);
+            FETCH((const char *)ahead + k * (ELEMENT_BYTES / DOT_PARTS));
             STEP()
             k += LANES;
             OPAQUE(k);
@@ -117,7 +119,7 @@ static ALWAYS_INLINE void run(
         }
 #endif
         for (; k < whole; k += LANES) {
-            FETCH_TO_L2(ahead + k);
+            FETCH((const char *)ahead + k * (ELEMENT_BYTES / DOT_PARTS));
             STEP()
         }
         if (whole == kc)

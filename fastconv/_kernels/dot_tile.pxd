@@ -3,7 +3,7 @@
 from fastconv._kernels.tile cimport tile_finish
 
 cdef extern from "dot_tile.h" nogil:
-    enum: DOT_ROWS, DOT_COLS, DOT_SLOTS
+    enum: DOT_ROWS, DOT_COLS, DOT_SLOTS, DOT_PARTS
     void dot_tile(size_t size, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const void *a, Py_ssize_t lda,
                   const void *a_rest, const void *b, Py_ssize_t ldb, const void *b_rest, const void *ahead, void *sums,
                   Py_ssize_t lds)
