@@ -183,6 +183,10 @@ def transposed_geometry(function, rank, input_shape, weight_shape, stride, paddi
         )
     check_size(function, (*input_shape[: -rank - 1], ocg * groups, *output))
     ones, zeros = (1,) * (3 - rank), (0,) * (3 - rank)
+    # Beyond the kernel a stride does not matter to a single element; some ways have tables of its length
+    stride = tuple(
+        s if i > 1 else min(s, d * (k - 1) + 1) for i, k, s, d in zip(size, kernel, stride, dilation, strict=True)
+    )
     return Transposed(
         ic, ocg * groups, groups, (*ones, *size), (*ones, *output), (*ones, *kernel), (*ones, *stride),
         (*ones, *dilation), (*zeros, *(before for before, _ in crops)),

@@ -26,7 +26,7 @@ LEAST_TILES = 32
 # and rectified inputs reached 200 eps; taps that see nothing got other than zero. Of 0.44 to 0.48 rectified inputs with
 # positive slopes reach 9 to 13 however many tiles there are, of 0.51 8, over 64 tiles 9 and over 256 7; 2026-11-29.
 LEAST_SEEN = 0.5
-LEAST_SEEN_BY_FEW, FALL = 0.62, 0.27  # of `LEAST_TILES`, and the power of their number by which that falls
+LEAST_SEEN_BY_FEW, FALL = 0.64, 0.27  # of `LEAST_TILES`, and the power of their number by which that falls
 LEAST_GAIN = 1.5  # in multiply-adds, to be worth the transforms: asv_bench/peers.py --family gradients
 LEAST_CHANNELS = 16  # of all groups: a vector, so that few lanes are empty
 MOST_ROWS, MOST_COLUMNS = 64, 1024  # what a kernel may reach, so that a band with its surroundings stays in L2

@@ -106,12 +106,13 @@ WEIGHT = """Gradient of `conv{rank}d` by its weight.
 
     Notes
     -----
-    Pixels of all images are summed in blocks, and the blocks' sums in blocks again, so that the error stays within
-    ``6 * eps * (|grad_output| conv |input|)`` for millions of pixels. Kernels at stride 1, and undilated ones at
-    stride 2, with 16 channels or more (32 a group at stride 2) and enough pixels, are computed by minimal filtering:
-    within 8 eps, and a value that is not finite spreads over the taps of its channel. Products with padding may be left
-    out: a value of grad_output that is not finite reaches at least the taps that see more there. The order of every sum
-    depends on the shapes alone: the bits are the same for any number of threads.
+    Pixels of all images are summed in blocks, and the blocks' sums in blocks again, so that the error stays within ``6
+    * eps * (|grad_output| conv |input|)`` for millions of pixels. Kernels at stride 1, up to 32 apart, and undilated
+    ones at stride 2, with 16 channels or more (32 a group at stride 2) and enough pixels, are computed by minimal
+    filtering: within 8 eps, and a value that is not finite spreads over the taps of its channel. Elsewhere products
+    with padding may be left out, by rows, by columns or not at all as shapes have it: a value of grad_output that is
+    not finite reaches every tap that sees an element of the input with it, and may reach the others of its channel. The
+    order of every sum depends on the shapes alone: the bits are the same for any number of threads.
 
     References
     ----------

@@ -49,3 +49,13 @@ def test_image_of_padding_alone(dtype, method):
     result = attempt(fastconv.conv2d, x, w, bias, padding=1, method=method)
     if result is not None:
         data.assert_identical(result, np.broadcast_to(bias[:, None, None], (1, 4, 1, 4)))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("spatial", [(1,), (1, 1), (1, 5), (5, 1), (5, 5), (1, 3, 1)], ids=str)
+def test_gradients_of_no_weights(inputs, outputs, spatial, dtype):
+    """Where some taps see nothing, what a call costs was divided by the number of channels."""
+    rank = len(spatial)
+    x, g = np.zeros((1, inputs, *spatial), dtype), np.zeros((1, outputs, *spatial), dtype)
+    weight = outputs, inputs, *(3,) * rank
+    assert getattr(fastconv.grad, f"conv{rank}d_weight")(x, weight, g, padding=1).shape == weight

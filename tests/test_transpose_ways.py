@@ -61,7 +61,16 @@ def test_channels_last_pixels_are_copied_where_one_product_is_faster(dtype, cpu_
     np.testing.assert_array_equal(run(case, LAYOUTS["channels_last"](x, 1), w, b), run(case, x, w, b))
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
+def test_strides_over_single_pixels_do_not_matter(dtype, cpu_level):
+    """Kernels had tables as long as the stride, which took seconds for 10**8 and did not end for 2**31."""
+    shape, taps = (2, 3, 1, 2), (3, 4, 3, 5)
+    x, w = data.integers(shape, dtype), data.integers(taps, dtype, "weight")
+    expected = fastconv.conv_transpose2d(x, w, stride=(1, 2), padding=1)
+    for stride in (3, 4, 10**8, 2**61):
+        data.assert_identical(fastconv.conv_transpose2d(x, w, stride=(stride, 2), padding=1), expected)
+
+
+@pytest.mark.parametrize("size", [2, 3])
 def test_weights_of_a_few_pixels_are_read_where_they_lie(size, dtype, cpu_level):
     """Once, without panels: with the bits that panels give, which batches of more pixels have."""
     case = Transpose("few pixels", (7, 131, size, size), (131, 35, 5, 3), 2, 1)
@@ -69,6 +78,15 @@ def test_weights_of_a_few_pixels_are_read_where_they_lie(size, dtype, cpu_level)
     assert planned(case, dtype).whole.run is _cpu.kernel("overlap").spread[kind]
     x, w, b = operands(case, data.normal, dtype)
     np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
+
+
+def test_products_of_one_pixel_are_its_outputs(dtype, cpu_level):
+    """They are added up as the convolution of the image between zeros is, by panels."""
+    case = Transpose("one pixel", (7, 131, 1, 1), (131, 35, 5, 3), 2, 1)
+    x, w, b = operands(case, data.integers, dtype)
+    turned = np.flip(w, (2, 3)).swapaxes(0, 1)
+    expected = fastconv.conv2d(x, turned, b, padding=((3, 3), (1, 1)), method="direct")
+    data.assert_identical(run(case, x, w, b), expected)
 
 
 def test_weights_that_one_pixel_does_not_meet_are_counted():

@@ -4,7 +4,7 @@
 
 gathered row by row, so that each element is written once: first down the rows of g whose windows touch row (z, y) of
 the input into one row v, then along v; `spread.h` has both, `spread_pairs.h` the common windows in registers. With
-channels last a row is one of elements, unless a pixel has more of them than a vector: then it goes pixel by pixel.
+channels last a row is one of elements, unless a pixel is a vector or more: then it goes pixel by pixel.
 Here are the tables that they follow, made once: which outputs touch what along each axis, and shares in place of
 divisors. The rows of the input are divided into as many pieces of work as there are threads.
 """
@@ -154,7 +154,7 @@ cdef void one_share(const Call *c, Py_ssize_t i, floating *scratch) noexcept nog
         by_pixels(g, dx, scratch, c.s, c.t, begin, end)
 
 
-cdef void common(Tables *t, const PoolShape *s, Py_ssize_t step, Py_ssize_t lanes, size_t item) noexcept nogil:
+cdef void plan_rows(Tables *t, const PoolShape *s, Py_ssize_t step, Py_ssize_t lanes, size_t item) noexcept nogil:
     """What the plan says of windows and rows, before there are tables."""
     cdef bint few                      # terms
     t.most_h, t.most_w = most(s.oh, s.kh, s.sh), most(s.ow, s.kw, s.sw)
@@ -183,7 +183,7 @@ cdef int run(
     """`planes` of one channel and step 1, or images and step their channels."""
     cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw * step, outputs = s.oh * s.ow * step
     cdef Py_ssize_t numbers, elements, pieces, terms, table, i, j
-    cdef bint flat, picks, rows = step <= lanes
+    cdef bint flat, picks, rows = step < lanes
     cdef Tables t
     cdef Call call = Call(s, &t, g, dx, planes, step, rows, threads)
     cdef Py_ssize_t *index
@@ -193,7 +193,7 @@ cdef int run(
     cdef floating *all_shares
     cdef floating *scratch
     s.sw = min(s.sw, s.iw + s.pw)      # no second window touches the row then either
-    common(&t, s, step, lanes, sizeof(floating))
+    plan_rows(&t, s, step, lanes, sizeof(floating))
     flat = fits(&t, s, lanes, sizeof(floating))
     picks = flat or rows and not t.p.pairs and (s.sw > 1 or t.p.direct)
     pieces = pieces_of(size if flat else t.p.iw, lanes) if picks else 0

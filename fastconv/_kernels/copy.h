@@ -98,10 +98,10 @@ static inline void copy_tiles(size_t size, void *restrict to, ptrdiff_t step, pt
         copy_tiles_f64(to, step, apart, width, source, source_step, rows, n);
 }
 
-/* to[r * to_row + p * step + i] = source[r * source_row + p * stride + i] for r < rows, p < count, i < n: the taps of the
- * pixels of rows, n <= TAPS_TOGETHER. By one vector for each pixel but those that end less than it before the end of a
- * row, `room` elements from the first: less than n elements beyond them, which are to be written later, are
- * overwritten. */
+/* to[r * to_row + p * step + i] = source[r * source_row + p * stride + i] for r < rows, p < count, i < n: the taps of
+ * the pixels of rows, n <= TAPS_TOGETHER. By one vector for each pixel but those that end less than it before the end
+ * of a row, `room` elements from the first: up to TAPS_BEYOND elements (`pack.pxd`) beyond them, which are to be
+ * written later, are overwritten. */
 static inline void copy_taps(size_t size, void *restrict to, ptrdiff_t to_row, ptrdiff_t step,
                              const void *restrict source, ptrdiff_t source_row, ptrdiff_t stride, ptrdiff_t rows,
                              ptrdiff_t count, ptrdiff_t n, ptrdiff_t room)

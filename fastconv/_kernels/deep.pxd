@@ -3,8 +3,9 @@
     out[o][p] (+)= sum over k of w[o][k] * patches[p][k]
 
 7 x 7 pixels are three vectors of 16 and one, and output channels for lanes would want the weights turned. Here weights
-are read where they lie, and only patches are turned to lie along k, which are few. The depth is summed in blocks, of
-which a lane adds up CHUNK products at most; an order that depends on neither pixels nor channels.
+are read where they lie, and only patches, which are few, are made to lie along k: what a pixel sees of a row is copied
+by one vector, else a panel is turned. The depth is summed in blocks, of which a lane adds up CHUNK products at most; an
+order that depends on neither pixels nor channels.
 """
 
 from fastconv._kernels.across_cost cimport sees_no_padding
@@ -19,7 +20,7 @@ from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed
 from fastconv._kernels.shape cimport ConvShape, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block
-from fastconv._kernels.tile cimport CHUNK, fetch_ahead, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -35,7 +36,7 @@ cdef enum:
     ROWS = 16       # channels of them
     TURNING = 8     # pixels whose products take as long as turning a weight; products, as turning a sum;
     SHORT_TURNING = 3  # and so many where all products along shorter vectors are slow
-    TURNED = 64     # products of a patch, or those of one channel, that are copied at a time
+    PATCH_PRODUCTS = 64     # of a patch, or those of one channel, that are copied at a time
     TURNED_BACK = 48  # channels whose sums are turned to channels-last at a time
 
 
@@ -95,7 +96,7 @@ cdef inline void multiply_rows(
 ) noexcept nogil:
     """sums = A . B transposed, tile by tile; of A there are `left` rows, which are asked for before their turn.
 
-    Each tile asks for a part of a row; where tiles are few, other rows are asked for at once.
+    Each tile asks for a part of a row, and a few tiles for some of the rows: all at once took up to 1.3 times as long.
     """
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), i = 0, j, n, m, later
     cdef Py_ssize_t shorter = cols // tiles, longer = cols - shorter * tiles
@@ -105,8 +106,6 @@ cdef inline void multiply_rows(
         j = 0
         own = a + i * lda
         later = min(<Py_ssize_t> DOT_ROWS, left - i - DOT_ROWS)
-        for n in range(tiles // DOT_PARTS, later):
-            fetch_ahead(own + (DOT_ROWS + n) * lda, kc * sizeof(real))
         for n in range(tiles):
             m = shorter + (n < longer)
             ahead = own
@@ -154,12 +153,17 @@ cdef inline bint packs_taps(const ConvShape *s) noexcept nogil:
     return s.dw == 1 and s.kw <= TAPS_TOGETHER and s.kw * s.sw > 1
 
 
+cdef inline Py_ssize_t patch_channels(const Task *t) noexcept nogil:
+    """Channels of which patches are copied at a time."""
+    return max(PATCH_PRODUCTS // (t.depth // t.icg), <Py_ssize_t> 1)
+
+
 cdef inline void plan_patches(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """Plan to copy taps of rows from the image, or from a stage of some channels with its padding; `table` is that of
     the stage. Where that would be too large pixels are looked at one by one."""
     t.left = t.panel = t.staged = 0
     t.padded = t.s
-    t.channels = max(TURNED // (t.depth // t.icg), <Py_ssize_t> 1)
+    t.channels = patch_channels(t)
     if sees_no_padding(&t.s):
         return
     t.fine = t.s

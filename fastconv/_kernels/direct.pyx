@@ -14,7 +14,9 @@ from fastconv._kernels.across_cost cimport rows_are_vectors, sees_less, wastes_l
 from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
-from fastconv._kernels.deep cimport TURNED, along_depth, deep_block, packs_taps, plan_deep, plan_patches, small_map
+from fastconv._kernels.deep cimport (
+    along_depth, deep_block, packs_taps, patch_channels, plan_deep, plan_patches, small_map
+)
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -205,7 +207,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         table = across_table(&t)
     elif t.deep:
         plan_deep(&t, size, threads)
-        t.kc = max(TURNED // (t.depth // t.icg), 1) * (t.depth // t.icg)
+        t.kc = patch_channels(&t) * (t.depth // t.icg)
         table = stage_table(&t.s)
     else:
         plan_blocks(&t, size, panel_bytes(&t, size), tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)

@@ -192,7 +192,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.finish.accumulate = t.finish.clamp = 0
     t.finish.chain = CHUNK
     t.finish.row_bias = t.finish.col_bias = NULL
-    t.finish.rows_later = 0
+    t.finish.next_rows = 0
     plan(&t, size, threads)
     each = round_up((t.turned + t.panel) * size, LINE)
     shared = 0 if t.turned else t.s.groups * t.rows * t.leading * size

@@ -28,9 +28,8 @@
 #undef EACH_TYPE
 
 /* One tile; `size` is a constant at every call. Of each row of sums DOT_SLOTS elements are written, the first `cols` of
- * them with sums. `ahead` is a part of a row that will be read soon: with each line of its own rows the tile asks for
- * such a part of one of it, since rows are too short for the processor to foresee where the next ones begin, at a pace
- * at which none waits. */
+ * them with sums. `ahead` is one of DOT_PARTS parts of a row that is read soon, which the tile asks for evenly over its
+ * steps, since rows are too short for the processor to foresee where the next ones begin. */
 static inline void dot_tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kc, const void *a, ptrdiff_t lda,
                             const void *a_rest, const void *b, ptrdiff_t ldb, const void *b_rest, const void *ahead,
                             void *sums, ptrdiff_t lds)

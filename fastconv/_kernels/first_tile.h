@@ -31,7 +31,7 @@ static inline void first_tile(size_t size, ptrdiff_t rows, ptrdiff_t kc, const v
                     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 #define NAME(kind, rows) PASTE(kind##_##rows, SUFFIX)
 #define INSTANCE(kind, rows) static NEVER_INLINE void NAME(kind, rows) PARAMETERS { \
-        PASTE(tile_run, SUFFIX)(kind + LATER, rows, TILE_VECTORS, TILE_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, \
+        PASTE(tile_run, SUFFIX)(kind + NEXT_ROWS, rows, TILE_VECTORS, TILE_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, \
                                 NULL, NULL, b, ldb, 0, NULL, panel, c, ldc, finish, 1, NULL); \
     }
 #define INSTANCES(rows) INSTANCE(PACKING, rows) INSTANCE(ASKING, rows)

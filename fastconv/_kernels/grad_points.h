@@ -62,9 +62,9 @@ static inline void grad_down(size_t size, int slopes, int rule, ptrdiff_t cols, 
     GRAD_BY_SIZE(grad_down, slopes, rule, cols, lo, hi, (const void *)rows, step, to);
 }
 
-/* to[i * points + j][tile] of what a tile reads of `from[i]`, every `apart`th column, i < `lines`. So many tiles begin at
- * neighbouring columns, the first of these `tiles` at column 0 being their `first`, and `advance` columns after the last
- * of them the next ones do. */
+/* to[i * points + j][tile] of what a tile reads of `from[i]`, every `apart`th column, i < `lines`. So many tiles begin
+ * at neighbouring columns, the first of these `tiles` at column 0 being their `first`, and `advance` columns after the
+ * last of them the next ones do. */
 static inline void grad_across(size_t size, int slopes, int rule, ptrdiff_t lines, ptrdiff_t tiles, const void *from,
                                ptrdiff_t cols, ptrdiff_t apart, ptrdiff_t first, ptrdiff_t advance, void *to,
                                ptrdiff_t point, ptrdiff_t tile)

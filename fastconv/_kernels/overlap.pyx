@@ -241,7 +241,7 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.finish.accumulate = t.finish.clamp = 0
     t.finish.chain = CHUNK
     t.finish.row_bias = t.finish.col_bias = NULL
-    t.finish.rows_later = 0
+    t.finish.next_rows = 0
     plan(&t, size, threads)
     each = round_up((t.turned + t.panel + t.plain + t.products + t.lines) * size, LINE)
     tables = round_up((t.s.id * t.s.kd + t.s.ih * t.s.kh) * sizeof(Meeting) + (

@@ -38,7 +38,7 @@ cdef void multiply(
     finish.accumulate, finish.clamp = not first, 0
     finish.chain = ceil_div(n, ceil_div(n, CHUNK))
     finish.row_bias = finish.col_bias = NULL
-    finish.rows_later = 0
+    finish.next_rows = 0
     while j < cols:
         i = 0
         for piece in range(pieces):

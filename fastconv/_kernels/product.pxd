@@ -111,7 +111,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.clamp = lo > -INFINITY or hi < INFINITY
     t.finish.lo, t.finish.hi = lo, hi
     t.finish.row_bias = t.finish.col_bias = NULL
-    t.finish.rows_later = 0
+    t.finish.next_rows = 0
     t.finish.chain = CHUNK
     t.aligned = (<Py_ssize_t> x.data | t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
     t.flat = patch_is_pixel(t)
@@ -221,6 +221,20 @@ cdef inline void turn_weights(const ConvShape *s, const real *w, real *to, int t
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 
+cdef inline Py_ssize_t share_of(Py_ssize_t rows, Py_ssize_t tiles) noexcept nogil:
+    """Of so many rows of A, how many each tile asks for: all in the first half, later they would come too late."""
+    return ceil_div(rows, max(ceil_div(tiles, 2), <Py_ssize_t> 1))
+
+
+cdef inline void ask_for_rows(
+    tile_finish *finish, const real *a, Py_ssize_t lda, Py_ssize_t rows, Py_ssize_t share, Py_ssize_t m,
+) noexcept nogil:
+    """Have tile m ask for its share of the rows at `a`, which are read next and too short to be foreseen."""
+    finish.next_rows = max(min(share, rows - m * share), <Py_ssize_t> 0)
+    if finish.next_rows > 0:
+        finish.next = a + m * share * lda
+
+
 cdef inline void multiply(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
     const Py_ssize_t *row, Py_ssize_t b_tile, const real *source, Py_ssize_t lds, real *c, Py_ssize_t ldc,
@@ -233,8 +247,8 @@ cdef inline void multiply(
     and the first tile of rows copies them to B, or asks for the next ones if that is B. Rows of A are split evenly
     into as few tiles as will do, the first `longer` of them one row longer than the others. Where the sum is short
     a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are then
-    written in runs of a kilobyte. With each tile a share of the next tile of rows of A is asked for, and its part of C
-    where that comes from memory.
+    written in runs of a kilobyte. During the first stripe the next tile of rows of A is asked for, and with each tile
+    what the one below writes, where that comes from memory.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
@@ -253,12 +267,10 @@ cdef inline void multiply(
             j = j0
             wide = ceil_div(min(stripe, cols - j0), width)
             below = min(r, rows - i - r)
-            share = ceil_div(below, ceil_div(wide, 2))      # the last ones have to come, too
+            share = share_of(below, wide)
             for m in range(wide):
                 finish.col_bias = at(col_bias, j)
-                # each row is too short to be foreseen
-                finish.later = a + (i + r + m * share) * lda
-                finish.rows_later = min(share, below - m * share) if j0 == 0 else 0
+                ask_for_rows(&finish, a + (i + r) * lda, lda, below if j0 == 0 else 0, share, m)
                 if asks:
                     sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
                                  min(width, cols - j) * sizeof(real))

@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset
 
 from fastconv._kernels.dot_tile cimport DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.product cimport ask_for_rows, share_of
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
@@ -81,9 +82,9 @@ cdef inline void multiply_mixed(
         finish.row_bias = at(row_bias, i)
         multiply_last(r, left, kc, a + i * lda, lda, patches, ldp, c + i * ldc + cols, ldc, &finish)
         below = min(r, rows + later - i - r)
-        share = ceil_div(below, ceil_div(max(wide, 1), 2))
+        share = share_of(below, wide)
         for m in range(wide):
-            finish.later, finish.rows_later = a + (i + r + m * share) * lda, min(share, below - m * share)
+            ask_for_rows(&finish, a + (i + r) * lda, lda, below, share, m)
             tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * b_tile, ldb,
                  c + i * ldc + m * width, ldc, &finish)
         i += r

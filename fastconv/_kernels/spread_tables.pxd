@@ -1,6 +1,6 @@
 """The tables of `spread.h`, for windows that are not the common ones: which output a lane takes of each term.
 
-Elements are those of all channels of a pixel, which are no more than lanes. After as many vectors as are a number of
+Elements are those of all channels of a pixel, which are fewer than lanes. After as many vectors as are a number of
 strides the same lanes come again, which are laid once.
 """
 

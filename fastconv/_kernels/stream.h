@@ -12,8 +12,6 @@
 #ifndef FASTCONV_STREAM_H
 #define FASTCONV_STREAM_H
 
-#include <string.h>
-
 #include "keep.h"
 #include "simd.h"
 

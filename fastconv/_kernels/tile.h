@@ -45,15 +45,15 @@ static inline void tile(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t k
 {
 #if TILE_STEPS > 1
     if (ldb == tile_width(size) && (cols == ldb || 2 * cols <= ldb)) {
-        if (finish->rows_later > 0)
-            TILE(tile_packed_asking, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+        if (finish->next_rows > 0)
+            TILE(tile_packed_next, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
         else
             TILE(tile_packed, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
         return;
     }
 #endif
-    if (finish->rows_later > 0)
-        TILE(tile_asking, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
+    if (finish->next_rows > 0)
+        TILE(tile_next, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
     else
         TILE(tile, size, rows, cols, kc, a, lda, b, ldb, c, ldc, finish);
 }
@@ -124,10 +124,10 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 #define PARAMETERS (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, \
                     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 EACH_TILE(tile, PARAMETERS, 0, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
-EACH_TILE(tile_asking, PARAMETERS, LATER, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
+EACH_TILE(tile_next, PARAMETERS, NEXT_ROWS, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
 #if TILE_STEPS > 1
 EACH_TILE(tile_packed, PARAMETERS, PACKED, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
-EACH_TILE(tile_packed_asking, PARAMETERS, PACKED + LATER, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
+EACH_TILE(tile_packed_next, PARAMETERS, PACKED + NEXT_ROWS, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
 #endif
 #undef PARAMETERS
 EACH_TILE(tile_at,

@@ -8,8 +8,8 @@ cdef extern from "tile.h" nogil:
         double lo, hi
         const void *row_bias
         const void *col_bias
-        const void *later
-        Py_ssize_t rows_later
+        const void *next
+        Py_ssize_t next_rows
     void fetch_ahead(const void *p, Py_ssize_t bytes)
     void fetch_to_l2(const void *p, Py_ssize_t bytes)
     Py_ssize_t tile_width(size_t size)

@@ -14,9 +14,9 @@
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
-/* What a tile does with B, a panel, rows that become one, or rows read in place (`first_tile.h`); LATER added, it asks
- * for rows of A that are read next */
-enum { PACKED = 1, PACKING, ASKING, LATER };
+/* What a tile does with B, a panel, rows that become one, or rows read in place (`first_tile.h`); NEXT_ROWS added, it
+ * asks for rows of A that are read next */
+enum { PACKED = 1, PACKING, ASKING, NEXT_ROWS };
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens besides the product. Clamping keeps NaN: both comparisons are false for it. */
@@ -27,8 +27,8 @@ typedef struct {
     double lo, hi;
     const void *row_bias; /* one element a row of C, or NULL */
     const void *col_bias; /* one element a column of C, or NULL; not both */
-    const void *later;    /* rows of A that are read next, as far apart as these; */
-    ptrdiff_t rows_later; /* so many of them are asked for meanwhile */
+    const void *next;     /* rows of A that are read next, as far apart as these; */
+    ptrdiff_t next_rows;  /* so many of them are asked for meanwhile */
 } tile_finish;
 
 #define EACH_TYPE "tile_run.h"
@@ -57,15 +57,16 @@ typedef struct {
         } \
     }
 
-/* Asks for a line of each row that is read next while the tile gets through a line of each of its own: those of steps
- * [k, k + steps). All at once they are more lines than a core waits for, and loads behind them wait, too. */
+/* Asks for a line of each row that is read next while the tile gets through a line of each of its own: in these steps
+ * for their share of them, of 8, which TILE_ROWS are at most. All at once they are more lines than a core waits for,
+ * and loads behind them wait, too. */
 #define LINE ((ptrdiff_t)(64 / sizeof(ELEMENT)))
 #define AT_ONCE(steps) (8 * (steps) > LINE ? 8 * (steps) / LINE : 1)
-#define ASK_LATER(steps) { \
+#define ASK_NEXT(steps) { \
         const ptrdiff_t row = (k & (LINE - 1)) / (steps) * AT_ONCE(steps); \
         UNROLL for (ptrdiff_t n = 0; n < AT_ONCE(steps); n++) \
-            if (row + n < finish->rows_later) \
-                FETCH((const ELEMENT *)finish->later + (row + n) * lda + (k & -LINE)); \
+            if (row + n < finish->next_rows) \
+                FETCH((const ELEMENT *)finish->next + (row + n) * lda + (k & -LINE)); \
     }
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
@@ -80,7 +81,7 @@ static ALWAYS_INLINE void run(
     ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *panel, ELEMENT *restrict c,
     ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, const ptrdiff_t *line)
 {
-    const int packed = how % LATER, asks = how >= LATER;
+    const int packed = how % NEXT_ROWS, asks_next = how >= NEXT_ROWS;
     const ELEMENT *seen[TILE_ROWS];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
         seen[i] = a + (by_tap ? pixel[i] : i * lda);
@@ -110,8 +111,8 @@ static ALWAYS_INLINE void run(
                     const ptrdiff_t ak = by_tap ? tap[k + s] : k + s;
                     STEP(row + s * width, row + s * width + (nv - 1) * LANES, ak)
                 }
-                if (asks)
-                    ASK_LATER(TILE_STEPS)
+                if (asks_next)
+                    ASK_NEXT(TILE_STEPS)
                 row += TILE_STEPS * width;
                 EACH_VECTOR IN_REGISTER(acc[i][j]);
             }
@@ -123,15 +124,15 @@ static ALWAYS_INLINE void run(
                 if (packed == PACKING) fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each is on another page */
                 else fetch_to_l2(row + nv * LANES, nv * VECTOR_BYTES);
                 STEP(row, row + last, k)
-                if (asks)
-                    ASK_LATER(1)
+                if (asks_next)
+                    ASK_NEXT(1)
             }
         for (; k < k1; k++) {
             const ELEMENT *right_k = by_place ? b + at[k] : b + k * ldb;
             const ptrdiff_t ak = by_tap ? tap[k] : k;
             STEP(right_k, right_k + last, ak)
-            if (asks)
-                ASK_LATER(1)
+            if (asks_next)
+                ASK_NEXT(1)
         }
         if (TILE_STEPS > 1)
             EACH_VECTOR IN_REGISTER(acc[i][j]);
@@ -187,7 +188,7 @@ static ALWAYS_INLINE void run(
 }
 
 #undef COLUMN
-#undef ASK_LATER
+#undef ASK_NEXT
 #undef AT_ONCE
 #undef LINE
 #undef STEP
