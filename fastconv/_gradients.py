@@ -78,7 +78,7 @@ def transposed(g):
     """The transposed convolution that takes grad_output of the convolution `g` to the gradient of its input, and the
     taps whose weights it takes, of those along axes that there are."""
     taps = taps_of_input(g)
-    crop = (before - some.start * dilation for before, dilation, some in zip(g[18:21], g[15:18], taps, strict=True))
+    crop = (axis[5] - some.start * axis[4] for axis, some in zip(g.axes, taps, strict=True))  # less zeros before it
     return Transposed(
         g.oc, g.ic, g.groups, (g.od, g.oh, g.ow), (g.id, g.ih, g.iw), tuple(some.stop - some.start for some in taps),
         (g.sd, g.sh, g.sw), (g.dd, g.dh, g.dw), tuple(crop),

@@ -77,7 +77,10 @@ def time_of(kernel, counts):
 
 
 def convolution_cost(c, phases, strided=True):
-    """Multiply-adds in whose time the convolution `c` is computed."""
+    """Multiply-adds in whose time the convolution `c` of so many phases is computed.
+
+    strided : whether it is of a stride, whose weights are turned beforehand
+    """
     method, call = method_of(c, phases), tuned().transposed.call
     if method.name == "fft":
         return _fft.cost(c) + call
@@ -88,8 +91,8 @@ def convolution_cost(c, phases, strided=True):
     if kernel == "depthwise_last":  # lanes are channels, which may be fewer
         idle = max(tuned().planes.vector // c.itemsize / c.ic, 1)
     few = max(tuned().last.lanes[c.itemsize] * c.groups / max(c.oc, 1), 1) if kernel == "direct_last" else 1
-    swapped = winograd and not strided and c.groups == 1 and not corners  # it turns weights as it transforms them
-    weights = c.oc * inputs * taps(c, phases) * (tuned().transposed.swapped if swapped else 1)
+    turns_itself = winograd and not strided and c.groups == 1 and not corners  # weights, as it transforms them
+    weights = c.oc * inputs * taps(c, phases) * (tuned().transposed.swapped if turns_itself else 1)
     counts = Counts(
         c.oc * inputs * seen * idle * few, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,

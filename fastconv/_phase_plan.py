@@ -104,7 +104,7 @@ class PhasesPlan(NamedTuple):
     corners: tuple
     taps: tuple  # of each convolution, of each of its phases ((start, step, count), ...) per axis
     weights: tuple  # of each convolution, the shape of its weights
-    packed: dict  # (weight, layout) -> `Packed`, where there are several boxes
+    packed: dict  # (weight, layout) -> `Packed`
     gaps: bool  # some outputs have no product
     step: int  # along w between the outputs of one phase
     images: int  # to be computed at once
