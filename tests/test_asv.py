@@ -40,6 +40,18 @@ def test_asv_finds_the_benchmarks():
     run("-m", "asv", "check", "--environment", f"existing:{sys.executable}")
 
 
+@pytest.mark.parametrize("name", ["Winograd", "Fourier"])
+def test_stages_make_what_is_made_of_the_whole(load, name):
+    """They refused layers of which the whole sums edges and corners directly, and half of the points were not timed."""
+    layers, stages, dtypes = getattr(load("stages"), name).params
+    for layer in layers:
+        for dtype in dtypes:
+            benchmark = getattr(load("stages"), name)()
+            benchmark.setup(layer, stages[0], dtype)
+            for stage in stages:
+                benchmark.time_stage(layer, stage, dtype)
+
+
 def test_names_of_layers_are_unique(load):
     layers = load("layers")
     tables = [value for value in vars(layers).values() if isinstance(value, tuple)]

@@ -37,7 +37,10 @@ class Winograd(Stages):
     params = (LAYERS, WinogradStages.STAGES, ("float32", "float64"))
 
     def setup(self, name, stage, dtype):
-        np.testing.assert_array_equal(*self.prepare(WinogradStages, name, dtype, "winograd"))
+        apart, whole = self.prepare(WinogradStages, name, dtype, "winograd")
+        inner = (..., slice(1, -1), slice(1, -1))  # what sees padding may be summed directly in the whole
+        np.testing.assert_array_equal(apart[inner], whole[inner])
+        np.testing.assert_allclose(apart, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
 
     def time_stage(self, name, stage, dtype):
         self.stages.run(stage)
