@@ -80,9 +80,10 @@ def way(g, taps, is_swapped=False):
     """The gradient `g` of these taps, (first, end) along d, h, w."""
     axes, inputs, whole = [], [], []
     for axis, (first, end) in zip(g.axes, taps, strict=True):
-        _, some, before = part(cut(axis, first, end), slice(0, axis[1]))
+        left = cut(axis, first, end)
+        _, some, before = part(left, slice(0, axis[1]))
         size = some.stop - some.start
-        axes.append((size, *cut(axis, first, end)[1:5], before))
+        axes.append((size, *left[1:5], before))
         inputs.append(some)
         whole.append(size == axis[0])
     is_point = prod(axis[2] for axis in axes) == 1  # whose kernel sees what lies side by side

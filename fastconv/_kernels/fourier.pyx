@@ -68,11 +68,16 @@ cdef void whole_kernel(const Task *t, const Sizes *s, const real *weight, Py_ssi
         transform_kernel(t, weight, q, channel, <const real *> to + s.unit, block, rows, to)
 
 
+cdef inline Py_ssize_t *group_of(const Sizes *s, real *scratch) noexcept nogil:
+    """At the end of a thread's scratch, the group whose kernels it has, or -1."""
+    return <Py_ssize_t *> (scratch + s.each) - 1
+
+
 cdef const real *kernels_of(const Call *c, Py_ssize_t g, real *scratch) noexcept nogil:
     """Spectra of a group's kernels, of all threads or this one, which has those of the group that it needed last."""
     cdef const Task *t = c.t
     cdef const Sizes *s = c.s
-    cdef Py_ssize_t *group = <Py_ssize_t *> (scratch + s.each) - 1
+    cdef Py_ssize_t *group = group_of(s, scratch)
     cdef real *own = scratch + s.each - s.own
     cdef real *rows = rows_of(t, s, scratch)
     cdef const real *weight = weights_of(t, <const real *> c.weight, g)
@@ -224,7 +229,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
             each_piece(<Piece> one_kernel[real], &call, kernels, threads, scratch, each)
         else:
             for item in range(threads if s.own else 0):
-                (<Py_ssize_t *> (scratch + (item + 1) * s.each) - 1)[0] = -1    # no group
+                group_of(&s, scratch + item * s.each)[0] = -1
             if call.spectra == NULL and s.own == 0:
                 call.spectra = shared + levels + held
                 transform_kernels(&call, scratch, threads)
