@@ -5,7 +5,7 @@ from math import prod
 
 from fastconv import _cpu
 from fastconv._arrays import FIRST, array, float_dtype, layout, names_memory_errors
-from fastconv._door import again
+from fastconv._door import again, settled
 from fastconv._pool_geometry import adaptive_geometry
 from fastconv._pool_plan import ordered_dtype, plan_kernel, pooled
 from fastconv._sizes import flag, freeze
@@ -43,6 +43,7 @@ def adaptive_pool(function, rank, input, output_size, maximum, return_indices=Fa
 @names_memory_errors
 def by_plan(function, settings, input):
     """The long way: arrays, plan, kernel, result."""
+    settings = settled(settings)
     _, rank, output_size, maximum, return_indices = settings
     x = array(function, "input", input)
     dtype = ordered_dtype(function, input=x) if maximum else float_dtype(function, input=x)

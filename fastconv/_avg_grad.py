@@ -14,7 +14,7 @@ from fastconv._arrays import (
     layout,
     names_memory_errors,
 )
-from fastconv._door import again, remember
+from fastconv._door import again, remember, settled
 from fastconv._pool_geometry import check_row, pool_geometry
 from fastconv._pool_plan import SPECIALISATION, most_threads, threads_for
 from fastconv._sizes import flag, freeze
@@ -49,6 +49,7 @@ def avg_pool(function, rank, grad_output, input_size, kernel_size, stride, paddi
 @names_memory_errors
 def spread(function, settings, grad_output):
     """The long way: arrays, geometry, kernel, result."""
+    settings = settled(settings)
     _, rank, input_size, kernel_size, stride, padding, ceil_mode, count_pad, divisor = settings
     g = array(function, "grad_output", grad_output)
     dtype = float_dtype(function, grad_output=g)

@@ -13,7 +13,7 @@ from fastconv._arrays import (
     readable,
     target,
 )
-from fastconv._door import again, remember
+from fastconv._door import again, remember, settled
 from fastconv._plan import plan_conv
 from fastconv._sizes import freeze, name
 from fastconv._threads import get_num_threads
@@ -32,6 +32,7 @@ def convolve(settings, input, weight, bias, out, pack=None):
 @names_memory_errors
 def by_plan(function, settings, input, weight, bias, out, pack):
     """The long way: arrays, plan, kernel, result."""
+    settings = settled(settings)
     _, rank, stride, padding, dilation, groups, padding_mode, activation, method = settings
     x, w = array(function, "input", input), array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)

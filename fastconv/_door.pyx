@@ -6,12 +6,14 @@ kernel is called at once, for a result that lies as the earlier one did. No rule
 the long way, through `_conv`, `_pool_plan` and their like, which make it known.
 
     again      key of the arrays, settings  ->  what is known  ->  result or two, kernel
+    settled    settings that nobody can change, at the beginning of the long way
     remember   at the end of the long way
 
 The long way takes 4 us beside the kernel and this one 0.4 (asv_bench/peers.py --family tiny).
 """
 
 cimport numpy as np
+from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.string cimport memcmp
@@ -22,6 +24,7 @@ from fastconv._threads import get_num_threads
 cdef extern from "numpy/arrayobject.h":
     object PyArray_NewFromDescr(PyTypeObject *kind, np.dtype stolen, int ndim, const np.npy_intp *shape,
                                 const np.npy_intp *strides, void *data, int flags, PyObject *like)
+    bint PyArray_IsIntegerScalar(object value)
 
 np.import_array()
 
@@ -29,6 +32,8 @@ cdef enum:
     SLOTS = 256         # calls that are known at a time: more than a network has layers
     AXES = 5
     FIELDS = 36         # of a key: of three arrays the number of axes, type, shape and strides
+    LONGEST = 8         # sequence that is a setting
+    DEEPEST = 3         # settings are a tuple, of paddings, of pairs
 
 
 cdef struct Key:
@@ -88,10 +93,10 @@ cdef bint add(Key *key, value):
     return True
 
 
-cdef bint read(Key *key, x, w, b, tuple settings):
+cdef bint read(Key *key, x, w, b):
     """Fill the key; False if no call with these can be known."""
     key.length = 0
-    return add(key, x) and add(key, w) and add(key, b) and fixed(settings)
+    return add(key, x) and add(key, w) and add(key, b)
 
 
 cdef Py_ssize_t slot(const Key *key, tuple settings) except -1:
@@ -111,6 +116,29 @@ cdef bint fixed(tuple settings):
         elif not (value is None or type(value) is int or type(value) is str or type(value) is bool):
             return False
     return True
+
+
+def settled(tuple settings):
+    """The settings as they are now: lists as tuples, integers as Python's own.
+
+    What takes longer to read, or is to be refused, stays as it is; calls with it are not known.
+    """
+    return settings if fixed(settings) else settled_items(settings, DEEPEST)
+
+
+cdef tuple settled_items(sequence, int depth):
+    return tuple([settled_value(value, depth - 1) for value in sequence])
+
+
+cdef settled_value(value, int depth):
+    if isinstance(value, (list, tuple)):
+        return settled_items(value, depth) if depth and len(value) <= LONGEST else value
+    if type(value) is bool or not PyArray_IsIntegerScalar(value):
+        return value
+    try:
+        return PyNumber_Index(value)
+    except TypeError:                   # a span of time is an integer of NumPy's
+        return value
 
 
 cdef bint same(tuple some, tuple others):
@@ -140,7 +168,11 @@ def again(pack, x, w, b, tuple settings):
     """
     cdef Key key
     cdef Call call
-    if not read(&key, x, w, b, settings):
+    if not fixed(settings):
+        settings = settled_items(settings, DEEPEST)
+        if not fixed(settings):
+            return None
+    if not read(&key, x, w, b):
         return None
     call = known[slot(&key, settings)]
     if call is None or key.length != call.key.length:
@@ -205,7 +237,7 @@ def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tu
     """
     cdef Call call = Call()
     cdef int axis
-    if not read(&call.key, x, w, b, settings) or np.PyArray_NDIM(result) > AXES:
+    if not (fixed(settings) and read(&call.key, x, w, b)) or np.PyArray_NDIM(result) > AXES:
         return
     call.settings, call.dtypes = settings, tuple([None if a is None else a.dtype for a in (x, w, b)])
     call.plan, call.run, call.geometry = plan, plan.run, plan.geometry

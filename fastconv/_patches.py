@@ -15,7 +15,7 @@ from fastconv._arrays import (
     names_memory_errors,
     readable,
 )
-from fastconv._door import again, remember
+from fastconv._door import again, remember, settled
 from fastconv._geometry import ConvGeometry, check_rank, check_size, conv_geometry, image_forms
 from fastconv._plan import SPECIALISATION
 from fastconv._sizes import freeze, frozen, per_axis
@@ -157,6 +157,7 @@ def run(plan, settings, input, x, out, columns, dtype):
 @names_memory_errors
 def columns_of(function, settings, input):
     """Arrays, plan and kernel of `unfold`."""
+    settings = settled(settings)
     _, kernel_size, dilation, padding, stride = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
@@ -175,6 +176,7 @@ def columns_of(function, settings, input):
 @names_memory_errors
 def images_of(function, settings, input):
     """Arrays, plan and kernel of `fold`."""
+    settings = settled(settings)
     _, output_size, kernel_size, dilation, padding, stride = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)

@@ -2,6 +2,7 @@
 
 from fastconv._arrays import array, float_dtype
 from fastconv._avg_grad import avg_pool
+from fastconv._door import settled
 from fastconv._unpool import full_size, known_result, scatter
 
 
@@ -11,6 +12,8 @@ def max_pool(function, rank, grad_output, indices, input_size):
     result = known_result(grad_output, indices, settings)
     if result is not None:
         return result
+    settings = settled(settings)
+    input_size = settings[-1]
     g = array(function, "grad_output", grad_output)
     dtype = float_dtype(function, grad_output=g)
     shape = full_size(function, rank, input_size, g)

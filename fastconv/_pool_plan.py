@@ -20,7 +20,7 @@ from fastconv._arrays import (
     readable,
     target,
 )
-from fastconv._door import again, remember
+from fastconv._door import again, remember, settled
 from fastconv._pool_geometry import check_row, pool_geometry
 from fastconv._sizes import flag, freeze
 from fastconv._threads import get_num_threads
@@ -79,6 +79,7 @@ def pool(
 @names_memory_errors
 def by_plan(function, settings, input, dtype_of, out):
     """The long way: arrays, plan, kernel, result."""
+    settings = settled(settings)
     _, rank, kernel_size, stride, padding, dilation, ceil_mode, rule, indices = settings
     x = array(function, "input", input)
     dtype = dtype_of(function, input=x)

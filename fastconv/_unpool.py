@@ -17,7 +17,7 @@ from fastconv._arrays import (
     layout,
     names_memory_errors,
 )
-from fastconv._door import again, remember
+from fastconv._door import again, remember, settled
 from fastconv._pool_geometry import spatial, unpooled_size
 from fastconv._pool_plan import INDEX, SPECIALISATION, most_threads, ordered_dtype, threads_for
 from fastconv._sizes import frozen, shape
@@ -101,6 +101,8 @@ def max_unpool(function, rank, input, indices, kernel_size, stride, padding, out
     result = known_result(input, indices, settings)
     if result is not None:
         return result
+    settings = settled(settings)
+    *_, kernel_size, stride, padding, output_size = settings
     x = array(function, "input", input)
     dtype = ordered_dtype(function, input=x)
     if 0 in spatial(function, rank, x.shape):
