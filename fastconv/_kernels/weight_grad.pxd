@@ -30,11 +30,11 @@ cdef struct Task:
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t gn, gc, gd, gh, gw               # strides of grad_output
     Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
-    Py_ssize_t images, lines, rows, width       # planes of a block; rows of a chain; rows and columns of a block
+    Py_ssize_t block_planes, lines, rows, width  # planes, rows and columns of a block, `lines` rows of a chain
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
-    Py_ssize_t x_image                          # elements of an image of X
+    Py_ssize_t x_plane                          # elements of a plane of X
     Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
     int levels
 
@@ -82,11 +82,11 @@ cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     reach = (min(t.rows, t.s.oh) - 1) * t.s.sh + 1
     t.h_step = min(t.s.dh, reach)
     t.x_rows = (t.s.kh - 1) * t.h_step + reach
-    t.images = 1
+    t.block_planes = 1
     if not t.alone and 2 * t.s.oh * t.s.ow <= CHUNK:    # a chain has few pixels of one
         most = min(CHUNK // t.width, MOST_PIXELS // (t.s.oh * t.width))
-        t.images = clip(min(most, COPY_BYTES // (t.x_rows * t.x_cols * pixel)), 1, t.n * t.s.od)
-    if t.images > 1:
+        t.block_planes = clip(min(most, COPY_BYTES // (t.x_rows * t.x_cols * pixel)), 1, t.n * t.s.od)
+    if t.block_planes > 1:
         t.lines, t.rows = 1, t.s.oh
 
 
@@ -112,11 +112,11 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     while t.alone and t.ic_part > vector and ceil_div(t.icg, t.ic_part) * others % threads:
         t.ic_part -= vector             # three parts are no even shares of two threads
     t.ic_parts = ceil_div(t.icg, t.ic_part)
-    t.x_image = t.x_rows * t.x_cols * t.ic_part
-    t.x_size = round_up(t.images * t.x_image + LINE // size, LINE // size)
-    t.g_size = t.images * t.rows * t.width * tile_width(size)
+    t.x_plane = t.x_rows * t.x_cols * t.ic_part
+    t.x_size = round_up(t.block_planes * t.x_plane + LINE // size, LINE // size)
+    t.g_size = t.block_planes * t.rows * t.width * tile_width(size)
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
-    t.levels = levels_of(ceil_div(t.n * t.s.od, t.images) * t.blocks * t.pieces, fan(t))
+    t.levels = levels_of(ceil_div(t.n * t.s.od, t.block_planes) * t.blocks * t.pieces, fan(t))
 
 
 cdef inline void flatten(Task *t) noexcept nogil:

@@ -55,24 +55,25 @@ cdef struct Plane:
 
 
 cdef void multiply_rows(
-    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t width, Span down,
+    const Task *t, const real *x, const real *g, Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t width, Span down,
     Span across, Py_ssize_t step, Py_ssize_t count, Py_ssize_t cols, real *m, Py_ssize_t ldm,
 ) noexcept nogil:
     """M += X^T . G for `count` neighbours in X, `ldm` apart in M, and up to a tile's width of output channels.
 
-    Of a block, `rows` by `width`, the pixels in `down` and `across`. A chain goes through a row of all images, or
+    Of a block, `rows` by `width`, the pixels in `down` and `across`. A chain goes through a row of all `planes`, or
     through several rows of one.
     """
     cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(across.end - across.first, CHUNK, 1)
     cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k, line = t.x_cols * step * t.s.sh
-    cdef Py_ssize_t a_line = t.x_image if t.images > 1 else line, b_line = (rows if t.images > 1 else 1) * width * ldb
+    cdef bint many = t.block_planes > 1
+    cdef Py_ssize_t a_line = t.x_plane if many else line, b_line = (rows if many else 1) * width * ldb
     for piece in range(pieces):
         r = ceil_div(count - i, pieces - piece)
         y = down.first
         while y < down.end:
             k = across.first
             while k < across.end:
-                outer(sizeof(real), r, cols, images if t.images > 1 else min(t.lines, down.end - y),
+                outer(sizeof(real), r, cols, planes if many else min(t.lines, down.end - y),
                       min(chain, across.end - k), x + y * line + k * t.s.sw * step + i, t.s.sw * step, a_line,
                       g + (y * width + k) * ldb, ldb, b_line, m + i * ldm, ldm)
                 k += chain
@@ -114,7 +115,7 @@ cdef bint fills_tiles(const Task *t) noexcept nogil:
 
 
 cdef void multiply(
-    const Task *t, const real *x, const real *g, Py_ssize_t images, Py_ssize_t y, Py_ssize_t o, Py_ssize_t rows,
+    const Task *t, const real *x, const real *g, Py_ssize_t planes, Py_ssize_t y, Py_ssize_t o, Py_ssize_t rows,
     Py_ssize_t width, Py_ssize_t channels, Py_ssize_t cols, real *m,
 ) noexcept nogil:
     """A block at (y, o) and a panel of G for all taps, what they see of it; few channels of taps that are neighbours in
@@ -129,7 +130,7 @@ cdef void multiply(
             if together < t.s.kw:
                 across = inside(o * t.s.sw + j * t.s.dw - t.s.pw, t.s.sw, t.s.iw, width)
             if across.first < across.end:
-                multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, images, rows, width, down,
+                multiply_rows(t, x + (i * t.h_step * t.x_cols + j * t.w_step) * channels, g, planes, rows, width, down,
                               across, channels, together * channels, cols,
                               m + (i * t.s.kw + j) * (1 if t.by_channel else channels) * t.oc_part,
                               (t.taps if t.by_channel else 1) * t.oc_part)
@@ -140,11 +141,11 @@ cdef void one_block(
     const Task *t, const real *x, const real *gout, const Plane *planes, Py_ssize_t count, Py_ssize_t y, Py_ssize_t o,
     Py_ssize_t channels, Py_ssize_t outs, real *xs, real *gs, real *m,
 ) noexcept nogil:
-    """The block at (y, o) of so many planes; x and gout are the first channels of the first image."""
+    """The block at (y, o) of so many planes; x and gout are the first channels of all."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
     cdef Py_ssize_t ldg = tile_width(sizeof(real)), i
     for i in range(count):
-        copy_input(t, x + planes[i].x, y, o, rows, channels, xs + i * t.x_image)
+        copy_input(t, x + planes[i].x, y, o, rows, channels, xs + i * t.x_plane)
     if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
         multiply_lanes(t, <const real *> xs, channels, gout + planes[0].g + y * t.gh + o * t.gw, t.gw, t.gh, rows,
                        width, outs, m)
@@ -171,7 +172,7 @@ cdef void sum_pixels(
     memset(sums, 0, t.levels * t.sums * sizeof(real))
     while image < t.n:
         count = 0
-        while image < t.n and count < t.images:
+        while image < t.n and count < t.block_planes:
             iz = z * t.s.sd + plane * t.s.dd - t.s.pd
             if 0 <= iz < t.s.id:
                 planes[count] = Plane(image * t.xn + iz * t.xd, image * t.gn + z * t.gd)
