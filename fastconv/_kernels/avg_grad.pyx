@@ -36,9 +36,20 @@ cdef struct Call:
     const Tables *t
     const void *g
     void *dx
-    Py_ssize_t planes, step            # as of `run`
+    Py_ssize_t planes                  # as of `run`
     bint rows                          # rows of elements, else pixel by pixel
     Py_ssize_t shares                  # of their rows
+
+
+cdef struct Needs:
+    # of a call's tables and scratch
+    Py_ssize_t lanes
+    Py_ssize_t size, outputs           # elements of a plane of the input, and of its outputs
+    bint rows, flat, picks             # rows of elements, planes as one row of vectors, lanes by a table
+    Py_ssize_t pieces, terms           # of that table
+    Py_ssize_t table, whole            # its elements, and those of shares of a plane
+    Py_ssize_t scratch                 # elements of one thread
+    Py_ssize_t numbers, elements       # in all
 
 
 cdef inline Py_ssize_t most(Py_ssize_t out, Py_ssize_t k, Py_ssize_t s) noexcept nogil:
@@ -177,62 +188,83 @@ cdef bint fits(const Tables *t, const PoolShape *s, Py_ssize_t lanes, size_t ite
     return pieces_of(size, lanes) * lanes * terms * <Py_ssize_t> item <= TABLE
 
 
+cdef Needs needs_of(const Tables *t, const PoolShape *s, Py_ssize_t lanes, size_t item, int threads) noexcept nogil:
+    """What the plan `t` needs, in elements of `item` bytes."""
+    cdef Needs n
+    n.lanes, n.size, n.outputs = lanes, s.ih * t.p.iw, s.oh * t.p.ow
+    n.rows = t.p.step < lanes
+    n.flat = fits(t, s, lanes, item)
+    n.picks = n.flat or n.rows and not t.p.pairs and (s.sw > 1 or t.p.direct)
+    n.pieces = pieces_of(n.size if n.flat else t.p.iw, lanes) if n.picks else 0
+    n.terms = t.most_h * t.most_w if n.flat else t.most_w
+    n.table = n.pieces * n.terms * lanes
+    n.whole = n.outputs + lanes if n.flat else 0
+    n.scratch = t.p.ow if not n.rows else 0 if t.p.direct else t.p.pitch * SPREAD_ROWS
+    n.scratch = (n.scratch + 127) // 128 * 128
+    n.numbers = 2 * (s.id + s.ih + s.iw) + n.pieces * (1 + n.terms)
+    n.elements = s.od * s.oh + t.p.ow + lanes + MOST_LANES + n.table + n.whole + n.scratch * threads
+    return n
+
+
+cdef void place(Tables *t, const PoolShape *s, const Needs *n, Py_ssize_t *index) noexcept nogil:
+    """The tables of places, from `index` on."""
+    t.d0, t.d1, t.h0, t.h1 = index, index + s.id, index + 2 * s.id, index + 2 * s.id + s.ih
+    t.w0, t.w1 = t.h1 + s.ih, t.h1 + s.ih + s.iw
+    t.p.begin, t.p.end, t.p.base = t.h0, t.h1, t.w1 + s.iw
+    t.p.picks = <const void *const *> (t.w1 + s.iw + n.pieces * n.terms)
+    touching(t.d0, t.d1, s.id, s.od, s.kd, s.sd, s.pd)
+    touching(t.h0, t.h1, s.ih, s.oh, s.kh, s.sh, s.ph)
+    if n.picks or not n.rows:
+        touching(t.w0, t.w1, s.iw, s.ow, s.kw, s.sw, s.pw)
+
+
+cdef bint lay_planes(Tables *t, const Needs *n, floating *by, floating *whole, floating *pick) noexcept nogil:
+    """Make planes rows of vectors, whose `whole` shares are those of rows and columns; False if that cannot be."""
+    cdef const floating *along = <const floating *> t.p.along
+    cdef Py_ssize_t i, j
+    for i in range(t.p.oh):
+        for j in range(t.p.ow):
+            whole[i * t.p.ow + j] = by[i] * along[j]
+    if not laid(t, pick, n.size, n.outputs, n.terms, n.lanes):
+        return False
+    t.p.iw, t.p.ow, t.p.direct, t.p.pairs = n.size, n.outputs, True, False
+    t.p.along, by[0] = whole, 1
+    return True
+
+
+cdef floating *lay(Tables *t, PoolShape *s, const Needs *n, floating *by) noexcept nogil:
+    """The tables of shares and lanes, from `by` on, and where they end."""
+    cdef floating *along = by + s.od * s.oh
+    cdef floating *pick = <floating *> ((<size_t> (along + t.p.ow + n.lanes) + 63) // 64 * 64)
+    cdef floating *whole = pick + n.table
+    t.p.by, t.p.along = by, along
+    t.p.equal = shares(by, along, s, t.p.step if n.rows else 1)
+    t.p.plane = n.flat and lay_planes(t, n, by, whole, pick)
+    if n.picks and not t.p.plane:
+        laid(t, pick, t.p.iw, t.p.ow, t.most_w, n.lanes)
+    return whole + n.whole
+
+
 cdef int run(
     const floating *g, floating *dx, Py_ssize_t planes, Py_ssize_t step, PoolShape *s, int threads,
 ) except -1:
     """`planes` of one channel and step 1, or images and step their channels."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), size = s.ih * s.iw * step, outputs = s.oh * s.ow * step
-    cdef Py_ssize_t numbers, elements, pieces, terms, table, i, j
-    cdef bint flat, picks, rows = step < lanes
+    cdef Py_ssize_t lanes = lanes_of(sizeof(floating)), bytes
     cdef Tables t
-    cdef Call call = Call(s, &t, g, dx, planes, step, rows, threads)
+    cdef Needs n
     cdef Py_ssize_t *index
-    cdef floating *by
-    cdef floating *along
-    cdef floating *pick
-    cdef floating *all_shares
     cdef floating *scratch
+    cdef Call call = Call(s, &t, g, dx, planes, step < lanes, threads)
     s.sw = min(s.sw, s.iw + s.pw)      # no second window touches the row then either
     plan_rows(&t, s, step, lanes, sizeof(floating))
-    flat = fits(&t, s, lanes, sizeof(floating))
-    picks = flat or rows and not t.p.pairs and (s.sw > 1 or t.p.direct)
-    pieces = pieces_of(size if flat else t.p.iw, lanes) if picks else 0
-    terms = t.most_h * t.most_w if flat else t.most_w
-    table = pieces * terms * lanes
-    t.size = t.p.ow if not rows else 0 if t.p.direct else t.p.pitch * SPREAD_ROWS
-    t.size = (t.size + 127) // 128 * 128
-    numbers = 2 * (s.id + s.ih + s.iw) + pieces * (1 + terms)
-    elements = s.od * s.oh + t.p.ow + lanes + MOST_LANES + (outputs + lanes if flat else 0) + table + t.size * threads
-    index = <Py_ssize_t *> borrow("avg_pool", numbers * sizeof(Py_ssize_t) + elements * sizeof(floating))
-    memset(index, 0, numbers * sizeof(Py_ssize_t) + elements * sizeof(floating))
+    n = needs_of(&t, s, lanes, sizeof(floating), threads)
+    bytes = n.numbers * sizeof(Py_ssize_t) + n.elements * sizeof(floating)
+    index = <Py_ssize_t *> borrow("avg_pool", bytes)
+    memset(index, 0, bytes)
     with nogil:
-        t.d0, t.d1, t.h0, t.h1 = index, index + s.id, index + 2 * s.id, index + 2 * s.id + s.ih
-        t.w0, t.w1 = t.h1 + s.ih, t.h1 + s.ih + s.iw
-        t.p.begin, t.p.end, t.p.base = t.h0, t.h1, t.w1 + s.iw
-        t.p.picks = <const void *const *> (t.w1 + s.iw + pieces * terms)
-        by = <floating *> (index + numbers)
-        along = by + s.od * s.oh
-        pick = <floating *> ((<size_t> (along + t.p.ow + lanes) + 63) // 64 * 64)
-        all_shares = pick + table
-        scratch = all_shares + (outputs + lanes if flat else 0)
-        t.p.by, t.p.along = by, along
-        touching(t.d0, t.d1, s.id, s.od, s.kd, s.sd, s.pd)
-        touching(t.h0, t.h1, s.ih, s.oh, s.kh, s.sh, s.ph)
-        if picks or not rows:
-            touching(t.w0, t.w1, s.iw, s.ow, s.kw, s.sw, s.pw)
-        t.p.equal = shares(by, along, s, step if rows else 1)
-        if flat:
-            for i in range(s.oh):
-                for j in range(t.p.ow):
-                    all_shares[i * t.p.ow + j] = by[i] * along[j]
-            flat = laid(&t, pick, size, outputs, t.most_h * t.most_w, lanes)
-        if picks and not flat:
-            laid(&t, pick, t.p.iw, t.p.ow, t.most_w, lanes)
-        t.p.plane = flat
-        if flat:
-            t.p.iw, t.p.ow, t.p.direct, t.p.pairs = size, outputs, True, False
-            t.p.along, by[0] = all_shares, 1  # the shares are whole
-        each_piece(<Piece> one_share[floating], &call, threads, threads, scratch, t.size * sizeof(floating))
+        place(&t, s, &n, index)
+        scratch = lay(&t, s, &n, <floating *> (index + n.numbers))
+        each_piece(<Piece> one_share[floating], &call, threads, threads, scratch, n.scratch * sizeof(floating))
     give_back(index)
     return 0
 

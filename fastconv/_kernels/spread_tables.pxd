@@ -37,7 +37,6 @@ cdef struct Tables:
     spread_plan p
     Py_ssize_t most_h, most_w          # outputs that touch an element
     Py_ssize_t width, out              # pixels of a row of the input and of the outputs
-    Py_ssize_t size                    # elements of one thread's scratch
 
 
 cdef struct Row:
