@@ -89,6 +89,13 @@ def check_size(function, shape):
         raise ValueError(f"{function}: the result would have shape {shape}, more than can be addressed")
 
 
+def moved_channels(channels, input_shape, rank):
+    """What to say besides where the channels that are asked for seem to be the last axis."""
+    if input_shape[-1] != channels:
+        return ""
+    return f"; if its last axis is channels, pass numpy.moveaxis(input, -1, {-rank - 1})"
+
+
 def check_channels(function, input_shape, weight_shape, groups, rank):
     """Channels of input and weight agree with each other and with `groups`; no kernel extent is zero."""
     oc, icg, *kernel = weight_shape
@@ -98,7 +105,7 @@ def check_channels(function, input_shape, weight_shape, groups, rank):
     if ic != icg * groups:
         raise ValueError(
             f"{function}: weight of shape {weight_shape} with groups={groups} needs input with {icg * groups} "
-            f"channels, got input of shape {input_shape}"
+            f"channels, got input of shape {input_shape}{moved_channels(icg * groups, input_shape, rank)}"
         )
     if oc % groups:
         raise ValueError(

@@ -77,13 +77,14 @@ def frozen(function, **sizes):
 
 def shape(function, name, value):
     """An argument that is a shape as a tuple of plain integers from 0 up."""
-    return tuple([integer(function, name, size) for size in sequence(function, name, value)])
+    sizes = enumerate(sequence(function, name, value))
+    return tuple([n if type(n) is int and 0 <= n < LIMIT else integer(function, f"{name}[{i}]", n) for i, n in sizes])
 
 
-def of_length(function, name, value, length, what="an integer or"):
+def of_length(function, name, value, length, what="an integer or one for each axis, {} in all"):
     """The tuple `value`, if it has `length` items."""
     if len(value) != length:
-        raise ValueError(f"{function}: {name} must be {what} {length} integers, got {len(value)}: {shown(value)}")
+        raise ValueError(f"{function}: {name} must be {what.format(length)}, got {len(value)}: {shown(value)}")
     return value
 
 
@@ -102,8 +103,11 @@ def pairs(function, padding, rank):
     if not isinstance(padding, tuple):
         padding = (padding,) * rank
     result = []
-    for item in of_length(function, "padding", padding, rank, "a name, an integer, or one integer or pair per axis,"):
-        pair = of_length(function, "padding", item, 2, "a pair of") if isinstance(item, tuple) else (item, item)
+    forms = "a name, an integer, or an integer or a (before, after) pair for each axis, {} in all"
+    for item in of_length(function, "padding", padding, rank, forms):
+        pair = (
+            of_length(function, "padding", item, 2, "pairs of {} integers") if isinstance(item, tuple) else (item, item)
+        )
         result.append(tuple(integer(function, "padding", p) for p in pair))
     return tuple(result)
 

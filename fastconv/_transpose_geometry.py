@@ -19,7 +19,7 @@ from itertools import product
 from math import gcd
 from typing import NamedTuple
 
-from fastconv._geometry import check_rank, check_size, image_forms, weight_forms
+from fastconv._geometry import check_rank, check_size, image_forms, moved_channels, weight_forms
 from fastconv._sizes import LIMIT, integer, pairs, per_axis
 
 
@@ -162,7 +162,7 @@ def transposed_geometry(function, rank, input_shape, weight_shape, stride, paddi
     if ic != wc:
         raise ValueError(
             f"{function}: weight of shape {weight_shape} needs input with {wc} channels, "
-            f"got input of shape {input_shape}"
+            f"got input of shape {input_shape}{moved_channels(wc, input_shape, rank)}"
         )
     if ic % groups:
         raise ValueError(f"{function}: groups={groups} does not divide the {ic} channels of input {input_shape}")
