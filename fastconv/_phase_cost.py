@@ -16,7 +16,8 @@ from fastconv._methods import choose
 from fastconv._transpose_geometry import are_disjoint
 from fastconv._tuned import tuned
 
-CORNER, CORNER_CALL = 8, 100_000  # products in whose time a corner is summed directly; multiply-adds, for each phase
+# Multiply-adds in whose time a window in a corner is summed, an output of a phase: for each of its weights, and beside
+CORNER, CORNER_CALL = 4, 50_000
 FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
 WOVEN = (2, 3, 4)  # strides along w that `gather.h` and `woven_tile.h` weave
 # Input channels of a group that it sums sooner than products of all pixels are added up: 16 to 1 channels by 4x4 at
@@ -46,10 +47,15 @@ class Counts(NamedTuple):
 @_cpu.remembers_kernels
 @lru_cache(maxsize=64)  # a plan asks several times of each of its convolutions
 def method_of(c, phases):
-    """How to compute the convolution `c`: as "auto", but that corners are summed with the taps alone that they see."""
-    corner = CORNER + phases * CORNER_CALL / max(c.ic // c.groups * c.oc, 1)  # a call for each phase
+    """How to compute the convolution `c`: as "auto", but that corners cost less."""
+    corner = corner_cost(c, phases) / max(c.ic // c.groups * c.oc, 1)
     winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner) is None
     return choose(c, "winograd" if winograd else "auto")[0]
+
+
+def corner_cost(c, phases):
+    """Multiply-adds in whose time a corner of the convolution `c` is summed."""
+    return CORNER * c.oc // phases * (c.ic // c.groups) * c.kd * c.kh * c.kw + CORNER_CALL
 
 
 def by_winograd(c, phases):
@@ -97,7 +103,7 @@ def convolution_cost(c, phases, strided=True):
         c.oc * inputs * seen * idle * few, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
-    return time_of(kernel, counts) + (1 + phases * len(corners)) * call
+    return time_of(kernel, counts) + call + len(corners) * corner_cost(c, phases)
 
 
 def less_in_rows(c, phases):

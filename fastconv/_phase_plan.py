@@ -8,13 +8,13 @@ more than each of them (`Windows`), so whether that is less work is counted.
     channels-last     output channels count (phase, oc): the channels of an output pixel are neighbours
 
 A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
-rounding errors (`_corners`) are summed directly, each with the taps that it sees alone. Sums of few products, and
+rounding errors (`_corners`) are summed directly (`_phase_corners`). Sums of few products, and
 kernels no larger than the stride, have kernels that write the result themselves (`own_kernels`), and so has one product
 whose results overlap; which way is taken is decided by what each costs (`least_cost`).
 """
 
 from functools import lru_cache, partial
-from itertools import chain, groupby, product
+from itertools import chain, product
 from math import prod
 from operator import itemgetter
 from typing import NamedTuple
@@ -24,8 +24,8 @@ import numpy as np
 from fastconv import _cpu
 from fastconv._arrays import FIRST, LAST, compute_dtype
 from fastconv._geometry import ConvGeometry
-from fastconv._methods import DIRECT
 from fastconv._packing import Packing, packed_beforehand, packing_of
+from fastconv._phase_corners import corners
 from fastconv._phase_cost import (
     convolution_cost,
     copies_cost,
@@ -74,13 +74,6 @@ class Box(NamedTuple):
     kinds: int  # of rows of the result that the table has
 
 
-class Corner(NamedTuple):
-    """Outputs of some phases that see the same, to be summed directly."""
-
-    part: Part | None  # None where they see nothing
-    targets: tuple  # of each phase, how to index the result
-
-
 class Whole(NamedTuple):
     """One convolution that writes the result itself."""
 
@@ -101,7 +94,7 @@ class PhasesPlan(NamedTuple):
     order: int  # the kernels' memory order
     whole: object  # `Whole` or `Gather`, if one kernel writes the result itself
     boxes: tuple
-    corners: tuple
+    corners: tuple  # `Corners` of the parts that have any
     taps: tuple  # of each convolution, of each of its phases ((start, step, count), ...) per axis
     weights: tuple  # of each convolution, the shape of its weights
     packed: dict  # (weight, layout) -> `Packed`
@@ -110,8 +103,9 @@ class PhasesPlan(NamedTuple):
     images: int  # to be computed at once
     largest: int  # elements of the results of a box, for one image
     macs: int  # of one image
-    turn: object  # `phases.turn` and `phases.interleave`, of the dtype
+    turn: object  # `phases.turn`, `phases.interleave` and `corners.sum_corners`, of the dtype
     interleave: object
+    sum_corners: object
 
 
 class Planner(NamedTuple):
@@ -159,40 +153,17 @@ class Planner(NamedTuple):
         if sights is None:
             return None
         geometry = self.convolution(phases_of(some), sights)
-        return self.made(method_of(geometry, phases_of(some)), geometry, sights, weight, phases_of(some))
-
-    def made(self, method, geometry, sights, weight, phases):
-        kernel, kind = _cpu.kernel(method.kernel(geometry)), SPECIALISATION[self.dtype.itemsize]
+        phases, kind = phases_of(some), SPECIALISATION[self.dtype.itemsize]
+        kernel = _cpu.kernel(method_of(geometry, phases).kernel(geometry))
         packing = packing_of(kernel, geometry, kind)
         elements = geometry.oc * geometry.od * geometry.oh * geometry.ow
         source = (..., *(s.inputs for s in sights))
         return Part(kernel.conv[kind], tuple(geometry), packing, weight, source, phases, elements)
 
-    def corners(self, some, box, part, taps):
-        """The outputs in corners of a part, those of phases that see the same pixels as channels of one convolution;
-        their taps are added to `taps`."""
-        apart = self.order == LAST and self.g.groups > 1  # as in `ways`
-        for corner in method_of(part.convolution, part.phases).corners(part.convolution):
-            ranges = [(u0 + cut.start, u0 + cut.stop) for (u0, _), cut in zip(box, corner.outputs, strict=True)]
-            for sights, same in groupby(self.alone(some, ranges), itemgetter(0)):
-                same = list(same)
-                for phases in [[one] for one in same] if apart else [same]:
-                    _, tap_ranges, targets = zip(*phases, strict=True)
-                    if None in sights:
-                        yield Corner(None, targets)
-                        continue
-                    geometry = self.convolution(len(phases), sights)
-                    yield Corner(self.made(DIRECT, geometry, sights, len(taps), len(phases)), targets)
-                    taps.append(tap_ranges)
-
-    def alone(self, some, ranges):
-        """What windows `ranges` see for each phase of the classes `some`: (sights, taps, how to index the result)."""
-        for phases in product(*(a.phases for a in some)):
-            alone = [a.alone(p, *r, size) for a, p, r, size in zip(some, phases, ranges, self.g.size, strict=True)]
-            if None not in alone:
-                sights, tap_ranges, spans = zip(*alone, strict=True)
-                places = (p.slice(*span, s) for p, span, s in zip(phases, spans, self.g.stride, strict=True))
-                yield sights, tap_ranges, (..., *places)
+    def corners(self, some, box, part):
+        """The outputs in corners of a part, `Corners` if there are any."""
+        found = method_of(part.convolution, part.phases).corners(part.convolution)
+        return [corners(self.g, some, box, part, [corner.outputs for corner in found])] if found else []
 
 
 def phases_of(some):
@@ -221,7 +192,7 @@ def by_one_kernel(kernel, g, dtype, order):
     geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
     way = Gather(_cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]], geometry)
     gaps = kernel == "disjoint" and leaves_gaps(g)
-    return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None)
+    return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None, None)
 
 
 @_cpu.remembers_kernels
@@ -237,7 +208,7 @@ def plan_phases(function, g, dtype, order):
     convolutions = list(planner.convolutions(ways))
     kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
-    taps, found, corners, whole, images, largest = [], [], [], None, 1, 0
+    taps, found, outermost, whole, images, largest = [], [], [], None, 1, 0
     if max(g.stride) == 1:
         whole = whole_convolution(function, planner, ways)
         gaps = gaps or whole is None
@@ -246,7 +217,7 @@ def plan_phases(function, g, dtype, order):
         weights = sum(weight_bytes(*c) for c in convolutions)
         room = min(max(BUFFER_BYTES, weights), MOST_BYTES)
         for outer in product(*ways[:2]) if ways[2] else ():
-            found += planned_boxes(planner, outer, ways[2], room, taps, corners)
+            found += planned_boxes(planner, outer, ways[2], room, taps, outermost)
         gaps = gaps or any(None in box.parts for box in found)
         largest = max((sum(part.elements for part in box.parts if part) for box in found), default=0)
         images = max(room // max(largest * dtype.itemsize, 1), 1)
@@ -255,8 +226,8 @@ def plan_phases(function, g, dtype, order):
     parts = [p for box in found for p in box.parts if p and p.packing] if len(found) > 1 else ()
     packed = packed_beforehand(parts, dtype.type(0))
     return PhasesPlan(
-        dtype, order, whole, tuple(found), tuple(corners), tuple(taps), shapes, packed, gaps, g.stride[2],
-        images, largest, macs, kernels.turn[kind], kernels.interleave[kind],
+        dtype, order, whole, tuple(found), tuple(outermost), tuple(taps), shapes, packed, gaps, g.stride[2],
+        images, largest, macs, kernels.turn[kind], kernels.interleave[kind], _cpu.kernel("corners").sum_corners[kind],
     )  # fmt: skip
 
 
@@ -279,8 +250,9 @@ def whole_convolution(function, planner, ways):
     return Whole(plan, tuple(s.inputs for s in sights), swapped)
 
 
-def planned_boxes(planner, outer, columns, room, taps, corners):
-    """Boxes over the classes `outer` along d and h and all `columns` along w; adds to `taps` and `corners`."""
+def planned_boxes(planner, outer, columns, room, taps, outermost):
+    """Boxes over the classes `outer` along d and h and all `columns` along w; adds to `taps` and the `outermost`
+    outputs."""
     groups = [(*outer, some) for some in columns]
     weights = range(len(taps), len(taps) + len(groups))
     taps += [tap_ranges(some) for some in groups]
@@ -290,7 +262,7 @@ def planned_boxes(planner, outer, columns, room, taps, corners):
     for box in boxes(counts, list(map(max, zip(*units, strict=True))), element, room):
         parts = [planner.part(some, box, weight) for some, weight in zip(groups, weights, strict=True)]
         for some, part in zip(groups, parts, strict=True):
-            corners.extend(planner.corners(some, box, part, taps) if part else ())
+            outermost.extend(planner.corners(some, box, part) if part else ())
         yield Box(tuple(parts), *table(planner.g, planner.order, box, outer, columns, parts))
 
 

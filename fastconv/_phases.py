@@ -14,12 +14,10 @@ import numpy as np
 
 from fastconv import _memory
 from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, in_copies, readable, target
-from fastconv._geometry import INF, ConvGeometry
+from fastconv._geometry import INF
 from fastconv._phase_plan import Gather, plan_phases
 from fastconv._plan import COPIED, SERIAL_MACS
 from fastconv._threads import get_num_threads
-
-TOGETHER = 16  # pixels, a whole vector or several at every level and of either type
 
 
 def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
@@ -140,46 +138,11 @@ def interleave_boxes(plan, x, weights, bias, result, scratch, threads):
 
 
 def sum_corners(plan, x, weights, bias, result, threads):
-    """Outputs that see little of the input, over what the boxes made of them.
-
-    One output that sees one pixel is a row of a matrix product: such rows of all images become images of TOGETHER
-    pixels, however few, since the order of a sum depends on how many pixels an image has.
-    """
-    n = len(x)
-    for part, targets in plan.corners:
-        if part is None:
-            for where in targets:
-                result[where] = 0 if bias is None else bias[:, None, None, None]
-            continue
-        seen, geometry = x[part.source], part.geometry
-        single = part.shape[1:] == seen.shape[2:] == (1, 1, 1)
-        if single:
-            seen = together(seen, plan)
-            geometry = tuple(ConvGeometry(*geometry)._replace(iw=TOGETHER, ow=TOGETHER))
-        corner = empty((len(seen), part.shape[0], *geometry[6:9]), 3, plan.dtype, plan.order)
-        biases = repeated(bias, part.phases, plan.order)
-        part.run(geometry, seen, weights[part.weight], biases, corner, -INF, INF, threads)
-        if single:
-            corner = corner.transpose(0, 4, 1, 2, 3).reshape(-1, part.shape[0], 1, 1, 1)[:n]
-        for phase, where in enumerate(targets):
-            result[where] = corner[:, of_phase(phase, part, plan.order)]
-
-
-def of_phase(phase, part, order):
-    """The output channels of one of the phases that a part computes."""
-    channels = part.shape[0] // part.phases
-    return slice(phase, None, part.phases) if order == FIRST else slice(phase * channels, (phase + 1) * channels)
-
-
-def together(seen, plan):
-    """Images of one pixel as images of TOGETHER pixels, the last one's with zeros after them."""
-    n, channels = seen.shape[:2]
-    pixels = empty((-(-n // TOGETHER), channels, 1, 1, TOGETHER), 3, plan.dtype, plan.order)
-    pixels[-1] = 0
-    for image, first in enumerate(range(0, n, TOGETHER)):
-        some = seen[first : first + TOGETHER, :, 0, 0, 0]
-        pixels[image, :, 0, 0, : len(some)] = some.T
-    return pixels
+    """Outputs that see little of the input, over what the boxes made of them."""
+    for some in plan.corners:
+        plan.sum_corners(
+            some.geometry, some.table, some.count, some.phases, x, weights[some.weight], bias, result, threads
+        )
 
 
 def buffer(flat, n, part, order):

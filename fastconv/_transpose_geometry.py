@@ -97,21 +97,6 @@ class Windows(NamedTuple):
         j0, j1 = max(u0 - behind, 0), min(u1 - behind, phase.count)
         return j0, j1, j0 + behind
 
-    def alone(self, phase, u0, u1, size):
-        """What windows u0 <= u < u1 see for one phase alone, its taps (start, step, count) and its outputs [j0, j1).
-
-        Taps that see padding only are left out. None if these windows are nothing to the phase.
-        """
-        j0, j1, u0 = self.outputs(phase, u0, u1)
-        if j0 >= j1:
-            return None
-        low, u1 = u0 + self.shift - (self.taps - 1) * self.dilation, u0 + j1 - j0
-        first = max(-(-(1 - low - (j1 - j0)) // self.dilation), 0)
-        end = min(-(-(size - low) // self.dilation), self.taps)
-        kept = self._replace(taps=end - first, shift=self.shift - (self.taps - end) * self.dilation)
-        taps = phase.tap + (self.taps - end) * phase.step, phase.step, end - first
-        return kept.sight(u0, u1, size), taps, (j0, j1)
-
 
 def windows(phases):
     """The windows that serve all of `phases`, which have as many taps and the same dilation."""

@@ -11,16 +11,10 @@ from fastconv import _phase_plan
 from tests import data
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.tolerance import assert_within
-from tests.transpose_cases import CASES, CUT, OVERLAPPED, TRANSFORMED, Transpose, operands, run
+from tests.transpose_cases import CASES, CUT, OVERLAPPED, TRANSFORMED, Transpose, on_integers, operands, run
 
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 CONVOLVED = [case for case in CASES if case.name != "batch-0"]
-
-
-@functools.cache
-def on_integers(case):
-    """The exact result on small integers, in float64."""
-    return reference.conv_transpose(*operands(case, data.integers, np.float64), **case.arguments())
 
 
 @functools.cache
@@ -91,6 +85,7 @@ LARGE = (
     Transpose("fsrcnn", (3, 56, 20, 17), (56, 1, 9, 9), 3, 4),
     Transpose("vocoder", (3, 32, 400), (32, 32, 16), 8, 4),
     Transpose("depthwise", (3, 64, 40, 37), (64, 1, 4, 4), 2, 1, groups=64),
+    Transpose("corners-of-groups", (9, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
     Transpose("gradient", (3, 64, 20, 17), (64, 32, 3, 3), 2, 1, 1),
 )
 

@@ -11,9 +11,10 @@ from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
-from tests.transpose_cases import CUT, DISJOINT, OVERLAPPED, SWAPPED, Transpose, operands, run
+from tests.transpose_cases import CUT, DISJOINT, OVERLAPPED, SWAPPED, TRANSFORMED, Transpose, on_integers, operands, run
 
 FEW_PIXELS = ((4, 512, 256, 3, True), (56, 512, 256, 4, False), (16, 128, 64, 4, False), (8, 24, 64, 9, False))
+CORNERS = [case for case in TRANSFORMED if case.name.startswith("corners-")]
 OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
 
 
@@ -104,6 +105,20 @@ def test_weights_of_one_box_are_transformed_by_their_convolution(dtype, cpu_leve
     assert Scratch(plan, many).packed
     x, w, b = operands(case._replace(input=(many, 64, 12, 12)), data.normal, dtype)
     np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
+
+
+@pytest.mark.parametrize("case", CORNERS, ids=lambda case: case.name)
+@pytest.mark.parametrize("layout", DENSE)
+def test_corners_are_summed_exactly(case, layout, dtype, cpu_level):
+    """One convolution for each phase in each of four corners took a third of the time of 64 to 32 channels on 14x14."""
+    x, w, b = operands(case, data.integers, dtype)
+    x = LAYOUTS[layout](x, case.channel_axis)
+    assert planned(case, dtype, _arrays.layout(x, case.rank)).corners
+    outermost = (..., slice(None, None, case.input[-2] * 9), slice(None, None, case.input[-1] * 9))
+    result = run(case, x, w, b)
+    for flip in ((), (-1,), (-2,), (-2, -1)):
+        exact = np.flip(on_integers(case), flip)[outermost].astype(dtype)
+        data.assert_identical(np.flip(result, flip)[outermost], exact)
 
 
 def test_stride_1_is_not_left_to_convolution():

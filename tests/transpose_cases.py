@@ -1,8 +1,13 @@
 """Transposed convolutions by name, and how to run them."""
 
+import functools
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import fastconv
+import reference
+from tests import data
 from tests.cases import Conv
 
 
@@ -107,13 +112,18 @@ OVERLAPPED = (  # one product, whose results are added up: lanes along pixels or
 CASES += OVERLAPPED
 CUT = (  # into boxes of some rows, or of a part of each
     Transpose("overlap-rows-cut", (1, 33, 75, 70), (33, 1, 5, 5), 2, ((1, 2), (2, 0)), (0, 1), bias=False),
-    Transpose("overlap-weights-cut", (2, 33, 24, 25), (33, 1, 16, 16), 4, 3, 1),
+    Transpose("overlap-weights-cut", (2, 33, 24, 25), (33, 1, 15, 15), 4, 3, 1),
     Transpose("overlap-signal-cut", (1, 64, 6500), (64, 1, 16), 2, 7, 1),
 )
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
     Transpose("corners", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
     Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
+    Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
+    Transpose("corners-of-four-phases", (2, 64, 18, 21), (64, 40, 5, 5), 2, 2),
+    Transpose("corners-of-many-channels", (1, 141, 12, 13), (141, 40, 4, 4), 2, 1, bias=False),
+    Transpose("corners-of-many-windows", (2, 64, 12, 13), (64, 1, 12, 12), 4, 4),
+    Transpose("corners-3d", (2, 48, 3, 12, 13), (48, 32, 3, 4, 4), (1, 2, 2), 1),
     Transpose("edges-that-see-nothing", (1, 100, 8, 7), (100, 70, 4, 3), (1, 4), (1, 0), (0, 3)),
 )
 SWAPPED = (  # at stride 1, where Winograd's method transforms the weights as they lie
@@ -132,3 +142,9 @@ def operands(case, make, dtype):
 
 def run(case, x, w, b, **keywords):
     return getattr(fastconv, f"conv_transpose{case.rank}d")(x, w, b, **case.arguments(), **keywords)
+
+
+@functools.cache
+def on_integers(case):
+    """The exact result on small integers, in float64."""
+    return reference.conv_transpose(*operands(case, data.integers, np.float64), **case.arguments())

@@ -15,6 +15,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                            im2col                          blas
                            seen_taps                       weights of taps that some output sees, for any of these
     transposed             phases                          what it takes besides convolutions, one for each phase
+                           corners                         what sees little of the input, summed one by one
                            gather gather_last              sums of few products
                            disjoint overlap                a product whose results lie apart, or are added up
                              with stream.h                 of a few pixels, whose weights are read once
