@@ -116,11 +116,11 @@ def seen_along(axis):
 
 def products(g):
     """Multiply-adds of channels-first memory, at least one, without those of padding where no output sees all taps."""
-    beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes[1:])
+    beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes)
     taps = g.kd * g.kh * g.kw
     if not beyond or taps > _depthwise.CHAIN or g.ic // g.groups * taps < SORTED:
         return g.macs
-    return max(g.macs * prod(map(seen_along, g.axes[1:])), 1)
+    return max(g.macs * prod(map(seen_along, g.axes)), 1)
 
 
 def cost_copied(g):

@@ -145,7 +145,10 @@ PADDED = {
     "dilated": ((1, 50, 20, 22), (70, 50, 3, 3), {"padding": 4, "dilation": 4}),
     "mostly padding": ((1, 60, 5, 6), (64, 60, 3, 3), {"padding": 5, "dilation": 3}),
     "depth": ((1, 20, 4, 9, 8), (64, 20, 3, 3, 3), {"padding": 1}),
+    "depth, mostly padding": ((2, 20, 5, 6, 4), (64, 20, 3, 3, 3), {"padding": (4, 2, 2), "dilation": (4, 2, 2)}),
+    "depth, strided": ((1, 40, 9, 5, 5), (48, 40, 4, 2, 2), {"padding": (3, 1, 1), "stride": 2}),
     "too many kinds": ((1, 9, 12, 12), (64, 9, 7, 7), {"padding": 3}),
+    "too many kinds of planes": ((1, 9, 7, 7, 8), (40, 9, 3, 4, 4), {"padding": (1, 3, 3)}),
     "groups": ((1, 120, 9, 9), (96, 60, 3, 3), {"padding": 1, "groups": 2}),
 }
 

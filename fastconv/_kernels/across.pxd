@@ -112,7 +112,7 @@ cdef inline void multiply_kinds(
     const real *b, const real *later, real *sums, tile_finish finish,
 ) noexcept nogil:
     """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), plane = t.s.kh * t.s.kw, chain = finish.chain, kind, first, some
+    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.depth // t.icg, chain = finish.chain, kind, first, some
     cdef bint finite
     if sights.start[1] > 0:
         multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
@@ -127,8 +127,8 @@ cdef inline void multiply_kinds(
         return
     for kind in range(1, sights.kinds):
         first, some = sights.start[kind], sights.start[kind + 1] - sights.start[kind]
-        finish.chain = max(chain // plane * sights.seen[kind], <Py_ssize_t> 1)
-        multiply_tiles(some, channels, kc // plane * sights.seen[kind], x, sights.spot + first,
+        finish.chain = max(chain // taps * sights.seen[kind], <Py_ssize_t> 1)
+        multiply_tiles(some, channels, kc // taps * sights.seen[kind], x, sights.spot + first,
                        sights.tap + kind * sights.most, b, sights.weight + kind * sights.most, NULL, 0,
                        sums + first * width, &finish)
 
@@ -214,7 +214,7 @@ cdef inline void multiply_across(
     if t.ordered:
         place_sights(&sights, <Py_ssize_t *> (sums + t.panel + t.ordered + t.turned), t.block, t.kc)
         if sort_pixels(&sights, &t.s, p0, p1, t.spot):
-            list_taps(&sights, &t.s, t.row, t.channels * t.s.kd, tile_width(sizeof(real)))
+            list_taps(&sights, &t.s, t.row, t.channels, tile_width(sizeof(real)))
         else:
             sights.kinds = 1
             sights.spot = t.spot

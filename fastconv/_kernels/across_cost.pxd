@@ -77,8 +77,8 @@ cdef inline double products_across(const ConvShape *s) noexcept nogil:
     cdef double all = <double> s.od * s.oh * s.ow * (s.ic // s.groups) * s.kd * s.kh * s.kw, seen
     if not sorts(s) or sees_no_padding(s):
         return all
-    seen = (<double> s.od * (s.ic // s.groups) * s.kd * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph)
-            * seen_along(s.iw, s.ow, s.kw, s.sw, s.dw, s.pw))
+    seen = (<double> (s.ic // s.groups) * seen_along(s.id, s.od, s.kd, s.sd, s.dd, s.pd)
+            * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph) * seen_along(s.iw, s.ow, s.kw, s.sw, s.dw, s.pw))
     return seen if seen * UNSEEN < all * (UNSEEN - 1) else all
 
 
