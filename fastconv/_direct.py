@@ -123,12 +123,17 @@ def products(g):
     return max(g.macs * prod(map(seen_along, g.axes)), 1)
 
 
+def turned_products(g):
+    """The same with the weights that are turned where pixels are sorted."""
+    seen = products(g)
+    turned = TURNED * g.macs / max(g.od * g.oh * g.ow, 1) if seen < g.macs else 0
+    return min(seen + turned, g.macs)
+
+
 def cost_copied(g):
     """The same of a channels-first copy."""
     costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    seen = products(g)
-    turned = TURNED * g.macs / max(g.od * g.oh * g.ow, 1) if seen < g.macs else 0
-    return min(seen + turned, g.macs) + costs.element[g.itemsize] * elements + costs.call
+    return turned_products(g) + costs.element[g.itemsize] * elements + costs.call
 
 
 def is_copied(g):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-from fastconv import _cpu, _fft, _winograd
+from fastconv import _cpu, _direct, _fft, _winograd
 from fastconv._arrays import LAST
 from fastconv._depthwise import CHAIN
 from fastconv._methods import choose
@@ -94,13 +94,14 @@ def convolution_cost(c, phases, strided=True):
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
     idle = 1
+    made = _direct.turned_products(c) / max(c.macs, 1) if kernel == "direct" else 1  # others meet padding
     if kernel == "depthwise_last":  # lanes are channels, which may be fewer
         idle = max(tuned().planes.vector // c.itemsize / c.ic, 1)
     few = max(tuned().last.lanes[c.itemsize] * c.groups / max(c.oc, 1), 1) if kernel == "direct_last" else 1
     turns_itself = winograd and not strided and c.groups == 1 and not corners  # weights, as it transforms them
     weights = c.oc * inputs * taps(c, phases) * (tuned().transposed.swapped if turns_itself else 1)
     counts = Counts(
-        c.oc * inputs * seen * idle * few, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
+        c.oc * inputs * seen * idle * few * made, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
     return time_of(kernel, counts) + call + len(corners) * corner_cost(c, phases)

@@ -53,6 +53,13 @@ def test_many_weights_of_few_pixels_are_read_once_at_short_vectors():
             assert (planned(case).whole is not None) == one, size
 
 
+def test_padding_that_direct_sums_leave_out_costs_nothing():
+    """128 to 16 channels of 3x3x3 six apart on 8x14x14 were products of all pixels, in 3.4 times the time."""
+    case = Transpose("dilated", (1, 128, 8, 14, 14), (128, 16, 3, 3, 3), 1, 6, dilation=6)
+    with _cpu.override("baseline"):  # whose costs are those of vectors of 32 bytes
+        assert planned(case).whole.plan.method == "direct"
+
+
 def test_channels_last_pixels_are_copied_where_one_product_is_faster(dtype, cpu_level):
     """By phases 4x4 maps of many channels took twice as long with channels last."""
     case = Transpose("dcgan", (2, 512, 4, 4), (512, 128, 4, 4), 2, 1)
