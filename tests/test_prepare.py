@@ -44,6 +44,19 @@ def test_small_maps_of_many_channels(kernel, groups, dtype, cpu_level):
                 data.assert_identical(conv(x), expected)
 
 
+def test_large_images_channels_last(dtype, cpu_level):
+    """The taps of all their channels are summed in another order than those of smaller ones in between, of which
+    weights are turned to both."""
+    w, b = data.normal((33, 44, 3, 4), dtype), data.normal((33,), dtype)
+    conv = fastconv.prepare(w, b, stride=4, method="direct")
+    for size in ((80, 79), (53, 51), (91, 95), (39, 61)):
+        x = LAYOUTS["channels_last"](data.normal((2, 44, *size), dtype), 2)
+        expected = fastconv.conv2d(x, w, b, stride=4, method="direct")
+        for threads in (1, 3):
+            with fastconv.num_threads(threads):
+                data.assert_identical(conv(x), expected)
+
+
 @pytest.fixture
 def prepared():
     w, b = data.normal((7, 3, 3, 3), np.float32), data.normal((7,), np.float32)

@@ -175,7 +175,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     read_shape(&s, geometry)
     if packed.shape[0]:
         with nogil:
-            turn_weights(&s, ws, &packed[0], threads)
+            turn_weights(&s, False, ws, &packed[0], threads)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -229,7 +229,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
     with nogil:
         if shared:
-            turn_weights(&t.s, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, False, <const real *> w.data, scratch, threads)
             call.packed = scratch
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)

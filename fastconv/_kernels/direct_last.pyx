@@ -14,8 +14,8 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at, items,
-    lines_apart, round_up, turn_weights, turned_size
+    LINE, PANEL_BYTES, SHORT, SHORT_TILES, SMALL_MAP, STRIPE_BYTES, Item, Task, begin, divide, item_at,
+    items, lines_apart, round_up, turn_weights, turned_size
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
@@ -31,9 +31,11 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
+    LARGE = 262144          # elements of an image that an L2 cache hardly holds
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
     MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
+    PATCHED = 6             # outputs whose products take as long as to copy an element of a patch and turn it
     MOST_PIXELS = 4096      # of a block, each with an item in a table
 
 
@@ -46,16 +48,27 @@ cdef struct Call:
     void *out
 
 
+cdef bint reads_image(const ConvShape *s) noexcept nogil:
+    """Whether tiles read a large image as it lies, all channels of a tap in a row: K counts (kd, kh, kw, c) then.
+    Stages of a few channels would fetch a line or two of each pixel at a time."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
+    return (taps > 1 and s.ic // s.groups * taps > DEPTH and s.od * s.oh * s.ow > SMALL_MAP
+            and s.id * s.ih * s.iw * s.ic > LARGE and sees_no_padding(s))
+
+
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
     """The channels of a stage, which are a block of K or a few, and the pixels of a block."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels, most
     channels = max(ceil_div(t.icg, max(ceil_div(t.depth, DEPTH), 1)), LEAST_CHANNELS)
     channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
     channels = min(round_up(channels, LINE // size), t.icg)     # whole lines of a pixel
+    stage.by_tap = reads_image(&t.s)
+    if stage.by_tap:
+        channels = t.icg
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
-    if sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size):
+    if stage.by_tap or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
         stage.pixel, stage.row, stage.depth, stage.size = t.xw, t.xh, t.xd, 0
     elif <double> stage.deep * stage.rows * stage.cols > <double> most * taps:
         stage.patch = taps * channels
@@ -187,10 +200,14 @@ cdef bint mixed_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
 
 
 cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none."""
+    """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none.
+    Lanes along output channels copy no patches, but some are idle."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * taps
     cdef Py_ssize_t turning = TURNING if lanes_of(size) * size == 64 else SHORT_TURNING
-    cdef Py_ssize_t block = deep_block(pixels, pixels + turning, depth, taps, size)
+    cdef Py_ssize_t outputs = max(s.oc // s.groups, 1)
+    cdef Py_ssize_t narrowest = tile_width(size) // (4 if tile_halves(size, 1) else 2)
+    cdef Py_ssize_t instead = (pixels + turning) * round_up(outputs, narrowest) - (pixels * PATCHED if taps > 1 else 0)
+    cdef Py_ssize_t block = deep_block(pixels, instead // outputs, depth, taps, size)
     if mixed_for(s, size):
         block = depth
     return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
@@ -212,10 +229,10 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
 
 
 def packed_layout(tuple geometry):
-    """The turned weights depend on nothing but the weights; those of small maps are used as they are."""
+    """The turned weights depend on the order of K besides the weights; those of small maps are used as they are."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return None if deep_for(&s, sizeof(float)) and deep_for(&s, sizeof(double)) else ()
+    return None if deep_for(&s, sizeof(float)) and deep_for(&s, sizeof(double)) else (reads_image(&s),)
 
 
 def packed_size(tuple geometry, real like):
@@ -232,7 +249,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     read_shape(&s, geometry)
     if packed.shape[0]:
         with nogil:
-            turn_weights(&s, ws, &packed[0], threads)
+            turn_weights(&s, reads_image(&s), ws, &packed[0], threads)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -253,7 +270,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         plan_deep(&t, size, threads)
         if mixed_for(&t.s, size):
             plan_mixed(&t, size)
-        stage.channels = stage.size = 0
+        stage.channels = stage.size = stage.by_tap = 0
     else:
         plan(&t, &stage, size, threads)
     table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
@@ -264,7 +281,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     if t.deep:
         each = deep_scratch(&t)
     else:
-        if packed is None and t.n * t.blocks == 1:      # weights are read once
+        if packed is None and t.n * t.blocks == 1 and not stage.by_tap:     # weights are read once
             t.turned = round_up(t.kc * tile_width(size), LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
@@ -274,7 +291,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         if t.deep or t.turned:
             call.w = w.data
         elif shared:
-            turn_weights(&t.s, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, stage.by_tap, <const real *> w.data, scratch, threads)
             call.w = scratch
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)

@@ -203,21 +203,23 @@ cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept
 cdef struct Turn:
     const void *w
     void *to
-    Py_ssize_t ocg, tiles, depth
+    Py_ssize_t ocg, tiles, depth, run               # K, and how many of it follow each other in both
 
 
 cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
     """The weights of a tile of output channels of a group."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width
-    turn_block(sizeof(real), min(width, c.ocg - first), c.depth,
-               <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth, c.depth,
-               <real *> c.to + i * c.depth * width, width)
+    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width, runs = c.depth // max(c.run, 1), n
+    cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
+    cdef real *to = <real *> c.to + i * c.depth * width
+    for n in range(runs):
+        turn_block(sizeof(real), min(width, c.ocg - first), c.run, w + n * c.run, c.depth, to + n * width, runs * width)
 
 
-cdef inline void turn_weights(const ConvShape *s, const real *w, real *to, int threads) noexcept nogil:
-    """All of them, a tile of output channels at a time."""
-    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))),
-                       s.ic // s.groups * s.kd * s.kh * s.kw)
+cdef inline void turn_weights(const ConvShape *s, bint by_tap, const real *w, real *to, int threads) noexcept nogil:
+    """All of them, a tile of output channels at a time; `by_tap` K becomes (kd, kh, kw, c)."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
+    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))), depth,
+                       taps if by_tap else depth)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 

@@ -10,7 +10,7 @@ all taps of all pixels, it holds these:
     patches          tap 0 of pixel 0: c0 c1 c2, tap 1: c0 c1 c2, ...
 
 Channels are staged a few at a time, next to each other: in images of many, neighbouring pixels meet in few sets of the
-cache. K counts (c, kd, kh, kw), as the weights lie.
+cache. K counts (c, kd, kh, kw), as the weights lie, or what a tap sees of all channels of a large image is in a row.
 """
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
@@ -23,6 +23,7 @@ cdef struct StageLast:
     bint part                           # blocks are parts of one row of output, and stages of columns
     Py_ssize_t patch                    # from one patch to the next, if it holds patches
     Py_ssize_t size                     # elements; none where the image is read
+    bint by_tap                         # K counts (kd, kh, kw, c) of these channels, else (c, kd, kh, kw)
     Py_ssize_t *tap                     # of each k of the channels, its distance from the first one
 
 
@@ -71,17 +72,18 @@ cdef inline void size_stage(
 
 cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
     """`table` has an item for each tap of each channel of a stage."""
-    cdef Py_ssize_t c, a, i, j, n = 0
+    cdef Py_ssize_t tap = 0, c, a, i, j, first
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, each = 1 if t.by_tap else taps
     t.tap = table
-    for c in range(t.channels):
-        for a in range(s.kd):
-            for i in range(s.kh):
-                for j in range(s.kw):
-                    if t.patch:
-                        table[n] = n % (s.kd * s.kh * s.kw) * t.channels + c
-                    else:
-                        table[n] = a * s.dd * t.depth + i * s.dh * t.row + j * s.dw * t.pixel + c
-                    n += 1
+    for a in range(s.kd):
+        for i in range(s.kh):
+            for j in range(s.kw):
+                first = a * s.dd * t.depth + i * s.dh * t.row + j * s.dw * t.pixel
+                if t.patch:
+                    first = tap * t.channels
+                for c in range(t.channels):
+                    table[tap * (t.channels if t.by_tap else 1) + c * each] = first + c
+                tap += 1
 
 
 cdef inline void find_pixels(const StageLast *t, const ConvShape *s, Py_ssize_t p0, Py_ssize_t p1,
