@@ -27,6 +27,7 @@ from fastconv._arrays import (
     names_memory_errors,
     readable,
 )
+from fastconv._door import again, settled
 from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
@@ -107,16 +108,25 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     return WeightPlan(kernel.weight_grad[kind], tuple(g), axes, put, dtype, g.macs)
 
 
-@names_memory_errors
 def input_gradient(function, rank, input_size, weight, grad_output, stride, padding, dilation, groups):
     """Gradient of the input: the transposed convolution of grad_output."""
+    settings = function, rank, input_size, stride, padding, dilation, groups
+    result = again(None, grad_output, weight, None, settings)
+    return input_gradient_by_plan(function, settings, weight, grad_output) if result is None else result
+
+
+@names_memory_errors
+def input_gradient_by_plan(function, settings, weight, grad_output):
+    """The long way: arrays, geometry, phases."""
+    settings = settled(settings)
+    _, rank, input_size, stride, padding, dilation, groups = settings
     size = full_shape(function, "input_size", input_size, rank, image_forms(rank))
     w, g = array(function, "weight", weight), array(function, "grad_output", grad_output)
     dtype = float_dtype(function, weight=w, grad_output=g)
     sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     geometry = forward(function, rank, size, w.shape, g.shape, sizes, dtype.itemsize, 0)
     whole, taps = transposed(geometry)
-    return spread(function, rank, whole, g, w[(..., *taps[3 - rank :])], None, dtype, layout(g, rank), size, None)
+    return spread(settings, whole, taps[3 - rank :], g, w, None, dtype, layout(g, rank), size, None)
 
 
 @names_memory_errors

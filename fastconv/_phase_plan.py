@@ -51,7 +51,7 @@ class Part(NamedTuple):
     run: object  # kernel(geometry, x, weight, bias, out, lo, hi, threads[, packed])
     geometry: tuple  # a ConvGeometry as kernels take it
     packing: Packing | None
-    weight: int  # which of `PhasesPlan.taps`
+    weight: int  # which of `PhasesPlan.weights`
     source: tuple  # how to index the input
     phases: int
     elements: int  # of the result, for one image
@@ -95,8 +95,8 @@ class PhasesPlan(NamedTuple):
     whole: object  # `Whole` or `Gather`, if one kernel writes the result itself
     boxes: tuple
     corners: tuple  # `Corners` of the parts that have any
-    taps: tuple  # of each convolution, of each of its phases ((start, step, count), ...) per axis
-    weights: tuple  # of each convolution, the shape of its weights
+    taps: tuple  # of each phase of each convolution ((start, step, count), ...), and how many phases are in that
+    weights: tuple  # of each convolution, the size and the shape of its weights
     packed: dict  # (weight, layout) -> `Packed`
     gaps: bool  # some outputs have no product
     step: int  # along w between the outputs of one phase
@@ -214,20 +214,21 @@ def plan_phases(function, g, dtype, order):
         gaps = gaps or whole is None
         taps = [] if whole and whole.swapped else [tap_ranges(some) for some in product(*ways)]
     else:
-        weights = sum(weight_bytes(*c) for c in convolutions)
-        room = min(max(BUFFER_BYTES, weights), MOST_BYTES)
+        room = min(max(BUFFER_BYTES, sum(weight_bytes(*c) for c in convolutions)), MOST_BYTES)
         for outer in product(*ways[:2]) if ways[2] else ():
             found += planned_boxes(planner, outer, ways[2], room, taps, outermost)
         gaps = gaps or any(None in box.parts for box in found)
         largest = max((sum(part.elements for part in box.parts if part) for box in found), default=0)
         images = max(room // max(largest * dtype.itemsize, 1), 1)
     macs = whole.plan.macs if whole else sum(part.convolution.macs for box in found for part in box.parts if part)
-    shapes = tuple((len(some) * g.oc, g.ic // g.groups, *(count for _, _, count in some[0])) for some in taps)
+    shapes = ((len(some) * g.oc, g.ic // g.groups, *(count for _, _, count in some[0])) for some in taps)
+    weights, together = tuple((prod(shape), shape) for shape in shapes), tuple(len(s) for s in taps for _ in s)
     parts = [p for box in found for p in box.parts if p and p.packing] if len(found) > 1 else ()
     packed = packed_beforehand(parts, dtype.type(0))
     return PhasesPlan(
-        dtype, order, whole, tuple(found), tuple(outermost), tuple(taps), shapes, packed, gaps, g.stride[2],
-        images, largest, macs, kernels.turn[kind], kernels.interleave[kind], _cpu.kernel("corners").sum_corners[kind],
+        dtype, order, whole, tuple(found), tuple(outermost), (tuple(chain(*taps)), together), weights, packed, gaps,
+        g.stride[2], images, largest, macs, kernels.turn[kind], kernels.interleave[kind],
+        _cpu.kernel("corners").sum_corners[kind],
     )  # fmt: skip
 
 

@@ -7,53 +7,75 @@ interleave: the convolution writes the result itself.
 """
 
 from functools import partial
-from itertools import accumulate, chain
+from itertools import accumulate
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from fastconv import _memory
 from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, in_copies, readable, target
+from fastconv._door import remember
 from fastconv._geometry import INF
 from fastconv._phase_plan import Gather, plan_phases
 from fastconv._plan import COPIED, SERIAL_MACS
-from fastconv._threads import get_num_threads
+from fastconv._threads import MOST, get_num_threads
 
 
-def spread(function, rank, g, x, weight, bias, dtype, order, shape, out):
+class SpreadPlan(NamedTuple):
+    """What the door remembers of a transposed convolution."""
+
+    run: object  # `computed`, of the first three
+    geometry: object  # Transposed
+    packing: None = None  # of weights, beforehand; there is none
+
+
+def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     """The transposed convolution `g` of `x` (n, ic, *spatial) with `weight` (ic, oc // groups, *kernel).
 
     Arrays have been checked; `shape` is the result's, `out` where it may go or None.
+
+    settings : what calls like this are known by, the function's name and rank first
+    taps : slices of the weights that are used, () for all
     """
+    function, rank, *_ = settings
     plan = plan_phases(function, g, dtype, order)
-    one = isinstance(plan.whole, Gather)
     many = x.ndim == rank + 2 and g.oc > 1 and x.dtype == plan.dtype and x.itemsize * (x.size + prod(shape)) > COPIED
-    few_at_once = one and many and plan.order != order
+    few_at_once = isinstance(plan.whole, Gather) and many and plan.order != order
     if out is None and plan.order != order:
         out = empty(shape, rank, dtype, order)
     order = order if few_at_once else plan.order
     result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
     if result.size:
-        x5 = five(x if few_at_once else readable(x, rank, plan.dtype, order), rank)
-        w5, result5 = five(dense(weight, plan.dtype), rank), five(result, rank)
-        b = None if bias is None else dense(bias, plan.dtype)
-        threads = get_num_threads() if plan.macs * x5.shape[0] > SERIAL_MACS else 1
-        if one:
-            run = partial(by_one_kernel, plan, w5, b, threads)
-            in_copies(run, x5, result5, 3, max(COPIED, w5.nbytes)) if few_at_once else run(x5, result5)
-            return finish(result, out, dtype)
-        fill_gaps(plan, b, result5)
-        if plan.whole:
-            run, source, swapped = plan.whole
-            if not swapped:
-                (w5,) = turned_weights(plan, g, w5, Scratch(plan, len(x5)), threads)
-            run.run(run.geometry, x5[(..., *source)], w5, b, result5, *run.clamp, threads)
-        else:
-            scratch = Scratch(plan, len(x5))
-            turned = turned_weights(plan, g, w5, scratch, threads)
-            interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
-            sum_corners(plan, x5, turned, b, result5, threads)
+        source = x if few_at_once else readable(x, rank, plan.dtype, order)
+        way = SpreadPlan(partial(computed, plan, taps, few_at_once), g)
+        threads = MOST if plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1) > SERIAL_MACS else 1
+        way.run(g, source, weight, bias, result, None, None, min(threads, get_num_threads()))
+        if out is None and plan.dtype == dtype and source is x:
+            remember(result, way, (None, None), threads, x, weight, bias, settings)
     return finish(result, out, dtype)
+
+
+def computed(plan, taps, few_at_once, g, x, weight, bias, result, _lo, _hi, threads):
+    """`result` by the kernels of `plan`; its arguments from `g` on are those of every kernel that the door knows."""
+    rank = weight.ndim - 2
+    x5, result5, w5 = five(x, rank), five(result, rank), five(dense(weight[(..., *taps)], plan.dtype), rank)
+    b = None if bias is None else dense(bias, plan.dtype)
+    if isinstance(plan.whole, Gather):
+        run = partial(by_one_kernel, plan, w5, b, threads)
+        in_copies(run, x5, result5, 3, max(COPIED, w5.nbytes)) if few_at_once else run(x5, result5)
+        return
+    fill_gaps(plan, b, result5)
+    if plan.whole:
+        run, source, swapped = plan.whole
+        if not swapped:
+            (w5,) = turned_weights(plan, g, w5, Scratch(plan, len(x5)), threads)
+        run.run(run.geometry, x5[(..., *source)], w5, b, result5, *run.clamp, threads)
+        return
+    scratch = Scratch(plan, len(x5))
+    turned = turned_weights(plan, g, w5, scratch, threads)
+    interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
+    sum_corners(plan, x5, turned, b, result5, threads)
 
 
 def fill_gaps(plan, b, result5):
@@ -74,7 +96,7 @@ class Scratch:
     def __init__(self, plan, n):
         self.results = min(n, plan.images) * plan.largest
         self.packed = {key: packed for key, packed in plan.packed.items() if packed.boxes > 1 or n > plan.images}
-        weights = sum(map(prod, plan.weights)) + sum(packed.size for packed in self.packed.values())
+        weights = sum([size for size, _ in plan.weights]) + sum([packed.size for packed in self.packed.values()])
         self.left = _memory.empty((weights + self.results,), plan.dtype)
 
     def take(self, size):
@@ -83,17 +105,15 @@ class Scratch:
 
 
 def turned_weights(plan, g, weight, scratch, threads):
-    """For each of `plan.taps` the weights (oc * phases, ic // groups, *taps): (ic, oc // groups, *kernel) turned.
+    """For each of `plan.weights` the weights (oc * phases, ic // groups, *taps): (ic, oc // groups, *kernel) turned.
 
     The output channels count (oc, phase), or channels-last (phase, oc).
     """
-    sizes = [prod(shape) for shape in plan.weights]
-    turned = scratch.take(sum(sizes))
+    ends = list(accumulate([size for size, _ in plan.weights]))
+    turned = scratch.take(ends[-1] if ends else 0)
     if turned.size:
-        together = tuple(chain.from_iterable([len(taps)] * len(taps) for taps in plan.taps))
-        plan.turn(weight, turned, g.groups, tuple(chain.from_iterable(plan.taps)), together, plan.order, threads)
-    ends = accumulate(sizes)
-    return [turned[end - n : end].reshape(shape) for end, n, shape in zip(ends, sizes, plan.weights, strict=True)]
+        plan.turn(weight, turned, g.groups, *plan.taps, plan.order, threads)
+    return [turned[end - n : end].reshape(shape) for end, (n, shape) in zip(ends, plan.weights, strict=True)]
 
 
 def repeated(bias, phases, order):

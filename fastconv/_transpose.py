@@ -2,14 +2,26 @@
 
 from fastconv._arrays import FIRST, array, check_out, float_dtype, layout, names_memory_errors
 from fastconv._documented import documented
+from fastconv._door import again, settled
 from fastconv._phases import spread
 from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
 
 
+def convolve_transposed(settings, input, weight, bias, out):
+    """The way of every transposed convolution: known from an earlier call, or by its plan.
+
+    settings : (function, rank, stride, padding, output_padding, groups, dilation)
+    """
+    result = again(None, input, weight, bias, settings) if out is None else None
+    return by_plan(settings[0], settings, input, weight, bias, out) if result is None else result
+
+
 @names_memory_errors
-def convolve_transposed(function, rank, input, weight, bias, stride, padding, output_padding, groups, dilation, out):
-    """The way of every transposed convolution: arrays, geometry, phases."""
+def by_plan(function, settings, input, weight, bias, out):
+    """The long way: arrays, geometry, phases."""
+    settings = settled(settings)
+    _, rank, stride, padding, output_padding, groups, dilation = settings
     x, w = array(function, "input", input), array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)
     dtype = float_dtype(function, input=x, weight=w, bias=b)
@@ -26,7 +38,7 @@ def convolve_transposed(function, rank, input, weight, bias, stride, padding, ou
     if out is not None:
         check_out(function, out, shape, dtype)
     order = layout(x, rank) if x.ndim > rank else FIRST
-    return spread(function, rank, geometry, x, w, b, dtype, order, shape, out)
+    return spread(settings, geometry, (), x, w, b, dtype, order, shape, out)
 
 
 DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an image spread out by a kernel.
@@ -100,24 +112,21 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
 def conv_transpose1d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
 ):
-    return convolve_transposed(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation, out
-    )
+    settings = "conv_transpose1d", 1, stride, padding, output_padding, groups, dilation
+    return convolve_transposed(settings, input, weight, bias, out)
 
 
 @documented(2, DOC)
 def conv_transpose2d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
 ):
-    return convolve_transposed(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation, out
-    )
+    settings = "conv_transpose2d", 2, stride, padding, output_padding, groups, dilation
+    return convolve_transposed(settings, input, weight, bias, out)
 
 
 @documented(3, DOC)
 def conv_transpose3d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
 ):
-    return convolve_transposed(
-        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation, out
-    )
+    settings = "conv_transpose3d", 3, stride, padding, output_padding, groups, dilation
+    return convolve_transposed(settings, input, weight, bias, out)

@@ -7,7 +7,7 @@ import pytest
 
 import fastconv
 import reference
-from fastconv import _phase_plan
+from fastconv import _cpu, _phase_plan
 from tests import data
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.tolerance import assert_within
@@ -69,10 +69,10 @@ def test_small_boxes(case, layout, monkeypatch):
     """Boxes of a few windows, whose rows start and end in the middle of a period of phases, give the same result."""
     monkeypatch.setattr(_phase_plan, "BUFFER_BYTES", 256)
     monkeypatch.setattr(_phase_plan, "MOST_BYTES", 256)
-    _phase_plan.plan_phases.cache_clear()
+    _cpu._forget()
     x, w, b = operands(case, data.integers, np.float32)
     result = run(case, LAYOUTS[layout](x, case.channel_axis), w, b)
-    _phase_plan.plan_phases.cache_clear()
+    _cpu._forget()
     data.assert_identical(result, on_integers(case).astype(np.float32))
 
 

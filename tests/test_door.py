@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _adaptive, _avg_grad, _conv, _cpu, _door, _patches, _pool_grad, _pool_plan, _unpool
+from fastconv import (
+    _adaptive,
+    _avg_grad,
+    _conv,
+    _cpu,
+    _door,
+    _gradients,
+    _patches,
+    _pool_grad,
+    _pool_plan,
+    _transpose,
+    _unpool,
+)
 from tests import data
 from tests.data import assert_identical
 from tests.layouts import LAYOUTS
@@ -20,6 +32,11 @@ CALLS = {
     "adaptive_avg_pool2d": lambda x, w, b: fastconv.adaptive_avg_pool2d(x, (2, None)),
     "global_max_pool": lambda x, w, b: fastconv.global_max_pool(x),
     "avg_pool2d": lambda x, w, b: fastconv.avg_pool2d(x, (3, 2), 1),
+    "conv_transpose2d": lambda x, w, b: fastconv.conv_transpose2d(x, w[:3], b[:3], (2, 1), 1),
+    "conv_transpose2d stride 1": lambda x, w, b: fastconv.conv_transpose2d(x, w[:3]),
+    "conv_transpose2d phases": lambda x, w, b: fastconv.conv_transpose2d(x, np.tile(w[:3], (1, 20, 1, 1)), None, 2),
+    "grad.conv2d_input": lambda x, w, b: fastconv.grad.conv2d_input((2, 3, 11, 13), w[:3], x),
+    "grad.conv2d_input dilated": lambda x, w, b: fastconv.grad.conv2d_input((2, 3, 9, 11), w[:3], x, 1, 9, 9),
     "lp_pool2d": lambda x, w, b: fastconv.lp_pool2d(x, 1, (2, 3)),
 }
 over_calls = pytest.mark.parametrize("name", CALLS)
@@ -126,6 +143,10 @@ def test_lists_and_integers_of_other_kinds_are_known(kind):
 LISTS = {
     "conv2d": lambda x, size: fastconv.conv2d(x, np.ones((1, 3, 2, 2), x.dtype), stride=size),
     "conv2d padding": lambda x, size: fastconv.conv2d(x, np.ones((1, 3, 2, 2), x.dtype), padding=[size, size]),
+    "conv_transpose2d": lambda x, size: fastconv.conv_transpose2d(x, np.ones((3, 2, 2, 2), x.dtype), None, size),
+    "grad.conv2d_input": lambda x, size: fastconv.grad.conv2d_input(
+        [2, 3, *[n + 1 for n in x.shape[2:]]], np.ones((3, 3, 2, 2), x.dtype), x, [1, 1]
+    ),
     "max_pool2d": lambda x, size: fastconv.max_pool2d(x, size),
     "max_pool2d indices": lambda x, size: fastconv.max_pool2d(x, size, return_indices=True)[1],
     "avg_pool2d": lambda x, size: fastconv.avg_pool2d(x, size),
@@ -149,7 +170,7 @@ def test_every_way_knows_its_lists(name, monkeypatch):
     call, size = LISTS[name], list(SIZES.get(name, (3, 2)))
     x, _, _ = operands()
     first = long_way(call, x, size)
-    for module in (_conv, _pool_plan, _adaptive, _patches, _unpool, _avg_grad, _pool_grad):
+    for module in (_conv, _pool_plan, _adaptive, _patches, _unpool, _avg_grad, _pool_grad, _transpose, _gradients):
         monkeypatch.setattr(module, "settled", None)
     assert_identical(call(x, size), first)
     assert_identical(call(x, tuple(size)), first)
