@@ -30,6 +30,8 @@ MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each 
 # them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
 # zeros between rows that are not more than the pixels of those
 MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
+# Bytes of weights that an L2 keeps once they are turned, and multiply-adds in whose time each one beyond comes back
+KEPT_BYTES, FAR = 1 << 20, 25
 
 
 class Counts(NamedTuple):
@@ -114,13 +116,18 @@ def less_in_rows(c, phases):
     return tuned().transposed.whole_rows if whole and method_of(c, phases).kernel(c) == "filter" else 1
 
 
-def phases_cost(g, convolutions):
+def far(g, itemsize):
+    """Multiply-adds in whose time weights are read again that had left the L2 after they were turned."""
+    return FAR * max(g.oc * (g.ic // g.groups) * prod(g.kernel) - KEPT_BYTES // itemsize, 0)
+
+
+def phases_cost(g, itemsize, convolutions):
     """The same of all phases of the `Transposed` g, of a stride interleaved afterwards.
 
     Weights that no output sees, as most of one pixel with padding, are turned with their neighbours.
     """
     costs, strided, found = tuned().transposed, max(g.stride) > 1, list(convolutions)
-    woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
+    woven = costs.woven * g.oc * prod(g.output) + costs.call + far(g, itemsize) if strided else 0
     seen = sum(c.oc * (c.ic // c.groups) * c.kd * c.kh * c.kw for c, _ in found)
     unseen = (g.oc * (g.ic // g.groups) * prod(g.kernel) - seen) * costs.sums["direct"].weight
     return sum(convolution_cost(*c, strided) * (1 if strided else less_in_rows(*c)) for c in found) + woven + unseen
@@ -151,7 +158,7 @@ def own_kernels(g, itemsize, order):
         yield "overlap"
 
 
-def kernel_cost(kernel, g, last):
+def kernel_cost(kernel, g, itemsize, last):
     """The same of a kernel for all phases."""
     inputs, pixels, weights = g.ic // g.groups, prod(g.size), g.oc * prod(g.kernel)
     rows = prod(g.output[:2])
@@ -160,7 +167,8 @@ def kernel_cost(kernel, g, last):
         (g.groups if last else g.oc) * rows, g.groups,
     )  # fmt: skip
     alone = kernel == "overlap" and pixels == 1  # each product is an output or none
-    return time_of("pixel" if alone else kernel, counts) + tuned().transposed.call
+    turned = far(g, itemsize) if kernel == "disjoint" else 0
+    return time_of("pixel" if alone else kernel, counts) + turned + tuned().transposed.call
 
 
 def copies_cost(g):
