@@ -26,7 +26,8 @@ cdef enum:
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
     COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
     GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
-    STAGING = 4             # and if columns are not copied
+    STAGING = 4             # if columns are not copied,
+    PICKING = 36            # and where strided pixels, which lanes along channels read in place, are copied one by one
 
 
 cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
@@ -87,6 +88,11 @@ cdef inline bint is_plain(const ConvShape *s) noexcept nogil:
     return s.kd * s.kh * s.kw * s.sd * s.sh * s.sw == 1 and s.pd == s.ph == s.pw == 0
 
 
+cdef inline bint picks_pixels(const ConvShape *s) noexcept nogil:
+    """Whether a patch is a pixel, and patches lie apart along a row."""
+    return s.kd * s.kh * s.kw == 1 and s.sw > 1 and sees_no_padding(s)
+
+
 cdef inline double cost_across(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """What lanes along channels take, turning of weights and sums included, in products of a vector of channels."""
     cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
@@ -106,7 +112,7 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t s
     cdef Py_ssize_t channels = s.oc // s.groups, depth = s.ic // s.groups * s.kd * s.kh * s.kw
     cdef Py_ssize_t copying = GATHERING if s.sw > 2 else COPYING
     if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size):
-        copying = 0 if is_plain(s) else STAGING
+        copying = 0 if is_plain(s) else (PICKING if picks_pixels(s) else STAGING)
     return (most_pixels(s, size) > 0 < depth
             and cost_across(s, size) <= <double> (channels + copying) * depth * worth / lanes_of(size))
 

@@ -10,7 +10,7 @@ small maps of many products a sum have lanes along the depth (`deep.pxd`).
 from fastconv._kernels.across cimport (
     TURNS_ALONE, across_scratch, across_table, find_across, multiply_across, plan_across
 )
-from fastconv._kernels.across_cost cimport rows_are_vectors, sees_less, wastes_lanes
+from fastconv._kernels.across_cost cimport picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
@@ -52,10 +52,12 @@ cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     cdef Lanes choice
     cdef Py_ssize_t pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * s.kd * s.kh * s.kw
     cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(depth), size)
+    cdef bint wastes = wastes_lanes(s, worth, size)
     choice.deep = deep_block(pixels, worth, depth, lanes_of(size), size)
-    if choice.deep and sees_less(s, <double> pixels * along_depth(depth, size) * (s.oc // s.groups), size):
+    if choice.deep and (sees_less(s, <double> pixels * along_depth(depth, size) * (s.oc // s.groups), size)
+                        or wastes and picks_pixels(s)):
         choice.deep = 0
-    choice.across = choice.deep == 0 and wastes_lanes(s, worth, size)
+    choice.across = choice.deep == 0 and wastes
     return choice
 
 
