@@ -16,22 +16,22 @@ from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef enum:
-    REST = 4            # pixels of whole vectors that take as long as one summed along the depth,
-    REST_LEAST = 160    # if a sum has as many products; shorter ones have one order on any map, pieces of one included
+    BEGINNING = 3       # pixels of whole vectors that take as long as what comes with any summed along the depth
+    REST_LEAST = 160    # products of a sum; shorter ones have one order on any map, pieces of one included
     MOST = 16           # lanes,
-    LAST = 4            # and pixels after the last vector: MOST / REST
+    LAST = 9            # and pixels after the last vector, of so many lanes
 
 
 cdef inline Py_ssize_t last_pixels(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
     """How many pixels after the last whole vector are to be summed along blocks of the depth."""
     cdef Py_ssize_t lanes = lanes_of(size), rest = pixels % lanes
-    return rest if rest * REST <= lanes and REST_LEAST <= depth <= CHUNK * lanes else 0
+    return rest if rest * MOST <= LAST * lanes and REST_LEAST <= depth <= CHUNK * lanes else 0
 
 
 cdef inline Py_ssize_t pixels_worth(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
     """Pixels that take as long if none is left over and no lane is idle."""
     cdef Py_ssize_t lanes = lanes_of(size), rest = last_pixels(pixels, depth, size)
-    return pixels + (REST - 1) * rest if rest else ceil_div(pixels, lanes) * lanes
+    return pixels + BEGINNING if rest else ceil_div(pixels, lanes) * lanes
 
 
 cdef inline void fill_rest(Py_ssize_t rows, Py_ssize_t kc, const real *x, Py_ssize_t ld, real *rest) noexcept nogil:
