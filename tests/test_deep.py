@@ -40,10 +40,16 @@ LAYERS = {
     "rows of taps without padding": ((2, 37, 19, 21), (13, 37, 4, 3), {"stride": (4, 5)}),
     "rows of taps of a volume": ((1, 20, 7, 13, 13), (9, 20, 3, 3, 5), {"stride": (2, 3, 4), "padding": (1, 0, 2)}),
     "single taps of a row, strided": ((1, 171, 16, 17), (11, 171, 2, 1), {"stride": 3}),
+    "few outputs": ((2, 37, 9, 8), (5, 37, 3, 4), {"padding": (1, 2), "stride": 2}),
+    "few outputs of a volume": ((2, 70, 8, 5, 2), (3, 70, 3, 3, 3), {"padding": 1, "stride": 2}),
+    "few outputs in groups": ((3, 75, 4, 3, 5), (12, 25, 2, 3, 3), {"padding": (1, 1, 2), "groups": 3}),
+    "few outputs, dilated": ((1, 130, 7, 10, 3), (4, 130, 2, 4, 1), {"padding": (2, 3, 0), "dilation": (3, 2, 1)}),
+    "few outputs, channels in uneven parts": ((1, 61, 9, 37, 31), (2, 61, 3, 3, 3), {"stride": (4, 9, 8)}),
     "rows of taps, too far apart to be staged": ((1, 2, 300, 300), (9, 2, 13, 13), {"stride": 90, "padding": 5}),
 }
 
 
+FEW = [name for name in LAYERS if name.startswith("few outputs")]
 RESTS = [name for name in LAYERS if name.startswith("whole vectors and")]
 
 
@@ -57,7 +63,7 @@ class TestProducts(ProductChecks):
 
 
 @pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels", *RESTS])
+@pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "blocks of whole channels", *FEW, *RESTS])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 

@@ -5,8 +5,8 @@ A `.pyx` is a kernel: functions that read their operands and have the team's thr
 for both float types or for all elements of pooling. Each says at its top what it computes and how.
 
     convolution            direct direct_last              a matrix product: product stage columns pack, tile.h
-                             with lanes along              output channels (across, across_cost), the depth (deep),
-                                                           both (rest)
+                             with lanes along              output channels (across, across_cost), the depth (deep,
+                                                           deep_taps), both (rest)
                            filter near_rows planes         few channels and depthwise, channels first
                            depthwise_last                  depthwise, channels last
                            grouped                         groups of 8 to 32 channels

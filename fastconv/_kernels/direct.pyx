@@ -17,12 +17,13 @@ from fastconv._kernels.columns cimport (
 from fastconv._kernels.deep cimport (
     along_depth, deep_block, packs_taps, patch_channels, plan_deep, plan_patches, small_map
 )
+from fastconv._kernels.deep_taps cimport multiply_by_taps, plan_taps, saved_by_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, SHORT, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks, round_up,
-    turn_weights, turned_size
+    LINE, SHORT, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks,
+    round_up, turn_weights, turned_size
 )
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
@@ -32,6 +33,10 @@ from fastconv._kernels.stage cimport stage_table
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
+
+cdef enum:
+    TREE_SHARE = 4      # sums whose lanes are added up in the time in which a weight is turned
+
 
 cdef struct Lanes:
     Py_ssize_t deep     # K block of a product with lanes along K, or 0
@@ -51,9 +56,11 @@ cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """What lanes run along."""
     cdef Lanes choice
     cdef Py_ssize_t pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(depth), size)
+    cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(depth), size), instead = worth
     cdef bint wastes = wastes_lanes(s, worth, size)
-    choice.deep = deep_block(pixels, worth, depth, lanes_of(size), size)
+    if saved_by_taps(s, size) * TREE_SHARE > <double> pixels * s.oc:    # however few lanes idle along pixels
+        instead = SMALL_MAP * 2
+    choice.deep = deep_block(pixels, instead, depth, lanes_of(size), size)
     if choice.deep and (sees_less(s, <double> pixels * along_depth(depth, size) * (s.oc // s.groups), size)
                         or wastes and picks_pixels(s)):
         choice.deep = 0
@@ -146,7 +153,10 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef const real *packed = <const real *> c.packed
     cdef const real *bias = at(<const real *> c.bias, first)
     cdef real *out = <real *> c.out + (item.image * t.s.oc + first) * t.pixels
-    if t.deep:
+    if t.by_taps:
+        w = packed + (first + item.o0) * t.depth
+        multiply_by_taps(False, t, x, w, at(bias, item.o0), out + item.o0 * t.pixels, scratch, item.o1 - item.o0)
+    elif t.deep:
         small_map(False, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0 * t.pixels, scratch,
                   item.o1 - item.o0)
     elif t.across:
@@ -204,6 +214,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     begin(&t, geometry, &x, lo, hi, False)
     lanes = lanes_for(&t.s, size)
     t.deep, t.across, t.patches = lanes.deep, lanes.across, 0
+    t.by_taps = t.deep > 0 and saved_by_taps(&t.s, size) > 0
     if t.across:
         plan_across(&t, size, threads)
         table = across_table(&t)
@@ -217,7 +228,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     table = round_up(table * sizeof(Py_ssize_t), LINE)
     memory = borrow("direct", table)
     t.turned = 0
-    if t.deep and packs_taps(&t.s):
+    if t.by_taps:
+        plan_taps(&t, False, size)
+        shared = round_up(t.s.oc * t.depth, LINE)
+    elif t.deep and packs_taps(&t.s):
         plan_patches(&t, size, <Py_ssize_t *> memory)
     elif not t.across:
         plan_columns(&t, size, <Py_ssize_t *> memory)
@@ -231,7 +245,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
     with nogil:
         if shared:
-            turn_weights(&t.s, False, <const real *> w.data, scratch, threads)
+            if t.by_taps:
+                turn_all_taps(&t, <const real *> w.data, scratch, threads)
+            else:
+                turn_weights(&t.s, False, <const real *> w.data, scratch, threads)
             call.packed = scratch
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)

@@ -10,6 +10,7 @@ the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.p
 from fastconv._kernels.deep cimport (
     SHORT_TURNING, TURNING, deep_block, deep_scratch, mixes, plan_deep, plan_mixed, small_map
 )
+from fastconv._kernels.deep_taps cimport fits_taps_last, multiply_by_taps, plan_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -222,7 +223,10 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef const real *bias = at(<const real *> c.bias, first)
     cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
     w += (first if t.deep or t.turned else item.group * round_up(t.ocg, tile_width(sizeof(real)))) * t.depth
-    if t.deep:
+    if t.by_taps:
+        multiply_by_taps(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch,
+                         item.o1 - item.o0)
+    elif t.deep:
         small_map(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch, item.o1 - item.o0)
     else:
         block(t, c.stage, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
@@ -266,9 +270,13 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *taps
     begin(&t, geometry, &x, lo, hi, True)
     t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
+    t.by_taps = t.deep > 0 and not mixed_for(&t.s, size) and fits_taps_last(&t.s)
     if t.deep:
         plan_deep(&t, size, threads)
-        if mixed_for(&t.s, size):
+        if t.by_taps:
+            plan_taps(&t, True, size)
+            shared = round_up(t.s.oc * t.depth, LINE)
+        elif mixed_for(&t.s, size):
             plan_mixed(&t, size)
         stage.channels = stage.size = stage.by_tap = 0
     else:
@@ -288,7 +296,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
     with nogil:
-        if t.deep or t.turned:
+        if t.by_taps:
+            turn_all_taps(&t, <const real *> w.data, scratch, threads)
+            call.w = scratch
+        elif t.deep or t.turned:
             call.w = w.data
         elif shared:
             turn_weights(&t.s, stage.by_tap, <const real *> w.data, scratch, threads)

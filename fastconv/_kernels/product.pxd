@@ -48,13 +48,14 @@ cdef struct Task:
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t deep                                 # K block of a product with lanes along K (`deep.pxd`), or 0
     Py_ssize_t patch, patches                       # from one pixel's patch to the next one's then, and of all of them
+    bint by_taps                                    # weights are turned to (tap, channel) then (`deep_taps.pxd`)
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
     Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)
     bint aligned                                    # rows of the input begin at multiples of a vector
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
-    Py_ssize_t channels                             # that are staged at a time, where lanes are output channels
+    Py_ssize_t channels                             # that are staged or turned at a time, where lanes are not pixels
     Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
     ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
     ConvShape padded                                # the same of what patches are copied from (`deep.pxd`)
