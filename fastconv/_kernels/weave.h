@@ -15,17 +15,6 @@
 #include "simd.h"
 
 #define WEAVE_MOST 8 /* rows */
-#define BYTES VECTOR_BYTES
-/* position p of the woven row is element p / 3 of row p % 3 */
-#define TWO_OF_THREE(p) ((p) % 3 < 2 ? (p) / 3 + (p) % 3 * COUNT : 0)
-#define AND_THIRD(i, p) ((p) % 3 < 2 ? (i) : COUNT + (p) / 3)
-#define TWO_0(i) TWO_OF_THREE(i)
-#define TWO_1(i) TWO_OF_THREE((i) + COUNT)
-#define TWO_2(i) TWO_OF_THREE((i) + 2 * COUNT)
-#define THIRD_0(i) AND_THIRD(i, i)
-#define THIRD_1(i) AND_THIRD(i, (i) + COUNT)
-#define THIRD_2(i) AND_THIRD(i, (i) + 2 * COUNT)
-
 /* the COUNT elements that end with all but the last few of a second vector */
 #define BUT_1(i) ((i) + COUNT - 1)
 #define BUT_2(i) ((i) + COUNT - 2 % COUNT)
@@ -34,7 +23,6 @@
 #define EACH_TYPE "weave.h"
 #include "each_float.h"
 #undef EACH_TYPE
-#undef BYTES
 
 static inline void weave(size_t size, ptrdiff_t ways, const void *const *rows, const ptrdiff_t *pitch, ptrdiff_t n,
                          void *to, ptrdiff_t ldt, ptrdiff_t lines)
@@ -49,29 +37,19 @@ static inline void weave(size_t size, ptrdiff_t ways, const void *const *rows, c
 
 #define vec PASTE(vec, SUFFIX)
 
-/* A vector of each row woven in v[0] ... v[ways - 1]; `ways` is a constant in every call. */
 #ifdef SHUFFLES
-#define weave_vectors PASTE(weave_vectors, SUFFIX)
-static ALWAYS_INLINE void weave_vectors(const int ways, vec *a, vec *v)
-{
-    v[0] = a[0];
-    if (ways == 3) {
-        v[0] = SHUFFLE(SHUFFLE(a[0], a[1], TWO_0), a[2], THIRD_0);
-        v[1] = SHUFFLE(SHUFFLE(a[0], a[1], TWO_1), a[2], THIRD_1);
-        v[2] = SHUFFLE(SHUFFLE(a[0], a[1], TWO_2), a[2], THIRD_2);
-        return;
-    }
-    /* row k with row k + ways / 2, and so on: each pass doubles the number of rows that are woven */
-    UNROLL for (int half = ways / 2, pass = 1; pass < ways; pass *= 2) {
-        UNROLL for (int k = 0; k < half; k++) {
-            v[2 * k] = SHUFFLE(a[k], a[k + half], ZIP_LOW);
-            v[2 * k + 1] = SHUFFLE(a[k], a[k + half], ZIP_HIGH);
-        }
-        UNROLL for (int k = 0; k < ways; k++)
-            a[k] = v[k];
-    }
-}
-
+#if VECTOR_BYTES > 16 /* rows too short for a vector */
+#define BYTES 16
+#include "weave_rows.h"
+#undef BYTES
+#endif
+#if VECTOR_BYTES > 32
+#define BYTES 32
+#include "weave_rows.h"
+#undef BYTES
+#endif
+#define BYTES VECTOR_BYTES
+#include "weave_rows.h"
 #endif
 
 /* The first `n` elements of a vector of each row, woven, to `to`; a[] is used up. Where `n` is a constant, nothing is
@@ -82,7 +60,7 @@ static ALWAYS_INLINE void weave_some(const int ways, vec *a, ELEMENT *to, const 
     const ptrdiff_t lanes = LANES_OF(ELEMENT);
 #ifdef SHUFFLES
     vec v[WEAVE_MOST];
-    weave_vectors(ways, a, v);
+    PASTE(PASTE(weave_vectors, SUFFIX), VECTOR_BYTES)(ways, a, v);
     UNROLL for (int k = 0; k < ways; k++) {
         const ptrdiff_t rest = n - k * lanes;
         if (rest >= lanes)
@@ -111,44 +89,29 @@ static ALWAYS_INLINE void PASTE(weave_store, SUFFIX)(const int ways, vec *a, ELE
     weave_some(ways, a, to, ways * LANES_OF(ELEMENT));
 }
 
-#ifdef SHUFFLES
-#define WAYS(count) \
-    if (ways == count && n >= COUNT) { \
-        const ELEMENT *row[count]; \
-        UNROLL for (int k = 0; k < count; k++) \
-            row[k] = rows[k]; \
-        for (; lines > 0; lines--, to += ldt) { \
-            for (ptrdiff_t i = 0; i < n; i += COUNT) { \
-                const ptrdiff_t at = i < n - COUNT ? i : n - COUNT; \
-                vec a[count]; \
-                UNROLL for (int k = 0; k < count; k++) \
-                    a[k] = *(const vec *)(row[k] + at); \
-                PASTE(weave_store, SUFFIX)(count, a, to + at * count); \
-            } \
-            UNROLL for (int k = 0; k < count; k++) \
-                row[k] += pitch[k]; \
-        } \
-        return; \
-    }
-#else
-#define WAYS(count)
-#endif
-
 static NEVER_INLINE void PASTE(weave, SUFFIX)(ptrdiff_t ways, const ELEMENT *const *rows, const ptrdiff_t *pitch,
                                               ptrdiff_t n, ELEMENT *restrict to, ptrdiff_t ldt, ptrdiff_t lines)
 {
-    WAYS(1)
-    WAYS(2)
-    WAYS(3)
-    WAYS(4)
-    WAYS(8)
+#ifdef SHUFFLES
+#define ROWS(bytes) PASTE(PASTE(weave_rows, SUFFIX), bytes)(ways, rows, pitch, n, to, ldt, lines)
+    if (ROWS(VECTOR_BYTES))
+        return;
+#if VECTOR_BYTES > 32
+    if (ROWS(32))
+        return;
+#endif
+#if VECTOR_BYTES > 16
+    if (ROWS(16))
+        return;
+#endif
+#undef ROWS
+#endif
     for (ptrdiff_t line = 0; line < lines; line++, to += ldt)
         for (ptrdiff_t k = 0; k < ways; k++)
             for (ptrdiff_t i = 0; i < n; i++)
                 to[i * ways + k] = rows[k][line * pitch[k] + i];
 }
-#undef WAYS
-#undef weave_vectors
 #undef weave_some
+#undef BYTES
 #undef vec
 #endif
