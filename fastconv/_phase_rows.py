@@ -13,7 +13,7 @@ import numpy as np
 
 from fastconv._arrays import LAST
 
-WEAVE_MOST = 8  # phases along w that `_kernels/weave.h` takes at once
+WEAVE_MOST = 9  # phases along w that `_kernels/weave.h` takes at once
 
 
 class Rows(NamedTuple):

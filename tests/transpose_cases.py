@@ -66,6 +66,8 @@ CASES = (
     Transpose("depthwise-channels-taps-below-stride", (2, 19, 4, 4), (19, 2, 5, 1), (2, 3), (0, 2), (0, 2), groups=19),
     Transpose("depthwise-1d", (1, 17, 130), (17, 1, 7), 3, 2, groups=17),
     Transpose("depthwise-3d", (1, 16, 3, 3, 4), (16, 1, 3, 2, 3), (2, 1, 2), (1, 0, 1), (1, 0, 0), groups=16),
+    Transpose("nine-six-and-four-taps", (2, 21, 12, 13), (21, 18, 5, 5), 2, 2),
+    *(Transpose(f"rows-of-{s}-phases", (1, 20, 7, 13), (20, 24, 3, s + 2), (1, s), (1, 2)) for s in (6, 7, 9, 10)),
     Transpose("unbatched", (3, 4, 5), (3, 4, 3, 3), 2),
     Transpose("batch-0", (0, 3, 4, 5), (3, 4, 3, 3), 2),
     Transpose("one-pixel", (1, 3, 1, 1), (3, 4, 4, 4), bias=False),

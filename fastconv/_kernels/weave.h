@@ -2,9 +2,10 @@
  *
  *     to[line * ldt + i * ways + k] = rows[k][line * pitch[k] + i],  i < n, k < ways     a a a   b b b  ->  a b a b a b
  *
- * One, two, three, four and eight rows go by whole vectors: two are zipped by two shuffles, four and eight are zipped
- * pairs of woven halves, three take a shuffle of two rows and one with the third. `to` overlaps none of the rows;
- * nothing beyond the n elements of each is touched. The file includes itself once per element type.
+ * One, two, three, four, six, eight and nine rows go by whole vectors: two are zipped by two shuffles, four and eight
+ * are zipped pairs of woven halves, three take a shuffle of two rows and one with the third, six are three zipped pairs,
+ * nine three times three. `to` overlaps none of the rows; nothing beyond the n elements of each is touched. The file
+ * includes itself once per element type.
  */
 #ifndef FASTCONV_WEAVE_H
 #define FASTCONV_WEAVE_H
@@ -14,7 +15,7 @@
 #include "shuffle.h"
 #include "simd.h"
 
-#define WEAVE_MOST 8 /* rows */
+#define WEAVE_MOST 9 /* rows */
 /* the COUNT elements that end with all but the last few of a second vector */
 #define BUT_1(i) ((i) + COUNT - 1)
 #define BUT_2(i) ((i) + COUNT - 2 % COUNT)

@@ -20,17 +20,37 @@
 #define vec_of_rows PASTE(PASTE(weave_vec, SUFFIX), BYTES)
 typedef ELEMENT vec_of_rows __attribute__((vector_size(BYTES), aligned(ELEMENT_BYTES), may_alias));
 
+#define three PASTE(PASTE(weave_three, SUFFIX), BYTES)
+static ALWAYS_INLINE void three(vec_of_rows a, vec_of_rows b, vec_of_rows c, vec_of_rows *v)
+{
+    v[0] = SHUFFLE(SHUFFLE(a, b, TWO_0), c, THIRD_0);
+    v[1] = SHUFFLE(SHUFFLE(a, b, TWO_1), c, THIRD_1);
+    v[2] = SHUFFLE(SHUFFLE(a, b, TWO_2), c, THIRD_2);
+}
+
 #define weave_vectors PASTE(PASTE(weave_vectors, SUFFIX), BYTES)
 /* A vector of each row woven in v[0] ... v[ways - 1]; `ways` is a constant in every call. */
 static ALWAYS_INLINE void weave_vectors(const int ways, vec_of_rows *a, vec_of_rows *v)
 {
     v[0] = a[0];
-    if (ways == 3) {
-        v[0] = SHUFFLE(SHUFFLE(a[0], a[1], TWO_0), a[2], THIRD_0);
-        v[1] = SHUFFLE(SHUFFLE(a[0], a[1], TWO_1), a[2], THIRD_1);
-        v[2] = SHUFFLE(SHUFFLE(a[0], a[1], TWO_2), a[2], THIRD_2);
-        return;
+    if (ways == 3)
+        three(a[0], a[1], a[2], v);
+    if (ways == 6)
+        UNROLL for (int half = 0; half < 2; half++) {
+            vec_of_rows pair[3];
+            UNROLL for (int k = 0; k < 3; k++)
+                pair[k] = half ? SHUFFLE(a[k], a[k + 3], ZIP_HIGH) : SHUFFLE(a[k], a[k + 3], ZIP_LOW);
+            three(pair[0], pair[1], pair[2], v + 3 * half);
+        }
+    if (ways == 9) {
+        vec_of_rows third[3][3];
+        UNROLL for (int k = 0; k < 3; k++)
+            three(a[k], a[k + 3], a[k + 6], third[k]);
+        UNROLL for (int k = 0; k < 3; k++)
+            three(third[0][k], third[1][k], third[2][k], v + 3 * k);
     }
+    if (ways % 3 == 0)
+        return;
     /* row k with row k + ways / 2, and so on: each pass doubles the number of rows that are woven */
     UNROLL for (int half = ways / 2, pass = 1; pass < ways; pass *= 2) {
         UNROLL for (int k = 0; k < half; k++) {
@@ -72,11 +92,12 @@ static inline int PASTE(PASTE(weave_rows, SUFFIX), BYTES)(ptrdiff_t ways, const 
 {
 #define WAYS(count) case count: some_ways(count, rows, pitch, n, to, ldt, lines); return 1;
     switch (n < COUNT ? 0 : ways) {
-        WAYS(1) WAYS(2) WAYS(3) WAYS(4) WAYS(8)
+        WAYS(1) WAYS(2) WAYS(3) WAYS(4) WAYS(6) WAYS(8) WAYS(9)
     }
 #undef WAYS
     return 0;
 }
 #undef some_ways
+#undef three
 #undef weave_vectors
 #undef vec_of_rows
