@@ -71,6 +71,11 @@ def reverse(a):
     return a[(slice(None, None, -1),) * a.ndim]
 
 
+def kernel_of(a, flip):
+    """`a`, with `flip` backwards: a copy then, since calls with arrays that kernels do not read are never known."""
+    return np.ascontiguousarray(reverse(a)) if flip else a
+
+
 class Window(NamedTuple):
     """A sum of two operands as a correlation of an image with a kernel."""
 
@@ -135,7 +140,7 @@ def between_zeros(in1, in2, mode, flip, centre, method="direct"):
     # A zero beside the image times an infinite tap would be NaN, where SciPy leaves some of these products out.
     if not np.isfinite(kernel).all() or (how.swapped and not np.isfinite(image).all()):
         return None
-    result = correlation(image[how.part], reverse(kernel) if flip else kernel, how.pads, method)
+    result = correlation(image[how.part], kernel_of(kernel, flip), how.pads, method)
     return reverse(result) if how.backwards else result
 
 
@@ -152,4 +157,4 @@ def within_boundary(in1, in2, mode, boundary, fillvalue, flip, centre):
         values["constant_values"] = fillvalue
     pads = tuple(PADS[mode](k, centre(k)) for k in in2.shape)
     padded = np.pad(in1.astype(dtype, copy=False), pads, extend, **values)
-    return correlation(padded, reverse(in2) if flip else in2, 0)
+    return correlation(padded, kernel_of(in2, flip), 0)
