@@ -7,7 +7,7 @@
 `fastconv.grad` makes them public.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from typing import NamedTuple
 
@@ -27,13 +27,13 @@ from fastconv._arrays import (
     names_memory_errors,
     readable,
 )
-from fastconv._door import again, settled
+from fastconv._door import again, remember, settled
 from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
 from fastconv._plan import SERIAL_MACS, SPECIALISATION
 from fastconv._reach import seen_taps
 from fastconv._sizes import frozen, shape
-from fastconv._threads import get_num_threads
+from fastconv._threads import MOST, get_num_threads
 from fastconv._transpose_geometry import Transposed
 from fastconv._weight_axes import lesser
 
@@ -87,12 +87,11 @@ def transposed(g):
 
 
 class WeightPlan(NamedTuple):
-    run: object  # kernel(geometry, x, grad_output, grad_weight, like, threads)
+    run: object  # kernel(geometry, x, grad_output, None, grad_weight, rank, like, threads)
     geometry: tuple
-    axes: object  # over which else it is summed
-    put: object  # kernel(grad_weight, taps, those, threads)
     dtype: np.dtype
-    macs: int  # of one image
+    threads: int  # the most that are worth it
+    packing: None = None  # of weights, beforehand; there are none
 
 
 @_cpu.remembers_kernels
@@ -105,7 +104,16 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     axes = lesser(g, images) if images else None
     kernel = _cpu.kernel(_weight_choice.kernel(axes.geometry if axes else g, images))
     put = _cpu.kernel("seen_taps").put[kind] if axes else None
-    return WeightPlan(kernel.weight_grad[kind], tuple(g), axes, put, dtype, g.macs)
+    threads = MOST if g.macs * images > SERIAL_MACS else 1
+    return WeightPlan(partial(summed, kernel.weight_grad[kind], axes, put), tuple(g), dtype, threads)
+
+
+def summed(kernel, axes, put, geometry, x, grad_output, _bias, result, rank, like, threads):
+    """The gradient of the weight to `result`, over other `axes` and `put` where they belong, if those are less."""
+    if axes:
+        axes.run(kernel, put, rank, x, grad_output, result, threads)
+    else:
+        kernel(geometry, x, grad_output, result, like, threads)
 
 
 def input_gradient(function, rank, input_size, weight, grad_output, stride, padding, dilation, groups):
@@ -129,9 +137,18 @@ def input_gradient_by_plan(function, settings, weight, grad_output):
     return spread(settings, whole, taps[3 - rank :], g, w, None, dtype, layout(g, rank), size, None)
 
 
-@names_memory_errors
 def weight_gradient(function, rank, input, weight_size, grad_output, stride, padding, dilation, groups):
     """Gradient of the weight: for each tap, the product of grad_output and the input that the tap has seen."""
+    settings = function, rank, weight_size, stride, padding, dilation, groups
+    result = again(None, input, grad_output, None, settings)
+    return weight_gradient_by_plan(function, settings, input, grad_output) if result is None else result
+
+
+@names_memory_errors
+def weight_gradient_by_plan(function, settings, input, grad_output):
+    """The long way: arrays, plan, kernel, result."""
+    settings = settled(settings)
+    _, rank, weight_size, stride, padding, dilation, groups = settings
     size = full_shape(function, "weight_size", weight_size, rank, weight_forms(rank))
     x, g = array(function, "input", input), array(function, "grad_output", grad_output)
     dtype = float_dtype(function, input=x, grad_output=g)
@@ -143,12 +160,10 @@ def weight_gradient(function, rank, input, weight_size, grad_output, stride, pad
     if not x.size or not g.size:
         result[...] = 0
     elif result.size:
-        x, g = readable(x, rank, plan.dtype, order), dense_in(g, rank, plan.dtype, order)
-        threads = get_num_threads() if plan.macs * (x.size // prod(x.shape[-rank - 1 :])) > SERIAL_MACS else 1
-        if plan.axes:
-            plan.axes.run(plan.run, plan.put, rank, x, g, result, threads)
-        else:
-            plan.run(plan.geometry, x, g, result, 0.0, threads)
+        used = readable(x, rank, plan.dtype, order), dense_in(g, rank, plan.dtype, order)
+        plan.run(plan.geometry, *used, None, result, rank, 0.0, min(plan.threads, get_num_threads()))
+        if plan.dtype == dtype and used[0] is x and used[1] is g:
+            remember(result, plan, (rank, 0.0), plan.threads, x, g, None, settings)
     return finish(result, None, dtype)
 
 

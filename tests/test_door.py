@@ -36,6 +36,9 @@ CALLS = {
     "conv_transpose2d stride 1": lambda x, w, b: fastconv.conv_transpose2d(x, w[:3]),
     "conv_transpose2d phases": lambda x, w, b: fastconv.conv_transpose2d(x, np.tile(w[:3], (1, 20, 1, 1)), None, 2),
     "grad.conv2d_input": lambda x, w, b: fastconv.grad.conv2d_input((2, 3, 11, 13), w[:3], x),
+    "grad.conv2d_weight": lambda x, w, b: fastconv.grad.conv2d_weight(x, (3, 3, 1, 1), x),
+    "grad.conv2d_weight groups": lambda x, w, b: fastconv.grad.conv2d_weight(x, (3, 1, 3, 1), x, 1, (1, 0), 1, 3),
+    "grad.conv2d_weight axes": lambda x, w, b: fastconv.grad.conv2d_weight(x, (3, 3, 3, 3), x, 1, 9, 9),
     "grad.conv2d_input dilated": lambda x, w, b: fastconv.grad.conv2d_input((2, 3, 9, 11), w[:3], x, 1, 9, 9),
     "lp_pool2d": lambda x, w, b: fastconv.lp_pool2d(x, 1, (2, 3)),
 }
@@ -147,6 +150,7 @@ LISTS = {
     "grad.conv2d_input": lambda x, size: fastconv.grad.conv2d_input(
         [2, 3, *[n + 1 for n in x.shape[2:]]], np.ones((3, 3, 2, 2), x.dtype), x, [1, 1]
     ),
+    "grad.conv2d_weight": lambda x, size: fastconv.grad.conv2d_weight(x, [3, 3, 3, 3], x, [1, 1], [1, 1]),
     "max_pool2d": lambda x, size: fastconv.max_pool2d(x, size),
     "max_pool2d indices": lambda x, size: fastconv.max_pool2d(x, size, return_indices=True)[1],
     "avg_pool2d": lambda x, size: fastconv.avg_pool2d(x, size),

@@ -151,6 +151,7 @@ def test_conv_weight_of_pixels(name, layout, dtype, cpu_level):
 def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
     """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
     monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
+    _cpu._forget()
     shape, weight, sizes = (FILTERED | SUMMED | PIXELS)[name]
     weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
     x, g = data.normal(shape, dtype), data.normal(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
