@@ -33,6 +33,14 @@ def options(case):
     return {"stride": case.stride, "padding": case.padding, "dilation": case.dilation, "ceil_mode": case.ceil_mode}
 
 
+def windows(x, kernel, stride, padding, blank):
+    """Every window of the last two axes, as two axes more; all are one number or one for each axis."""
+    kernel, stride, padding = (np.broadcast_to(size, 2) for size in (kernel, stride, padding))
+    padded = np.pad(x, ((0, 0),) * (x.ndim - 2) + tuple((p, p) for p in padding), constant_values=blank)
+    view = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), (-2, -1))
+    return view[..., :: stride[0], :: stride[1], :, :]
+
+
 @functools.cache
 def largest(case, dtype):
     """Values and indices by the definition."""

@@ -1,7 +1,8 @@
 """Pooling of every window to one value: its largest element, its sum, or its mean.
 
 Any window is taken apart, rows first (`pool_rows.pxd`). The common ones over channels-first planes are walked in strips
-instead (`strips.h`), whole planes are spans (`spans.h`), and narrow planes are turned first (`turned.pxd`).
+instead (`strips.h`), as are those two to four columns apart (`strided.h`), whole planes are spans (`spans.h`), and
+narrow planes are turned first (`turned.pxd`).
 
 Every output is computed whole by one thread, in an order that depends on the geometry alone.
 """
@@ -15,6 +16,7 @@ from fastconv._kernels.pool_work cimport Work, by_table, divide
 from fastconv._kernels.rows cimport Along, span, span_lanes, spans
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.split cimport Split, split_table
+from fastconv._kernels.strided cimport STRIDED_LEAST, Strided, in_strides, strided_for
 from fastconv._kernels.strips cimport Strips, in_strips, parts_of, strips_for
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turned cimport Blocks, blocks_for, turn_in, turn_out, turned_strides
@@ -197,6 +199,7 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
     cdef Strips f = strips_for(&s, &t, sizeof(number))
+    cdef Strided few
     cdef Blocks b
     cdef const number *xs = <const number *> x.data
     cdef number *to = <number *> out.data
@@ -206,11 +209,14 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
         whole_planes(xs, to, x.shape[0], &t, &s, threads)
     else:
         b = blocks_for(&s, t.channels, sizeof(number), sizeof(number), False)
-        if b.channels:
+        if b.channels == 0 and side_by_side(&s, &t, t.channels, t.c):
+            t.channels = 1
+        few = strided_for(&s, &t, x.shape[0], sizeof(number))
+        if few.bytes and (b.channels == 0 or s.ow >= STRIDED_LEAST):
+            in_strides(xs, to, x.shape[0], &t, &s, &few, blank, threads)
+        elif b.channels:
             in_blocks(xs, to, x.shape[0], &t, &s, &b, blank, threads)
         else:
-            if side_by_side(&s, &t, t.channels, t.c):
-                t.channels = 1
             in_rows(xs, to, x.shape[0], &t, &s, blank, threads, False)
 
 

@@ -160,6 +160,20 @@ static ALWAYS_INLINE vec both(vec a, vec b, int kind)
     return larger;
 }
 
+/* Whether a NaN was among what has been seen. */
+#define lost WIDE(lost)
+static ALWAYS_INLINE int lost(vec seen)
+{
+#ifdef FLOATING
+    BITS nan = 0;
+    UNROLL for (int i = 0; i < COUNT; i++)
+        nan |= ((mask)(seen != seen))[i];
+    return nan != 0;
+#else
+    return (void)seen, 0;
+#endif
+}
+
 #define rows_of NAMED(rows_of)
 
 /* Outputs j on of a row. */
@@ -226,14 +240,7 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
         else
             halved(s, &r, kernel, kind, &seen);
     }
-#ifdef FLOATING
-    BITS nan = 0;
-    UNROLL for (int i = 0; i < COUNT; i++)
-        nan |= ((mask)(seen != seen))[i];
-    return nan != 0;
-#else
-    return 0;
-#endif
+    return lost(seen);
 }
 
 #define KIND(kernel, stride, kind) rows(s, x, out, y0, y1, kernel, stride, kind)
@@ -265,6 +272,7 @@ static NEVER_INLINE void WIDE(strips)(const Strips *s, const ELEMENT *x, ELEMENT
 #undef mask
 #undef both
 #undef BOTH
+#undef lost
 #undef rows_of
 #undef row_at
 #undef below

@@ -209,14 +209,7 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
                 windows(s, &r, j, 0, kernel, stride, kind, 0, at_edge, seen);
         }
     }
-#ifdef FLOATING
-    BITS nan = 0;
-    UNROLL for (int i = 0; i < COUNT; i++)
-        nan |= ((mask)(sum != sum))[i];
-    return nan != 0;
-#else
-    return 0;
-#endif
+    return WIDE(lost)(sum);
 }
 
 #define KIND(kernel, stride, kind, narrow) rows(s, x, out, index, base, y0, y1, kernel, stride, kind, narrow)
