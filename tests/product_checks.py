@@ -52,7 +52,7 @@ class ProductChecks:
     def test_exact_and_nothing_beyond_is_read(self, layer, layout, threads, dtype, cpu_level):
         """To the last bit: bias and activation added, weights and bias between NaN."""
         x, w, keywords, expected = layer
-        x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+        x = LAYOUTS[layout](x.astype(dtype), 1)
         bias = data.integers(w.shape[:1], dtype)
         out = np.full_like(x, np.nan, shape=expected.shape)
         expected = expected + bias.reshape(-1, *(1,) * (w.ndim - 2))
@@ -63,7 +63,7 @@ class ProductChecks:
     @pytest.mark.parametrize("layout", DENSE)
     def test_without_bias(self, layer, layout, dtype, cpu_level):
         x, w, keywords, expected = layer
-        x = LAYOUTS[layout](x.astype(dtype), w.ndim - 2)
+        x = LAYOUTS[layout](x.astype(dtype), 1)
         data.assert_identical(convolve(x, beside_nan(w.astype(dtype)), **keywords), expected.astype(dtype))
 
     @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
@@ -79,7 +79,7 @@ class ProductChecks:
 
 def same_bits_for_any_split(input, weight, keywords, layout, threads, dtype):
     """Of threads, of the batch, and with prepared weights."""
-    x = LAYOUTS[layout](data.normal((5, *input[1:]), dtype), len(weight) - 2)
+    x = LAYOUTS[layout](data.normal((5, *input[1:]), dtype), 1)
     w = data.normal(weight, dtype, "weight")
     expected = convolve(x, w, **keywords)
     prepared = fastconv.prepare(w, **keywords, method="direct")
