@@ -63,13 +63,13 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
     channels = max(ceil_div(t.icg, max(ceil_div(t.depth, DEPTH), 1)), LEAST_CHANNELS)
     channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
     channels = min(round_up(channels, LINE // size), t.icg)     # whole lines of a pixel
-    stage.by_tap = reads_image(&t.s)
-    if stage.by_tap:
+    stage.by_taps = reads_image(&t.s)
+    if stage.by_taps:
         channels = t.icg
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
-    if stage.by_tap or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
+    if stage.by_taps or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
         stage.pixel, stage.row, stage.depth, stage.size = t.xw, t.xh, t.xd, 0
     elif <double> stage.deep * stage.rows * stage.cols > <double> most * taps:
         stage.patch = taps * channels
@@ -278,7 +278,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             shared = round_up(t.s.oc * t.depth, LINE)
         elif mixed_for(&t.s, size):
             plan_mixed(&t, size)
-        stage.channels = stage.size = stage.by_tap = 0
+        stage.channels = stage.size = stage.by_taps = 0
     else:
         plan(&t, &stage, size, threads)
     table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
@@ -289,7 +289,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     if t.deep:
         each = deep_scratch(&t)
     else:
-        if packed is None and t.n * t.blocks == 1 and not stage.by_tap:     # weights are read once
+        if packed is None and t.n * t.blocks == 1 and not stage.by_taps:     # weights are read once
             t.turned = round_up(t.kc * tile_width(size), LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
@@ -302,7 +302,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         elif t.deep or t.turned:
             call.w = w.data
         elif shared:
-            turn_weights(&t.s, stage.by_tap, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, stage.by_taps, <const real *> w.data, scratch, threads)
             call.w = scratch
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)

@@ -216,11 +216,11 @@ cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept
         turn_block(sizeof(real), min(width, c.ocg - first), c.run, w + n * c.run, c.depth, to + n * width, runs * width)
 
 
-cdef inline void turn_weights(const ConvShape *s, bint by_tap, const real *w, real *to, int threads) noexcept nogil:
-    """All of them, a tile of output channels at a time; `by_tap` K becomes (kd, kh, kw, c)."""
+cdef inline void turn_weights(const ConvShape *s, bint by_taps, const real *w, real *to, int threads) noexcept nogil:
+    """All of them, a tile of output channels at a time; `by_taps` K becomes (kd, kh, kw, c)."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
     cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))), depth,
-                       taps if by_tap else depth)
+                       taps if by_taps else depth)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 
