@@ -7,12 +7,12 @@ sums of such convolutions by a few taps: `_kernels/winograd_runs.pxd` splits the
 """
 
 from functools import lru_cache
-from math import lcm, prod, sqrt
+from math import ceil, lcm, prod, sqrt
 from typing import NamedTuple
 
 from fastconv import _corners, _direct, _fft
 from fastconv._tuned import tuned
-from fastconv._winograd_share import gain
+from fastconv._winograd_share import gain, tile_of
 
 
 class Rule(NamedTuple):
@@ -20,6 +20,7 @@ class Rule(NamedTuple):
 
     outputs: int  # of a tile
     points: int  # products of a tile
+    taps: int
     noise: float  # see `least_share`
 
 
@@ -36,15 +37,21 @@ LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is
 MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
 RULES = {  # by taps
-    1: Rule(1, 1, 3), 2: Rule(3, 4, 5), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
+    taps: Rule(outputs, points, taps, noise)
+    for taps, outputs, points, noise in (
+        (1, 1, 1, 3), (2, 3, 4, 5), (3, 4, 6, 20.7), (4, 3, 6, 8.6), (5, 2, 6, 8),
+    )
 }  # fmt: skip
-TWO = Rule(2, 4, 3)  # three taps by tiles of two
-FEW = 43  # sums over fewer channels and parts take these along h,
-FEW_OF_LARGE, LARGE = 32, 4096  # or than these, of so many outputs, whose edges take little time to be summed directly
+TWO = Rule(2, 4, 3, 3)  # three taps by tiles of two
+FEW = 48  # sums over fewer channels and parts take these along h
+# Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, whose
+# own sums are not as small beside what is added up at the points, and errors of their tile as `EDGE_SHARE` is larger
+GUARDED = 160
+EDGE_SHARE = 1.5
 SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
-# Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
-# of six points along two; and of one beside padding, since the sum of fewer may by chance be small
-LEAST_PRODUCTS = 80, 128, 144
+# Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, and along two;
+# and of one beside padding, since the sum of fewer may by chance be small
+LEAST_PRODUCTS = 80, 128
 LEAST_SEEN = 64
 # Of its taps that an output must see beside padding, or is summed directly, even where sums are long: errors of
 # positive data do not average out. The corners of 5x5 kernels padded by two see 9 of 25 and reached 9.4 eps there; 8x8
@@ -53,6 +60,7 @@ LEAST_SHARE = 0.405
 # Most that `gain` may be along both axes where that share is enough: 4.8 reached 9.9 eps of positive data, 3.2 8.6, and
 # 2.1 still 8.1 where sums are short; more where a larger share of the taps is asked for, which are such sums.
 MOST_GAIN = 2.6
+MOST_GAIN_ALONG = 2.2  # and along one: two taps, of which one sees the first pixel, have 2.24 and reached 8.9
 MOST_DEPTH = 5  # taps along d are summed as channels are
 LEAST_GAIN = 1  # in multiply-adds of the direct sum, to be worth it
 MANY_TAPS = 25  # of a kernel from which Fourier transforms may save more
@@ -84,14 +92,8 @@ def rules(g):
     """Minimal filtering along h and w."""
     h, w = map(runs, g.axes[1:])
     small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
-    few = FEW if g.oh * g.ow < LARGE else FEW_OF_LARGE
-    two = (h, small or depth(g) * g.kd < few), (w, small)
+    two = (h, small or depth(g) * g.kd < FEW), (w, small)
     return [TWO if r.taps == 3 and by_two else RULES[r.taps] for r, by_two in two]
-
-
-def tiled(g):
-    """What tiles share errors along: 0 one axis, 1 two axes, 2 two axes by six points."""
-    return min(1, g.kh - 1, g.kw - 1) + (min(rule.points for rule in rules(g)) > 4)
 
 
 def summed(g):
@@ -99,15 +101,20 @@ def summed(g):
     return g.ic // g.groups * g.kd * g.kh * g.kw * _corners.least_share(g.axes[0])
 
 
+def noise(g):
+    """Of products that average out all rounding of a tile but 8 eps of an output's own sum."""
+    return prod(rule.noise for rule in rules(g))
+
+
 def least_share(g):
     """Of its taps along h and w, that an output must see.
 
     Rounding errors of a tile average out over its products, and all of its outputs share them: in eps of an output's
-    own sum they are 8 * sqrt(noise / products) / share. Over 10^8 outputs of rectified inputs and normal weights the
-    largest are (2026-11-28), where `noise` is the product of the rules' along both axes.
+    own sum they are 8 * sqrt(noise / products) / share. Over 10^6 to 10^8 outputs the largest are of rectified inputs
+    with normal weights and, where three taps take tiles of four, with rectified weights, too (2026-11-30).
     """
-    noise, products = prod(rule.noise for rule in rules(g)), summed(g)
-    return max(LEAST_SHARE, sqrt(noise / products), LEAST_SEEN / products)
+    products = summed(g)
+    return max(LEAST_SHARE, sqrt(noise(g) / products), LEAST_SEEN / products)
 
 
 def rejects(g):
@@ -120,8 +127,8 @@ def rejects(g):
         return f"dilation makes more than {MOST_EVERY} maps of each axis"
     if h.taps * w.taps == 1:
         return "taps along h and w share no inputs: there is nothing to transform"
-    least = LEAST_PRODUCTS[tiled(g)]
-    if summed(g) < least or least_share(g) > 1:
+    least = max(LEAST_PRODUCTS[min(g.kh, g.kw) > 1], ceil(noise(g)))
+    if summed(g) < least:
         return f"sums of fewer than {least} products, over all channels, average out too little of the rounding"
     shares = [_corners.least_share(axis) for axis in g.axes[1:]]
     alone = sum(corner.geometry.oh * corner.geometry.ow for corner in corners(g))
@@ -154,6 +161,13 @@ def tiles(g):
     return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
 
 
+def guarded(g, axis):
+    """Whether tiles of two outputs are at the ends of an axis: see `GUARDED`."""
+    size, outputs, taps, stride, dilation, before = axis
+    padded = before > 0 or (outputs - 1) * stride + (taps - 1) * dilation - before >= size
+    return padded and depth(g) * g.kd < GUARDED
+
+
 @lru_cache(maxsize=16)
 def corners(g):
     """Outputs to be summed directly afterwards."""
@@ -164,9 +178,15 @@ def corners(g):
     def share(i, position):
         """Of its taps, or less where the edge cuts off a tile whose summands are larger than an output of it."""
         axis, apart, rule = split[i]
+        guard = guarded(g, axis)
         seen = _corners.share(axis, position)
-        lost = gain(axis, apart, rule, position) if rule.points > 1 else 0
-        return trust / lost if lost * seen > trust else seen
+        lost = gain(axis, apart, rule, guard, position) if rule.points > 1 else 0
+        if lost > MOST_GAIN_ALONG:
+            return 0
+        if lost * seen > trust:
+            return trust / lost
+        tile = tile_of(position // apart.every, ceil_div(axis[1], apart.every), rule, guard)
+        return seen * EDGE_SHARE if seen >= LEAST_SHARE and tile.outputs < rule.outputs else seen
 
     return _corners.corners(g, least, (1, 2), edges=True, trusted=share, reach=max(tile(g)))
 
