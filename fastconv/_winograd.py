@@ -39,7 +39,7 @@ MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
 RULES = {  # by taps
     taps: Rule(outputs, points, taps, noise)
     for taps, outputs, points, noise in (
-        (1, 1, 1, 3), (2, 3, 4, 5), (3, 4, 6, 20.7), (4, 3, 6, 8.6), (5, 2, 6, 8),
+        (1, 1, 1, 3), (2, 3, 4, 5), (3, 4, 6, 19), (4, 3, 6, 8.6), (5, 2, 6, 8),
     )
 }  # fmt: skip
 TWO = Rule(2, 4, 3, 3)  # three taps by tiles of two
@@ -47,6 +47,7 @@ FEW = 48  # sums over fewer channels and parts take these along h
 # Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, whose
 # own sums are not as small beside what is added up at the points, and errors of their tile as `EDGE_SHARE` is larger
 GUARDED = 160
+FOUR = Rule(4, 6, 3, 25.2)  # three taps by tiles of four at the ends, too: corners of 256 channels reached 12 eps
 EDGE_SHARE = 1.5
 SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, and along two;
@@ -92,8 +93,10 @@ def rules(g):
     """Minimal filtering along h and w."""
     h, w = map(runs, g.axes[1:])
     small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
-    two = (h, small or depth(g) * g.kd < FEW), (w, small)
-    return [TWO if r.taps == 3 and by_two else RULES[r.taps] for r, by_two in two]
+    sums = depth(g) * g.kd
+    two = (h, small or sums < FEW), (w, small)
+    three = RULES[3] if sums < GUARDED else FOUR
+    return [(TWO if by_two else three) if r.taps == 3 else RULES[r.taps] for r, by_two in two]
 
 
 def summed(g):

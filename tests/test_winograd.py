@@ -144,7 +144,7 @@ def test_says_why_not(input, weight, arguments, reason):
 PARTS = {  # input, weight, arguments
     "stride": ((2, 40, 27, 30), (35, 40, 3, 3), {"stride": 2, "padding": 1}),
     "few channels": ((2, 3, 45, 38), (35, 3, 7, 7), {"stride": 2, "padding": 3}),
-    "fewer outputs": ((2, 4, 61, 62), (7, 4, 11, 11), {"stride": 4, "padding": 2}),
+    "fewer outputs": ((2, 3, 61, 62), (7, 3, 11, 11), {"stride": 4, "padding": 2}),
     "dilation": ((2, 33, 26, 31), (35, 33, 3, 3), {"dilation": (2, 3), "padding": 2}),
     "both": ((2, 20, 33, 31), (9, 20, 5, 3), {"dilation": 2, "stride": 3, "padding": 2}),
     "long": ((2, 16, 23, 35), (35, 16, 7, 9), {"padding": (3, 4)}),
@@ -229,7 +229,7 @@ def test_outputs_of_three_eighths_of_the_taps(channels, kernel, stride, padding)
     ("input", "weight", "arguments"),
     [
         ((1, 3, 224, 224), (64, 3, 7, 7), {"stride": 2, "padding": 3}),
-        ((1, 4, 224, 224), (64, 4, 11, 11), {"stride": 4, "padding": 2}),
+        ((1, 3, 224, 224), (64, 3, 11, 11), {"stride": 4, "padding": 2}),
         ((1, 128, 56, 56), (128, 128, 3, 3), {"stride": 2, "padding": 1}),
         ((1, 192, 17, 17), (192, 192, 1, 7), {"padding": (0, 3)}),
         ((1, 256, 28, 28), (256, 256, 3, 3), {"padding": 2, "dilation": 2}),
