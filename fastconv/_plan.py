@@ -19,7 +19,8 @@ from fastconv._sizes import one_of
 from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
-SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads)
+SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads),
+OUTPUT_MACS = 20  # and as how many an output counts besides: those of depthwise layers have few of their own
 COPIED = 2**21  # bytes of images that are copied to another memory order at a time, and of their results
 FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
 _cpu.remembers_kernels(_door)
@@ -86,11 +87,16 @@ def plan_conv(
         conv.ahead,
         PADDING_MODES[mode][0],
         conv.geometry.macs,
-        MOST if geometry.macs * prod(batch) > SERIAL_MACS * FEWER.get(taken.name, 1) else 1,
+        MOST if worth_waking(geometry.macs * prod(batch), prod(batch + conv.output), taken.name) else 1,
         taken.name,
         reasons,
         packing,
     )
+
+
+def worth_waking(macs, outputs, method):
+    """Whether a convolution of all images takes as long as it takes to have a second thread come."""
+    return macs // FEWER.get(method, 1) + OUTPUT_MACS * outputs > SERIAL_MACS
 
 
 def by_copies(run):

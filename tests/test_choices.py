@@ -200,3 +200,21 @@ def test_batches_are_copied_a_few_images_at_a_time(copied, monkeypatch, dtype, c
     plan = _plan.plan_conv("conv2d", 2, x.shape, w.shape, np.dtype(dtype), 0, 1, 1, 1, 1, "zeros", None, "auto")
     _plan.by_copies(plan.run)(plan.geometry, x, w, None, result, *plan.clamp, 1)
     data.assert_identical(result, whole)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "several"),
+    [
+        ((1, 960, 7, 7), (960, 1, 3, 3), True),
+        ((1, 384, 14, 14), (384, 1, 3, 3), True),
+        ((1, 64, 14, 14), (96, 64, 1, 1), True),
+        ((1, 64, 7, 7), (64, 1, 3, 3), False),
+        ((1, 16, 14, 14), (16, 16, 1, 1), False),
+    ],
+)
+def test_outputs_count_where_products_are_few(shape, weight, several):
+    """960 planes of 7x7 by 3x3 have 0.4 million products and take as long as a million of others: counted by products
+    alone they stayed on one thread, which first had another's half of the input to fetch."""
+    groups = shape[1] // weight[1]
+    plan = _plan.plan_conv("conv2d", 2, shape, weight, np.dtype("float32"), 0, 1, 1, 1, groups, "zeros", None, "auto")
+    assert (plan.threads > 1) == several
