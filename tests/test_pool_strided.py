@@ -92,3 +92,11 @@ def test_signals_and_volumes(kernel, stride, dtype, cpu_level):
     view = np.lib.stride_tricks.sliding_window_view(padded, kernel, 2)[:, :, ::stride]
     result = fastconv.avg_pool3d(volumes, kernel, stride, padding, divisor_override=1)
     np.testing.assert_array_equal(result, view.sum(-1))
+
+
+def test_a_stride_beyond_all_rows(dtype, cpu_level):
+    """2**61 rows of eight floats have 2**66 bytes, which is 0 in 64 bits: division by it ended the process."""
+    x = data.normal((1, 3, 9, 16), dtype)
+    for width in (8, 16):
+        expected = windows(x[..., :2, :width], 2, 2, 0, 0).max((-2, -1))
+        data.assert_identical(fastconv.max_pool2d(x[..., :width].copy(), 2, (2**61, 2)), expected)

@@ -44,11 +44,11 @@ cdef inline Strided strided_for(const PoolShape *s, const Strides *t, Py_ssize_t
         f.shared = s.kh - s.sh
     f.kind = STRIP_LARGEST if s.maximum else STRIP_MEAN
     f.kd, f.fresh, f.fresh_depths = s.kd, 0, 0
-    f.height = max(<Py_ssize_t> LEAST_HEIGHT, STRIP_BLOCK // (s.sh * s.iw * size))
+    f.height = max(<Py_ssize_t> LEAST_HEIGHT, STRIP_BLOCK // (min(s.sh, s.ih) * s.iw * size))
     if <double> n * t.channels * s.id * s.ih * s.iw * size >= FAR:
         f.fresh, f.fresh_depths = min(s.sh, s.kh), min(s.sd, s.kd)
     f.rows, f.across = NULL, NULL
-    if not s.adaptive and s.dw == 1 and s.kd * s.kh <= CHAIN:
+    if not s.adaptive and s.dw == 1 and max(s.kd, s.kh) <= CHAIN and s.kd * s.kh <= CHAIN:
         f.bytes = strided_bytes(&f, size)
     return f
 
