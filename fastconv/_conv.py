@@ -25,7 +25,7 @@ def convolve(settings, input, weight, bias, out, pack=None):
     settings : (function, rank, stride, padding, dilation, groups, padding_mode, activation, method)
     pack : pack(plan, weight) gives packed weights
     """
-    result = again(pack, input, weight, bias, settings) if out is None else None
+    result = again(pack, input, weight, bias, settings, out)
     return by_plan(settings[0], settings, input, weight, bias, out, pack) if result is None else result
 
 
@@ -68,8 +68,8 @@ def by_plan(function, settings, input, weight, bias, out, pack):
             plan.run(*arguments)
         else:
             plan.run(*arguments, pack(plan, w))
-        if out is None and plan.dtype == dtype and x is input and w is weight and b is bias:
-            remember(result, plan, plan.clamp, plan.threads, x, w, b, settings)
+        if plan.dtype == dtype and x is input and w is weight and b is bias:
+            remember(result, plan, plan.clamp, plan.threads, x, w, b, settings, out=out)
     return finish(result, out, dtype)
 
 

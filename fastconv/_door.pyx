@@ -31,7 +31,7 @@ np.import_array()
 cdef enum:
     SLOTS = 256         # calls that are known at a time: more than a network has layers
     AXES = 5
-    FIELDS = 36         # of a key: of three arrays the number of axes, type, shape and strides
+    FIELDS = 48         # of a key: of four arrays the number of axes, type, shape and strides
     LONGEST = 8         # sequence that is a setting
     DEEPEST = 3         # settings are a tuple, of paddings, of pairs
 
@@ -93,10 +93,40 @@ cdef bint add(Key *key, value):
     return True
 
 
-cdef bint read(Key *key, x, w, b):
+cdef bint read(Key *key, x, w, b, out):
     """Fill the key; False if no call with these can be known."""
     key.length = 0
-    return add(key, x) and add(key, w) and add(key, b)
+    return add(key, x) and add(key, w) and add(key, b) and (out is None or add(key, out))
+
+
+cdef struct Extent:
+    size_t first, end       # addresses
+
+
+cdef Extent extent(np.ndarray array):
+    cdef size_t address = <size_t> np.PyArray_DATA(array)
+    cdef Extent its = Extent(address, address + np.PyArray_ITEMSIZE(array))
+    cdef np.npy_intp last
+    for axis in range(np.PyArray_NDIM(array)):
+        last = (np.PyArray_DIM(array, axis) - 1) * np.PyArray_STRIDE(array, axis)
+        if last < 0:
+            its.first += last
+        else:
+            its.end += last
+    return its
+
+
+cdef bint writable(np.ndarray out, tuple operands):
+    """Whether a kernel may write to `out`: it is not read-only, and ends before each operand begins or the reverse."""
+    cdef Extent own = extent(out), its
+    if not np.PyArray_ISWRITEABLE(out):
+        return False
+    for operand in operands:
+        if operand is not None:
+            its = extent(operand)
+            if own.first < its.end and its.first < own.end:
+                return False
+    return True
 
 
 cdef Py_ssize_t slot(const Key *key, tuple settings) except -1:
@@ -159,8 +189,8 @@ cdef bint same(tuple some, tuple others):
     return True
 
 
-def again(pack, x, w, b, tuple settings):
-    """The result of a known call, None if it is not known.
+def again(pack, x, w, b, tuple settings, out=None):
+    """The result of a known call, which is `out` if there is one; None if it is not known.
 
     pack : pack(plan, w) gives weights packed beforehand; or None
     x, w, b : the operands, None where there is none
@@ -172,15 +202,17 @@ def again(pack, x, w, b, tuple settings):
         settings = settled_items(settings, DEEPEST)
         if not fixed(settings):
             return None
-    if not read(&key, x, w, b):
+    if not read(&key, x, w, b, out):
         return None
     call = known[slot(&key, settings)]
     if call is None or key.length != call.key.length:
         return None
     if memcmp(key.field, call.key.field, key.length * sizeof(key.field[0])) or not same(settings, call.settings):
         return None
+    if out is not None and not writable(out, (x, w, b)):
+        return None
     try:
-        return call_again(call, pack, x, w, b)
+        return call_again(call, pack, x, w, b, out)
     except MemoryError:
         return None                     # the long way says of which function
 
@@ -201,8 +233,8 @@ cdef np.ndarray new(Call call, Result like):
                                 NULL)
 
 
-cdef call_again(Call call, pack, x, w, b):
-    cdef np.ndarray result = make(call, call.result)
+cdef call_again(Call call, pack, x, w, b, out):
+    cdef np.ndarray result = make(call, call.result) if out is None else out
     cdef np.ndarray places
     threads = 1 if call.threads == 1 else min(call.threads, get_num_threads())
     if call.places is not None:
@@ -228,16 +260,20 @@ cdef Result kind_of(np.ndarray array):
     return kind
 
 
-def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tuple settings, np.ndarray places=None):
+def remember(np.ndarray result, plan, constants, Py_ssize_t threads, x, w, b, tuple settings, np.ndarray places=None,
+             out=None):
     """Make a call known whose operands went to the kernel of `plan` as they were, and whose result is `result`.
 
     constants : the two that the kernel takes after the arrays
     threads : the most that are worth it
     places : a second result, of the shape of the first
+    out : the argument of the call; nothing is known unless it is None or `result`
     """
     cdef Call call = Call()
     cdef int axis
-    if not (fixed(settings) and read(&call.key, x, w, b)) or np.PyArray_NDIM(result) > AXES:
+    if not (out is None or out is result) or not fixed(settings):
+        return
+    if not read(&call.key, x, w, b, out) or np.PyArray_NDIM(result) > AXES:
         return
     call.settings, call.dtypes = settings, tuple([None if a is None else a.dtype for a in (x, w, b)])
     call.plan, call.run, call.geometry = plan, plan.run, plan.geometry

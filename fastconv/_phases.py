@@ -39,6 +39,7 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     taps : slices of the weights that are used, () for all
     """
     function, rank, *_ = settings
+    given = out
     plan = plan_phases(function, g, dtype, order)
     many = x.ndim == rank + 2 and g.oc > 1 and x.dtype == plan.dtype and x.itemsize * (x.size + prod(shape)) > COPIED
     few_at_once = isinstance(plan.whole, Gather) and many and plan.order != order
@@ -51,8 +52,8 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
         way = SpreadPlan(partial(computed, plan, taps, few_at_once), g)
         threads = MOST if plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1) > SERIAL_MACS else 1
         way.run(g, source, weight, bias, result, None, None, min(threads, get_num_threads()))
-        if out is None and plan.dtype == dtype and source is x:
-            remember(result, way, (None, None), threads, x, weight, bias, settings)
+        if plan.dtype == dtype and source is x and (out is None or out is result):
+            remember(result, way, (None, None), threads, x, weight, bias, settings, out=given)
     return finish(result, out, dtype)
 
 

@@ -72,7 +72,7 @@ def pool(
 ):
     """Pool every window to one value; with `indices`, return also where each maximum was."""
     settings = function, rank, kernel_size, stride, padding, dilation, ceil_mode, rule, indices
-    result = again(None, input, None, None, settings) if out is None else None
+    result = again(None, input, None, None, settings, out)
     return by_plan(function, settings, input, dtype_of, out) if result is None else result
 
 
@@ -113,8 +113,8 @@ def pooled(plan, settings, input, x, dtype, order, out=None, indices=False):
         x = readable(x, rank, plan.dtype, order)
         outputs, constants = (result, places) if indices else (result,), (rank, plan.blank)
         plan.run(plan.geometry, x, *outputs, *constants, threads_for(x.size))
-        if out is None and plan.dtype == dtype and x is input:
-            remember(result, plan, constants, most_threads(x.size), x, None, None, settings, places)
+        if plan.dtype == dtype and x is input:
+            remember(result, plan, constants, most_threads(x.size), x, None, None, settings, places, out)
     result = finish(result, out, dtype)
     return (result, places) if indices else result
 

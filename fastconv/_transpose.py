@@ -13,7 +13,7 @@ def convolve_transposed(settings, input, weight, bias, out):
 
     settings : (function, rank, stride, padding, output_padding, groups, dilation)
     """
-    result = again(None, input, weight, bias, settings) if out is None else None
+    result = again(None, input, weight, bias, settings, out)
     return by_plan(settings[0], settings, input, weight, bias, out) if result is None else result
 
 
