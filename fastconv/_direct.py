@@ -11,9 +11,9 @@ SORTED = 160  # products of a sum from which on pixels may be sorted by what the
 def shares_rows(g):
     """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
 
-    Short sums have one order on any map. For longer ones the lanes count that the end of a row leaves idle, and
-    padding, for which the tile has a copy made that a stride wants anyway. Of rows that a stride splits only the
-    columns that taps see are staged.
+    Short sums have one order on any map. For longer ones the lanes count that the end of a row leaves idle, the rows
+    that far taps see, and padding, for which the tile has a copy made that a stride wants anyway, or leaves it out.
+    Of rows that a stride splits only the columns that taps see are staged.
     """
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
@@ -21,11 +21,13 @@ def shares_rows(g):
     shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
-    tile = costs.tile * taps + (costs.group if g.groups > 1 else 0)
+    tile, staged = costs.tile * taps + (costs.group if g.groups > 1 else 0), costs.stage * g.sh * min(g.sw, g.kw)
     if g.ic // g.groups * g.kd * taps >= SORTED:
+        staged *= ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) / max(g.oh * g.sh, 1)
         each *= _depthwise.vectors_of_row(g) * (tuned().planes.vector // g.itemsize) / max(g.ow, 1)
         tile = (costs.padded_tile if g.sw == 1 and (g.pd or g.ph or g.pw) else costs.long_tile) * taps
-    return g.oc // g.groups * each + costs.stage * g.sh * min(g.sw, g.kw) <= tile
+        tile *= turned_products(g) / max(g.macs, 1)
+    return g.oc // g.groups * each + staged <= tile
 
 
 STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more

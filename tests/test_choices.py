@@ -87,6 +87,15 @@ def test_idle_lanes_of_long_sums_count(vectors):
 FEW = (1, 12, 80, 80), (1, 12, 5, 5)
 
 
+@pytest.mark.parametrize("vectors", [64], indirect=True)
+def test_rows_that_far_taps_see_are_staged(vectors):
+    """More of padding than of the image, which the tile leaves out: rows of 96 to 3 channels by 7x3 six apart took 1.7
+    times as long, of 384 to 2 by 4x4x4 on 2x5x5 seven times."""
+    g = geometry((1, 96, 26, 26), (3, 96, 7, 3), 3, (18, 6), dilation=6)
+    assert DIRECT.kernel(g) == "direct"
+    assert DIRECT.kernel(geometry((1, 96, 26, 26), (3, 96, 7, 3), 1, (3, 1))) == "filter"
+
+
 @pytest.mark.parametrize("vectors", [32, 64], indirect=True)
 def test_few_outputs_of_channels_last_memory_are_copied_where_that_repays(vectors):
     """12 to 1 channels of 5x5 on 80x80 took 3.2 times as long as they lie, by vectors of 64 bytes, which had not been
