@@ -54,6 +54,9 @@ LEAST_USED = 0.8  # of the lanes: groups of 12 channels took 1.05 times as long 
 LEAST_USED_OF_FEW = 0.75  # but less time with few pixels and channels-last
 
 
+FEW_OUTPUTS = 8  # of a group, up to which lanes along input channels were measured
+
+
 def fits_groups(g):
     """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than in other ways."""
     inputs, outputs = g.ic // g.groups, g.oc // g.groups
@@ -82,7 +85,7 @@ def kernel(g):
     if fits_groups(g):
         return "grouped"
     if g.last:
-        return "depthwise_last" if g.groups == g.ic else "direct_last"
+        return "depthwise_last" if g.groups == g.ic else "few_last" if fits_few(g) else "direct_last"
     rows = "filter" if shares_rows(g) and stages_little(g) else "direct"
     return _depthwise.kernel(g) or rows
 
@@ -102,8 +105,38 @@ def cost_in_place(g):
         lanes = tuned().planes.vector // g.itemsize
         taps = g.kd * g.kh * g.kw * max(g.ic, lanes)
         return outputs * (pixels * (taps + costs.store * g.ic) + costs.row * g.od * g.oh)
+    if fits_few(g):
+        return cost_few(g)
+    return cost_of_tile(g)
+
+
+def cost_of_tile(g):
+    """The same by the register tile, of any number of outputs."""
+    costs, outputs = tuned().last, g.oc // g.groups
     pixel = costs.pixel + (costs.group if g.groups > 1 else 0)
-    return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + pixel * g.groups * pixels
+    return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + pixel * g.groups * g.od * g.oh * g.ow
+
+
+def cost_few(g):
+    """The same with lanes along input channels: of a tap, or of a row of taps where these lie side by side."""
+    costs, lanes, outputs = tuned().few, tuned().planes.vector // g.itemsize, g.oc // g.groups
+    together = g.kw if g.groups == g.dw == 1 else 1
+    products = g.kd * g.kh * g.kw // together * -(-g.ic // g.groups * together // lanes) * lanes
+    return g.groups * g.od * g.oh * g.ow * (outputs * (costs.product * products + costs.output) + costs.pixel)
+
+
+def fits_few(g):
+    """Whether lanes along input channels take less than the register tile and, on any map, than copies."""
+    if not g.last or not g.ic // g.groups > 1 or not 0 < g.oc // g.groups <= FEW_OUTPUTS:
+        return False
+    long = g.ic // g.groups * g.kd * g.kh * g.kw >= SORTED
+    return cost_few(g) < min(cost_of_tile(g), cost_copied(g) if long else copied_pixels(g))
+
+
+def copied_pixels(g):
+    """`cost_copied` of the pixels of a large map, whose size short sums do not tell, so as to have one order on any."""
+    elements = g.ic * g.sd * g.sh * g.sw + g.oc
+    return g.macs + tuned().last.element[g.itemsize] * elements * g.od * g.oh * g.ow
 
 
 def seen_along(axis):
@@ -140,4 +173,4 @@ def cost_copied(g):
 
 def is_copied(g):
     """Whether the sum of channels-last memory is computed in channels-first copies."""
-    return bool(g.last) and cost_copied(g) < cost_in_place(g)
+    return bool(g.last) and not fits_few(g) and cost_copied(g) < cost_in_place(g)

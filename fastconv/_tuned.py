@@ -78,6 +78,14 @@ class Last(NamedTuple):
     call: float  # that copies
 
 
+class Few(NamedTuple):
+    """What sums to few output channels, lanes along input channels, take in such multiply-adds: see `few_last.pyx`."""
+
+    product: float  # of a lane
+    output: float  # whose lanes are added up,
+    pixel: float  # and what a group sees of one
+
+
 class Sum(NamedTuple):
     """What a kernel takes for one of each of what there is to do, in multiply-adds: see `_phase_cost.Counts`.
 
@@ -125,6 +133,7 @@ class Tuned(NamedTuple):
     planes: Planes
     transposed: Transposed
     last: Last
+    few: Few
     weight_grad: WeightGrad
 
 
@@ -148,6 +157,7 @@ TUNED = {
                 # product seen input weight output row group
                 "direct": Sum(1.2, 6.8, 0, 11, 0, 230, 5200),
                 "direct_last": Sum(1.1, 3.9, 13, 9.5, 5.2, 2300, 0),
+                "few_last": Sum(1.4, 0, 0, 10, 80, 500, 0),
                 "depthwise_last": Sum(2.1, 0, 0, 25, 15, 0, 0),
                 "filter": Sum(1.3, 0.31, 21, 150, 0, 550, 1700),
                 "near_rows": Sum(1.7, 0, 9, 41, 0, 160, 270),
@@ -163,6 +173,7 @@ TUNED = {
             woven=9.5, copied=13, copied_back=24, whole_rows=0.5, swapped=1, call=70_000,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
+        Few(product=1.2, output=30, pixel=100),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
@@ -183,6 +194,7 @@ TUNED = {
                 # product seen input weight output row group
                 "direct": Sum(1.1, 7.7, 0, 13, 4, 160, 10_000),
                 "direct_last": Sum(0.91, 9, 6.1, 12, 12, 1600, 0),
+                "few_last": Sum(1.4, 0, 0, 10, 150, 500, 0),
                 "depthwise_last": Sum(1.3, 0, 0, 210, 23, 0, 0),
                 "filter": Sum(1.6, 0.42, 16, 110, 0, 360, 730),
                 "near_rows": Sum(1.1, 0, 0, 350, 16, 52, 53),
@@ -198,6 +210,7 @@ TUNED = {
             woven=9.6, copied=14, copied_back=14, whole_rows=1, swapped=0.45, call=59_000,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
+        Few(product=1.2, output=100, pixel=200),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
     ),
 }  # fmt: skip

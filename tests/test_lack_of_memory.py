@@ -21,6 +21,7 @@ CONV = {  # input, weight, method and arguments, by the kernel that one of both 
     "winograd": ((1, 16, 14, 14), (16, 16, 3, 3), "winograd", {}),
     "grouped": ((1, 32, 14, 14), (32, 8, 3, 3), "direct", {"groups": 4}),
     "depthwise_last": ((1, 16, 9, 9), (16, 1, 3, 3), "direct", {"groups": 16, "padding": 1}),
+    "few_last": ((1, 64, 9, 9), (1, 64, 1, 1), "direct", {}),
     "near_rows": ((1, 3, 40, 40), (3, 1, 3, 3), "direct", {"groups": 3, "padding": 1}),
 }
 WEIGHT = {  # gradients of weights: input, weight and arguments

@@ -8,6 +8,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                              with lanes along              output channels (across, across_cost), the depth (deep,
                                                            deep_taps), both (rest)
                            filter near_rows planes         few channels and depthwise, channels first
+                           few_last                        few output channels, channels last
                            depthwise_last                  depthwise, channels last
                            grouped                         groups of 8 to 32 channels
                            winograd                        winograd_runs winograd_transforms winograd_product

@@ -53,7 +53,7 @@ cdef bint reads_image(const ConvShape *s) noexcept nogil:
     """Whether tiles read a large image as it lies, all channels of a tap in a row: K counts (kd, kh, kw, c) then.
     Stages of a few channels would fetch a line or two of each pixel at a time."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw
-    return (taps > 1 and s.ic // s.groups * taps > DEPTH and s.od * s.oh * s.ow > SMALL_MAP
+    return (taps > 1 and s.ic // s.groups * taps >= MIXED_DEPTH and s.od * s.oh * s.ow > SMALL_MAP
             and s.id * s.ih * s.iw * s.ic > LARGE and sees_no_padding(s))
 
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "keep.h"
+#include "lane_sums.h"
 #include "shuffle.h"
 #include "simd.h"
 #include "tile.h"
@@ -52,25 +53,12 @@ static inline void dot_finish(size_t size, ptrdiff_t rows, ptrdiff_t cols, const
 
 #elif defined(ELEMENT)
 
+#define BYTES VECTOR_BYTES
 #define LANES LANES_OF(ELEMENT)
 #define vec PASTE(vec, SUFFIX)
 #define run PASTE(dot_run_tile, SUFFIX)
 #define each_cols PASTE(dot_each_cols, SUFFIX)
 #define EACH_SUM UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < cols; j++)
-
-/* Sums of neighbours, within each 16 bytes, or of neighbouring 16 bytes: of vectors a b one is made, by two shuffles.
- *
- *     a0 + a1, a2 + a3, b0 + b1, b2 + b3 | ...            a0 + a1 | a2 + a3 | b0 + b1 | b2 + b3
- */
-#define BYTES VECTOR_BYTES
-#define UNIT (16 / ELEMENT_BYTES)
-#define EVEN_ELEMENTS(i) ((i) / UNIT * UNIT + (i) % (UNIT / 2) * 2 + ((i) % UNIT < UNIT / 2 ? 0 : COUNT))
-#define ODD_ELEMENTS(i) (EVEN_ELEMENTS(i) + 1)
-#define EVEN_UNITS(i) ((i) / UNIT * 2 * UNIT + (i) % UNIT)
-#define ODD_UNITS(i) (EVEN_UNITS(i) + UNIT)
-#define ADD(n, neighbours) \
-    UNROLL for (ptrdiff_t m = 0; m < (n); m++) \
-        v[m] = SHUFFLE(v[2 * m], v[2 * m + 1], EVEN_##neighbours) + SHUFFLE(v[2 * m], v[2 * m + 1], ODD_##neighbours);
 
 #define STEP() { \
         vec left[DOT_ROWS]; \
@@ -135,16 +123,7 @@ static ALWAYS_INLINE void run(
         UNROLL for (ptrdiff_t j = 0; j < DOT_SLOTS; j++)
             v[i * DOT_SLOTS + j] =
                 acc[i < rows ? i : rows - 1][j < cols ? j : j % 2 && last + 1 < cols ? last + 1 : last];
-    ADD(n / 2, ELEMENTS)
-#if ELEMENT_BYTES == 4
-    ADD(n / 4, ELEMENTS)
-#endif
-#if VECTOR_BYTES >= 32
-    ADD(n / (32 / ELEMENT_BYTES), UNITS)
-#endif
-#if VECTOR_BYTES >= 64
-    ADD(n / (64 / ELEMENT_BYTES), UNITS)
-#endif
+    SUM_LANES(v, n);
     UNROLL for (ptrdiff_t m = 0; m < n / LANES; m++)
         *(vec *)(total + m * LANES) = v[m];
 #else
@@ -202,16 +181,10 @@ static NEVER_INLINE void PASTE(dot_finish, SUFFIX)(
 }
 #undef each_cols
 #undef COLS
-#undef ADD
-#undef ODD_UNITS
-#undef EVEN_UNITS
-#undef ODD_ELEMENTS
-#undef EVEN_ELEMENTS
-#undef UNIT
-#undef BYTES
 #undef STEP
 #undef EACH_SUM
 #undef run
 #undef vec
 #undef LANES
+#undef BYTES
 #endif

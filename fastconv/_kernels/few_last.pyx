@@ -1,0 +1,258 @@
+"""Direct convolution of channels-last images to few output channels of a group: lanes along input channels.
+
+The register tile would have idle lanes, and a copy to channels-first would take longer than the products. What a pixel
+sees is cut into runs of elements that lie side by side: all channels of a tap, or without groups and dilation of a row
+of taps. Pixels that see no padding read them in the image, of the others they are copied to patches of whole vectors.
+
+    K                  (runs, elements of a run), each run filled up with zeros to whole vectors
+    weights            (group, part of the output channels, K in vectors, channel of the part, lane)
+
+A sum is taken over CHUNK vectors at a time, which makes its order a matter of the weights' shape alone.
+"""
+
+from libc.string cimport memcpy
+
+from fastconv._kernels.few_last cimport FEW_COLS, few_finish, few_rows, few_runs, few_tile
+from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.product cimport LINE, Item, Task, begin, divide, item_at, items, round_up
+from fastconv._kernels.scratch cimport borrow
+from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.team cimport Piece, each_piece
+from fastconv._kernels.tile cimport CHUNK
+from fastconv._kernels.turn cimport turn_block
+
+cdef enum:
+    MOST_SUMS = 16              # of a tile, and pixels
+    BLOCK = 2048                # pixels of a piece of work
+
+
+cdef struct Runs:
+    Py_ssize_t n, length, pieces        # runs and their elements; of at most CHUNK vectors, so many pieces each
+    Py_ssize_t run, patch               # elements of one and of all in whole vectors
+    Py_ssize_t part, parts              # output channels of a tile; tiles of a group
+    Py_ssize_t rows                     # pixels of the tile of fewest of them
+    Py_ssize_t together                 # pieces that are summed at a time
+    few_runs image, copy                # the pieces as they lie in the image, and in a patch
+    bint merged                         # a run is a row of taps, else one tap
+
+
+cdef struct Call:
+    const Task *t
+    const Runs *runs
+    const void *x
+    const void *w
+    const void *bias
+    void *packed                        # weights, and biases of each sum of a tile
+    void *biases
+    void *out
+
+
+cdef struct Pixels:
+    Py_ssize_t n                        # that wait to be summed together, at most MOST_SUMS:
+    const void *seen[MOST_SUMS]         # what they see,
+    void *out[MOST_SUMS]                # and where their sums go
+    const few_runs *runs
+
+
+cdef void plan(Runs *r, const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Everything but the tables."""
+    cdef Py_ssize_t icg = s.ic // s.groups, lanes = lanes_of(size)
+    r.merged = s.groups == 1 and s.dw == 1
+    r.n = s.kd * s.kh * (1 if r.merged else s.kw)
+    r.length = icg * (s.kw if r.merged else 1)
+    r.pieces = max(ceil_div(r.length, CHUNK * lanes), 1)
+    r.run = round_up(r.length, lanes)
+    r.patch = r.n * r.run
+    r.parts = max(ceil_div(s.oc // s.groups, <Py_ssize_t> FEW_COLS), 1)
+    r.part = max(ceil_div(s.oc // s.groups, r.parts), 1)
+    r.rows = few_rows(size, max(s.oc // s.groups - (r.parts - 1) * r.part, <Py_ssize_t> 1))
+    r.together = max(CHUNK * lanes // max(r.run, 1), 1)
+
+
+cdef void fill(Runs *r, const Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
+    """The tables of a plan, which have four items for each piece."""
+    cdef Py_ssize_t lanes = lanes_of(size), most = CHUNK * lanes, cols = 1 if r.merged else t.s.kw
+    cdef Py_ssize_t i, n, at, first, m = 0
+    cdef Py_ssize_t *whole = table
+    cdef Py_ssize_t *rest = whole + r.n * r.pieces
+    cdef Py_ssize_t *image = rest + r.n * r.pieces
+    cdef Py_ssize_t *copy = image + r.n * r.pieces
+    r.image.at, r.image.whole, r.image.rest, r.image.ahead = image, whole, rest, 0
+    for i in range(lanes * size):
+        r.image.inside[i] = -1 if i < r.length % lanes * size else 0
+    r.copy = r.image
+    r.copy.at = copy
+    if t.depth == t.icg:                # pixels follow each other, of few vectors each
+        r.image.ahead = few_rows(size, r.part) * t.s.sw * t.xw
+    for i in range(r.n):
+        at = i // (cols * t.s.kh) * t.s.dd * t.xd + i // cols % t.s.kh * t.s.dh * t.xh + i % cols * t.s.dw * t.xw
+        for n in range(r.pieces):
+            first = n * most
+            whole[m] = min(r.length - first, most) // lanes
+            rest[m] = min(r.length - first, most) % lanes
+            image[m] = at + first
+            copy[m] = i * r.run + first
+            m += 1
+
+
+cdef void repack(const Call *c, Py_ssize_t o, real *turned) noexcept nogil:
+    """The weights of an output channel, (c, taps), to where its vectors are, and its bias."""
+    cdef const Task *t = c.t
+    cdef const Runs *r = c.runs
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.depth // t.icg, group = o // t.ocg, some, i, k, _
+    cdef Py_ssize_t first = o % t.ocg // r.part * r.part, cols = min(r.part, t.ocg - first)
+    cdef real *to = <real *> c.packed + (group * t.ocg + first) * r.patch + (o % t.ocg - first) * lanes
+    cdef real *bias = <real *> c.biases + (group * r.parts + first // r.part) * MOST_SUMS
+    turn_block(sizeof(real), t.icg, taps, <const real *> c.w + o * t.depth, taps, turned, t.icg)
+    for _ in range(r.n):
+        for k in range(r.run // lanes):
+            some = min(lanes, r.length - k * lanes)
+            memcpy(to, turned + k * lanes, some * sizeof(real))
+            zeros(to + some, lanes - some)
+            to += lanes * cols
+        turned += r.length
+    i = o % t.ocg - first
+    while i < MOST_SUMS:
+        bias[i] = (<const real *> c.bias)[o] if c.bias != NULL else 0
+        i += cols
+
+
+cdef void flush(const Call *c, Pixels *p, const real *w, const real *bias) noexcept nogil:
+    """Sum the pixels that wait; packed weights and biases begin at their group."""
+    cdef const Task *t = c.t
+    cdef const Runs *r = c.runs
+    cdef Py_ssize_t n, cols, i, m0, m1, pieces = r.n * r.pieces
+    cdef few_finish finish
+    if p.n == 0:
+        return
+    for i in range(p.n, r.rows):
+        p.seen[i] = p.seen[p.n - 1]
+    finish.out, finish.pixels, finish.lo, finish.hi = p.out, p.n, t.finish.lo, t.finish.hi
+    finish.dense = r.part == t.s.oc and p.out[p.n - 1] == <void *> (<real *> p.out[0] + (p.n - 1) * t.s.oc)
+    for n in range(r.parts):
+        cols = min(r.part, t.ocg - n * r.part)
+        finish.bias = bias + n * MOST_SUMS
+        m0 = 0
+        while m0 < pieces:
+            m1 = min(m0 + r.together, pieces)
+            finish.begins, finish.clamp = m0 == 0, t.finish.clamp and m1 == pieces
+            few_tile(sizeof(real), cols, p.seen, p.runs, m0, m1, w + r.copy.at[m0] * cols, &finish)
+            m0 = m1
+        w += r.patch * cols
+        for i in range(p.n if r.parts > 1 else 0):
+            p.out[i] = <real *> p.out[i] + cols
+    p.n = 0
+
+
+cdef void copy_patch(
+    const Call *c, const real *x, Py_ssize_t z, Py_ssize_t y, Py_ssize_t o, real *patch,
+) noexcept nogil:
+    """What the pixel (z, y, o) sees, run after run in whole vectors, the rests of which are zeros already."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t a, i, j, iz, iy, ix, apart = t.icg if c.runs.merged else c.runs.run
+    cdef bint inside
+    for a in range(t.s.kd):
+        iz = z * t.s.sd - t.s.pd + a * t.s.dd
+        for i in range(t.s.kh):
+            iy = y * t.s.sh - t.s.ph + i * t.s.dh
+            inside = 0 <= iz < t.s.id and 0 <= iy < t.s.ih
+            for j in range(t.s.kw):
+                ix = o * t.s.sw - t.s.pw + j * t.s.dw
+                if inside and 0 <= ix < t.s.iw:
+                    copy_run(patch + j * apart, x + iz * t.xd + iy * t.xh + ix * t.xw, t.icg, 1)
+                else:
+                    zeros(patch + j * apart, t.icg)
+            patch += c.runs.run if c.runs.merged else t.s.kw * apart
+
+
+cdef Py_ssize_t read_in_place(
+    const Call *c, Py_ssize_t iz, Py_ssize_t iy, Py_ssize_t o0, Py_ssize_t o1, Py_ssize_t *first,
+) noexcept nogil:
+    """Which of the pixels [o0, o1) of a row that sees the image from (iz, iy) on read it as it lies: [first, result).
+    Whole vectors of the last run must not reach beyond the image."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t far = (t.s.kw - 1) * t.s.dw - t.s.pw, row = (t.s.iw - 1) * t.xw + t.icg, end, beyond
+    cdef Py_ssize_t last_z = iz + (t.s.kd - 1) * t.s.dd, last_y = iy + (t.s.kh - 1) * t.s.dh
+    first[0] = o0
+    if iz < 0 or last_z >= t.s.id or iy < 0 or last_y >= t.s.ih or (c.runs.merged and t.xw != t.icg):
+        return o0
+    first[0] = clip(first_inside(-t.s.pw, t.s.sw), o0, o1)
+    end = clip(end_inside(far, t.s.sw, t.s.iw), first[0], o1)
+    beyond = c.runs.run - c.runs.length
+    if last_z == t.s.id - 1 and last_y == t.s.ih - 1:
+        while end > first[0] and ((end - 1) * t.s.sw + far) * t.xw + t.icg + beyond > row:
+            end -= 1
+    return end
+
+
+cdef void row(
+    const Call *c, Pixels *inside, Pixels *others, const real *x, const real *w, const real *bias, real *out,
+    real *patches, Py_ssize_t p0, Py_ssize_t p1,
+) noexcept nogil:
+    """Pixels [p0, p1) of one row of output; x, packed weights, biases and out begin at a group of an image."""
+    cdef const Task *t = c.t
+    cdef Py_ssize_t most = few_rows(sizeof(real), c.runs.part), y = p0 // t.s.ow, p = p0 - y * t.s.ow, first, end, o
+    cdef Py_ssize_t iz = y // t.s.oh * t.s.sd - t.s.pd, iy = y % t.s.oh * t.s.sh - t.s.ph
+    cdef const real *seen = x + iz * t.xd + iy * t.xh - t.s.pw * t.xw
+    end = read_in_place(c, iz, iy, p, p + p1 - p0, &first)
+    out += y * t.s.ow * t.s.oc
+    for o in range(p, p + p1 - p0):
+        if first <= o < end:
+            inside.seen[inside.n] = seen + o * t.s.sw * t.xw
+            inside.out[inside.n] = out + o * t.s.oc
+            inside.n += 1
+            if inside.n == most:
+                flush(c, inside, w, bias)
+        else:
+            copy_patch(c, x, y // t.s.oh, y % t.s.oh, o, patches + others.n * c.runs.patch)
+            others.seen[others.n] = patches + others.n * c.runs.patch
+            others.out[others.n] = out + o * t.s.oc
+            others.n += 1
+            if others.n == most:
+                flush(c, others, w, bias)
+
+
+cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
+    cdef const Task *t = c.t
+    cdef Item item = item_at(t, i)
+    cdef Py_ssize_t first = item.group * t.ocg, p = item.p0, end
+    cdef const real *x = <const real *> c.x + item.image * t.xn + item.group * t.icg
+    cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
+    cdef const real *w = <const real *> c.packed + first * c.runs.patch
+    cdef const real *bias = <const real *> c.biases + item.group * c.runs.parts * MOST_SUMS
+    cdef Pixels inside, others
+    inside.n = others.n = 0
+    inside.runs, others.runs = &c.runs.image, &c.runs.copy
+    zeros(scratch, MOST_SUMS * c.runs.patch)
+    while p < item.p1:
+        end = min((p // t.s.ow + 1) * t.s.ow, item.p1)
+        row(c, &inside, &others, x, w, bias, out, scratch, p, end)
+        p = end
+    flush(c, &inside, w, bias)
+    flush(c, &others, w, bias)
+
+
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
+    """Convolve: as `conv` of `direct_last.pyx`."""
+    cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
+    cdef Task t
+    cdef Runs runs
+    cdef Py_ssize_t size = sizeof(real), each, packed, table
+    cdef Call call = Call(&t, &runs, x.data, w.data, first_of(bias), NULL, NULL, out.data)
+    cdef char *memory
+    begin(&t, geometry, &x, lo, hi, True)
+    plan(&runs, &t.s, size)
+    divide(&t, BLOCK, MOST_SUMS, max(t.ocg, <Py_ssize_t> 1), threads)
+    packed = round_up((t.s.oc * runs.patch + t.s.groups * runs.parts * MOST_SUMS) * size, LINE)
+    table = round_up(4 * runs.n * runs.pieces * <Py_ssize_t> sizeof(Py_ssize_t), LINE)
+    each = round_up(MOST_SUMS * runs.patch * size, LINE)
+    memory = borrow("few_last", packed + table + each * threads)
+    call.packed, call.biases = memory, <real *> memory + t.s.oc * runs.patch
+    fill(&runs, &t, size, <Py_ssize_t *> (memory + packed))
+    with nogil:
+        each_piece(<Piece> repack[real], &call, t.s.oc, threads, <real *> (memory + packed + table), each)
+        each_piece(<Piece> one_item[real], &call, items(&t), threads, <real *> (memory + packed + table), each)
+    give_back(memory)
