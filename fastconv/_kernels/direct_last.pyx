@@ -7,20 +7,18 @@ there is they are turned in cache, a tile and a block of K at a time. Small maps
 the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`).
 """
 
-from fastconv._kernels.deep cimport (
-    SHORT_TURNING, TURNING, deep_block, deep_scratch, mixes, plan_deep, plan_mixed, small_map
-)
+from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_map
 from fastconv._kernels.deep_taps cimport fits_taps_last, multiply_by_taps, plan_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.last_choice cimport LEAST_CHANNELS, deep_for, mixed_for, reads_image
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, SHORT, SHORT_TILES, SMALL_MAP, STRIPE_BYTES, Item, Task, begin, divide, item_at,
+    LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at,
     items, lines_apart, round_up, turn_weights, turned_size
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
-from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport (
     StageLast, fill_taps, find_pixels, most_pixels, sees_no_padding, size_stage, stage_patches, stage_pixels
 )
@@ -32,11 +30,6 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
-    LARGE = 262144          # elements of an image that an L2 cache hardly holds
-    LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
-    MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
-    MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
-    PATCHED = 6             # outputs whose products take as long as to copy an element of a patch and turn it
     MOST_PIXELS = 4096      # of a block, each with an item in a table
 
 
@@ -47,14 +40,6 @@ cdef struct Call:
     const void *w           # turned, unless small maps or each thread's tiles take them as they are
     const void *bias
     void *out
-
-
-cdef bint reads_image(const ConvShape *s) noexcept nogil:
-    """Whether tiles read a large image as it lies, all channels of a tap in a row: K counts (kd, kh, kw, c) then.
-    Stages of a few channels would fetch a line or two of each pixel at a time."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
-    return (taps > 1 and s.ic // s.groups * taps >= MIXED_DEPTH and s.od * s.oh * s.ow > SMALL_MAP
-            and s.id * s.ih * s.iw * s.ic > LARGE and sees_no_padding(s))
 
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -190,28 +175,6 @@ cdef void block(
         c0 = c1
         if c0 >= t.icg:
             return
-
-
-cdef bint mixed_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Whether lanes run along pixels. All patches are turned for it, and turned again, which few channels, or sums of
-    few products, do not repay: groups of 16 channels of 3x3 on 7x7 took 3.2 times as long (Zen 4, 2026-11-28)."""
-    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    return (depth >= MIXED_DEPTH and s.oc // s.groups >= MIXED_CHANNELS
-            and mixes(s.od * s.oh * s.ow, depth, size))
-
-
-cdef Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none.
-    Lanes along output channels copy no patches, but some are idle."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * taps
-    cdef Py_ssize_t turning = TURNING if lanes_of(size) * size == 64 else SHORT_TURNING
-    cdef Py_ssize_t outputs = max(s.oc // s.groups, 1)
-    cdef Py_ssize_t narrowest = tile_width(size) // (4 if tile_halves(size, 1) else 2)
-    cdef Py_ssize_t instead = (pixels + turning) * round_up(outputs, narrowest) - (pixels * PATCHED if taps > 1 else 0)
-    cdef Py_ssize_t block = deep_block(pixels, instead // outputs, depth, taps, size)
-    if mixed_for(s, size):
-        block = depth
-    return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
 
 
 cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:

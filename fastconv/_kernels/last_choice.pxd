@@ -1,0 +1,50 @@
+"""What lanes of a channels-last product run along, and how its K counts: by the shapes of one image.
+
+    output channels     large images without padding are read as they lie, others staged a few channels at a time
+    the depth           small maps of many products a sum (`deep.pxd`)
+    pixels              those whose last few pixels alone are summed along the depth (`rest.pxd`)
+"""
+
+from fastconv._kernels.deep cimport SHORT_TURNING, TURNING, deep_block, mixes
+from fastconv._kernels.product cimport SMALL_MAP, round_up
+from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.stage_last cimport sees_no_padding
+from fastconv._kernels.tile cimport tile_halves, tile_width
+
+cdef enum:
+    LARGE = 262144          # elements of an image that an L2 cache hardly holds
+    LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
+    MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
+    MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
+    PATCHED = 6             # outputs whose products take as long as to copy an element of a patch and turn it
+
+
+cdef inline bint reads_image(const ConvShape *s) noexcept nogil:
+    """Whether tiles read a large image as it lies, all channels of a tap in a row: K counts (kd, kh, kw, c) then.
+    Stages of a few channels would fetch a line or two of each pixel at a time."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
+    return (taps > 1 and s.ic // s.groups * taps >= MIXED_DEPTH and s.od * s.oh * s.ow > SMALL_MAP
+            and s.id * s.ih * s.iw * s.ic > LARGE and sees_no_padding(s))
+
+
+cdef inline bint mixed_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether lanes run along pixels. All patches are turned for it, and turned again, which few channels, or sums of
+    few products, do not repay: groups of 16 channels of 3x3 on 7x7 took 3.2 times as long (Zen 4, 2026-11-28)."""
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    return (depth >= MIXED_DEPTH and s.oc // s.groups >= MIXED_CHANNELS
+            and mixes(s.od * s.oh * s.ow, depth, size))
+
+
+cdef inline Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """The `deep_block`, of whole channels; of so few that patches would be copied a few elements at a time, none.
+    Lanes along output channels copy no patches, but some are idle."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * taps
+    cdef Py_ssize_t turning = TURNING if lanes_of(size) * size == 64 else SHORT_TURNING
+    cdef Py_ssize_t outputs = max(s.oc // s.groups, 1)
+    cdef Py_ssize_t narrowest = tile_width(size) // (4 if tile_halves(size, 1) else 2)
+    cdef Py_ssize_t instead = (pixels + turning) * round_up(outputs, narrowest) - (pixels * PATCHED if taps > 1 else 0)
+    cdef Py_ssize_t block = deep_block(pixels, instead // outputs, depth, taps, size)
+    if mixed_for(s, size):
+        block = depth
+    return block if taps == 1 or block >= LEAST_CHANNELS * taps else 0
