@@ -21,7 +21,8 @@ def shares_rows(g):
     shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
-    tile, staged = costs.tile * taps + (costs.group if g.groups > 1 else 0), costs.stage * g.sh * min(g.sw, g.kw)
+    dear = g.groups > 1 and (g.kh > 2 or max(g.sh, g.sw) > 1)  # 8 to 8 channels of 1x2 take 0.4 of the time of rows
+    tile, staged = costs.tile * taps + (costs.group if dear else 0), costs.stage * g.sh * min(g.sw, g.kw)
     if g.ic // g.groups * g.kd * taps >= SORTED:
         staged *= ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) / max(g.oh * g.sh, 1)
         each *= _depthwise.vectors_of_row(g) * (tuned().planes.vector // g.itemsize) / max(g.ow, 1)
