@@ -42,7 +42,7 @@ LAYERS = {
     "pixels a power of two apart": ((1, 512, 13, 14), (11, 512, 3, 3), {}),
     "pixels far apart, some never seen": ((1, 512, 50, 49), (17, 512, 2, 2), {"stride": 4, "dilation": 2}),
     "a large image": ((1, 40, 83, 85), (37, 40, 3, 3), {"stride": 3}),
-    "a large image in groups": ((2, 88, 62, 61), (70, 44, 4, 3), {"stride": 4, "groups": 2}),
+    "a large image in groups": ((2, 128, 57, 61), (70, 64, 4, 3), {"stride": 4, "groups": 2}),
     "wide and strided": ((1, 128, 1, 2100), (11, 128, 1, 8), {"padding": (0, 5), "stride": (1, 3)}),
     **{f"stride {s}": ((1, 12, 43, 50), (14, 12, 5, 6), {"stride": s, "padding": 3}) for s in (3, 4, 5, 7)},
     **{f"{w} pixels": ((1, 280, 1, w), (11, 280, 1, 1), {}) for w in (1, 2, 3, 4, 5, 33, 49, 68)},

@@ -10,7 +10,7 @@ the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.p
 from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_map
 from fastconv._kernels.deep_taps cimport fits_taps_last, multiply_by_taps, plan_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.last_choice cimport LEAST_CHANNELS, deep_for, mixed_for, reads_image
+from fastconv._kernels.last_choice cimport DEPTH, LEAST_CHANNELS, deep_for, mixed_for, reads_image
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
@@ -29,7 +29,6 @@ from fastconv._kernels.tile cimport (
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     MOST_PIXELS = 4096      # of a block, each with an item in a table
 
 

@@ -13,7 +13,9 @@ from fastconv._kernels.stage_last cimport sees_no_padding
 from fastconv._kernels.tile cimport tile_halves, tile_width
 
 cdef enum:
+    DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     LARGE = 262144          # elements of an image that an L2 cache hardly holds
+    WHOLE_LINES = 32        # channels of a group that share no pair of lines with another, which is fetched as one
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
     MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
@@ -23,9 +25,9 @@ cdef enum:
 cdef inline bint reads_image(const ConvShape *s) noexcept nogil:
     """Whether tiles read a large image as it lies, all channels of a tap in a row: K counts (kd, kh, kw, c) then.
     Stages of a few channels would fetch a line or two of each pixel at a time."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
-    return (taps > 1 and s.ic // s.groups * taps >= MIXED_DEPTH and s.od * s.oh * s.ow > SMALL_MAP
-            and s.id * s.ih * s.iw * s.ic > LARGE and sees_no_padding(s))
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, icg = s.ic // s.groups
+    return (taps > 1 and icg * taps > DEPTH and s.od * s.oh * s.ow > SMALL_MAP and s.id * s.ih * s.iw * s.ic > LARGE
+            and (s.groups == 1 or icg % WHOLE_LINES == 0) and sees_no_padding(s))
 
 
 cdef inline bint mixed_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
