@@ -48,10 +48,6 @@ class AxisPhase(NamedTuple):
     dilation: int  # between the inputs of neighbouring taps
     shift: int  # input under `tap` at output `first`
 
-    def slice(self, j0, j1, stride):
-        """Outputs [j0, j1) of the phase, in the result."""
-        return slice(self.first + j0 * stride, self.first + (j1 - 1) * stride + 1, stride)
-
 
 class Sight(NamedTuple):
     """What some windows of one axis see."""
