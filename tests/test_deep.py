@@ -49,6 +49,7 @@ LAYERS = {
 }
 
 
+SPLIT = ["two blocks", "one pixel", "strided", "groups", "blocks of whole channels"]
 FEW = [name for name in LAYERS if name.startswith("few outputs")]
 RESTS = [name for name in LAYERS if name.startswith("whole vectors and")]
 
@@ -63,7 +64,7 @@ class TestProducts(ProductChecks):
 
 
 @pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("name", ["two blocks", "one pixel", "strided", "blocks of whole channels", *FEW, *RESTS])
+@pytest.mark.parametrize("name", [*SPLIT, *FEW, *RESTS])
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 
