@@ -77,12 +77,14 @@ def frozen(function, **sizes):
 
 def shape(function, name, value):
     """An argument that is a shape as a tuple of plain integers from 0 up."""
-    sizes = enumerate(sequence(function, name, value))
-    return tuple([n if type(n) is int and 0 <= n < LIMIT else integer(function, f"{name}[{i}]", n) for i, n in sizes])
+    return tuple(
+        size if type(size) is int and 0 <= size < LIMIT else integer(function, f"{name}[{i}]", size)  # named if wrong
+        for i, size in enumerate(sequence(function, name, value))
+    )
 
 
 def of_length(function, name, value, length, what="an integer or one for each axis, {} in all"):
-    """The tuple `value`, if it has `length` items."""
+    """The tuple `value`, if it has `length` items; else `what` tells what it must be, with their number for {}."""
     if len(value) != length:
         raise ValueError(f"{function}: {name} must be {what.format(length)}, got {len(value)}: {shown(value)}")
     return value
@@ -105,9 +107,8 @@ def pairs(function, padding, rank):
     result = []
     forms = "a name, an integer, or an integer or a (before, after) pair for each axis, {} in all"
     for item in of_length(function, "padding", padding, rank, forms):
-        pair = (
-            of_length(function, "padding", item, 2, "pairs of {} integers") if isinstance(item, tuple) else (item, item)
-        )
+        pair = item if isinstance(item, tuple) else (item, item)
+        of_length(function, "padding", pair, 2, "pairs of {} integers")
         result.append(tuple(integer(function, "padding", p) for p in pair))
     return tuple(result)
 
