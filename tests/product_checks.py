@@ -7,6 +7,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import fastconv
+from fastconv import _cpu
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.test_memory import alone_in_memory
@@ -35,6 +36,16 @@ def on_integers(input, weight, keywords):
 
 def convolve(x, w, bias=None, **keywords):
     return getattr(fastconv, f"conv{w.ndim - 2}d")(x, w, bias, **keywords, method="direct")
+
+
+def kernels_taken(monkeypatch, layout, input, weight, keywords):
+    """The names of the kernels that a layer is planned to take."""
+    x, w = LAYOUTS[layout](data.normal(input, "float32"), 1), data.normal(weight, "float32")
+    kernel, names = _cpu.kernel, []
+    monkeypatch.setattr(_cpu, "kernel", lambda name: names.append(name) or kernel(name))
+    _cpu._forget()
+    convolve(x, w, **keywords)
+    return names
 
 
 def beside_nan(array):

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _door
-from fastconv._plan import plan_conv
 from tests import data
 from tests.layouts import LAYOUTS
-from tests.product_checks import ProductChecks, convolve, exact, on_integers, same_bits_for_any_split
+from tests.product_checks import ProductChecks, convolve, exact, kernels_taken, on_integers, same_bits_for_any_split
 
 # name -> (input, weight, keywords): whole vectors and rests of them, tiles of 1 to 4 outputs and parts of up to 8
 LAYERS = {
@@ -43,14 +41,8 @@ def layer(request):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_take_this_way(name, monkeypatch, cpu_level):
     """Else the tests below would test another one."""
-    input, weight, keywords = LAYERS[name]
-    x, w = LAYOUTS["channels_last"](data.normal(input, "float32"), 1), data.normal(weight, "float32")
-    kernel, names = _cpu.kernel, []
-    monkeypatch.setattr(_cpu, "kernel", lambda name: names.append(name) or kernel(name))
-    plan_conv.cache_clear()
-    _door.cache_clear()
-    convolve(x, w, **keywords)
-    assert names == ["few_last"] or (name in PARTS and cpu_level == "avx512")
+    taken = kernels_taken(monkeypatch, "channels_last", *LAYERS[name])
+    assert taken == ["few_last"] or (name in PARTS and cpu_level == "avx512")
 
 
 class TestProducts(ProductChecks):

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from fastconv import _cpu, _door
-from fastconv._plan import plan_conv
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
-from tests.product_checks import ProductChecks, convolve, exact, on_integers, same_bits_for_any_split
+from tests.product_checks import ProductChecks, convolve, exact, kernels_taken, on_integers, same_bits_for_any_split
 
 # name -> (input, weight, keywords): groups of 6 to 64 input channels, a rest of a vector, several lines of short rows
 LAYERS = {
@@ -40,14 +38,7 @@ def layer(request):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_take_this_way(name, layout, monkeypatch):
     """Else the tests below would test another one."""
-    input, weight, keywords = LAYERS[name]
-    x, w = LAYOUTS[layout](data.normal(input, "float32"), 1), data.normal(weight, "float32")
-    kernel, names = _cpu.kernel, []
-    monkeypatch.setattr(_cpu, "kernel", lambda name: names.append(name) or kernel(name))
-    plan_conv.cache_clear()
-    _door.cache_clear()
-    convolve(x, w, **keywords)
-    assert names == ["grouped"]
+    assert kernels_taken(monkeypatch, layout, *LAYERS[name]) == ["grouped"]
 
 
 class TestProducts(ProductChecks):
