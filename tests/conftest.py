@@ -5,7 +5,7 @@ from math import inf
 import hypothesis
 import pytest
 
-from fastconv import _cpu, _fft, _signal_rules, _weight_choice, _winograd
+from fastconv import _cpu, _fft, _gradients, _signal_rules, _weight_choice, _winograd
 from fastconv._kernels import heap
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
@@ -55,6 +55,15 @@ def sums_directly(monkeypatch):
     monkeypatch.setattr(_winograd, "LEAST_GAIN", inf)
     monkeypatch.setattr(_weight_choice, "LEAST_GAIN", inf)
     monkeypatch.setattr(_fft, "slower", lambda g: True)
+    _cpu._forget()
+    yield
+    _cpu._forget()
+
+
+@pytest.fixture
+def gradients_are_shared(monkeypatch):
+    """Gradients of weights of any size are worth several threads."""
+    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
     _cpu._forget()
     yield
     _cpu._forget()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _gradients, grad
+from fastconv import _gradients, grad
 from fastconv._geometry import conv_geometry
 from fastconv._weight_axes import lesser
 from tests import data
@@ -119,9 +119,7 @@ def test_gradients_of_inputs_by_the_taps_that_are_seen(name, layout, dtype, cpu_
 
 @pytest.mark.parametrize("name", LESSER)
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
-def test_lesser_gradients_have_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
-    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
-    _cpu._forget()
+def test_lesser_gradients_have_the_same_bits_for_any_number_of_threads(name, layout, dtype, gradients_are_shared):
     _, weight, sizes, *_ = LESSER[name]
     x, g = (LAYOUTS[layout](a, 1) for a in operands(name, data.normal, dtype))
     weight_grad = getattr(grad, f"conv{x.ndim - 2}d_weight")

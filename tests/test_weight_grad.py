@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _gradients, _weight_choice, grad
+from fastconv import _cpu, _weight_choice, grad
 from tests import data
 from tests.grad_checks import over_layouts, taps_one_by_one
 from tests.layouts import LAYOUTS
@@ -148,10 +148,8 @@ def test_conv_weight_of_pixels(name, layout, dtype, cpu_level):
 
 @pytest.mark.parametrize("name", [*FILTERED, *SUMMED, *PIXELS])
 @over_layouts
-def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, monkeypatch):
+def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, gradients_are_shared):
     """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
-    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
-    _cpu._forget()
     shape, weight, sizes = (FILTERED | SUMMED | PIXELS)[name]
     weight_grad = getattr(grad, f"conv{len(shape) - 2}d_weight")
     x, g = data.normal(shape, dtype), data.normal(fastconv.conv_output_shape(shape, weight, **sizes), dtype, "flowing")
