@@ -55,9 +55,6 @@ LEAST_USED = 0.8  # of the lanes: groups of 12 channels took 1.05 times as long 
 LEAST_USED_OF_FEW = 0.75  # but less time with few pixels and channels-last
 
 
-FEW_OUTPUTS = 8  # of a group, up to which lanes along input channels were measured
-
-
 def fits_groups(g):
     """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than in other ways."""
     inputs, outputs = g.ic // g.groups, g.oc // g.groups
@@ -112,30 +109,33 @@ def cost_in_place(g):
 
 
 def cost_of_tile(g):
-    """The same by the register tile, of any number of outputs."""
+    """`cost_in_place` by the register tile, of any number of outputs."""
     costs, outputs = tuned().last, g.oc // g.groups
     pixel = costs.pixel + (costs.group if g.groups > 1 else 0)
     return g.macs * max(costs.lanes[g.itemsize] / max(outputs, 1), 1) + pixel * g.groups * g.od * g.oh * g.ow
 
 
 def cost_few(g):
-    """The same with lanes along input channels: of a tap, or of a row of taps where these lie side by side."""
+    """`cost_in_place` with lanes along input channels: of a tap, or of a row of taps where these lie side by side."""
     costs, lanes, outputs = tuned().few, tuned().planes.vector // g.itemsize, g.oc // g.groups
     together = g.kw if g.groups == g.dw == 1 else 1
     products = g.kd * g.kh * g.kw // together * -(-g.ic // g.groups * together // lanes) * lanes
     return g.groups * g.od * g.oh * g.ow * (outputs * (costs.product * products + costs.output) + costs.pixel)
 
 
+MOST_FEW = 8  # outputs of a group, up to which lanes along input channels were measured
+
+
 def fits_few(g):
-    """Whether lanes along input channels take less than the register tile and, on any map, than copies."""
-    if not g.last or not g.ic // g.groups > 1 or not 0 < g.oc // g.groups <= FEW_OUTPUTS:
+    """Whether lanes along input channels take less than the register tile and than copies."""
+    if not g.last or g.ic // g.groups <= 1 or not 0 < g.oc // g.groups <= MOST_FEW:
         return False
     long = g.ic // g.groups * g.kd * g.kh * g.kw >= SORTED
-    return cost_few(g) < min(cost_of_tile(g), cost_copied(g) if long else copied_pixels(g))
+    return cost_few(g) < min(cost_of_tile(g), cost_copied(g) if long else cost_copied_large(g))
 
 
-def copied_pixels(g):
-    """`cost_copied` of the pixels of a large map, whose size short sums do not tell, so as to have one order on any."""
+def cost_copied_large(g):
+    """`cost_copied` as on a large map: short sums have one order on any, so that the size must not decide."""
     elements = g.ic * g.sd * g.sh * g.sw + g.oc
     return g.macs + tuned().last.element[g.itemsize] * elements * g.od * g.oh * g.ow
 
@@ -160,14 +160,14 @@ def products(g):
 
 
 def turned_products(g):
-    """The same with the weights that are turned where pixels are sorted."""
+    """`products` and the weights that are turned where pixels are sorted, in as many products."""
     seen = products(g)
     turned = TURNED * g.macs / max(g.od * g.oh * g.ow, 1) if seen < g.macs else 0
     return min(seen + turned, g.macs)
 
 
 def cost_copied(g):
-    """The same of a channels-first copy."""
+    """`cost` of a channels-first copy."""
     costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
     return turned_products(g) + costs.element[g.itemsize] * elements + costs.call
 
