@@ -15,13 +15,13 @@ import numpy as np
 
 
 class Corners(NamedTuple):
-    """Of a part."""
+    """The corners of a part, as `corners.sum_corners` takes them."""
 
-    weight: int  # which of `PhasesPlan.taps`
+    weight: int  # which of `PhasesPlan.weights`
     phases: int
     geometry: tuple  # of the part, but that its input is all of it and its stride the one between outputs of a phase
-    table: np.ndarray  # of each the items of `Corner` in `_kernels/corners.pyx`, then of its `Place`s
-    count: int
+    table: np.ndarray  # of each corner the items of `Corner` in `_kernels/corners.pyx`, then of its `Place`s
+    count: int  # of corners
 
 
 def corners(g, some, box, part, boxes):

@@ -44,8 +44,8 @@ RULES = {  # by taps
 }  # fmt: skip
 TWO = Rule(2, 4, 3, 3)  # three taps by tiles of two
 FEW = 48  # sums over fewer channels and parts take these along h
-# Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, whose
-# own sums are not as small beside what is added up at the points, and errors of their tile as `EDGE_SHARE` is larger
+# Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, as what
+# is added up there is not as much larger than they are; errors are those of as many more taps as `EDGE_SHARE` says
 GUARDED = 160
 FOUR = Rule(4, 6, 3, 25.2)  # three taps by tiles of four at the ends, too: corners of 256 channels reached 12 eps
 EDGE_SHARE = 1.5
@@ -100,12 +100,12 @@ def rules(g):
 
 
 def summed(g):
-    """Products of an output which sees no padding along h and w."""
+    """Products of an output that sees no padding along h and w, and along d as little of the input as any."""
     return g.ic // g.groups * g.kd * g.kh * g.kw * _corners.least_share(g.axes[0])
 
 
 def noise(g):
-    """Of products that average out all rounding of a tile but 8 eps of an output's own sum."""
+    """How many products average out the rounding of a tile to 8 eps of an output that sees all of its taps."""
     return prod(rule.noise for rule in rules(g))
 
 

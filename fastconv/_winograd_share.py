@@ -35,13 +35,15 @@ def lines(points):
 
 
 class Tile(NamedTuple):
-    first: int  # output of a class
+    """Neighbouring outputs of a class that are made of the same products."""
+
+    first: int
     outputs: int
-    points: tuple
+    points: tuple  # but for infinity
 
 
 def tile_of(index, count, rule, guarded):
-    """The tile of an output of a class of `count`: as `cut_axis` of `_kernels/winograd.pxd` cuts an axis."""
+    """The tile of output `index` of a class of `count`: as `cut_axis` of `_kernels/winograd.pxd` cuts an axis."""
     whole, head, tail = rule.outputs, 0, 0
     if rule.taps == 3 and rule.points == 6:
         head = EDGE * (guarded and count > EDGE)
