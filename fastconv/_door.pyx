@@ -54,7 +54,7 @@ cdef class Call:
     cdef tuple settings, dtypes         # the types of operands are kept because the key holds their addresses
     cdef object plan, run, geometry, packing
     cdef object first, second           # what the kernel takes last, before the threads
-    cdef bint takes_two                 # weights, or the places of maxima, besides the input
+    cdef bint takes_two                 # operands: weights, places of maxima or a gradient besides the input
     cdef Py_ssize_t threads             # that it is worth
     cdef int ndim                       # of a result
     cdef np.npy_intp shape[AXES]
@@ -104,6 +104,7 @@ cdef struct Extent:
 
 
 cdef Extent extent(np.ndarray array):
+    """Between which addresses the elements of an array lie; of an empty one some more."""
     cdef size_t address = <size_t> np.PyArray_DATA(array)
     cdef Extent its = Extent(address, address + np.PyArray_ITEMSIZE(array))
     cdef np.npy_intp last
@@ -116,7 +117,7 @@ cdef Extent extent(np.ndarray array):
     return its
 
 
-cdef bint writable(np.ndarray out, tuple operands):
+cdef bint may_write(np.ndarray out, tuple operands):
     """Whether a kernel may write to `out`: it is not read-only, and ends before each operand begins or the reverse."""
     cdef Extent own = extent(out), its
     if not np.PyArray_ISWRITEABLE(out):
@@ -209,7 +210,7 @@ def again(pack, x, w, b, tuple settings, out=None):
         return None
     if memcmp(key.field, call.key.field, key.length * sizeof(key.field[0])) or not same(settings, call.settings):
         return None
-    if out is not None and not writable(out, (x, w, b)):
+    if out is not None and not may_write(out, (x, w, b)):
         return None
     try:
         return call_again(call, pack, x, w, b, out)

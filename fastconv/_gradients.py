@@ -105,11 +105,14 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     kernel = _cpu.kernel(_weight_choice.kernel(axes.geometry if axes else g, images))
     put = _cpu.kernel("seen_taps").put[kind] if axes else None
     threads = MOST if g.macs * images > SERIAL_MACS else 1
-    return WeightPlan(partial(summed, kernel.weight_grad[kind], axes, put), tuple(g), dtype, threads)
+    return WeightPlan(partial(sum_weight, kernel.weight_grad[kind], axes, put), tuple(g), dtype, threads)
 
 
-def summed(kernel, axes, put, geometry, x, grad_output, _bias, result, rank, like, threads):
-    """The gradient of the weight to `result`, over other `axes` and `put` where they belong, if those are less."""
+def sum_weight(kernel, axes, put, geometry, x, grad_output, _bias, result, rank, like, threads):
+    """Write the gradient of the weight to `result`: over other `axes` if these are less, and by `put` from there.
+
+    The arguments from `geometry` on are those of every kernel that the door knows.
+    """
     if axes:
         axes.run(kernel, put, rank, x, grad_output, result, threads)
     else:

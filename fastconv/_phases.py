@@ -25,7 +25,7 @@ from fastconv._threads import MOST, get_num_threads
 class SpreadPlan(NamedTuple):
     """What the door remembers of a transposed convolution."""
 
-    run: object  # `computed`, of the first three
+    run: object  # `compute`, of the first three
     geometry: object  # Transposed
     packing: None = None  # of weights, beforehand; there is none
 
@@ -35,8 +35,8 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
 
     Arrays have been checked; `shape` is the result's, `out` where it may go or None.
 
-    settings : what calls like this are known by, the function's name and rank first
-    taps : slices of the weights that are used, () for all
+    settings : what calls like this are known by: the function's name, the rank, and whatever else g depends on
+    taps : slices of the weights that are used, along the kernel's axes; () for all
     """
     function, rank, *_ = settings
     given = out
@@ -49,7 +49,7 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
     if result.size:
         source = x if few_at_once else readable(x, rank, plan.dtype, order)
-        way = SpreadPlan(partial(computed, plan, taps, few_at_once), g)
+        way = SpreadPlan(partial(compute, plan, taps, few_at_once), g)
         threads = MOST if plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1) > SERIAL_MACS else 1
         way.run(g, source, weight, bias, result, None, None, min(threads, get_num_threads()))
         if plan.dtype == dtype and source is x and (out is None or out is result):
@@ -57,8 +57,8 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     return finish(result, out, dtype)
 
 
-def computed(plan, taps, few_at_once, g, x, weight, bias, result, _lo, _hi, threads):
-    """`result` by the kernels of `plan`; its arguments from `g` on are those of every kernel that the door knows."""
+def compute(plan, taps, few_at_once, g, x, weight, bias, result, _lo, _hi, threads):
+    """Write `result` by the kernels of `plan`; from `g` on arguments are those of every kernel that the door knows."""
     rank = weight.ndim - 2
     x5, result5, w5 = five(x, rank), five(result, rank), five(dense(weight[(..., *taps)], plan.dtype), rank)
     b = None if bias is None else dense(bias, plan.dtype)

@@ -44,8 +44,8 @@ RULES = {  # by taps
 }  # fmt: skip
 TWO = Rule(2, 4, 3, 3)  # three taps by tiles of two
 FEW = 48  # sums over fewer channels and parts take these along h
-# Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, as what
-# is added up there is not as much larger than they are; errors are those of as many more taps as `EDGE_SHARE` says
+# Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, since
+# what is added up there is not as much larger than an output: errors are as if it saw `EDGE_SHARE` times its taps
 GUARDED = 160
 FOUR = Rule(4, 6, 3, 25.2)  # three taps by tiles of four at the ends, too: corners of 256 channels reached 12 eps
 EDGE_SHARE = 1.5
