@@ -4,7 +4,8 @@ Rows of the register tile are pixels, read where their taps lie in a stage of th
 image itself where no tap sees padding and pixels do not push each other out of the cache; its columns are output
 channels, read from weights turned to (group, oc / width, K, width) once per call, or before. Where one block is all
 there is they are turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along
-the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`).
+the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`) or with taps before channels, as
+pixels have them (`deep_taps.pxd`). What is done for which shapes is in `last_choice.pxd`.
 """
 
 from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_map
@@ -36,7 +37,7 @@ cdef struct Call:
     const Task *t
     const StageLast *stage
     const void *x
-    const void *w           # turned, unless small maps or each thread's tiles take them as they are
+    const void *w           # turned to tiles or taps, unless small maps or each thread's tiles take them as they are
     const void *bias
     void *out
 
@@ -47,13 +48,13 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
     channels = max(ceil_div(t.icg, max(ceil_div(t.depth, DEPTH), 1)), LEAST_CHANNELS)
     channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
     channels = min(round_up(channels, LINE // size), t.icg)     # whole lines of a pixel
-    stage.by_taps = reads_image(&t.s)
-    if stage.by_taps:
+    stage.taps_first = reads_image(&t.s)
+    if stage.taps_first:
         channels = t.icg
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
-    if stage.by_taps or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
+    if stage.taps_first or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
         stage.pixel, stage.row, stage.depth, stage.size = t.xw, t.xh, t.xd, 0
     elif <double> stage.deep * stage.rows * stage.cols > <double> most * taps:
         stage.patch = taps * channels
@@ -194,6 +195,22 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
         block(t, c.stage, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
+cdef void plan_way(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
+    """What lanes run along, and the division into pieces; a stage of no channels where it is not needed."""
+    t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
+    t.by_taps = t.deep > 0 and not mixed_for(&t.s, size) and fits_taps_last(&t.s)
+    stage.channels = stage.size = stage.taps_first = 0
+    if t.deep:
+        plan_deep(t, size, threads)
+    else:
+        plan(t, stage, size, threads)
+    t.staged, t.turned = round_up(stage.size, LINE), 0
+    if t.by_taps:
+        plan_taps(t, True, size)
+    elif t.deep and mixed_for(&t.s, size):
+        plan_mixed(t, size)
+
+
 def packed_layout(tuple geometry):
     """The turned weights depend on the order of K besides the weights; those of small maps are used as they are."""
     cdef ConvShape s
@@ -227,34 +244,23 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef Task t
     cdef StageLast stage
     cdef Call call = Call(&t, &stage, x.data, first_of(packed), first_of(bias), out.data)
-    cdef Py_ssize_t size = sizeof(real), each, shared = 0, table
+    cdef Py_ssize_t size = sizeof(real), each, shared = 0
     cdef real *scratch
     cdef char *taps
     begin(&t, geometry, &x, lo, hi, True)
-    t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
-    t.by_taps = t.deep > 0 and not mixed_for(&t.s, size) and fits_taps_last(&t.s)
-    if t.deep:
-        plan_deep(&t, size, threads)
-        if t.by_taps:
-            plan_taps(&t, True, size)
-            shared = round_up(t.s.oc * t.depth, LINE)
-        elif mixed_for(&t.s, size):
-            plan_mixed(&t, size)
-        stage.channels = stage.size = stage.by_taps = 0
-    else:
-        plan(&t, &stage, size, threads)
-    table = stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t)
-    taps = borrow("direct", table)
+    plan_way(&t, &stage, size, threads)
+    taps = borrow("direct", stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t))
     fill_taps(&stage, &t.s, <Py_ssize_t *> taps)
-    t.staged = round_up(stage.size, LINE)
-    t.turned = 0
+    if t.by_taps:
+        shared = round_up(t.s.oc * t.depth, LINE)
+    elif not t.deep and packed is None:
+        if t.n * t.blocks == 1 and not stage.taps_first:                    # weights are read once
+            t.turned = round_up(t.kc * tile_width(size), LINE)
+        else:
+            shared = round_up(turned_size(&t.s, size), LINE)
     if t.deep:
         each = deep_scratch(&t)
     else:
-        if packed is None and t.n * t.blocks == 1 and not stage.by_taps:     # weights are read once
-            t.turned = round_up(t.kc * tile_width(size), LINE)
-        elif packed is None:
-            shared = round_up(turned_size(&t.s, size), LINE)
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
     with nogil:
@@ -264,7 +270,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         elif t.deep or t.turned:
             call.w = w.data
         elif shared:
-            turn_weights(&t.s, stage.by_taps, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, stage.taps_first, <const real *> w.data, scratch, threads)
             call.w = scratch
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)

@@ -204,7 +204,8 @@ cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept
 cdef struct Turn:
     const void *w
     void *to
-    Py_ssize_t ocg, tiles, depth, run               # K, and how many of it follow each other in both
+    Py_ssize_t ocg, tiles                           # output channels of a group, and tiles of them
+    Py_ssize_t depth, run                           # K, and how many of it follow each other in both
 
 
 cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
@@ -216,11 +217,11 @@ cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept
         turn_block(sizeof(real), min(width, c.ocg - first), c.run, w + n * c.run, c.depth, to + n * width, runs * width)
 
 
-cdef inline void turn_weights(const ConvShape *s, bint by_taps, const real *w, real *to, int threads) noexcept nogil:
-    """All of them, a tile of output channels at a time; `by_taps` K becomes (kd, kh, kw, c)."""
+cdef inline void turn_weights(const ConvShape *s, bint taps_first, const real *w, real *to, int threads) noexcept nogil:
+    """All of them, a tile of output channels at a time; with `taps_first` K counts (kd, kh, kw, c) then."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
     cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))), depth,
-                       taps if by_taps else depth)
+                       taps if taps_first else depth)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 

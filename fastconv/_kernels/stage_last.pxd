@@ -23,7 +23,7 @@ cdef struct StageLast:
     bint part                           # blocks are parts of one row of output, and stages of columns
     Py_ssize_t patch                    # from one patch to the next, if it holds patches
     Py_ssize_t size                     # elements; none where the image is read
-    bint by_taps                         # K counts (kd, kh, kw, c) of these channels, else (c, kd, kh, kw)
+    bint taps_first                     # K counts (kd, kh, kw, c) of these channels, else (c, kd, kh, kw)
     Py_ssize_t *tap                     # of each k of the channels, its distance from the first one
 
 
@@ -73,7 +73,7 @@ cdef inline void size_stage(
 cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
     """`table` has an item for each tap of each channel of a stage."""
     cdef Py_ssize_t tap = 0, c, a, i, j, first
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, each = 1 if t.by_taps else taps
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, each = 1 if t.taps_first else taps
     t.tap = table
     for a in range(s.kd):
         for i in range(s.kh):
@@ -82,7 +82,7 @@ cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) 
                 if t.patch:
                     first = tap * t.channels
                 for c in range(t.channels):
-                    table[tap * (t.channels if t.by_taps else 1) + c * each] = first + c
+                    table[tap * (t.channels if t.taps_first else 1) + c * each] = first + c
                 tap += 1
 
 
