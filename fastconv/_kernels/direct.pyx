@@ -4,7 +4,8 @@ Rows of the register tile are output channels, read from the weights where they 
 a panel of columns, copied from a stage of the input (`stage.pxd`); of the stage itself where rows of output are whole
 vectors; or of the image where a patch is a pixel and channels are few. The last few pixels of an image may have lanes
 along the depth (`rest.pxd`). Where lanes of pixels would idle or cost copies, pixels are rows instead (`across.pxd`);
-small maps of many products a sum have lanes along the depth (`deep.pxd`).
+small maps of many products a sum have lanes along the depth (`deep.pxd`), where few outputs share a patch with weights
+turned for it (`deep_taps.pxd`).
 """
 
 from fastconv._kernels.across cimport (
@@ -166,6 +167,24 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
         block(t, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 
+cdef Py_ssize_t plan_way(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """What lanes run along, and the division into pieces; items of the table that is filled afterwards."""
+    cdef Lanes lanes = lanes_for(&t.s, size)
+    t.deep, t.across, t.patches = lanes.deep, lanes.across, 0
+    t.by_taps = t.deep > 0 and saved_by_taps(&t.s, size) > 0
+    if t.across:
+        plan_across(t, size, threads)
+    elif t.deep:
+        plan_deep(t, size, threads)
+        t.kc = patch_channels(t) * (t.depth // t.icg)
+    else:
+        plan_blocks(t, size, panel_bytes(t, size), tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
+    t.turned = 0
+    if t.across:
+        return across_table(t)
+    return stage_table(&t.s) + (0 if t.deep else t.depth)
+
+
 def packed_layout(tuple geometry):
     """Weights are packed where lanes are channels alone, and then depend on nothing but the weights."""
     cdef ConvShape s
@@ -206,28 +225,13 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
-    cdef Lanes lanes
     cdef Call call = Call(&t, x.data, w.data, first_of(packed), first_of(bias), out.data)
     cdef Py_ssize_t size = sizeof(real), each, table, shared = 0
     cdef char *memory
     cdef real *scratch
     begin(&t, geometry, &x, lo, hi, False)
-    lanes = lanes_for(&t.s, size)
-    t.deep, t.across, t.patches = lanes.deep, lanes.across, 0
-    t.by_taps = t.deep > 0 and saved_by_taps(&t.s, size) > 0
-    if t.across:
-        plan_across(&t, size, threads)
-        table = across_table(&t)
-    elif t.deep:
-        plan_deep(&t, size, threads)
-        t.kc = patch_channels(&t) * (t.depth // t.icg)
-        table = stage_table(&t.s)
-    else:
-        plan_blocks(&t, size, panel_bytes(&t, size), tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
-        table = stage_table(&t.s) + t.depth
-    table = round_up(table * sizeof(Py_ssize_t), LINE)
+    table = round_up(plan_way(&t, size, threads) * sizeof(Py_ssize_t), LINE)
     memory = borrow("direct", table)
-    t.turned = 0
     if t.by_taps:
         plan_taps(&t, False, size)
         shared = round_up(t.s.oc * t.depth, LINE)
@@ -245,11 +249,11 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
     with nogil:
         if shared:
-            if t.by_taps:
-                turn_all_taps(&t, <const real *> w.data, scratch, threads)
-            else:
-                turn_weights(&t.s, False, <const real *> w.data, scratch, threads)
             call.packed = scratch
+        if t.by_taps:
+            turn_all_taps(&t, <const real *> w.data, scratch, threads)
+        elif shared:
+            turn_weights(&t.s, False, <const real *> w.data, scratch, threads)
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)
     give_back(memory)
