@@ -1,7 +1,7 @@
 """Pooling of every window to one value: its largest element, its sum, or its mean.
 
 Any window is taken apart, rows first (`pool_rows.pxd`). The common ones over channels-first planes are walked in strips
-instead (`strips.h`), as are those two to four columns apart (`strided.h`), whole planes are spans (`spans.h`), and
+instead (`strips.h`), as are others two to four columns apart (`strided.h`), whole planes are spans (`spans.h`), and
 narrow planes are turned first (`turned.pxd`).
 
 Every output is computed whole by one thread, in an order that depends on the geometry alone.
@@ -199,7 +199,7 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
     cdef Strips f = strips_for(&s, &t, sizeof(number))
-    cdef Strided few
+    cdef Strided apart
     cdef Blocks b
     cdef const number *xs = <const number *> x.data
     cdef number *to = <number *> out.data
@@ -211,9 +211,9 @@ def first(tuple geometry, input, output, int rank, number blank, int threads):
         b = blocks_for(&s, t.channels, sizeof(number), sizeof(number), False)
         if b.channels == 0 and side_by_side(&s, &t, t.channels, t.c):
             t.channels = 1
-        few = strided_for(&s, &t, x.shape[0], sizeof(number))
-        if few.bytes and (b.channels == 0 or s.ow >= STRIDED_LEAST):
-            in_strides(xs, to, x.shape[0], &t, &s, &few, blank, threads)
+        apart = strided_for(&s, &t, x.shape[0], sizeof(number))
+        if apart.bytes and (b.channels == 0 or s.ow >= STRIDED_LEAST):
+            in_strides(xs, to, x.shape[0], &t, &s, &apart, blank, threads)
         elif b.channels:
             in_blocks(xs, to, x.shape[0], &t, &s, &b, blank, threads)
         else:

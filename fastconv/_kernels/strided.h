@@ -27,7 +27,7 @@
 typedef struct {
     ptrdiff_t from;         /* the first of them, as its distance from the plane; */
     ptrdiff_t depths, rows; /* how many */
-    FoldEnd end;            /* what becomes of sums, but for `across` */
+    FoldEnd end;            /* what becomes of sums, besides what `across` says */
 } StridedRow;
 
 typedef struct {

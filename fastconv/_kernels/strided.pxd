@@ -31,12 +31,12 @@ cdef enum:
     LEAST_HEIGHT = 4                   # rows of outputs that are walked down together
     FAR = 1 << 20                      # bytes of images, from which on they come from beyond the second cache
     CHAIN = 64                         # elements of a column at most, which are added one after the other
-    MOST_LANES = 16                    # of a vector, up to which what divides a row is read beyond it
+    MOST_LANES = 16                    # of a vector, which is read of what divides a row, and may end beyond it
 
 
 cdef inline Strided strided_for(const PoolShape *s, const Strides *t, Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    """The rows of outputs of the planes of n images of elements of `size` bytes, channels-first; `bytes` is 0 if they
-    go another way."""
+    """How n channels-first images of elements of `size` bytes are pooled, but for tables; its `bytes` are 0 if these are
+    other windows."""
     cdef Strided f
     f.iw, f.ow, f.pw, f.taps, f.stride, f.bytes = s.iw, s.ow, s.pw, s.kw, s.sw, 0
     f.depth, f.row, f.step, f.kh, f.shared = s.dd * t.d, s.dh * t.h, s.sh * t.h, s.kh, 0
@@ -97,7 +97,7 @@ cdef inline void strided_share(const StridedPlanes *c, Py_ssize_t i, number *_sc
 cdef inline int in_strides(
     const number *x, number *out, Py_ssize_t n, const Strides *t, PoolShape *s, Strided *f, number blank, int threads,
 ) except -1:
-    """Windows of a few columns, a few columns apart, channels-first: see `strided.h`."""
+    """Pool n images as `strided_for` says."""
     cdef Py_ssize_t planes = n * t.channels, rows = s.od * s.oh, parts = parts_of(planes, rows, threads)
     cdef StridedPlanes call = StridedPlanes(f, t, x, out, rows, parts, min(planes * parts, PIECES * threads), planes)
     cdef Py_ssize_t table = rows * <Py_ssize_t> sizeof(StridedRow)
