@@ -1,9 +1,9 @@
-"""Products of small maps by few output channels: weights are turned, so that patches need not be.
+"""Products of small maps with lanes along the depth whose weights are turned, so that patches need not be.
 
     weights    (channel, tap)  ->  (tap, channel), of some channels at a time
     patches    (tap, channel), as the pixels of a channels-last image lie: a row of taps is copied at once
 
-Patches of few outputs are used so little that making them takes longer than the products, and most where they are
+Few output channels use patches so little that making them takes longer than the products, and most where they are
 turned, or gathered from short rows of many planes. A channels-first image is turned first, which has fewer elements.
 """
 
@@ -32,7 +32,7 @@ cdef struct TapTurn:
 
 
 cdef inline Py_ssize_t turned_together(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Channels of a channels-first image that are turned at a time; 0 where it has too few of them."""
+    """Channels of a channels-first image that are turned at a time; 0 where a group has too few of them."""
     cdef Py_ssize_t icg = s.ic // s.groups, image = s.id * s.ih * s.iw
     if icg < LEAST_TURNED or image == 0:
         return 0
@@ -65,7 +65,7 @@ cdef inline void plan_taps(Task *t, bint last, Py_ssize_t size) noexcept nogil:
 
 
 cdef inline void turn_taps(const TapTurn *c, Py_ssize_t o, real *_scratch) noexcept nogil:
-    """The weights of an output channel."""
+    """Turn the weights of an output channel."""
     cdef Py_ssize_t taps = c.t.depth // c.t.icg, first = 0, some
     cdef const real *w = <const real *> c.w + o * c.t.depth
     cdef real *to = <real *> c.to + o * c.t.depth
@@ -76,13 +76,13 @@ cdef inline void turn_taps(const TapTurn *c, Py_ssize_t o, real *_scratch) noexc
 
 
 cdef inline void turn_all_taps(const Task *t, const real *w, real *to, int threads) noexcept nogil:
-    """All weights, before the pieces that read them."""
+    """Turn all weights, before the pieces that read them."""
     cdef TapTurn c = TapTurn(t, w, to)
     each_piece(<Piece> turn_taps[real], &c, t.s.oc, threads)
 
 
 cdef inline void turn_image(const Task *t, const real *x, Py_ssize_t channels, real *to) noexcept nogil:
-    """to[pixel][channel] of some channels of a channels-first image."""
+    """Some channels of a channels-first image to to[pixel][channel]."""
     cdef bint together = t.xh == t.s.iw
     cdef Py_ssize_t z, y, rows = 1 if together else t.s.ih, width = t.s.iw * (t.s.ih if together else 1)
     for z in range(t.s.id):

@@ -49,7 +49,8 @@ static inline ptrdiff_t few_rows(size_t size, ptrdiff_t cols)
     return FEW_ROWS_OF(cols, size == sizeof(float) ? LANES_OF(float) : LANES_OF(double));
 }
 
-/* The sums of `few_rows` pixels over the runs [r0, r1), where w begins. `size` is a constant at every call. */
+/* The sums of `few_rows` pixels over the runs [r0, r1), with the first of which w begins. `size` is a constant at every
+ * call. */
 static inline void few_tile(size_t size, ptrdiff_t cols, const void *const *pixels, const few_runs *runs, ptrdiff_t r0,
                             ptrdiff_t r1, const void *w, const few_finish *finish)
 {

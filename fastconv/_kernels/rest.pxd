@@ -18,8 +18,8 @@ from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_wi
 cdef enum:
     BEGINNING = 3       # pixels of whole vectors that take as long as what comes with any summed along the depth
     REST_LEAST = 160    # products of a sum; shorter ones have one order on any map, pieces of one included
-    MOST = 16           # lanes,
-    LAST = 9            # and pixels after the last vector, of so many lanes
+    MOST = 16           # lanes of a vector,
+    LAST = 9            # and pixels after it that are summed so; of fewer lanes, in proportion
 
 
 cdef inline Py_ssize_t last_pixels(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:

@@ -35,7 +35,7 @@ cdef enum:
 
 
 cdef inline Strided strided_for(const PoolShape *s, const Strides *t, Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    """How n channels-first images of elements of `size` bytes are pooled, but for tables; its `bytes` are 0 if these are
+    """How n channels-first images of elements of `size` bytes are pooled, but for tables; `bytes` is 0 if these are
     other windows."""
     cdef Strided f
     f.iw, f.ow, f.pw, f.taps, f.stride, f.bytes = s.iw, s.ow, s.pw, s.kw, s.sw, 0

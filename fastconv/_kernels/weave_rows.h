@@ -1,5 +1,5 @@
-/* Rows woven by vectors of BYTES bytes: see `weave.h`, which includes the file for each element type, and for each width
- * of vectors up to the one of this build, so that short rows are woven by short ones.
+/* Rows woven by vectors of BYTES bytes: see `weave.h`, which includes the file for each element type, and for each
+ * width of vectors up to the one of this build, so that short rows are woven by short ones.
  */
 #ifndef FASTCONV_WEAVE_ROWS_H
 #define FASTCONV_WEAVE_ROWS_H
@@ -13,7 +13,6 @@
 #define THIRD_0(i) AND_THIRD(i, i)
 #define THIRD_1(i) AND_THIRD(i, (i) + COUNT)
 #define THIRD_2(i) AND_THIRD(i, (i) + 2 * COUNT)
-
 
 #endif
 

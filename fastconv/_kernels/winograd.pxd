@@ -133,7 +133,7 @@ cdef inline Py_ssize_t first_output(Py_ssize_t tile_index, Py_ssize_t outputs, P
 
 
 cdef inline bint has_point(const Span *span, Py_ssize_t point) noexcept nogil:
-    """No point is missing where there are no tiles."""
+    """Whether tiles of a span have a point of F43; where there are none they do, so that neighbours stay together."""
     if span.rule == HEAD:
         return span.tiles == 0 or not 1 <= point <= 2
     return span.rule != TAIL or span.tiles == 0 or not 3 <= point <= 4
@@ -142,7 +142,8 @@ cdef inline bint has_point(const Span *span, Py_ssize_t point) noexcept nogil:
 cdef inline bint next_tiles(
     const Task *t, Py_ssize_t i, Py_ssize_t j, int *region, Py_ssize_t *first, Py_ssize_t *end,
 ) noexcept nogil:
-    """Neighbouring tiles that have point (i, j), from `region` on, which moves behind them; False if there are none."""
+    """Find neighbouring tiles that have point (i, j), from `region` on, which moves behind them; False if there are no
+    more."""
     cdef int k = region[0]
     while k < REGIONS and not (has_point(&t.region[k].h, i) and has_point(&t.region[k].w, j)):
         k += 1
@@ -182,8 +183,10 @@ cdef inline bint sees_padding(
 cdef inline void cut_axis(
     Span *spans, int rule, Py_ssize_t outputs, Py_ssize_t every, bint guarded,
 ) noexcept nogil:
-    """Tiles of an axis: last ones of F43 that have one or two outputs take TAIL; `guarded`, all near the ends do, and
-    HEAD. `outputs` are those of a class."""
+    """The tiles of an axis of so many `outputs` of a class: first ones by HEAD, others by `rule`, last ones by TAIL.
+
+    Only F43 has ends: a last tile of one or two outputs; where it is `guarded`, HEAD and TAIL at least once each.
+    """
     cdef Py_ssize_t m = winograd_outputs(rule), head = 0, tail = 0, rest = 0, inner
     if rule == F43:
         head = guarded and outputs > EDGE_OUTPUTS

@@ -184,7 +184,8 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
     } else {
         const vec even_a = p[1] + p[2], odd_a = A * (p[1] - p[2]), even_b = p[3] + p[4], odd_b = B * (p[3] - p[4]);
         const ptrdiff_t m = WINOGRAD[rule].outputs;
-        y[0] = p[0] + even_b + even_a; /* of one sign p[0] and p[5] differ from the rest in theirs: the least sums first */
+        /* of data of one sign, products at the first and last point have another, and are added before sums grow */
+        y[0] = p[0] + even_b + even_a;
         y[1] = m > 2 ? odd_a + odd_b : odd_a + p[5] + odd_b;
         if (m > 2)
             y[2] = m > 3 ? C(0.5) * even_a + 2 * even_b : C(0.5) * even_a + p[5] + 2 * even_b;
