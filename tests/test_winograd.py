@@ -277,18 +277,19 @@ def test_stages_apart_give_the_whole(kernel, size, dtype, cpu_level):
     data.assert_identical(stages.out, fastconv.conv2d(x[:1], w, padding=padding, method="winograd"))
 
 
+@pytest.mark.parametrize("channels", [_winograd.GUARDED - 1, _winograd.GUARDED])
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_the_plan_cuts_axes_as_the_kernel_does(padding, dilation, cpu_level):
+def test_the_plan_cuts_axes_as_the_kernel_does(channels, padding, dilation, cpu_level):
     """Infinity shows which outputs share a tile; what only its first or last one sees is added to that alone."""
     for count in range(3, 20):
         outputs, size = count * dilation, (count + 2 - 2 * padding) * dilation
-        x, w = np.ones((1, 64, size), np.float32), np.ones((1, 64, 3), np.float32)
+        x, w = np.ones((1, channels, size), np.float32), np.ones((1, channels, 3), np.float32)
         x[0, 0, size // 2] = np.inf
         result = fastconv.conv1d(x, w, padding=padding * dilation, dilation=dilation, method="winograd")
         pixel, place, seen = size // 2 // dilation + padding, size // 2 % dilation, []
         for index in range(count):
-            tile = tile_of(index, count, _winograd.RULES[3], bool(padding))
+            tile = tile_of(index, count, _winograd.RULES[3], padding > 0 and channels < _winograd.GUARDED)
             at, last = pixel - tile.first, tile.outputs + 1
             if 0 <= at <= last and (at > 0 or index == tile.first) and (at < last or index == tile.first + last - 2):
                 seen.append(index * dilation + place)
