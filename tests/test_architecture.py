@@ -25,10 +25,13 @@ CYTHON = sorted(path for suffix in ("pyx", "pxd") for path in KERNELS.glob(f"*.{
 # Arithmetic on shapes: the standard library and each other.
 PURE = (
     "_sizes", "_geometry", "_methods", "_corners", "_depthwise", "_direct", "_winograd", "_winograd_share", "_fft",
-    "_pool_geometry", "_reach", "_tuned", "_weight_choice",
+    "_pool_geometry", "_reach", "_transpose_geometry", "_tuned", "_weight_choice",
 )  # fmt: skip
 # What everything else stands on; none of these may know a front.
-LOWER = (*PURE, "_arrays", "_fft_conv", "_packing", "_plan", "_pool_plan", "_cpu", "_threads")
+LOWER = (
+    *PURE, "_arrays", "_cpu", "_fft_conv", "_gradients", "_packing", "_phase_corners", "_phase_cost", "_phase_plan",
+    "_phase_rows", "_phases", "_plan", "_pool_plan", "_threads", "_weight_axes",
+)  # fmt: skip
 FRONTS = ("_conv", "_pool", "grad", "signal", "shapes", "_cli", "_demo", "_demo_filters", "_demo_picture")
 
 # The contract, N standing for 1, 2 and 3.
