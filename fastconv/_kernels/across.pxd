@@ -10,13 +10,13 @@ channels, of weights turned to (k, channel) a tile at a time, or beforehand; sum
 until they are complete, and are turned then.
 """
 
-from fastconv._kernels.across_cost cimport KC, STAGED_BYTES, channels_of, most_pixels, sees_no_padding, sorts
+from fastconv._kernels.across_cost cimport KC, STAGED_BYTES, channels_of, most_pixels, sorts
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
     LINE, SMALL_MAP, Task, channels_collide, divide, is_uneven, round_up, split_channels
 )
-from fastconv._kernels.shape cimport ConvShape, at, real
+from fastconv._kernels.shape cimport ConvShape, at, real, sees_no_padding
 from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table

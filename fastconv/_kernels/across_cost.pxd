@@ -6,7 +6,7 @@ channels have weights and sums to be turned, and leave out padding that pixels s
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.product cimport round_up
-from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.shape cimport ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK
@@ -59,13 +59,6 @@ cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept 
     cdef Py_ssize_t lanes = lanes_of(size)
     return (s.kd * s.kh * s.kw > 1 and s.ow >= 2 * lanes
             and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
-
-
-cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
-    return (
-        s.pd == s.ph == s.pw == 0 and (s.od - 1) * s.sd + (s.kd - 1) * s.dd < s.id
-        and (s.oh - 1) * s.sh + (s.kh - 1) * s.dh < s.ih and (s.ow - 1) * s.sw + (s.kw - 1) * s.dw < s.iw
-    )
 
 
 cdef inline bint sorts(const ConvShape *s) noexcept nogil:

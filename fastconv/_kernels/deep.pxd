@@ -8,7 +8,6 @@ by one vector, else a panel is turned. The depth is summed in blocks, of which a
 order that depends on neither pixels nor channels.
 """
 
-from fastconv._kernels.across_cost cimport sees_no_padding
 from fastconv._kernels.columns cimport STAGE_BYTES, fill_panel
 from fastconv._kernels.copy cimport TAPS_TOGETHER
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_PARTS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
@@ -17,7 +16,7 @@ from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
 from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
-from fastconv._kernels.shape cimport ConvShape, at, real
+from fastconv._kernels.shape cimport ConvShape, at, real, sees_no_padding
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width

@@ -7,11 +7,10 @@ Few output channels use patches so little that making them takes longer than the
 turned, or gathered from short rows of many planes. A channels-first image is turned first, which has fewer elements.
 """
 
-from fastconv._kernels.across_cost cimport sees_no_padding
 from fastconv._kernels.deep cimport multiply_deep
 from fastconv._kernels.pack cimport ceil_div, clip, pack_rows
 from fastconv._kernels.product cimport LINE, Task, round_up
-from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.shape cimport ConvShape, real, sees_no_padding
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport tile_finish
 from fastconv._kernels.turn cimport turn_block

@@ -19,9 +19,9 @@ from fastconv._kernels.product cimport (
     items, lines_apart, round_up, turn_weights, turned_size
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, sees_no_padding
 from fastconv._kernels.stage_last cimport (
-    StageLast, fill_taps, find_pixels, most_pixels, sees_no_padding, size_stage, stage_patches, stage_pixels
+    StageLast, fill_taps, find_pixels, most_pixels, size_stage, stage_patches, stage_pixels
 )
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport (

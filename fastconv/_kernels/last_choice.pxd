@@ -7,9 +7,8 @@
 
 from fastconv._kernels.deep cimport SHORT_TURNING, TURNING, deep_block, mixes
 from fastconv._kernels.product cimport SMALL_MAP, round_up
-from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.shape cimport ConvShape, sees_no_padding
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.stage_last cimport sees_no_padding
 from fastconv._kernels.tile cimport tile_halves, tile_width
 
 cdef enum:

@@ -27,6 +27,19 @@ cdef inline int read_shape(ConvShape *s, tuple g) except -1:
     return 0
 
 
+cdef inline bint sees_padding(
+    Py_ssize_t size, Py_ssize_t outputs, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t dilation, Py_ssize_t before,
+) noexcept nogil:
+    """Whether an output of an axis sees an element before or after the image."""
+    return before > 0 or (outputs - 1) * stride + (taps - 1) * dilation - before >= size
+
+
+cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
+    """Whether all that outputs see lies in the image."""
+    return not (sees_padding(s.id, s.od, s.kd, s.sd, s.dd, s.pd) or sees_padding(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph)
+                or sees_padding(s.iw, s.ow, s.kw, s.sw, s.dw, s.pw))
+
+
 cdef inline void read_strides(
     Py_ssize_t *to, const Py_ssize_t *shape, const Py_ssize_t *strides, Py_ssize_t size, bint last,
 ) noexcept nogil:

@@ -51,13 +51,6 @@ cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t most) noexcept
     return max(over(most // (under(s.oh, s.sh, s.kh, s.dh) * cols), s.sd, s.kd, s.dd), 1) * s.oh * s.ow
 
 
-cdef inline bint sees_no_padding(const ConvShape *s) noexcept nogil:
-    return (
-        s.pd == s.ph == s.pw == 0 and under(s.od, s.sd, s.kd, s.dd) <= s.id
-        and under(s.oh, s.sh, s.kh, s.dh) <= s.ih and under(s.ow, s.sw, s.kw, s.dw) <= s.iw
-    )
-
-
 cdef inline void size_stage(
     StageLast *t, const ConvShape *s, Py_ssize_t channels, Py_ssize_t pixels, bint part,
 ) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.shape cimport ConvShape, sees_padding
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
 
@@ -172,12 +172,6 @@ cdef inline void choose_rules(Task *t) noexcept nogil:
     small = max(high, wide) <= SMALL
     t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < FEW)
     t.rule_w = rule_for(t.parts.w.taps, small)
-
-
-cdef inline bint sees_padding(
-    Py_ssize_t size, Py_ssize_t outputs, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t dilation, Py_ssize_t before,
-) noexcept nogil:
-    return before > 0 or (outputs - 1) * stride + (taps - 1) * dilation - before >= size
 
 
 cdef inline void cut_axis(
