@@ -42,11 +42,12 @@ cdef struct Task:
     const void *bias
     void *out
     const Corner *corners
-    Py_ssize_t n, images            # and these rounded up to whole items
-    Py_ssize_t channels, depth, taps     # channels and products of a phase's output, in a group
-    Py_ssize_t chain                                # products that one lane adds up
-    Py_ssize_t leading, between                     # from one channel's weights to the next, and from phase to phase
-    Py_ssize_t xs[5]                                # strides, in elements
+    Py_ssize_t n, images        # of the input; and rounded up to whole items
+    Py_ssize_t channels         # outputs of a phase in a group,
+    Py_ssize_t depth, taps      # products of each, and those of one input channel
+    Py_ssize_t chain            # products that one lane adds up
+    Py_ssize_t leading, between         # from one channel's weights to the next, and from phase to phase
+    Py_ssize_t xs[5]            # strides of the input, and of the output, in elements
     Py_ssize_t to[5]
 
 

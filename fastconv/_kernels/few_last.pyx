@@ -25,7 +25,7 @@ from fastconv._kernels.tile cimport CHUNK
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    MOST_SUMS = 16              # of a tile, and pixels
+    MOST_SUMS = 16              # of a tile, which has no more pixels
     BLOCK = 2048                # pixels of a piece of work
 
 
@@ -99,7 +99,7 @@ cdef void fill(Runs *r, const Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
 
 
 cdef void repack(const Call *c, Py_ssize_t o, real *turned) noexcept nogil:
-    """The weights of an output channel, (c, taps), to where its vectors are, and its bias."""
+    """Copy the weights of an output channel, (c, taps), to where its vectors are, and its bias to its sums."""
     cdef const Task *t = c.t
     cdef const Runs *r = c.runs
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.depth // t.icg, group = o // t.ocg, some, i, k, _
@@ -236,7 +236,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
-    """Convolve: as `conv` of `direct_last.pyx`."""
+    """Convolve: as `conv` of `direct_last.pyx`, but that no weights are packed beforehand."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Runs runs

@@ -30,7 +30,7 @@ cdef struct Sights:
     Py_ssize_t kinds
     Py_ssize_t start[KINDS + 1]         # of each kind, its first pixel in `spot` and `order`
     Py_ssize_t seen[KINDS]              # of each kind, how many taps it sees,
-    Py_ssize_t sight[KINDS][6]          # and which: planes [0, 1), rows [2, 3) and columns [4, 5) of the kernel
+    Py_ssize_t sight[KINDS][6]          # and which: first and end of the kernel's planes, of its rows, of its columns
     Py_ssize_t *spot                    # of each pixel, in this order, its distance from the first one of the block
     Py_ssize_t *order                   # and which pixel it is
     Py_ssize_t *tap                     # of each kind, `most` apart: of each k that it sees, where the image has it
