@@ -28,7 +28,7 @@
  * A map's last tile of F43 that has one or two outputs takes TAIL: products at four of the six points, with the same
  * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Of data of one
  * sign an output beside zeros is the difference of larger sums in F43: 2 = -1.5 + 2.5 + 0.2 + 0.9 - 0.1. In a tile that
- * begins with zeros those of HEAD are smaller, -0.5 + 2.6 - 0.1 (TAIL would have -2 + 3.8 + 0.2), in one that ends with
+ * begins with zeros those of HEAD are smaller, -0.5 + 2.7 - 0.2 (TAIL would have -2 + 3.8 + 0.2), in one that ends with
  * them those of TAIL, mirrored since b = 1 / a.
  *
  * The file includes itself once per element type.
