@@ -7,12 +7,12 @@ sums of such convolutions by a few taps: `_kernels/winograd_runs.pxd` splits the
 """
 
 from functools import lru_cache
-from math import ceil, lcm, prod, sqrt
+from math import lcm, prod, sqrt
 from typing import NamedTuple
 
 from fastconv import _corners, _direct, _fft
 from fastconv._tuned import tuned
-from fastconv._winograd_share import gain, tile_of
+from fastconv._winograd_share import gain
 
 
 class Rule(NamedTuple):
@@ -20,7 +20,6 @@ class Rule(NamedTuple):
 
     outputs: int  # of a tile
     points: int  # products of a tile
-    taps: int
     noise: float  # see `least_share`
 
 
@@ -37,22 +36,15 @@ LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is
 MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
 RULES = {  # by taps
-    taps: Rule(outputs, points, taps, noise)
-    for taps, outputs, points, noise in (
-        (1, 1, 1, 3), (2, 3, 4, 5), (3, 4, 6, 19), (4, 3, 6, 8.6), (5, 2, 6, 8),
-    )
+    1: Rule(1, 1, 3), 2: Rule(3, 4, 5), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
 }  # fmt: skip
-TWO = Rule(2, 4, 3, 3)  # three taps by tiles of two
-FEW = 48  # sums over fewer channels and parts take these along h
-# Over fewer than these all outputs near the ends of a padded axis have tiles of two by four of the six points, since
-# what is added up there is not as much larger than an output: errors are as if it saw `EDGE_SHARE` times its taps
-GUARDED = 160
-FOUR = Rule(4, 6, 3, 25.2)  # three taps by tiles of four at the ends, too: corners of 256 channels reached 12 eps
-EDGE_SHARE = 1.5
+TWO = Rule(2, 4, 3)  # three taps by tiles of two
+FEW = 43  # sums over fewer channels and parts take these along h,
+FEW_OF_LARGE, LARGE = 32, 4096  # or than these, of so many outputs, whose edges take little time to be summed directly
 SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
-# Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, and along two;
-# and of one beside padding, since the sum of fewer may by chance be small
-LEAST_PRODUCTS = 80, 128
+# Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
+# of six points along two; and of one beside padding, since the sum of fewer may by chance be small
+LEAST_PRODUCTS = 80, 128, 144
 LEAST_SEEN = 64
 # Of its taps that an output must see beside padding, or is summed directly, even where sums are long: errors of
 # positive data do not average out. The corners of 5x5 kernels padded by two see 9 of 25 and reached 9.4 eps there; 8x8
@@ -61,7 +53,6 @@ LEAST_SHARE = 0.405
 # Most that `gain` may be along both axes where that share is enough: 4.8 reached 9.9 eps of positive data, 3.2 8.6, and
 # 2.1 still 8.1 where sums are short; more where a larger share of the taps is asked for, which are such sums.
 MOST_GAIN = 2.6
-MOST_GAIN_ALONG = 2.2  # and along one: two taps, of which one sees the first pixel, have 2.24 and reached 8.9
 MOST_DEPTH = 5  # taps along d are summed as channels are
 LEAST_GAIN = 1  # in multiply-adds of the direct sum, to be worth it
 MANY_TAPS = 25  # of a kernel from which Fourier transforms may save more
@@ -93,31 +84,30 @@ def rules(g):
     """Minimal filtering along h and w."""
     h, w = map(runs, g.axes[1:])
     small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
-    sums = depth(g) * g.kd
-    two = (h, small or sums < FEW), (w, small)
-    three = RULES[3] if sums < GUARDED else FOUR
-    return [(TWO if by_two else three) if r.taps == 3 else RULES[r.taps] for r, by_two in two]
+    few = FEW if g.oh * g.ow < LARGE else FEW_OF_LARGE
+    two = (h, small or depth(g) * g.kd < few), (w, small)
+    return [TWO if r.taps == 3 and by_two else RULES[r.taps] for r, by_two in two]
+
+
+def tiled(g):
+    """What tiles share errors along: 0 one axis, 1 two axes, 2 two axes by six points."""
+    return min(1, g.kh - 1, g.kw - 1) + (min(rule.points for rule in rules(g)) > 4)
 
 
 def summed(g):
-    """Products of an output that sees no padding along h and w, and along d as little of the input as any."""
+    """Products of an output which sees no padding along h and w."""
     return g.ic // g.groups * g.kd * g.kh * g.kw * _corners.least_share(g.axes[0])
-
-
-def noise(g):
-    """How many products average out the rounding of a tile to 8 eps of an output that sees all of its taps."""
-    return prod(rule.noise for rule in rules(g))
 
 
 def least_share(g):
     """Of its taps along h and w, that an output must see.
 
     Rounding errors of a tile average out over its products, and all of its outputs share them: in eps of an output's
-    own sum they are 8 * sqrt(noise / products) / share. Over 10^6 to 10^8 outputs the largest are of rectified inputs
-    with normal weights and, where three taps take tiles of four, with rectified weights, too (2026-11-30).
+    own sum they are 8 * sqrt(noise / products) / share. Over 10^8 outputs of rectified inputs and normal weights the
+    largest are (2026-11-28), where `noise` is the product of the rules' along both axes.
     """
-    products = summed(g)
-    return max(LEAST_SHARE, sqrt(noise(g) / products), LEAST_SEEN / products)
+    noise, products = prod(rule.noise for rule in rules(g)), summed(g)
+    return max(LEAST_SHARE, sqrt(noise / products), LEAST_SEEN / products)
 
 
 def rejects(g):
@@ -130,8 +120,8 @@ def rejects(g):
         return f"dilation makes more than {MOST_EVERY} maps of each axis"
     if h.taps * w.taps == 1:
         return "taps along h and w share no inputs: there is nothing to transform"
-    least = max(LEAST_PRODUCTS[min(g.kh, g.kw) > 1], ceil(noise(g)))
-    if summed(g) < least:
+    least = LEAST_PRODUCTS[tiled(g)]
+    if summed(g) < least or least_share(g) > 1:
         return f"sums of fewer than {least} products, over all channels, average out too little of the rounding"
     shares = [_corners.least_share(axis) for axis in g.axes[1:]]
     alone = sum(corner.geometry.oh * corner.geometry.ow for corner in corners(g))
@@ -164,13 +154,6 @@ def tiles(g):
     return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
 
 
-def guarded(g, axis):
-    """Whether tiles of two outputs are at the ends of an axis: see `GUARDED`."""
-    size, outputs, taps, stride, dilation, before = axis
-    padded = before > 0 or (outputs - 1) * stride + (taps - 1) * dilation - before >= size
-    return padded and depth(g) * g.kd < GUARDED
-
-
 @lru_cache(maxsize=16)
 def corners(g):
     """Outputs to be summed directly afterwards."""
@@ -181,15 +164,9 @@ def corners(g):
     def share(i, position):
         """Of its taps, or less where the edge cuts off a tile whose summands are larger than an output of it."""
         axis, apart, rule = split[i]
-        guard = guarded(g, axis)
         seen = _corners.share(axis, position)
-        lost = gain(axis, apart, rule, guard, position) if rule.points > 1 else 0
-        if lost > MOST_GAIN_ALONG:
-            return 0
-        if lost * seen > trust:
-            return trust / lost
-        tile = tile_of(position // apart.every, ceil_div(axis[1], apart.every), rule, guard)
-        return seen * EDGE_SHARE if seen >= LEAST_SHARE and tile.outputs < rule.outputs else seen
+        lost = gain(axis, apart, rule, position) if rule.points > 1 else 0
+        return trust / lost if lost * seen > trust else seen
 
     return _corners.corners(g, least, (1, 2), edges=True, trusted=share, reach=max(tile(g)))
 

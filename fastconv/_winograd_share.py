@@ -11,12 +11,10 @@ three pixels, then zeros, 3 = -0.1 + 8.4 - 0.9 - 2.5 - 2.0. For inputs and taps 
 from functools import lru_cache
 from itertools import pairwise
 from math import lcm, prod, sqrt
-from typing import NamedTuple
 
 A, B = sqrt(1 / 2), sqrt(2)
-POINTS = {1: (), 4: (0, 1, -1), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
-EDGE = 2  # outputs of a tile at an end of an axis, of three taps, that has four of the six points:
-HEAD_POINTS, TAIL_POINTS = (0, B, -B), (0, A, -A)
+POINTS = {4: (0, 1, -1), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
+EDGE, EDGE_POINTS, EDGE_TAPS = 2, (0, A, -A), 3  # outputs of a last tile that has fewer points, of three taps
 
 
 @lru_cache(maxsize=16)
@@ -34,41 +32,21 @@ def lines(points):
     return [*([*polynomial(some), 0] for some in others), polynomial(points)], [*scales, 1]
 
 
-class Tile(NamedTuple):
-    """Neighbouring outputs of a class that are made of the same products."""
-
-    first: int
-    outputs: int
-    points: tuple  # but for infinity
-
-
-def tile_of(index, count, rule, guarded):
-    """The tile of output `index` of a class of `count`: as `cut_axis` of `_kernels/winograd.pxd` cuts an axis."""
-    whole, head, tail = rule.outputs, 0, 0
-    if rule.taps == 3 and rule.points == 6:
-        head = EDGE * (guarded and count > EDGE)
-        rest = (count - head - 1) % whole + 1
-        tail = rest if rest <= EDGE or head else 0
-    if index < head:
-        return Tile(0, EDGE, HEAD_POINTS)
-    start = head if index < count - tail else count - tail
-    outputs, points = (whole, POINTS[rule.points]) if index < count - tail else (EDGE, TAIL_POINTS)
-    return Tile(index - (index - start) % outputs, outputs, points)
-
-
 @lru_cache(maxsize=4096)
-def gain(axis, split, rule, guarded, position):
+def gain(axis, split, rule, position):
     """The root of the squares of an output's summands beside the output, at a position along an axis."""
     size, outputs, taps, stride, dilation, before = axis
     step = lcm(stride, dilation)
     place, index = position % split.every, position // split.every
-    first, width, points = tile_of(index, -(-outputs // split.every), rule, guarded)
-    j = index - first
+    j = index % rule.outputs
+    width, points = rule.outputs, POINTS[rule.points]
+    if split.taps == EDGE_TAPS and rule.points == 6 and -(-outputs // split.every) - (index - j) <= EDGE:
+        width, points = EDGE, EDGE_POINTS
     rows, scales = lines(points)
-    start = (place + first * split.every) * stride - before
+    first = (place + (index - j) * split.every) * stride - before
     sums = [0.0] * len(rows)
-    for run, count in starts(taps, step // dilation, split):
-        seen = [i for i in range(len(rows)) if 0 <= start + run * dilation + i * step < size]
+    for start, count in starts(taps, step // dilation, split):
+        seen = [i for i in range(len(rows)) if 0 <= first + start * dilation + i * step < size]
         for i, (row, scale) in enumerate(zip(rows, scales, strict=True)):
             weight = sum(points[i] ** k for k in range(count)) if i < len(points) else count == split.taps
             sums[i] += sum(row[k] for k in seen) * weight / scale

@@ -119,13 +119,12 @@ CUT = (  # into boxes of some rows, or of a part of each
 )
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
-    Transpose("two-taps", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
-    Transpose("three-taps", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
-    Transpose("corners-6x6", (2, 165, 12, 16), (165, 4, 6, 6), 2, 2),
+    Transpose("corners-4x4", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
+    Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
     Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
-    Transpose("corners-of-four-phases", (1, 165, 12, 16), (165, 20, 5, 5), 2, 2),
+    Transpose("corners-of-four-phases", (2, 64, 18, 21), (64, 40, 5, 5), 2, 2),
     Transpose("corners-of-many-channels", (1, 141, 12, 13), (141, 40, 4, 4), 2, 1, bias=False),
-    Transpose("corners-of-many-windows", (1, 165, 8, 12), (165, 1, 12, 12), 4, 4),
+    Transpose("corners-of-many-windows", (2, 64, 12, 13), (64, 1, 12, 12), 4, 4),
     Transpose("corners-3d", (2, 48, 3, 12, 13), (48, 32, 3, 4, 4), (1, 2, 2), 1),
     Transpose("edges-that-see-nothing", (1, 100, 8, 7), (100, 70, 4, 3), (1, 4), (1, 0), (0, 3)),
 )
@@ -133,7 +132,7 @@ SWAPPED = (  # at stride 1, where Winograd's method transforms the weights as th
     Transpose("swapped-3x3", (1, 100, 14, 14), (100, 83, 3, 3), 1, 1),
     Transpose("swapped-4x4-batch", (9, 48, 12, 12), (48, 35, 4, 4), 1, 2),
     Transpose("swapped-1d", (1, 140, 600), (140, 75, 3), 1, 1),
-    Transpose("swapped-3d", (1, 50, 4, 8, 8), (50, 61, 3, 3, 3), 1, 1),
+    Transpose("swapped-3d", (1, 70, 4, 8, 8), (70, 61, 3, 3, 3), 1, 1),
 )
 
 

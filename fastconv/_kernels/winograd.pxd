@@ -2,12 +2,12 @@
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.shape cimport ConvShape, sees_padding
+from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F32, F23, F43, F25, F34, HEAD, TAIL
+    enum: ONE, F32, F23, F43, F25, F34, EDGE
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
@@ -44,22 +44,10 @@ cdef enum:
     SHORTEST_CHAIN = 6
     SHORT_CHAIN = 16
     LONG_CHAIN = 32
-    FEW = 48                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`,
-    GUARDED = 160            # and over fewer than these not at the ends of an axis that is padded
-    EDGE_OUTPUTS = 2         # of a tile of HEAD or TAIL
-    SPANS = 3                # of an axis,
-    REGIONS = 9              # and of a plane
+    FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`
+    FEW_OF_LARGE = 32        # the same for LARGE maps, whose edges take little time to be summed directly
+    LARGE = 4096
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
-
-
-cdef struct Span:                                # neighbouring tiles of an axis that are alike
-    int rule
-    Py_ssize_t first, tiles                      # their first output; how many there are
-
-
-cdef struct Region:
-    Span h, w
-    Py_ssize_t first                             # of its tiles among all
 
 
 cdef struct Task:
@@ -69,8 +57,9 @@ cdef struct Task:
     Py_ssize_t xn, xc, xd, xh, xw                # strides of the input, in elements
     int rule_h, rule_w
     Py_ssize_t mh, mw, nh, nw                    # outputs and points of a tile along each axis
-    Py_ssize_t tiles                             # of all images
-    Region region[REGIONS + 1]                   # and one that begins after all tiles
+    Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
+    bint edge_h, edge_w                          # whether the last tile along an axis takes EDGE
+    Py_ssize_t inner, right, corner              # the first tiles of these parts of all tiles: see `run_at`
     Parts parts                                  # of the kernel
     bint packed                                  # lanes of the input are channels of all parts, else of one
     Py_ssize_t near                              # from one column to the next that a strip has, in the image
@@ -90,7 +79,7 @@ cdef struct Task:
 
 
 cdef struct Run:
-    Py_ssize_t image, z, y, x, count             # `count` tiles from output (y, x) of a plane to the right
+    Py_ssize_t image, z, ty, tx, count           # `count` tiles from (ty, tx) of a plane of output to the right
     int rule_h, rule_w
 
 
@@ -100,30 +89,31 @@ cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept 
 
 
 cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noexcept nogil:
-    """The tiles from `tile_index` to `end` that lie in one row of tiles of a region, at most RUN of them.
+    """The tiles from `tile_index` to `end` that lie in one row of tiles, at most RUN of them.
 
-    Tiles are counted region by region, each over all images, in an order in which most of those that have a point are
-    neighbours. HEAD lacks two points of the six, TAIL two others:
+    Tiles are counted part by part, each over all images, so that those which need a point are neighbours:
 
-        0 1 1 2
-        5 4 4 3
-        5 4 4 3
-        6 7 7 8
+        1 1 1 2      0 bottom, 1 inner, 2 right, 3 corner; where the last tiles along an axis have three outputs or
+        1 1 1 2      four, they are inner ones
+        0 0 0 3      points that EDGE lacks: along h parts 1 and 2 have them, along w parts 0 and 1
     """
     cdef inline Run r
-    cdef Py_ssize_t i = 0, row, plane, col
-    while t.region[i + 1].first <= tile_index:
-        i += 1
-    cdef const Region *region = &t.region[i]
-    row = (tile_index - region.first) // region.w.tiles
-    plane = row // region.h.tiles
-    col = tile_index - region.first - row * region.w.tiles
-    r.rule_h, r.rule_w = region.h.rule, region.w.rule
-    r.count = min(min(region.w.tiles - col, end - tile_index), t.run)
+    cdef Py_ssize_t low_rows = t.edge_h * t.parts.h.every, far_cols = t.edge_w * t.parts.w.every
+    cdef bint low = tile_index < t.inner or tile_index >= t.corner, far = tile_index >= t.right
+    cdef Py_ssize_t cols = far_cols if far else t.tw - far_cols, rows = low_rows if low else t.th - low_rows
+    cdef Py_ssize_t first = (t.corner if low else t.right) if far else (0 if low else t.inner)
+    cdef Py_ssize_t row = (tile_index - first) // cols, plane = row // rows
+    r.tx = tile_index - first - row * cols
+    r.ty = row - plane * rows
+    r.count = min(min(cols - r.tx, end - tile_index), t.run)
     r.image = plane // t.s.od
     r.z = plane - r.image * t.s.od
-    r.y = region.h.first + first_output(row - plane * region.h.tiles, winograd_outputs(r.rule_h), t.parts.h.every)
-    r.x = region.w.first + first_output(col, winograd_outputs(r.rule_w), t.parts.w.every)
+    if far:
+        r.tx += t.tw - far_cols
+    if low:
+        r.ty += t.th - low_rows
+    r.rule_h = EDGE if low else t.rule_h
+    r.rule_w = EDGE if far else t.rule_w
     return r
 
 
@@ -132,27 +122,13 @@ cdef inline Py_ssize_t first_output(Py_ssize_t tile_index, Py_ssize_t outputs, P
     return tile_index // every * every * outputs + tile_index % every
 
 
-cdef inline bint has_point(const Span *span, Py_ssize_t point) noexcept nogil:
-    """Whether tiles of a span have a point of F43; where there are none they do, so that neighbours stay together."""
-    if span.rule == HEAD:
-        return span.tiles == 0 or not 1 <= point <= 2
-    return span.rule != TAIL or span.tiles == 0 or not 3 <= point <= 4
-
-
-cdef inline bint next_tiles(
-    const Task *t, Py_ssize_t i, Py_ssize_t j, int *region, Py_ssize_t *first, Py_ssize_t *end,
+cdef inline void tiles_at(
+    const Task *t, Py_ssize_t i, Py_ssize_t j, Py_ssize_t *first, Py_ssize_t *end,
 ) noexcept nogil:
-    """Find neighbouring tiles that have point (i, j), from `region` on, which moves behind them; False if there are no
-    more."""
-    cdef int k = region[0]
-    while k < REGIONS and not (has_point(&t.region[k].h, i) and has_point(&t.region[k].w, j)):
-        k += 1
-    first[0] = t.region[k].first
-    while k < REGIONS and has_point(&t.region[k].h, i) and has_point(&t.region[k].w, j):
-        k += 1
-    end[0] = t.region[k].first
-    region[0] = k
-    return first[0] < t.tiles
+    """Which tiles have point (i, j)."""
+    cdef bint lacks_h = t.edge_h and 3 <= i <= 4, lacks_w = t.edge_w and 3 <= j <= 4
+    first[0] = t.inner if lacks_h else 0
+    end[0] = t.right if lacks_w else (t.corner if lacks_h else t.tiles)
 
 
 cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
@@ -164,60 +140,26 @@ cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
 
 
 cdef inline void choose_rules(Task *t) noexcept nogil:
-    cdef Py_ssize_t high, wide
+    cdef Py_ssize_t high, wide, few = FEW if t.s.oh * t.s.ow < LARGE else FEW_OF_LARGE
     cdef bint small
     split_kernel(&t.parts, &t.s)
     high = ceil_div(t.s.oh, t.parts.h.every) * (t.s.kh > 1)
     wide = ceil_div(t.s.ow, t.parts.w.every) * (t.s.kw > 1)
     small = max(high, wide) <= SMALL
-    t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < FEW)
+    t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < few)
     t.rule_w = rule_for(t.parts.w.taps, small)
 
 
-cdef inline void cut_axis(
-    Span *spans, int rule, Py_ssize_t outputs, Py_ssize_t every, bint guarded,
-) noexcept nogil:
-    """The tiles of an axis of so many `outputs` of a class: first ones by HEAD, others by `rule`, last ones by TAIL.
-
-    Only F43 has ends: a last tile of one or two outputs; where it is `guarded`, HEAD and TAIL at least once each.
-    """
-    cdef Py_ssize_t m = winograd_outputs(rule), head = 0, tail = 0, rest = 0, inner
-    if rule == F43:
-        head = guarded and outputs > EDGE_OUTPUTS
-        rest = (outputs + m - 1 - head * EDGE_OUTPUTS) % m + 1
-        tail = 1 if rest <= EDGE_OUTPUTS else 2 * head
-    inner = ceil_div(outputs - head * EDGE_OUTPUTS - (rest if tail else 0), m)
-    spans[0] = Span(HEAD, 0, head * every)
-    spans[1] = Span(rule, head * EDGE_OUTPUTS * every, inner * every)
-    spans[2] = Span(TAIL, spans[1].first + inner * m * every, tail * every)
-
-
-cdef inline void cut_plane(Task *t) noexcept nogil:
-    """The regions of a plane, and how many tiles there are."""
-    cdef Span h[SPANS]
-    cdef Span w[SPANS]
-    cdef bint guarded = t.depth < GUARDED
-    cdef int i
-    cdef Region *region = t.region
-    cut_axis(h, t.rule_h, ceil_div(t.s.oh, t.parts.h.every), t.parts.h.every,
-             guarded and sees_padding(t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph))
-    cut_axis(w, t.rule_w, ceil_div(t.s.ow, t.parts.w.every), t.parts.w.every,
-             guarded and sees_padding(t.s.iw, t.s.ow, t.s.kw, t.s.sw, t.s.dw, t.s.pw))
-    t.tiles = 0
-    for i in range(REGIONS):
-        region[i].h = h[i // SPANS]
-        region[i].w = w[SPANS - 1 - i % SPANS if i // SPANS == 1 else i % SPANS]
-        region[i].first = t.tiles
-        t.tiles += t.n * t.s.od * region[i].h.tiles * region[i].w.tiles
-    region[REGIONS].first = t.tiles
-
-
 cdef inline void set_rules(Task *t, int rule_h, int rule_w, Py_ssize_t mh, Py_ssize_t mw) noexcept nogil:
-    """Rules and outputs of a tile along both axes."""
+    """Rules and outputs of a tile along both axes, and how many tiles there are, all of them alike."""
     t.rule_h, t.rule_w = rule_h, rule_w
     t.mh, t.mw = mh, mw
     t.nh = winograd_points(rule_h)
     t.nw = winograd_points(rule_w)
+    t.th = ceil_div(ceil_div(t.s.oh, t.parts.h.every), mh) * t.parts.h.every
+    t.tw = ceil_div(ceil_div(t.s.ow, t.parts.w.every), mw) * t.parts.w.every
+    t.tiles = t.right = t.corner = t.n * t.s.od * t.th * t.tw
+    t.edge_h = t.edge_w = t.inner = 0
     t.near = t.s.sw if t.packed else 1
     t.run = max(RUN * t.near // t.parts.w.step, 1) * t.parts.w.every
     t.strip = strip_columns(t, t.run, t.nw) * (t.nh + t.packed)     # with a row to be turned
@@ -232,6 +174,20 @@ cdef inline Py_ssize_t strip_columns(const Task *t, Py_ssize_t tiles, Py_ssize_t
     return reach + (((tiles // w.every - 1) * t.mw + points - 1) * w.step + (w.every - 1) * t.s.sw) // t.near + 1
 
 
+cdef inline void cut_edges(Task *t) noexcept nogil:
+    """Let the last tiles along an axis take EDGE where they have one or two outputs."""
+    cdef Py_ssize_t planes = t.n * t.s.od, high, wide
+    high = ceil_div(t.s.oh, t.parts.h.every)
+    wide = ceil_div(t.s.ow, t.parts.w.every)
+    t.edge_h = t.rule_h == F43 and 1 <= high % 4 <= 2
+    t.edge_w = t.rule_w == F43 and 1 <= wide % 4 <= 2
+    high = t.edge_h * t.parts.h.every
+    wide = t.edge_w * t.parts.w.every
+    t.inner = planes * high * (t.tw - wide)
+    t.right = planes * t.th * (t.tw - wide)
+    t.corner = t.tiles - planes * high * wide
+
+
 cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, int threads) noexcept nogil:
     """Everything that follows from the geometry, the number of images and the size of an element.
 
@@ -244,10 +200,10 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     choose_rules(t)
     t.packed = t.parts.count > 1 and t.icg % vector > 0
     set_rules(t, t.rule_h, t.rule_w, winograd_outputs(t.rule_h), winograd_outputs(t.rule_w))
+    cut_edges(t)
     every = t.parts.w.every
     t.icp = vector if t.packed else round_up(t.icg, vector)
     t.depth = t.parts.count * t.icg
-    cut_plane(t)
     t.group = t.icg
     if not t.packed:
         t.group = round_up(ceil_div(t.icg, ceil_div(t.depth, KC)), vector)

@@ -11,8 +11,7 @@
  *     F23    2  3  4   the same                                 0.4      exact on small integers
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
  *     F25    2  5  6   as F43                                   1.0
- *     HEAD   2  3  4   0, +-sqrt(2), infinity                   0.6      with the weights of F43
- *     TAIL   2  3  4   0, +-sqrt(1/2), infinity                 0.6      the same
+ *     EDGE   2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
  *     F34    3  4  6   as F43; also the gradient of three weights by tiles of four outputs
  *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
@@ -25,11 +24,8 @@
  *     0  b/2 -1/2  -b   1   0          2020, doi:10.1145/3412380.
  *     0   1    0  -5/2  0   1
  *
- * A map's last tile of F43 that has one or two outputs takes TAIL: products at four of the six points, with the same
- * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Of data of one
- * sign an output beside zeros is the difference of larger sums in F43: 2 = -1.5 + 2.5 + 0.2 + 0.9 - 0.1. In a tile that
- * begins with zeros those of HEAD are smaller, -0.5 + 2.7 - 0.2 (TAIL would have -2 + 3.8 + 0.2), in one that ends with
- * them those of TAIL, mirrored since b = 1 / a.
+ * A map's last tile of F43 that has one or two outputs takes EDGE: products at four of the six points, with the same
+ * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products.
  *
  * The file includes itself once per element type.
  */
@@ -38,13 +34,11 @@
 
 #include "simd.h"
 
-enum { ONE, F32, F23, F43, F25, F34, F52, HEAD, TAIL, RULES };
+enum { ONE, F32, F23, F43, F25, F34, F52, EDGE, RULES };
 static const struct { ptrdiff_t outputs, taps, points, width; } WINOGRAD[RULES] = { /* width: points of the weights */
     {1, 1, 1, 1}, {3, 2, 4, 4}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6}, {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6},
-    {2, 3, 4, 6},
 };
-/* which of the weights' points a rule's i-th one is */
-#define POINT(rule, i) ((rule) < HEAD ? (i) : (i) == 3 ? 5 : (rule) == HEAD && (i) > 0 ? (i) + 2 : (i))
+#define POINT(rule, i) ((rule) == EDGE && (i) == 3 ? 5 : (i)) /* which of the weights' points its i-th one is */
 enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
 #define ROOT_A 0.70710678118654752440
 #define ROOT_B 1.41421356237309504880
@@ -55,8 +49,7 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
     switch (rule) { \
         case ONE: call(ONE); break; \
         case F32: case F23: call(F23); break; \
-        case HEAD: call(HEAD); break; \
-        case TAIL: call(TAIL); break; \
+        case EDGE: call(EDGE); break; \
         default: call(F43); break; \
     }
 #define WITH_RULE(rule, call) \
@@ -69,10 +62,8 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
         default: call(F34); break; \
     }
 #define WITH_OUTPUT_RULE(rule, call) \
-    if (rule == HEAD) { \
-        call(HEAD); \
-    } else if (rule == TAIL) { \
-        call(TAIL); \
+    if (rule == EDGE) { \
+        call(EDGE); \
     } else { \
         WITH_RULE(rule, call) \
     }
@@ -101,13 +92,7 @@ static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
         t[1] = d[1] + d[2];
         t[2] = d[2] - d[1];
         t[3] = d[1] - d[3];
-    } else if (rule == HEAD) {
-        const vec even = C(1.5) * d[2], odd = C(1.5 * ROOT_B) * d[1];
-        t[0] = d[0] - C(0.5) * d[2];
-        t[1] = even + odd;
-        t[2] = even - odd;
-        t[3] = d[3] - 2 * d[1];
-    } else if (rule == TAIL) {
+    } else if (rule == EDGE) {
         const vec even = C(-1.5) * d[2], odd = C(-1.5 * ROOT_A) * d[1];
         t[0] = d[0] - 2 * d[2];
         t[1] = even + odd;
@@ -178,21 +163,21 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
     } else if (rule == F23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = (p[1] - p[2]) - p[3];
-    } else if (rule == HEAD || rule == TAIL) {
+    } else if (rule == EDGE) {
         y[0] = p[0] + (p[1] + p[2]);
-        y[1] = (rule == HEAD ? B : A) * (p[1] - p[2]) + p[3];
+        y[1] = A * (p[1] - p[2]) + p[3];
     } else {
         const vec even_a = p[1] + p[2], odd_a = A * (p[1] - p[2]), even_b = p[3] + p[4], odd_b = B * (p[3] - p[4]);
         const ptrdiff_t m = WINOGRAD[rule].outputs;
-        /* of data of one sign, products at the first and last point have another, and are added before sums grow */
-        y[0] = p[0] + even_b + even_a;
-        y[1] = m > 2 ? odd_a + odd_b : odd_a + p[5] + odd_b;
+        y[0] = p[0] + (even_a + even_b);
+        y[1] = odd_a + odd_b;
         if (m > 2)
-            y[2] = m > 3 ? C(0.5) * even_a + 2 * even_b : C(0.5) * even_a + p[5] + 2 * even_b;
+            y[2] = C(0.5) * even_a + 2 * even_b;
         if (m > 3)
-            y[3] = m > 4 ? C(0.5) * odd_a + 2 * odd_b : C(0.5) * odd_a + p[5] + 2 * odd_b;
+            y[3] = C(0.5) * odd_a + 2 * odd_b;
         if (m > 4)
-            y[4] = C(0.25) * even_a + p[5] + 4 * even_b;
+            y[4] = C(0.25) * even_a + 4 * even_b;
+        y[m - 1] += p[5];
     }
 }
 

@@ -2,7 +2,7 @@
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.shape cimport real
-from fastconv._kernels.winograd cimport WINOGRAD_ROWS, Task, next_tiles, winograd_tile, winograd_width
+from fastconv._kernels.winograd cimport WINOGRAD_ROWS, Task, tiles_at, winograd_tile, winograd_width
 from fastconv._kernels.winograd_runs cimport parts_at
 
 
@@ -12,16 +12,14 @@ cdef inline void multiply(
 ) noexcept nogil:
     """M = V . U for each point, over chunks [first, end) of the depth, with which u starts; M += from the second on."""
     cdef Py_ssize_t rows = min(t.block, t.tiles - b * t.block), i, j, first_tile, end_tile, first_part, end_part
-    cdef int region
     for i in range(t.nh):
         for j in range(t.nw):
+            tiles_at(t, i, j, &first_tile, &end_tile)
+            first_tile = clip(first_tile - b * t.block, 0, rows)
+            end_tile = clip(end_tile - b * t.block, first_tile, rows)
             parts_at(&t.parts, i == t.nh - 1, j == t.nw - 1, &first_part, &end_part)
-            region = 0
-            while next_tiles(t, i, j, &region, &first_tile, &end_tile):
-                first_tile = clip(first_tile - b * t.block, 0, rows)
-                end_tile = clip(end_tile - b * t.block, first_tile, rows)
-                if first_tile < end_tile:
-                    multiply_point(t, v, u, m, nv, first, end, first_tile, end_tile, first_part, end_part)
+            if first_tile < end_tile:
+                multiply_point(t, v, u, m, nv, first, end, first_tile, end_tile, first_part, end_part)
             v += t.v_point
             u += t.u_point
             m += t.m_point

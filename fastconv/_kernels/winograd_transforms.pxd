@@ -83,8 +83,8 @@ cdef inline void transform_run(
 ) noexcept nogil:
     """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
     cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h), every = t.parts.w.every
-    cdef Py_ssize_t cols = strip_columns(t, r.count, winograd_points(r.rule_w)), x0 = r.x * t.s.sw - t.s.pw
-    cdef Py_ssize_t y0 = r.y * t.s.sh - t.s.ph
+    cdef Py_ssize_t cols = strip_columns(t, r.count, winograd_points(r.rule_w)), x0 = r.tx * t.mw * t.s.sw - t.s.pw
+    cdef Py_ssize_t y0 = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), plane, run, a, i, c, y, col, iz, count
     cdef Py_ssize_t group, k
     cdef const Part *part
@@ -134,8 +134,8 @@ cdef inline Lane lane_at(const Task *t, Run r, Py_ssize_t k, Py_ssize_t cols) no
     cdef Lane lane
     cdef const Part *part = &t.parts.part[k // t.icg]
     cdef Py_ssize_t iz = r.z * t.s.sd + part.plane * t.s.dd - t.s.pd, x0
-    lane.row = r.y * t.s.sh + part.h * t.s.dh - t.s.ph
-    x0 = r.x * t.s.sw + part.w * t.s.dw - t.s.pw
+    lane.row = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh + part.h * t.s.dh - t.s.ph
+    x0 = r.tx * t.mw * t.s.sw + part.w * t.s.dw - t.s.pw
     lane.lo = clip(ceil_div(-min(x0, <Py_ssize_t> 0), t.near), 0, cols)
     lane.hi = clip(ceil_div(max(t.s.iw - x0, <Py_ssize_t> 0), t.near), lane.lo, cols)
     if not 0 <= iz < t.s.id:
@@ -206,7 +206,7 @@ cdef inline void transform_output(
     """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
     cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes_of(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
-    cdef Py_ssize_t j, y, x, row, pixel, lines, cols, mh, mw, every = t.parts.w.every
+    cdef Py_ssize_t j, y, x, y0, row, pixel, lines, cols, mh, mw, every = t.parts.w.every
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane, line = t.parts.h.every * t.s.ow
     cdef bint in_place
     cdef real biases[32]
@@ -220,9 +220,10 @@ cdef inline void transform_output(
         r = run_at(t, i, end)
         mh = winograd_outputs(r.rule_h)
         mw = winograd_outputs(r.rule_w)
-        lines = clip(ceil_div(t.s.oh - r.y, t.parts.h.every), 0, mh) if r.y < t.s.oh else 0
-        cols = min(mw * r.count, t.s.ow - r.x)
-        x = r.z * plane + r.y * t.s.ow + r.x
+        y0 = first_output(r.ty, t.mh, t.parts.h.every)
+        lines = clip(ceil_div(t.s.oh - y0, t.parts.h.every), 0, mh) if y0 < t.s.oh else 0
+        cols = min(mw * r.count, t.s.ow - r.tx * t.mw)
+        x = r.z * plane + y0 * t.s.ow + r.tx * t.mw
         if t.last:
             target = out + (r.image * pixels + x) * t.s.oc + o
         else:
