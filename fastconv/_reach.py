@@ -12,7 +12,8 @@ infinite or NaN: `_kernels/seen_taps.pyx` looks at the weights of these taps onc
 
 Elements that no tap sees, between those that do, are left out along d and h, and channels-last along w, where a step
 from pixel to pixel costs nothing: with f = gcd(s, d), or s under one tap, and r = -p mod f, outputs see x[r::f] alone,
-at stride s / f and dilation d / f. Kernels of one tap in all pass over them as they are.
+at stride s / f and dilation d / f. Kernels of one tap in all pass over them as they are. Short sums do so on any map,
+since what is left tells the kernel that takes them.
 """
 
 from itertools import chain
@@ -85,7 +86,8 @@ def reach(g):
     if max(g.dd, g.dh, g.dw) >= FAR:  # at least one tap, which may see nothing
         far = ((first, max(end, first + 1)) for first, end in seen)
         taps = tuple(f if axis[4] >= FAR else t for axis, f, t in zip(g.axes, far, taps, strict=True))
-    repays = g.ic * g.id * g.ih * g.iw >= LEAST_THINNED and g.kd * g.kh * g.kw > 1
+    each = g.kd * g.kh * g.kw
+    repays = each > 1 and (g.ic // g.groups * each < SORTED or g.ic * g.id * g.ih * g.iw >= LEAST_THINNED)
     axes, inputs = [], []
     for axis, (first, end), thin in zip(g.axes, taps, (repays, repays, repays and g.last), strict=True):
         _, seen, before = part(cut(axis, first, end), slice(0, axis[1]))

@@ -91,6 +91,19 @@ def test_pixels_that_overlap(dtype, cpu_level):
     data.assert_identical(result, fastconv.conv2d(x.copy("C"), w, padding=1, method="direct"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize("end", ["first", "last"])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_rows_shorter_than_a_vector(end, mirrored, dtype, cpu_level):
+    """A few pixels of few channels: whole vectors of the last but one row reached beyond the image, too."""
+    memory = alone_in_memory(data.integers((1, 15, 2, 7), dtype), end)
+    x = np.moveaxis(memory[:, ::-1] if mirrored else memory, -1, 1)
+    for kernel, stride in (((2, 1), (3, 1)), ((1, 1), 1), ((3, 2), 2)):
+        w = data.integers((1, 7, *kernel), dtype, "weight")
+        result = fastconv.conv2d(x, w, stride=stride, method="direct")
+        data.assert_identical(result, fastconv.conv2d(x.copy("C"), w, stride=stride, method="direct"))
+
+
 def alone_in_memory(array, end):
     """A copy at the start or the end of pages with nothing readable around them."""
     page = mmap.PAGESIZE

@@ -215,3 +215,12 @@ def test_taps_farther_apart_than_memory_reaches(distance, channels, layout, dtyp
     expected = np.broadcast_to(bias[:, None, None], between.shape[1:]).copy()
     expected[3] = np.nan
     np.testing.assert_array_equal(between, np.broadcast_to(expected, between.shape))
+
+
+def test_short_sums_of_a_piece_pass_over_the_same_elements(dtype, cpu_level):
+    """Large images alone had a view of what is seen, by whose strides another kernel was taken than for a piece."""
+    x, w = data.normal((1, 17, 105, 29), dtype), data.normal((1, 17, 1, 3), dtype)
+    settings = {"stride": (4, 1), "dilation": (1, 2), "method": "direct"}
+    whole = fastconv.conv2d(LAYOUTS["channels_last"](x, 1), w, **settings)
+    piece = fastconv.conv2d(LAYOUTS["channels_last"](x[:, :, :69, :19], 1), w, **settings)
+    data.assert_identical(piece, whole[:, :, : piece.shape[2], : piece.shape[3]])

@@ -122,6 +122,18 @@ def test_weights_of_one_box_are_transformed_by_their_convolution(dtype, cpu_leve
     np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
 
 
+def test_pixels_that_no_output_sees(dtype, cpu_level):
+    """A box whose outputs lie beyond all pixels' reach divided by no pixels, which ended the process."""
+    ones = {size: np.ones(size, dtype) for size in ((1, 32, 1), (32, 16, 2))}
+    x, w = ones.values()
+    data.assert_identical(
+        fastconv.conv_transpose1d(x, w, np.arange(16, dtype=dtype), stride=8, padding=2, output_padding=6),
+        np.broadcast_to(np.arange(16, dtype=dtype)[:, None], (1, 16, 4)),
+    )
+    gradient = fastconv.grad.conv1d_input((1, 16, 1), w, x, stride=8, padding=2)
+    np.testing.assert_array_equal(gradient, np.zeros((1, 16, 1), dtype), strict=True)
+
+
 @pytest.mark.parametrize("case", CORNERS, ids=lambda case: case.name)
 @pytest.mark.parametrize("layout", DENSE)
 def test_corners_are_summed_exactly(case, layout, dtype, cpu_level):

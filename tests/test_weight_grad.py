@@ -94,6 +94,8 @@ SUMMED = {
     "taps-that-see-parts-strided": ((2, 9, 21, 70), (19, 9, 3, 5), {"padding": (9, 36), "dilation": 18, "stride": 2}),
     "small-planes-and-padding": ((5, 13, 9, 2, 3), (35, 13, 3, 3, 3), {"padding": (3, 1, 1), "dilation": (4, 1, 1)}),
     "small-volumes": ((19, 14, 3, 4, 2), (21, 14, 3, 2, 2), {"padding": 1, "stride": (1, 2, 1)}),
+    # parts of threads filled other tiles than all channels, and their taps were summed in another order
+    "parts that fill tiles": ((2, 66, 292), (10, 33, 32), {"stride": 4, "padding": 16, "groups": 2}),
 }
 
 

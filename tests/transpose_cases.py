@@ -119,7 +119,7 @@ CUT = (  # into boxes of some rows, or of a part of each
 )
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
-    Transpose("corners-4x4", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
+    Transpose("two-taps", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
     Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
     Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
     Transpose("corners-of-four-phases", (2, 64, 18, 21), (64, 40, 5, 5), 2, 2),

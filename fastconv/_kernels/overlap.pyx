@@ -115,10 +115,11 @@ cdef void turn_products(const Task *t, const Box *b, const real *plain, Py_ssize
 
 cdef void stream_weights(const Task *t, const Box *b, const real *x, const real *w, real *turned, real *plain,
                          real *products) noexcept nogil:
-    """Few pixels: weights are read once, from where they lie."""
-    turn_pixels(t, b, x, turned)
-    stream(sizeof(real), b.rows * b.iw, b.cols, t.icg, turned, t.leading, w + b.o * t.taps, t.ocg * t.taps, plain,
-           t.across)
+    """Few pixels, or none that an output of the box sees: weights are read once, from where they lie."""
+    cdef Py_ssize_t pixels = b.rows * b.iw
+    if pixels > 0:
+        turn_pixels(t, b, x, turned)
+        stream(sizeof(real), pixels, b.cols, t.icg, turned, t.leading, w + b.o * t.taps, t.ocg * t.taps, plain, t.across)
     if not t.alone:
         zeros(products, b.cols * t.pitch)
         turn_products(t, b, <const real *> plain, b.cols, products)

@@ -248,8 +248,8 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     flatten(&t)
     plan_parts(&t, size)
     plan_blocks(&t, size)
+    t.by_channel = not t.alone and fills_tiles(&t)      # before threads have parts of their own: sums have one order
     plan_threads(&t, size, threads)
-    t.by_channel = not t.alone and fills_tiles(&t)
     each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)
     with nogil:
