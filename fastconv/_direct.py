@@ -5,7 +5,8 @@ from math import gcd, prod
 from fastconv import _depthwise
 from fastconv._tuned import tuned
 
-SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`
+SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`,
+KINDS = 64  # into fewer kinds than these: `_kernels/sights.pxd`
 
 
 def shares_rows(g):
@@ -21,7 +22,8 @@ def shares_rows(g):
     shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
-    dear = g.groups > 1 and (g.kh > 2 or max(g.sh, g.sw) > 1)  # 8 to 8 channels of 1x2 take 0.4 of the time of rows
+    dear = g.groups > 1 and (g.kh > 2 or max(g.sh, g.sw) > 1)  # 8 to 8 channels of 1x2 take 0.4 of the time of rows,
+    dear = dear or (g.ic == g.groups > 1 and g.oc // g.groups <= min(g.kw, 2))  # but 192 signals by one tap 1.5 times
     tile, staged = costs.tile * taps + (costs.group if dear else 0), costs.stage * g.sh * min(g.sw, g.kw)
     if g.ic // g.groups * g.kd * taps >= SORTED:
         staged *= ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) / max(g.oh * g.sh, 1)
@@ -150,13 +152,27 @@ def seen_along(axis):
     return seen / (outputs * taps)
 
 
+def kinds_along(axis):
+    """How many runs of outputs see the same taps."""
+    size, outputs, taps, stride, dilation, before = axis
+    starts = range(-before, taps * dilation - before, dilation)
+    ends = {bound for start in starts for bound in (-(start // stride), -((start - size) // stride))}
+    return 1 + sum(0 < bound < outputs for bound in ends)
+
+
 def products(g):
-    """Multiply-adds of channels-first memory, at least one, without those of padding where no output sees all taps."""
+    """Multiply-adds of channels-first memory, at least one, without those of padding where no output sees all taps.
+
+    Pixels are sorted by what they see, if need be not by planes: `_kernels/sights.pxd`.
+    """
     beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes)
     taps = g.kd * g.kh * g.kw
     if not beyond or taps > _depthwise.CHAIN or g.ic // g.groups * taps < SORTED:
         return g.macs
-    return max(g.macs * prod(map(seen_along, g.axes)), 1)
+    kinds = [kinds_along(axis) for axis in g.axes]
+    if kinds[1] * kinds[2] >= KINDS:
+        return g.macs
+    return max(g.macs * prod(map(seen_along, g.axes if prod(kinds) < KINDS else g.axes[1:])), 1)
 
 
 def turned_products(g):

@@ -30,7 +30,8 @@ MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each 
 # them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
 # zeros between rows that are not more than the pixels of those
 MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
-# Bytes of weights that an L2 keeps once they are turned, and multiply-adds in whose time each one beyond comes back
+# Bytes of a group's weights that an L2 keeps once they are turned, and multiply-adds in whose time each one beyond comes
+# back
 KEPT_BYTES, FAR = 1 << 20, 25
 
 
@@ -55,9 +56,15 @@ def method_of(c, phases):
     return choose(c, "winograd" if winograd else "auto")[0]
 
 
-def corner_cost(c, phases):
-    """Multiply-adds in whose time a corner of the convolution `c` is summed."""
-    return CORNER * c.oc // phases * (c.ic // c.groups) * c.kd * c.kh * c.kw + CORNER_CALL
+def corner_cost(c, phases, windows=1):
+    """Multiply-adds in whose time a corner of so many windows of the convolution `c` is summed."""
+    return CORNER * windows * c.oc // phases * (c.ic // c.groups) * c.kd * c.kh * c.kw + CORNER_CALL
+
+
+def corners_cost(c, phases, corners):
+    """The same of several, which may be whole edges."""
+    sizes = [(corner.geometry.od, corner.geometry.oh, corner.geometry.ow) for corner in corners]
+    return sum(corner_cost(c, phases, prod(size)) for size in sizes)
 
 
 def by_winograd(c, phases):
@@ -106,7 +113,7 @@ def convolution_cost(c, phases, strided=True):
         c.oc * inputs * seen * idle * few * made, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
-    return time_of(kernel, counts) + call + len(corners) * corner_cost(c, phases)
+    return time_of(kernel, counts) + call + corners_cost(c, phases, corners)
 
 
 def less_in_rows(c, phases):
@@ -118,7 +125,7 @@ def less_in_rows(c, phases):
 
 def far(g, itemsize):
     """Multiply-adds in whose time weights are read again that had left the L2 after they were turned."""
-    return FAR * max(g.oc * (g.ic // g.groups) * prod(g.kernel) - KEPT_BYTES // itemsize, 0)
+    return FAR * max(g.oc * (g.ic // g.groups) * prod(g.kernel) - g.groups * (KEPT_BYTES // itemsize), 0)
 
 
 def phases_cost(g, itemsize, convolutions):
