@@ -30,8 +30,7 @@ MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each 
 # them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
 # zeros between rows that are not more than the pixels of those
 MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
-# Bytes of a group's weights that an L2 keeps once they are turned, and multiply-adds in whose time each one beyond comes
-# back
+# Bytes of a group's turned weights that an L2 keeps, and multiply-adds in whose time each one beyond comes back
 KEPT_BYTES, FAR = 1 << 20, 25
 
 

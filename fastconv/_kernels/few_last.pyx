@@ -172,15 +172,18 @@ cdef Py_ssize_t read_in_place(
     const Call *c, Py_ssize_t iz, Py_ssize_t iy, Py_ssize_t o0, Py_ssize_t o1, Py_ssize_t *first,
 ) noexcept nogil:
     """Which of the pixels [o0, o1) of a row that sees the image from (iz, iy) on read it as it lies: [first, result).
-    No run's whole vectors may reach beyond the image; rows may lie in either order, mirrored ones are not read."""
+
+    No run's whole vectors may reach beyond the image, whose rows may lie in either order; mirrored ones are not read.
+    """
     cdef const Task *t = c.t
-    cdef Py_ssize_t far = (t.s.kw - 1) * t.s.dw - t.s.pw, room = (t.s.iw - 1) * t.xw - (c.runs.run - c.runs.length), end
+    cdef Py_ssize_t far = (t.s.kw - 1) * t.s.dw - t.s.pw, end
+    cdef Py_ssize_t room = (t.s.iw - 1) * t.xw - (c.runs.run - c.runs.length)
     cdef Py_ssize_t last_z = iz + (t.s.kd - 1) * t.s.dd, last_y = iy + (t.s.kh - 1) * t.s.dh
     first[0] = o0
     if iz < 0 or last_z >= t.s.id or iy < 0 or last_y >= t.s.ih or t.xw < 0 or (c.runs.merged and t.xw != t.icg):
         return o0
-    room += (t.s.id - 1 - last_z) * t.xd if t.xd > 0 else -iz * t.xd        # behind the plane, and the row, that is seen
-    room += (t.s.ih - 1 - last_y) * t.xh if t.xh > 0 else -iy * t.xh        # nearest to the end of the image
+    room += (t.s.id - 1 - last_z) * t.xd if t.xd > 0 else -iz * t.xd    # behind the plane and the row, of those seen,
+    room += (t.s.ih - 1 - last_y) * t.xh if t.xh > 0 else -iy * t.xh    # nearest to the end of the image
     first[0] = clip(first_inside(-t.s.pw, t.s.sw), o0, o1)
     end = clip(end_inside(far, t.s.sw, t.s.iw), first[0], o1)
     while end > first[0] and ((end - 1) * t.s.sw + far) * t.xw > room:

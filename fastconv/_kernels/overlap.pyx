@@ -119,7 +119,8 @@ cdef void stream_weights(const Task *t, const Box *b, const real *x, const real 
     cdef Py_ssize_t pixels = b.rows * b.iw
     if pixels > 0:
         turn_pixels(t, b, x, turned)
-        stream(sizeof(real), pixels, b.cols, t.icg, turned, t.leading, w + b.o * t.taps, t.ocg * t.taps, plain, t.across)
+        stream(sizeof(real), pixels, b.cols, t.icg, turned, t.leading, w + b.o * t.taps, t.ocg * t.taps, plain,
+               t.across)
     if not t.alone:
         zeros(products, b.cols * t.pitch)
         turn_products(t, b, <const real *> plain, b.cols, products)
