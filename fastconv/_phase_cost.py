@@ -30,7 +30,8 @@ MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each 
 # them, the most bytes that the products of a volume have, whose planes are seen twice if they do not fit a box, and
 # zeros between rows that are not more than the pixels of those
 MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
-# Bytes of a group's turned weights that an L2 keeps, and multiply-adds in whose time each one beyond comes back
+# Bytes of a group's turned weights that an L2 keeps, and multiply-adds in whose time each one beyond comes back; those
+# of phases are not charged, which a batch shares: 256 to 128 channels of 4x4 on 8x8 took 1.5 times as long in eights
 KEPT_BYTES, FAR = 1 << 20, 25
 
 
@@ -127,13 +128,13 @@ def far(g, itemsize):
     return FAR * max(g.oc * (g.ic // g.groups) * prod(g.kernel) - g.groups * (KEPT_BYTES // itemsize), 0)
 
 
-def phases_cost(g, itemsize, convolutions):
+def phases_cost(g, convolutions):
     """The same of all phases of the `Transposed` g, of a stride interleaved afterwards.
 
     Weights that no output sees, as most of one pixel with padding, are turned with their neighbours.
     """
     costs, strided, found = tuned().transposed, max(g.stride) > 1, list(convolutions)
-    woven = costs.woven * g.oc * prod(g.output) + costs.call + far(g, itemsize) if strided else 0
+    woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
     seen = sum(c.oc * (c.ic // c.groups) * c.kd * c.kh * c.kw for c, _ in found)
     unseen = (g.oc * (g.ic // g.groups) * prod(g.kernel) - seen) * costs.sums["direct"].weight
     return sum(convolution_cost(*c, strided) * (1 if strided else less_in_rows(*c)) for c in found) + woven + unseen

@@ -174,7 +174,7 @@ def phases_of(some):
 def costs(g, dtype, order):
     """Of each way in the memory order: (multiply-adds in whose time it is done, order, kernel or None for phases)."""
     planner = Planner(g, dtype, order)
-    yield phases_cost(g, dtype.itemsize, planner.convolutions(planner.ways())), order, None
+    yield phases_cost(g, planner.convolutions(planner.ways())), order, None
     for kernel in own_kernels(g, dtype.itemsize, order):
         yield kernel_cost(kernel, g, dtype.itemsize, order), order, kernel
 
