@@ -142,22 +142,23 @@ def cost_copied_large(g):
     return g.macs + tuned().last.element[g.itemsize] * elements * g.od * g.oh * g.ow
 
 
-def seen_along(axis):
-    """The share of its taps that an output sees in the mean, along an axis of `ConvGeometry.axes`."""
+def views(axis):
+    """Of each tap along an axis of `ConvGeometry.axes`, which outputs it finds inside the input: [first, end)."""
     size, outputs, taps, stride, dilation, before = axis
-    seen = 0
     for start in range(-before, taps * dilation - before, dilation):
-        first, end = max(-(start // stride), 0), min(-((start - size) // stride), outputs)
-        seen += max(end - first, 0)
-    return seen / (outputs * taps)
+        first, end = -(start // stride), -((start - size) // stride)
+        yield min(max(first, 0), outputs), min(max(end, 0), outputs)
+
+
+def seen_along(axis):
+    """The share of its taps that an output sees in the mean."""
+    _, outputs, taps, *_ = axis
+    return sum(max(end - first, 0) for first, end in views(axis)) / (outputs * taps)
 
 
 def kinds_along(axis):
     """How many runs of outputs see the same taps."""
-    size, outputs, taps, stride, dilation, before = axis
-    starts = range(-before, taps * dilation - before, dilation)
-    ends = {bound for start in starts for bound in (-(start // stride), -((start - size) // stride))}
-    return 1 + sum(0 < bound < outputs for bound in ends)
+    return 1 + len({bound for view in views(axis) for bound in view} - {0, axis[1]})
 
 
 def products(g):
