@@ -15,11 +15,12 @@ from libc.string cimport memcpy
 from fastconv._kernels.few_last cimport FEW_COLS, few_finish, few_rows, few_runs, few_tile
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.product cimport LINE, Item, Task, begin, divide, item_at, items, round_up
 from fastconv._kernels.scratch cimport borrow
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.stage_last cimport copy_seen
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK
 from fastconv._kernels.turn cimport turn_block
@@ -147,27 +148,6 @@ cdef void flush(const Call *c, Pixels *p, const real *w, const real *bias) noexc
     p.n = 0
 
 
-cdef void copy_patch(
-    const Call *c, const real *x, Py_ssize_t z, Py_ssize_t y, Py_ssize_t o, real *patch,
-) noexcept nogil:
-    """What the pixel (z, y, o) sees, run after run in whole vectors, the rests of which are zeros already."""
-    cdef const Task *t = c.t
-    cdef Py_ssize_t a, i, j, iz, iy, ix, apart = t.icg if c.runs.merged else c.runs.run
-    cdef bint inside
-    for a in range(t.s.kd):
-        iz = z * t.s.sd - t.s.pd + a * t.s.dd
-        for i in range(t.s.kh):
-            iy = y * t.s.sh - t.s.ph + i * t.s.dh
-            inside = 0 <= iz < t.s.id and 0 <= iy < t.s.ih
-            for j in range(t.s.kw):
-                ix = o * t.s.sw - t.s.pw + j * t.s.dw
-                if inside and 0 <= ix < t.s.iw:
-                    copy_run(patch + j * apart, x + iz * t.xd + iy * t.xh + ix * t.xw, t.icg, 1)
-                else:
-                    zeros(patch + j * apart, t.icg)
-            patch += c.runs.run if c.runs.merged else t.s.kw * apart
-
-
 cdef Py_ssize_t read_in_place(
     const Call *c, Py_ssize_t iz, Py_ssize_t iy, Py_ssize_t o0, Py_ssize_t o1, Py_ssize_t *first,
 ) noexcept nogil:
@@ -210,7 +190,8 @@ cdef void row(
             if inside.n == most:
                 flush(c, inside, w, bias)
         else:
-            copy_patch(c, x, y // t.s.oh, y % t.s.oh, o, patches + others.n * c.runs.patch)
+            copy_seen(&t.s, x, t.xd, t.xh, t.xw, t.icg, y // t.s.oh, y % t.s.oh, o, patches + others.n * c.runs.patch,
+                      t.icg if c.runs.merged else c.runs.run, c.runs.run if c.runs.merged else t.s.kw * c.runs.run)
             others.seen[others.n] = patches + others.n * c.runs.patch
             others.out[others.n] = out + o * t.s.oc
             others.n += 1

@@ -122,21 +122,34 @@ cdef inline void stage_pixels(
             to += t.row
 
 
+cdef inline void copy_seen(
+    const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw, Py_ssize_t channels, Py_ssize_t z,
+    Py_ssize_t y, Py_ssize_t o, real *to, Py_ssize_t between, Py_ssize_t row,
+) noexcept nogil:
+    """What output pixel (z, y, o) sees of some channels, `between` elements from tap to tap, `row` from row to row."""
+    cdef Py_ssize_t a, i, j, iz, iy, ix
+    cdef bint inside
+    for a in range(s.kd):
+        iz = z * s.sd - s.pd + a * s.dd
+        for i in range(s.kh):
+            iy = y * s.sh - s.ph + i * s.dh
+            inside = 0 <= iz < s.id and 0 <= iy < s.ih
+            for j in range(s.kw):
+                ix = o * s.sw - s.pw + j * s.dw
+                if inside and 0 <= ix < s.iw:
+                    copy_run(to + j * between, x + iz * xd + iy * xh + ix * xw, channels, 1)
+                else:
+                    zeros(to + j * between, channels)
+            to += row
+
+
 cdef inline void stage_patches(
     const StageLast *t, const ConvShape *s, const real *x, Py_ssize_t xd, Py_ssize_t xh, Py_ssize_t xw,
     Py_ssize_t channels, Py_ssize_t p0, Py_ssize_t p1, real *to,
 ) noexcept nogil:
     """All taps of the pixels [p0, p1)."""
-    cdef Py_ssize_t plane = s.oh * s.ow, p, a, i, j, z, y, o
+    cdef Py_ssize_t plane = s.oh * s.ow, p
     for p in range(p0, p1):
-        for a in range(s.kd):
-            z = p // plane * s.sd - s.pd + a * s.dd
-            for i in range(s.kh):
-                y = p % plane // s.ow * s.sh - s.ph + i * s.dh
-                for j in range(s.kw):
-                    o = p % s.ow * s.sw - s.pw + j * s.dw
-                    if 0 <= z < s.id and 0 <= y < s.ih and 0 <= o < s.iw:
-                        copy_run(to, x + z * xd + y * xh + o * xw, channels, 1)
-                    else:
-                        zeros(to, channels)
-                    to += t.channels
+        copy_seen(s, x, xd, xh, xw, channels, p // plane, p % plane // s.ow, p % s.ow, to, t.channels,
+                  s.kw * t.channels)
+        to += t.patch
