@@ -49,12 +49,22 @@ def outermost(span, reach):
     return range(first, min(first + reach, end)), range(end - 1, max(end - 1 - reach, first - 1), -1)
 
 
-def ends(seen, least, span, reach=1):
+def sighted(axis):
+    """The outputs [first, end) of an axis that are not beyond all of the input, before it or after."""
+    size, outputs, taps, stride, dilation, before = axis
+    first = max(-(((taps - 1) * dilation - before) // stride), 0)
+    return first, min(-(-(size + before) // stride), outputs)
+
+
+def ends(axis, seen, least, span, reach=1):
     """The parts of a span (first, end) of an axis: ([those at its ends where `seen` is below `least`], the rest).
+
+    It is below where an output sees nothing. These are passed over, since padding may make any number of them.
 
     reach : positions in turn that are not, after which none is
     """
     first, end = span
+    first_seen, end_seen = sighted(axis)
 
     def depth(positions):
         below = 0
@@ -65,8 +75,10 @@ def ends(seen, least, span, reach=1):
                 break
         return below
 
-    before = first + depth(range(first, end))
-    after = end - depth(range(end - 1, before - 1, -1))
+    start = min(max(first, first_seen), end)
+    before = start + depth(range(start, end))
+    stop = max(min(end, end_seen), before)
+    after = stop - depth(range(stop - 1, before - 1, -1))
     return [pair for pair in ((first, before), (after, end)) if pair[0] < pair[1]], (before, after)
 
 
@@ -91,12 +103,13 @@ def corners(g, least, axes, edges=False, trusted=None, reach=1):
     padded = [i for i in axes if min(map(along[i], chain(*outermost(spans[i], reach)))) < 1]
     boxes, left = [], {i: spans[i] for i in padded}
     for i in padded if edges else ():
-        outer, inner = ends(along[i], least, left[i], reach)
+        outer, inner = ends(g.axes[i], along[i], least, left[i], reach)
         boxes += [left | {i: span} for span in outer if all(first < end for first, end in left.values())]
         left[i] = inner
     if len(padded) > 1 and all(first < end for first, end in left.values()):
         seen = {i: min(map(along[i], chain(*outermost(left[i], reach)))) for i in padded}
-        spans = [ends(along[i], least / prod(seen[j] for j in padded if j != i), left[i], reach)[0] for i in padded]
+        others = {i: prod(seen[j] for j in padded if j != i) for i in padded}
+        spans = [ends(g.axes[i], along[i], least / others[i], left[i], reach)[0] for i in padded]
         boxes += [dict(zip(padded, some, strict=True)) for some in product(*spans)]
     return tuple(corner(g, {i: slice(*span) for i, span in box.items()}) for box in boxes)
 

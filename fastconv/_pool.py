@@ -240,8 +240,8 @@ def avg_pool2d(
     Notes
     -----
     The number of windows is that of `max_pool2d`. Sums are taken in the input's precision (float16 in float32), down
-    the rows of a window first and then along the row, in an order that depends on the geometry alone, and divided once:
-    the result is the same for any number of threads, and exact for small integers.
+    the rows of a window first and then along the row, in an order that depends on the geometry and on how the input
+    lies in memory, and divided once: the result is the same for any number of threads, and exact for small integers.
 
     Examples
     --------

@@ -223,6 +223,11 @@ def unallocatable(f):
     """Class 19: no memory for the result, the padded input, or a copy of an operand."""
     wide = ((0, 0),) * (f.rank - 1)
     yield f.error(19, "result", MemoryError, padding=(*wide, (2**38, 2**38)))
+    many, kernel = np.ones((1, 64, *SIZE[: f.rank]), np.float32), np.ones((4, 64, *(5,) * f.rank), np.float32)
+    far = (*((2, 2),) * (f.rank - 1), (2**38, 2**38))  # outputs that see nothing were counted one by one
+    for method in ("auto", "winograd", "fft"):
+        call = {"input": many, "weight": kernel, "groups": 1, "bias": None, "padding": far, "method": method}
+        yield f.error(19, f"result of long sums, {method}", (MemoryError, ValueError), **call)
     yield f.error(19, "result of 2**58 bytes", (MemoryError, ValueError), padding=(*wide, (0, 2**52)))
     ahead = {"padding": (*wide, (2**40, 2**40)), "stride": 2**50, "padding_mode": "replicate"}
     yield f.error(19, "padded input", (MemoryError, ValueError), **ahead)
