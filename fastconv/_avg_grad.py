@@ -1,6 +1,5 @@
 """The gradient of average pooling: every window's share to all of its elements."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from fastconv import _cpu
@@ -26,7 +25,6 @@ class GradPlan(NamedTuple):
     geometry: tuple
 
 
-@lru_cache(maxsize=1024)
 def plan_avg(function, rank, shape, grad_shape, kernel, stride, padding, ceil_mode, count_pad, divisor):
     """The geometry of the forward pooling, whose result must have the shape of grad_output."""
     pool = pool_geometry(function, rank, shape, kernel, stride, padding, 1, ceil_mode, 0, count_pad, divisor)

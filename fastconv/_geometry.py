@@ -5,7 +5,7 @@ three-dimensional ones with leading ones. This is the only place for shape formu
 about its shapes; the kernels trust what leaves it.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -150,6 +150,7 @@ class Conv(NamedTuple):
     output: tuple  # (oc, *spatial)
 
 
+@lru_cache(maxsize=1024)
 def conv_geometry(function, rank, input_shape, weight_shape, stride, padding, dilation, groups, mode, itemsize, last):
     """Check every shape and size of a convolution and describe it.
 

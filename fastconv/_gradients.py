@@ -48,7 +48,6 @@ def full_shape(function, name, value, rank, forms):
     return sizes
 
 
-@lru_cache(maxsize=1024)
 def forward(function, rank, input_shape, weight_shape, grad_shape, sizes, itemsize, last):
     """The convolution whose gradient is asked for; ValueError if `grad_shape` is not the shape of its result."""
     conv = conv_geometry(function, rank, input_shape, weight_shape, *sizes, "zeros", itemsize, last)

@@ -5,6 +5,7 @@ three-dimensional ones with leading ones. This is the only place for shape formu
 its shapes; the kernels trust what leaves it.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from fastconv._geometry import check_rank, check_size, image_forms
@@ -129,6 +130,7 @@ class Pool(NamedTuple):
     output: tuple  # the windows along each axis
 
 
+@lru_cache(maxsize=1024)
 def pool_geometry(
     function, rank, shape, kernel, stride, padding, dilation, ceil_mode, maximum=1, count_pad=0, divisor=None
 ):

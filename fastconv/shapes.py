@@ -13,6 +13,7 @@ Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural n
 doi:10.23915/distill.00021.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from fastconv._geometry import conv_geometry
@@ -190,6 +191,12 @@ def receptive_field(layers):
     """
     function = "receptive_field"
     layers = [_layer(f"{function}: layers[{i}]", layer) for i, layer in enumerate(_iterable(function, layers))]
+    return _field(function, tuple(layers))
+
+
+@lru_cache(maxsize=256)
+def _field(function, layers):
+    """The field of layers that `_layer` has read."""
     rank = next((len(v) for layer in layers for v in layer if isinstance(v, tuple)), 1)
     if rank == 0:
         raise ValueError(f"{function}: layers must have at least one axis, got an empty sequence of sizes")
@@ -225,7 +232,7 @@ def _layer(function, layer):
     else:
         raise TypeError(f"{function} must be a dict or a tuple, got {shown(layer)}")
     values = {"stride": 1, "padding": 0, "dilation": 1} | layer
-    return [freeze(function, key, values[key]) for key in LAYER]
+    return tuple([freeze(function, key, values[key]) for key in LAYER])
 
 
 def _axes(function, layer, rank):
