@@ -15,7 +15,6 @@
 
 #include "keep.h"
 #include "lane_sums.h"
-#include "shuffle.h"
 #include "simd.h"
 #include "tile.h"
 
@@ -116,25 +115,13 @@ static ALWAYS_INLINE void run(
         lda = ldb = whole = kc = LANES;
     }
     ELEMENT total[(DOT_ROWS + 1) * DOT_SLOTS];
-#ifdef SHUFFLES
     vec v[(DOT_ROWS + 1) * DOT_SLOTS];
     const ptrdiff_t n = (rows * DOT_SLOTS + LANES - 1) / LANES * LANES, last = (cols - 1) / 2 * 2;
     UNROLL for (ptrdiff_t i = 0; i < n / DOT_SLOTS; i++) /* what is beyond costs nothing where it is a pair again */
         UNROLL for (ptrdiff_t j = 0; j < DOT_SLOTS; j++)
             v[i * DOT_SLOTS + j] =
                 acc[i < rows ? i : rows - 1][j < cols ? j : j % 2 && last + 1 < cols ? last + 1 : last];
-    SUM_LANES(v, n);
-    UNROLL for (ptrdiff_t m = 0; m < n / LANES; m++)
-        *(vec *)(total + m * LANES) = v[m];
-#else
-    EACH_SUM {
-        ELEMENT lanes[LANES_OF(ELEMENT)];
-        memcpy(lanes, &acc[i][j], sizeof lanes);
-        total[i * DOT_SLOTS + j] = lanes[0];
-        for (ptrdiff_t m = 1; m < LANES; m++)
-            total[i * DOT_SLOTS + j] += lanes[m];
-    }
-#endif
+    SUM_LANES(v, n, total);
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
         memcpy(sums + i * lds, total + i * DOT_SLOTS, DOT_SLOTS * sizeof(ELEMENT));
 }

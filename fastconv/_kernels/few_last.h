@@ -15,7 +15,6 @@
 
 #include "keep.h"
 #include "lane_sums.h"
-#include "shuffle.h"
 #include "simd.h"
 
 #define FEW_COLS 4 /* output channels of a tile; of more, tiles read the pixels again, which are in L1 then */
@@ -125,22 +124,10 @@ static ALWAYS_INLINE void run(const ptrdiff_t cols, const ELEMENT *const *pixels
         if (runs->rest[r])
             STEP(left = (vec)((mask)left & inside);)
     }
-#ifdef SHUFFLES
     const ptrdiff_t n = (rows * cols + LANES - 1) / LANES * LANES;
     UNROLL for (ptrdiff_t i = rows * cols; i < n; i++)
         acc[i] = acc[i - 1];
-    SUM_LANES(acc, n);
-    UNROLL for (ptrdiff_t m = 0; m < n / LANES; m++)
-        *(vec *)(sums + m * LANES) = acc[m];
-#else
-    EACH_SUM {
-        ELEMENT each[LANES_OF(ELEMENT)];
-        memcpy(each, &acc[i * cols + j], sizeof each);
-        for (ptrdiff_t m = 1; m < LANES; m++)
-            each[0] += each[m];
-        sums[i * cols + j] = each[0];
-    }
-#endif
+    SUM_LANES(acc, n, sums);
     PASTE(few_write, SUFFIX)(rows, cols, sums, finish);
 }
 

@@ -81,23 +81,11 @@ static inline void strided_none(const Strided *s, const void *x, void *out, ptrd
 
 #elif !defined(BYTES)
 
-#if ELEMENT_BYTES == 4
-#define BYTES 16
-#include "strided.h"
-#undef BYTES
-#define HALF 16
-#endif
-#define BYTES 32
-#include "strided.h"
-#undef BYTES
-#undef HALF
-#if VECTOR_BYTES >= 64
-#define BYTES 64
-#define HALF 32
-#include "strided.h"
-#undef BYTES
-#undef HALF
-#endif
+#define LEAST_BYTES (4 * ELEMENT_BYTES)
+#define EACH_WIDTH "strided.h"
+#include "each_width.h"
+#undef EACH_WIDTH
+#undef LEAST_BYTES
 
 static void NAMED(strided)(const Strided *s, const ELEMENT *x, ELEMENT *out, ptrdiff_t r0, ptrdiff_t r1,
                            const ELEMENT *end)

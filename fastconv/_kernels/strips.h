@@ -97,23 +97,11 @@ typedef struct {
     int far;          /* they come from afar */
 } NAMED(rows_of);
 
-#define BYTES 16
-#include "strips.h"
-#undef BYTES
-#if VECTOR_BYTES >= 32
-#define BYTES 32
-#define HALF 16
-#include "strips.h"
-#undef BYTES
-#undef HALF
-#endif
-#if VECTOR_BYTES >= 64
-#define BYTES 64
-#define HALF 32
-#include "strips.h"
-#undef BYTES
-#undef HALF
-#endif
+#define LEAST_BYTES 16
+#define EACH_WIDTH "strips.h"
+#include "each_width.h"
+#undef EACH_WIDTH
+#undef LEAST_BYTES
 
 /* Rows y0 to y1 of the output of the plane x. */
 static void NAMED(strips)(const Strips *s, const ELEMENT *x, ELEMENT *out, ptrdiff_t y0, ptrdiff_t y1)

@@ -49,19 +49,11 @@ static ptrdiff_t narrow_bytes(const Strips *s, ptrdiff_t size)
 
 #elif !defined(BYTES)
 
-#define BYTES 16
-#include "strips_at.h"
-#undef BYTES
-#if VECTOR_BYTES >= 32
-#define BYTES 32
-#include "strips_at.h"
-#undef BYTES
-#endif
-#if VECTOR_BYTES >= 64
-#define BYTES 64
-#include "strips_at.h"
-#undef BYTES
-#endif
+#define LEAST_BYTES 16
+#define EACH_WIDTH "strips_at.h"
+#include "each_width.h"
+#undef EACH_WIDTH
+#undef LEAST_BYTES
 
 static void NAMED(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
                              ptrdiff_t y0, ptrdiff_t y1)
