@@ -150,10 +150,14 @@ def views(axis):
         yield min(max(first, 0), outputs), min(max(end, 0), outputs)
 
 
+def seen_products(axis):
+    """Of all taps of an axis with the outputs that find them inside the input."""
+    return sum(max(end - first, 0) for first, end in views(axis))
+
+
 def seen_along(axis):
     """The share of its taps that an output sees in the mean."""
-    _, outputs, taps, *_ = axis
-    return sum(max(end - first, 0) for first, end in views(axis)) / (outputs * taps)
+    return seen_products(axis) / (axis[1] * axis[2])
 
 
 def kinds_along(axis):

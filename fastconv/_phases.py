@@ -124,7 +124,7 @@ def repeated(bias, phases, order):
     return np.repeat(bias, phases) if order == FIRST else np.tile(bias, phases)
 
 
-def packed_weights(plan, weights, scratch, threads):
+def packed_weights(weights, scratch, threads):
     """By (weights, layout), those that serve several boxes, or a box of several runs of images."""
     packed = {}
     for key, (part, size, _) in scratch.packed.items():
@@ -136,7 +136,7 @@ def packed_weights(plan, weights, scratch, threads):
 def interleave_boxes(plan, x, weights, bias, result, scratch, threads):
     """Box after box, a few images at a time: each part into its buffer, then all of them into the result."""
     n, order = x.shape[0], plan.order
-    packed = packed_weights(plan, weights, scratch, threads)
+    packed = packed_weights(weights, scratch, threads)
     biases = {part.phases: repeated(bias, part.phases, order) for box in plan.boxes for part in box.parts if part}
     results = scratch.take(scratch.results)
     for first in range(0, n, plan.images):

@@ -10,6 +10,7 @@ weight_grad      all others: outer products of pixels, a lane for each channel
 from math import ceil, prod
 
 from fastconv._depthwise import sees_near_rows
+from fastconv._direct import seen_products
 from fastconv._tuned import tuned
 
 # Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
@@ -81,13 +82,6 @@ def seen(axis):
     places = ([o * stride + tap * dilation - before for o in (0, outputs - 1)] for tap in (0, taps - 1))
     lost = (max(-(first // stride), 0) + max((last - size) // stride + 1, 0) for first, last in places)
     return max(1 - max(lost) / outputs, 0)
-
-
-def seen_products(axis):
-    """Of all taps of an axis with the outputs that see more than padding by them."""
-    size, outputs, taps, stride, dilation, before = axis
-    places = (tap * dilation - before for tap in range(taps))
-    return sum(max(min(-(-(size - at) // stride), outputs) - max(-(at // stride), 0), 0) for at in places)
 
 
 def tiles_of(outputs, tile, dilation):
