@@ -69,10 +69,12 @@ def test_conv_weight(case, layout, dtype, cpu_level, sums_directly):
 
 
 @over(CONVS)
-def test_conv_bias(case, dtype):
+@over_layouts
+def test_conv_bias(case, layout, dtype):
     g = flowing(case, dtype)
     expected = reference.gradients.conv_bias(g, rank=case.rank)
-    np.testing.assert_array_equal(of("conv", case, "_bias")(g), expected, strict=True)
+    laid = LAYOUTS[layout](g, case.channel_axis)
+    np.testing.assert_array_equal(of("conv", case, "_bias")(laid), expected, strict=True)
     assert expected.any() or case.input[0] == 0
 
 
