@@ -18,7 +18,7 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.product cimport LINE, Item, Task, begin, divide, item_at, items, round_up
 from fastconv._kernels.scratch cimport borrow
-from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport copy_seen
 from fastconv._kernels.team cimport Piece, each_piece
@@ -40,14 +40,19 @@ cdef struct Runs:
     bint merged                         # a run is a row of taps, else one tap
 
 
+cdef struct Pack:
+    const ConvShape *s
+    const Runs *runs
+    const void *w
+    void *to
+
+
 cdef struct Call:
     const Task *t
     const Runs *runs
     const void *x
-    const void *w
-    const void *bias
-    void *packed                        # weights, and biases of each sum of a tile
-    void *biases
+    const void *w                       # packed
+    const void *biases                  # of each sum of a tile
     void *out
 
 
@@ -99,15 +104,13 @@ cdef void fill(Runs *r, const Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
             m += 1
 
 
-cdef void repack(const Call *c, Py_ssize_t o, real *turned) noexcept nogil:
-    """Copy the weights of an output channel, (c, taps), to where its vectors are, and its bias to its sums."""
-    cdef const Task *t = c.t
-    cdef const Runs *r = c.runs
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.depth // t.icg, group = o // t.ocg, some, i, k, _
-    cdef Py_ssize_t first = o % t.ocg // r.part * r.part, cols = min(r.part, t.ocg - first)
-    cdef real *to = <real *> c.packed + (group * t.ocg + first) * r.patch + (o % t.ocg - first) * lanes
-    cdef real *bias = <real *> c.biases + (group * r.parts + first // r.part) * MOST_SUMS
-    turn_block(sizeof(real), t.icg, taps, <const real *> c.w + o * t.depth, taps, turned, t.icg)
+cdef void repack(const Pack *p, Py_ssize_t o, real *turned) noexcept nogil:
+    """Copy the weights of an output channel, (c, taps), to where its vectors are."""
+    cdef const Runs *r = p.runs
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = p.s.kd * p.s.kh * p.s.kw, icg = p.s.ic // p.s.groups, some
+    cdef Py_ssize_t ocg = p.s.oc // p.s.groups, first = o % ocg // r.part * r.part, cols = min(r.part, ocg - first), k, _
+    cdef real *to = <real *> p.to + (o // ocg * ocg + first) * r.patch + (o % ocg - first) * lanes
+    turn_block(sizeof(real), icg, taps, <const real *> p.w + o * icg * taps, taps, turned, icg)
     for _ in range(r.n):
         for k in range(r.run // lanes):
             some = min(lanes, r.length - k * lanes)
@@ -115,10 +118,18 @@ cdef void repack(const Call *c, Py_ssize_t o, real *turned) noexcept nogil:
             zeros(to + some, lanes - some)
             to += lanes * cols
         turned += r.length
-    i = o % t.ocg - first
-    while i < MOST_SUMS:
-        bias[i] = (<const real *> c.bias)[o] if c.bias != NULL else 0
-        i += cols
+
+
+cdef void repeat_biases(const ConvShape *s, const Runs *r, const real *bias, real *to) noexcept nogil:
+    """To MOST_SUMS of each tile: of its outputs, for one pixel after the other."""
+    cdef Py_ssize_t ocg = s.oc // s.groups, group, n, i, cols
+    for group in range(s.groups):
+        for n in range(r.parts):
+            cols = min(r.part, ocg - n * r.part)
+            for i in range(MOST_SUMS):
+                to[i] = 0 if bias == NULL else bias[i % cols]
+            to += MOST_SUMS
+            bias = at(bias, cols)
 
 
 cdef void flush(const Call *c, Pixels *p, const real *w, const real *bias) noexcept nogil:
@@ -205,7 +216,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef Py_ssize_t first = item.group * t.ocg, p = item.p0, end
     cdef const real *x = <const real *> c.x + item.image * t.xn + item.group * t.icg
     cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
-    cdef const real *w = <const real *> c.packed + first * c.runs.patch
+    cdef const real *w = <const real *> c.w + first * c.runs.patch
     cdef const real *bias = <const real *> c.biases + item.group * c.runs.parts * MOST_SUMS
     cdef Pixels inside, others
     inside.n = others.n = 0
@@ -219,24 +230,65 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     flush(c, &others, w, bias)
 
 
-def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
-    """Convolve: as `conv` of `direct_last.pyx`, but that no weights are packed beforehand."""
+def packed_layout(tuple geometry):
+    """Packed weights depend on what is a run besides the weights."""
+    cdef ConvShape s
+    cdef Runs runs
+    read_shape(&s, geometry)
+    plan(&runs, &s, sizeof(float))
+    return (runs.merged,)
+
+
+def packed_size(tuple geometry, real like):
+    """Elements that packed weights take, of the type of `like`."""
+    cdef ConvShape s
+    cdef Runs runs
+    read_shape(&s, geometry)
+    plan(&runs, &s, sizeof(real))
+    return s.oc * runs.patch
+
+
+def pack(tuple geometry, weight, real[:] packed, int threads):
+    """Pack the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
+    cdef ConvShape s
+    cdef Runs runs
+    cdef Pack packing = Pack(&s, &runs, first_of(weight), &packed[0])
+    cdef Py_ssize_t each
+    cdef char *scratch
+    read_shape(&s, geometry)
+    plan(&runs, &s, sizeof(real))
+    each = round_up(runs.patch * sizeof(real), LINE)
+    scratch = borrow("few_last", each * threads)
+    with nogil:
+        each_piece(<Piece> repack[real], &packing, s.oc, threads, scratch, each)
+    give_back(scratch)
+
+
+def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
+    """Convolve: as `conv` of `direct_last.pyx`."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
     cdef Runs runs
-    cdef Py_ssize_t size = sizeof(real), each, packed, table
-    cdef Call call = Call(&t, &runs, x.data, w.data, first_of(bias), NULL, NULL, out.data)
+    cdef Py_ssize_t size = sizeof(real), each, own, table
+    cdef Call call = Call(&t, &runs, x.data, first_of(packed), NULL, out.data)
+    cdef Pack packing = Pack(&t.s, &runs, w.data, NULL)
+    cdef const real *biases = <const real *> first_of(bias)
     cdef char *memory
+    cdef char *scratch
     begin(&t, geometry, &x, lo, hi, True)
     plan(&runs, &t.s, size)
     divide(&t, BLOCK, MOST_SUMS, max(t.ocg, <Py_ssize_t> 1), threads)
-    packed = round_up((t.s.oc * runs.patch + t.s.groups * runs.parts * MOST_SUMS) * size, LINE)
+    own = round_up((0 if packed is not None else t.s.oc * runs.patch) * size, LINE)
     table = round_up(4 * runs.n * runs.pieces * <Py_ssize_t> sizeof(Py_ssize_t), LINE)
     each = round_up(MOST_SUMS * runs.patch * size, LINE)
-    memory = borrow("few_last", packed + table + each * threads)
-    call.packed, call.biases = memory, <real *> memory + t.s.oc * runs.patch
-    fill(&runs, &t, size, <Py_ssize_t *> (memory + packed))
+    memory = borrow("few_last", own + t.s.groups * runs.parts * MOST_SUMS * size + table + each * threads)
+    fill(&runs, &t, size, <Py_ssize_t *> (memory + own))
+    call.biases = memory + own + table
+    scratch = memory + own + table + t.s.groups * runs.parts * MOST_SUMS * size
     with nogil:
-        each_piece(<Piece> repack[real], &call, t.s.oc, threads, <real *> (memory + packed + table), each)
-        each_piece(<Piece> one_item[real], &call, items(&t), threads, <real *> (memory + packed + table), each)
+        repeat_biases(&t.s, &runs, biases, <real *> (memory + own + table))
+        if packed is None:
+            call.w = packing.to = memory
+            each_piece(<Piece> repack[real], &packing, t.s.oc, threads, scratch, each)
+        each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch, each)
     give_back(memory)
