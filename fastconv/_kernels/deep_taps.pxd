@@ -21,7 +21,9 @@ cdef enum:
     # in weights that are turned in the same time, of a channel (1 to 384 channels on up to 128 pixels, 2026-11-30):
     ROW_COPIED = 40             # a row of taps of a plane of output, by vectors that are copied from a stage,
     PLANE_STAGED = 100          # and a plane of the input for it, if there is padding
-    ROW_PACKED = 25             # a row of taps of a pixel, of all channels that are turned at a time
+    ROW_PACKED = 25             # a row of taps of a pixel, of all channels that are turned at a time;
+    PIXELS_COPIED = 2           # rows of taps of pixels that are copied from a stage in the time of one weight,
+    TAPS_PACKED = 8             # and taps of pixels that are packed
 
 
 cdef struct TapTurn:
@@ -44,9 +46,10 @@ cdef inline double saved_by_taps(const ConvShape *s, Py_ssize_t size) noexcept n
     cdef Py_ssize_t rows = s.kd * s.kh, pixels = s.od * s.oh * s.ow, together = turned_together(s, size), copied, turned
     if together == 0 or rows * s.kw == 1:
         return -1
-    copied = s.od * rows * ROW_COPIED + pixels * rows // 2 + (0 if sees_no_padding(s) else s.id * PLANE_STAGED)
+    copied = s.od * rows * ROW_COPIED + pixels * rows // PIXELS_COPIED
+    copied += 0 if sees_no_padding(s) else s.id * PLANE_STAGED
     turned = s.oc // s.groups * rows * s.kw + s.id * s.ih * s.iw
-    turned += pixels * rows * ROW_PACKED // together + pixels * rows * s.kw // 8
+    turned += pixels * rows * ROW_PACKED // together + pixels * rows * s.kw // TAPS_PACKED
     return <double> s.ic * (copied - turned)
 
 

@@ -91,6 +91,33 @@ cdef void block(const Task *t, Py_ssize_t item, real *stage) noexcept nogil:
                          in_phase(min(t.rows, t.s.oh - y0), t.phases, phase), cols)
 
 
+cdef inline void plan(Task *t, Py_ssize_t size, int threads, Py_ssize_t *table) noexcept nogil:
+    """How rows are staged, how they make blocks, and what a block's taps are; `table` has three numbers for each column
+    of them."""
+    t.shape.planes = t.icg * t.s.kd
+    t.shape.kh = t.s.kh
+    t.shape.kw = t.s.kw
+    # rows shorter than a vector are overwritten by the next one where they are too long
+    t.phases = phases_of(t.s.sh, t.s.dh, min(t.s.oh, MOST_PHASES * LEAST_SHARED)) if t.s.ow >= lanes_of(size) else 1
+    t.shape.out_pitch = t.phases * t.s.ow
+    t.wide = ceil_div(t.s.ow, WIDEST)
+    t.stage.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
+    t.stage.phase = table
+    t.stage.shift = table + t.s.kw
+    t.shape.column = table + 2 * t.s.kw
+    split_phases(&t.stage, &t.s, table + 2 * t.s.kw, LINE // size)
+    t.shape.pitch = t.stage.pitch
+    plan_blocks(t, size, threads)
+    t.shape.step = t.phases * t.s.sh * t.stage.pitch
+    t.shape.reach = t.s.dh * t.stage.pitch
+    if t.phases > 1:
+        t.shape.pitch = t.shape.reach
+    if t.s.kh == 1 and t.s.sw == 1:         # taps along the row, evenly spaced, run in the innermost loop too
+        t.shape.kh = t.s.kw
+        t.shape.kw = 1
+        t.shape.reach = t.s.dw
+
+
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve; arguments as of `direct.conv`, channels-first only."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
@@ -109,29 +136,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.xh = x.strides[3] // size
     t.shape.clamp = lo > -INFINITY or hi < INFINITY
     t.shape.lo, t.shape.hi = lo, hi
-    t.shape.planes = t.icg * t.s.kd
-    t.shape.kh = t.s.kh
-    t.shape.kw = t.s.kw
-    # rows shorter than a vector are overwritten by the next one where they are too long
-    t.phases = phases_of(t.s.sh, t.s.dh, min(t.s.oh, MOST_PHASES * LEAST_SHARED)) if t.s.ow >= lanes_of(size) else 1
-    t.shape.out_pitch = t.phases * t.s.ow
-    t.wide = ceil_div(t.s.ow, WIDEST)
-    t.stage.cols = min(t.s.ow, ceil_div(t.s.ow, t.wide) + LINE // size)
     table = <Py_ssize_t *> borrow("filter", 3 * t.s.kw * sizeof(Py_ssize_t))
-    t.stage.phase = table
-    t.stage.shift = table + t.s.kw
-    t.shape.column = table + 2 * t.s.kw
-    split_phases(&t.stage, &t.s, table + 2 * t.s.kw, LINE // size)
-    t.shape.pitch = t.stage.pitch
-    plan_blocks(&t, size, threads)
-    t.shape.step = t.phases * t.s.sh * t.stage.pitch
-    t.shape.reach = t.s.dh * t.stage.pitch
-    if t.phases > 1:
-        t.shape.pitch = t.shape.reach
-    if t.s.kh == 1 and t.s.sw == 1:         # taps along the row, evenly spaced, run in the innermost loop too
-        t.shape.kh = t.s.kw
-        t.shape.kw = 1
-        t.shape.reach = t.s.dw
+    plan(&t, size, threads, table)
     stage_bytes = round_up((t.shape.planes * t.stage.staged + FILTER_ROWS * t.phases * t.s.sh) * t.stage.pitch * size,
                            LINE)
     stage = borrow_more("filter", stage_bytes * threads, table)

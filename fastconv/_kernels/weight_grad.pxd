@@ -170,7 +170,7 @@ cdef inline void copy_output(
     const Task *t, const real *gout, Py_ssize_t y, Py_ssize_t o, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t channels,
     real *to,
 ) noexcept nogil:
-    """A panel of G for a block of one image, with zeros beside the channels: gout is a plane of the first of them."""
+    """A panel of G for a block of one plane, with zeros beside the channels: gout is that of the first of them."""
     cdef Py_ssize_t ldt = tile_width(sizeof(real)), row, p
     if channels < ldt:
         memset(to, 0, rows * width * ldt * sizeof(real))

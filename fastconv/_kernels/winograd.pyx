@@ -182,6 +182,40 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     give_back(memory)
 
 
+cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_ssize_t *each) noexcept nogil:
+    """Plan by panels of weights if that is better, which it says, else by blocks of input.
+
+    each : elements of what a thread uses up, besides what it keeps of the other operand, `c.own`
+    """
+    plan(t, size, True, c.u != NULL, threads)
+    if t.tiles <= t.panels * winograd_width(size) and (
+        c.u == NULL or t.s.groups * t.blocks * t.v_size * size <= RESIDENT_BYTES
+    ):
+        c.own = t.blocks * t.v_size
+        each[0] = t.u_size if c.u == NULL else 0
+        return True
+    plan(t, size, False, c.u != NULL, threads)
+    c.own = t.panels * t.u_size if c.u == NULL else 0
+    c.parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
+    each[0] = t.v_size
+    return False
+
+
+cdef void transform_for_all(
+    Call *c, bint by_panels, int threads, real *shared, char *own, Py_ssize_t each,
+) noexcept nogil:
+    """What comes beforehand, to `shared`: the input by shares of its channels, as one block may be all there is."""
+    cdef const Task *t = c.t
+    if by_panels:
+        c.v = shared
+        c.share = round_up(ceil_div(t.icp, threads), lanes_of(sizeof(real)))
+        c.parts = ceil_div(t.icp, c.share)
+        each_piece(<Piece> one_input[real], c, t.s.groups * t.blocks * c.parts, threads, own, each)
+    else:
+        c.u = shared
+        each_piece(<Piece> one_weight[real], c, t.s.groups * t.panels, threads, own, each)
+
+
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None,
          bint swapped=False):
     """Convolve: as `conv` of `direct.pyx`, for what `fastconv._winograd` does not reject.
@@ -202,18 +236,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi
-
-    plan(&t, size, True, call.u != NULL, threads)
-    by_panels = t.tiles <= t.panels * winograd_width(size) and (
-        call.u == NULL or t.s.groups * t.blocks * t.v_size * size <= RESIDENT_BYTES)
-    if by_panels:
-        call.own = t.blocks * t.v_size
-        each = t.u_size if call.u == NULL else 0
-    else:
-        plan(&t, size, False, call.u != NULL, threads)
-        call.own = t.panels * t.u_size if call.u == NULL else 0
-        each = t.v_size
-        call.parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
+    by_panels = choose_way(&call, &t, size, threads, &each)
     if threads > 1 and call.own * threads * size > OWN_BYTES:
         shared = round_up(t.s.groups * call.own * size, LINE)
         call.own = 0
@@ -224,14 +247,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     with nogil:
         for i in range(threads):
             memset(own + i * each, 0xFF, call.held * size)      # no group
-        if shared and by_panels:
-            call.v = scratch
-            call.share = round_up(ceil_div(t.icp, threads), lanes_of(size))     # one block may be all there is
-            call.parts = ceil_div(t.icp, call.share)
-            each_piece(<Piece> one_input[real], &call, t.s.groups * t.blocks * call.parts, threads, own, each)
-        elif shared:
-            call.u = scratch
-            each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, own, each)
+        if shared:
+            transform_for_all(&call, by_panels, threads, <real *> scratch, own, each)
         if by_panels:
             each_piece(<Piece> one_panel[real], &call, t.s.groups * t.panels, threads, own, each)
         else:
