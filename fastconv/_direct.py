@@ -3,7 +3,7 @@
 from math import gcd, prod
 
 from fastconv import _depthwise
-from fastconv._tuned import tuned
+from fastconv._tuned import tuned, vector_lanes
 
 SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`,
 KINDS = 64  # into fewer kinds than these: `_kernels/sights.pxd`
@@ -75,6 +75,39 @@ def fits_groups(g):
     return outputs >= 8 and outputs * g.itemsize <= widest
 
 
+MOST_IN_RING = 8  # channels, of `_kernels/ring.h`
+
+
+def fits_rings(g):
+    """Whether lanes along the inputs of several groups, whose sums go round, take less than other ways.
+
+    Groups that fill half a vector have their own. Fewer channels than lanes would have pixels copied together, which
+    took 1.2 to 2 times as long as before. Sums of few products are chosen as on large maps.
+    """
+    inputs, outputs, vector = g.ic // g.groups, g.oc // g.groups, vector_lanes(g.itemsize)
+    possible = 1 < inputs <= vector <= g.ic and outputs > 0 and gcd(inputs, outputs) <= MOST_IN_RING
+    if not g.last or g.groups == 1 or not possible:
+        return False
+    if fits_groups(g):
+        return outputs * g.itemsize < GROUP_VECTOR
+    long = inputs * g.kd * g.kh * g.kw >= SORTED
+    others = min(cost_of_tile(g), cost_copied(g) if long else cost_copied_large(g))
+    return cost_rings(g) < min(others, cost_few(g) if outputs <= MOST_FEW else others)
+
+
+def cost_rings(g):
+    """`cost_in_place` of rings of channels: what strips of pixels, vectors of groups and passes over these take."""
+    costs, vector = tuned().rings, vector_lanes(g.itemsize)
+    inputs, outputs, taps = g.ic // g.groups, g.oc // g.groups, g.kd * g.kh * g.kw
+    ring, groups = gcd(inputs, outputs), vector // inputs
+    strip = taps * (ring + costs.load) + costs.sum * ring
+    if inputs != outputs:
+        strip += costs.group * groups + costs.sum * (inputs // ring - 1)
+    pixel = -(-g.groups // groups) * (outputs // ring) * strip + costs.entry * g.kd * g.kh * min(g.sw, g.kw)
+    weights = costs.weight * g.oc * inputs * taps if inputs * taps >= SORTED else 0
+    return costs.product * vector * (pixel * g.od * g.oh * g.ow + weights)
+
+
 # Pixels whose products take as long as to turn a weight where pixels are sorted: channels-last, 3x3 to 7x7 on maps of
 # 2x2 to 7x7 took up to 2.8 times as long without it (Zen 4, AVX-512, 2026-11-29)
 TURNED = 16
@@ -82,10 +115,12 @@ TURNED = 16
 
 def kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
-    if fits_groups(g):
+    if fits_groups(g) and not fits_rings(g):
         return "grouped"
     if g.last:
-        return "depthwise_last" if g.groups == g.ic else "few_last" if fits_few(g) else "direct_last"
+        if g.groups == g.ic or fits_rings(g):
+            return "depthwise_last"
+        return "few_last" if fits_few(g) else "direct_last"
     rows = "filter" if shares_rows(g) and stages_little(g) else "direct"
     return _depthwise.kernel(g) or rows
 
@@ -99,6 +134,8 @@ def cost_in_place(g):
     """The same of channels-last memory as it lies: lanes are output channels, of depthwise layers input channels."""
     costs, pixels = tuned().last, g.od * g.oh * g.ow
     outputs = g.oc // g.groups
+    if fits_rings(g):
+        return cost_rings(g)
     if fits_groups(g):
         return g.macs
     if g.groups == g.ic:
@@ -195,4 +232,4 @@ def cost_copied(g):
 
 def is_copied(g):
     """Whether the sum of channels-last memory is computed in channels-first copies."""
-    return bool(g.last) and not fits_few(g) and cost_copied(g) < cost_in_place(g)
+    return bool(g.last) and not fits_rings(g) and not fits_few(g) and cost_copied(g) < cost_in_place(g)

@@ -86,6 +86,17 @@ class Few(NamedTuple):
     pixel: float  # and what a group sees of one
 
 
+class Rings(NamedTuple):
+    """What rings of channels take, see `_kernels/ring.h`: a product in multiply-adds as above, the rest in products."""
+
+    product: float
+    load: float  # a vector of a pixel for a tap,
+    sum: float  # one of its sums to be turned,
+    group: float  # outputs that are written by themselves
+    entry: float  # of a table of pixels,
+    weight: float  # and one to be packed, where sums are long
+
+
 class Sum(NamedTuple):
     """What a kernel takes for one of each of what there is to do, in multiply-adds: see `_phase_cost.Counts`.
 
@@ -134,6 +145,7 @@ class Tuned(NamedTuple):
     transposed: Transposed
     last: Last
     few: Few
+    rings: Rings
     weight_grad: WeightGrad
 
 
@@ -174,6 +186,7 @@ TUNED = {
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         Few(product=1.2, output=30, pixel=100),
+        Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
@@ -211,10 +224,11 @@ TUNED = {
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         Few(product=1.2, output=100, pixel=200),
+        Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
     ),
 }  # fmt: skip
-_taken = TUNED[64]
+_taken, _bytes = TUNED[64], 64
 
 
 def tuned():
@@ -222,7 +236,13 @@ def tuned():
     return _taken
 
 
+def vector_lanes(itemsize):
+    """Elements of a vector in use, which may be shorter than any measured."""
+    return _bytes // itemsize
+
+
 def take(vector):
     """Let vectors of so many bytes be in use; of shorter ones than any measured, what is known of the shortest."""
-    global _taken
+    global _taken, _bytes
+    _bytes = vector
     _taken = TUNED[max((known for known in TUNED if known <= vector), default=min(TUNED))]

@@ -107,7 +107,7 @@ def test_few_outputs_of_channels_last_memory_are_copied_where_that_repays(vector
     assert not is_copied(geometry(*FEW, last=1), "im2col")
 
 
-GROUPED = (1, 128, 56, 56), (128, 4, 3, 3), 1, 1, 32
+GROUPED = (1, 96, 56, 56), (160, 3, 3, 3), 1, 1, 32
 MULTIPLIED = (1, 6, 14, 17), (96, 1, 4, 4), 1, 2, 6
 
 

@@ -9,7 +9,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                                                            deep_taps), both (rest); chosen in last_choice
                            filter near_rows planes         few channels and depthwise, channels first
                            few_last                        few output channels, channels last
-                           depthwise_last                  depthwise, channels last
+                           depthwise_last                  depthwise, channels last; groups of few channels: ring
                            grouped                         groups of 8 to 32 channels
                            winograd                        winograd_runs winograd_transforms winograd_product
                            fourier                         blocks spectra fourier_plan fourier_team

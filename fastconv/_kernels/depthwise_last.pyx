@@ -1,4 +1,6 @@
-"""Depthwise convolution on channels-last memory: every input channel has m = oc / ic kernels of its own.
+"""Depthwise convolution on channels-last memory, and groups of few channels as if they were depthwise.
+
+Every input channel has m = oc / ic kernels of its own:
 
     out[p, g * m + q] = bias[g * m + q] + sum over taps of weight[g * m + q, tap] * x[pixel(p, tap), g]     0 <= q < m
 
@@ -13,6 +15,9 @@ pointer to zeros, so that a padded tap is a product with zero as anywhere else (
 
 Weights are repacked once per call as (m, vectors of channels, bias and taps, lanes). The m kernels of a channel read
 the same vectors and write every m-th channel.
+
+The products of groups go round in rings (`ring.h`). Their last vector may reach behind a pixel, so rows that end where
+the image does are copied.
 
 With fewer channels than a vector has lanes the pixels are copied, padding included, next to each other; at stride 1
 `lanes` neighbouring pixels then make one pixel of lanes * ic channels, so that the vectors are full again.
@@ -33,6 +38,7 @@ from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
+from fastconv._kernels.ring cimport pack_rings, ring_lanes, ring_of, ring_pixels, ring_shape, ring_strip, ring_width
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -46,7 +52,7 @@ cdef enum:
 
 cdef struct Task:
     ConvShape s
-    Py_ssize_t n, m                                 # images, kernels a channel
+    Py_ssize_t n, m                                 # images, kernels a channel, or passes over a group's inputs
     Py_ssize_t xn, xd, xh, xw                       # strides of the input, in elements
     Py_ssize_t oh, ow                               # of the output, from one row and one pixel to the next
     Py_ssize_t phases                               # of outputs, whose taps fall on common columns
@@ -54,7 +60,12 @@ cdef struct Task:
     Py_ssize_t apart                                # columns from the first one of a line to that of the next
     Py_ssize_t segments, segment                    # of a row of outputs, and their pixels
     Py_ssize_t merge                                # pixels that make one of the strip's; 0: read where they lie
-    Py_ssize_t vectors                              # of channels
+    ring_shape ring
+    bint rings                                      # groups of several channels
+    Py_ssize_t vectors, step                        # of channels, and from one to the next
+    Py_ssize_t kernel                               # packed elements of a vector
+    Py_ssize_t most                                 # pixels of a strip
+    Py_ssize_t beyond                               # lanes of the last vector that are read behind a pixel
     Py_ssize_t table                                # bytes of a thread's table, which its copies follow
     depthwise_strip strip
 
@@ -81,7 +92,7 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
 
     t.strip.rows = s.kd * s.kh
     t.strip.kw = s.kw
-    t.phases = line_phases(s, t.segment) if merge == 1 else 1
+    t.phases = line_phases(s, t.segment) if merge == 1 and not t.rings else 1
     t.length = plan_row(&t.strip, s, t.phases, t.segment)
     if t.phases > 1:
         t.lines = t.phases
@@ -96,14 +107,18 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
         t.strip.tap_step = t.segment
         t.strip.pixel_step = 1
         t.strip.shared = 0
-    if merge > 1:
-        t.strip.pixel_step *= merge
+    t.strip.pixel_step *= merge
+    if merge > 1 or t.rings:
         t.strip.shared = 0
     t.strip.row_step = t.lines * t.length
     t.strip.channels = merge * s.ic
     t.strip.out_step = merge * t.phases * t.ow
     t.strip.spread = t.m
-    t.vectors = ceil_div(t.strip.channels, lanes)
+    t.step = ring_lanes(size, &t.ring) if t.rings else lanes
+    t.vectors = ceil_div(t.strip.channels, t.step)
+    t.kernel = (t.strip.rows * s.kw * t.ring.size + 1) * (ring_width(size) if t.rings else lanes)
+    t.most = ring_pixels(t.ring.size) if t.rings else strip_pixels(&t.strip)
+    t.beyond = max(lanes - t.step, 0)
     t.strip.ahead = s.sh if image * min(t.n, 2) > CACHE and t.merge == 0 and t.xw == s.ic and t.ow == s.oc else 0
     t.strip.ahead_step = t.xh * size
 
@@ -112,12 +127,18 @@ cdef void repack(const Call *call, Py_ssize_t item, real *_scratch) noexcept nog
     """packed[q][vector][bias, taps...][lane] of `item`, counted over (q, vector); zeros in lanes beyond the last."""
     cdef const Task *t = call.t
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.strip.rows * t.strip.kw, q = item // t.vectors
-    cdef Py_ssize_t c = min(item % t.vectors * lanes, max(t.strip.channels - lanes, 0)), lane = 0, channel, some, i
+    cdef Py_ssize_t c = min(item % t.vectors * t.step, max(t.strip.channels - t.step, 0)), lane = 0, channel, some, i
     cdef const real *w = <const real *> call.w
     cdef const real *bias = <const real *> call.bias
-    cdef real *packed = <real *> call.packed + item * (taps + 1) * lanes
-    if t.strip.channels < lanes or bias == NULL:
-        zeros(packed, (taps + 1) * lanes)
+    cdef real *packed = <real *> call.packed + item * t.kernel
+    some = min(t.step, t.strip.channels)
+    if t.rings or some < lanes:
+        zeros(packed, t.kernel)
+    elif bias == NULL:
+        zeros(packed, lanes)
+    if t.rings:
+        pack_rings(&t.ring, w, bias, taps, t.s.ic, c, some, q, packed)
+        return
     while lane < min(lanes, t.strip.channels):
         channel = (c + lane) % t.s.ic
         some = min(min(lanes, t.strip.channels) - lane, t.s.ic - channel)
@@ -166,6 +187,7 @@ cdef void fill(
     """The table of the output pixels from (z, y, o) on; x is the image, `blank` a pixel of zeros."""
     cdef Py_ssize_t a, i, j, iz, iy
     cdef const real *row
+    cdef const real *end = x + (t.s.id - 1) * max(t.xd, 0) + (t.s.ih - 1) * max(t.xh, 0) + (t.s.iw - 1) * max(t.xw, 0)
     for a in range(t.s.kd):
         iz = z * t.s.sd + a * t.s.dd - t.s.pd
         for i in range(t.s.kh):
@@ -175,7 +197,7 @@ cdef void fill(
                 row = x + iz * t.xd + iy * t.xh
             for j in range(t.lines):
                 point(t, table, row, blank, o * t.s.sw + j * t.apart - t.s.pw)
-                if t.merge:
+                if t.merge or (row != NULL and row + (t.s.iw - 1) * max(t.xw, 0) > end - t.beyond):
                     copy(t, table, copies)
                     copies += t.length * t.s.ic
                 table += t.length
@@ -191,11 +213,20 @@ cdef const real *rows_ahead(
     return x + z * t.xd + first * t.xh if own.ahead else x
 
 
+cdef inline void sum_strip(
+    const Task *t, Py_ssize_t px, const depthwise_strip *own, const real **table, const real *w, real *out,
+    Py_ssize_t valid,
+) noexcept nogil:
+    if t.rings:
+        ring_strip(sizeof(real), px, &t.ring, own, <const void *const *> table, w, out, t.vectors, valid)
+    else:
+        strip(sizeof(real), px, own, <const void *const *> table, w, out, t.vectors, valid)
+
+
 cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A segment of an output row, `item` counted over (n, od, oh, segments)."""
     cdef const Task *t = c.t
-    cdef Py_ssize_t merge = max(t.merge, 1), most = strip_pixels(&t.strip)
-    cdef Py_ssize_t kernel = t.vectors * (t.strip.rows * t.s.kw + 1) * lanes_of(sizeof(real))   # repacked weights
+    cdef Py_ssize_t merge = max(t.merge, 1)
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
     cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, whole, p, px, q
     cdef depthwise_strip own = t.strip
@@ -211,14 +242,13 @@ cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
         whole = pixels // merge
         p = 0
         while p * merge < pixels:
-            px = ceil_div(whole - p, ceil_div(whole - p, most)) if p < whole else 1
+            px = ceil_div(whole - p, ceil_div(whole - p, t.most)) if p < whole else 1
             if own.ahead:
                 own.later = later + (o + p * t.phases + phase * px) * t.s.sw * t.s.ic
             for q in range(t.m):
-                strip(sizeof(real), px, &own,
-                      <const void *const *> (table + phase * t.length + p * t.strip.pixel_step), w + q * kernel,
-                      out + phase * t.ow + p * t.strip.out_step + q, t.vectors,
-                      min(merge, pixels - p * merge) * t.s.ic)
+                sum_strip(t, px, &own, table + phase * t.length + p * t.strip.pixel_step, w + q * t.vectors * t.kernel,
+                          out + phase * t.ow + p * t.strip.out_step + q * t.ring.size,
+                          min(merge, pixels - p * merge) * t.s.ic)
             p += px
 
 
@@ -237,13 +267,14 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *own
     read_shape(&t.s, geometry)
     t.n = x.shape[0]
-    t.m = t.s.oc // t.s.groups
+    t.m = ring_of(&t.ring, t.s.ic // t.s.groups, t.s.oc // t.s.groups)
+    t.rings = t.s.ic > t.s.groups
     t.xn = x.strides[0] // size
     t.xd = x.strides[2] // size
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
     t.oh, t.ow = t.s.ow * t.s.oc, t.s.oc
-    if t.s.kw == 1 and strip_shares(t.s.kh) and t.s.ic >= lanes:
+    if t.s.kw == 1 and strip_shares(t.s.kh) and t.s.ic >= lanes and not t.rings:
         swap_axes(&t.s)
         t.xh, t.xw = t.xw, t.xh
         t.oh, t.ow = t.ow, t.oh
@@ -251,17 +282,17 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.strip.lo, t.strip.hi = lo, hi
     plan(&t, size)
     entries = t.strip.rows * t.strip.row_step
-    packed_bytes = round_up(t.m * t.vectors * (t.strip.rows * t.s.kw + 1) * lanes * size, LINE)
-    blank_bytes = round_up(max(t.s.ic, lanes) * size, LINE)
+    packed_bytes = round_up(t.m * t.vectors * t.kernel * size, LINE)
+    blank_bytes = round_up((max(t.s.ic, lanes) + t.beyond) * size, LINE)
     each = t.table = round_up(entries * sizeof(void *), LINE)
-    if t.merge:
+    if t.merge or t.beyond:
         each += round_up((entries * t.s.ic + lanes) * size, LINE)       # the last pixel is read by whole vectors
     packed = borrow("depthwise_last", packed_bytes + blank_bytes + each * threads)
     blank = packed + packed_bytes
     own = blank + blank_bytes
     call = Call(&t, x.data, w.data, first_of(bias), packed, blank, out.data)
     with nogil:
-        zeros(<real *> blank, (blank_bytes + each * threads) // size)
+        zeros(<real *> blank, (blank_bytes + (each * threads if t.merge else 0)) // size)
         each_piece(<Piece> repack[real], &call, t.m * t.vectors, threads)
         each_piece(<Piece> segment[real], &call, t.n * t.s.od * t.s.oh * t.segments, threads, own, each)
     give_back(packed)
