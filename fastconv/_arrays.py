@@ -179,16 +179,16 @@ def copy(x, out):
             np.copyto(out, x)
 
 
-def in_copies(run, x, out, rank, most):
-    """`run(source, result)` of channels-first copies of `x` and `out`, as many images at a time as `most` bytes."""
+def in_copies(run, x, out, rank, most, order=FIRST):
+    """`run(source, result)` of copies of `x` and `out` in `order`, as many images at a time as `most` bytes."""
     if x.ndim == rank + 1 or x.nbytes + out.nbytes <= most:  # the rest takes 3 us longer
-        source, result = (empty(a.shape, rank, a.dtype, FIRST) for a in (x, out))
+        source, result = (empty(a.shape, rank, a.dtype, order) for a in (x, out))
         copy(x, source)
         run(source, result)
         copy(result, out)
         return
     some = max(most // (x[0].nbytes + out[0].nbytes), 1)
-    sources, results = (empty((min(len(a), some), *a.shape[1:]), rank, a.dtype, FIRST) for a in (x, out))
+    sources, results = (empty((min(len(a), some), *a.shape[1:]), rank, a.dtype, order) for a in (x, out))
     for first in range(0, len(x), some):
         images, made = x[first : first + some], out[first : first + some]
         source, result = sources[: len(images)], results[: len(images)]

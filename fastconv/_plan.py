@@ -71,7 +71,7 @@ def plan_conv(
     run = with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind)
     packing = packing_of(kernel, geometry, kind)
     if geometry.last != order:
-        run = by_copies(run)
+        run = by_copies(run, geometry.last)
     if seen:
         cut = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind) if seen.is_cut else None
         run, packing = within(run, seen.inputs, cut), cut or packing
@@ -99,14 +99,14 @@ def worth_waking(macs, outputs, method):
     return macs // FEWER.get(method, 1) + OUTPUT_MACS * outputs > SERIAL_MACS
 
 
-def by_copies(run):
-    """`run`, of channels-first memory, for channels-last input and output: a few images at a time, in one memory."""
+def by_copies(run, order):
+    """`run`, of memory in `order`, for input and output in the other one: a few images at a time, in one memory."""
 
     def copied(geometry, x, weight, bias, out, lo, hi, threads, *packed):
-        def first(source, result):
+        def ordered(source, result):
             run(geometry, source, weight, bias, result, lo, hi, threads, *packed)
 
-        in_copies(first, x, out, weight.ndim - 2, COPIED)
+        in_copies(ordered, x, out, weight.ndim - 2, COPIED, order)
 
     return copied
 

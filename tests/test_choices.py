@@ -207,7 +207,7 @@ def test_batches_are_copied_a_few_images_at_a_time(copied, monkeypatch, dtype, c
     whole = fastconv.conv2d(np.ascontiguousarray(x), w, padding=1)
     result = np.full((5, 2, 9, 17), np.nan, dtype)
     plan = _plan.plan_conv("conv2d", 2, x.shape, w.shape, np.dtype(dtype), 0, 1, 1, 1, 1, "zeros", None, "auto")
-    _plan.by_copies(plan.run)(plan.geometry, x, w, None, result, *plan.clamp, 1)
+    _plan.by_copies(plan.run, 0)(plan.geometry, x, w, None, result, *plan.clamp, 1)
     data.assert_identical(result, whole)
 
 

@@ -26,15 +26,36 @@ LAYERS = {
 }
 
 
-@pytest.fixture(scope="module", params=LAYERS)
+# Channels-first, in copies of the other order:
+COPIED = {
+    "copied": ((3, 48, 19, 20), (48, 8, 7, 7), {"groups": 6, "stride": 3, "padding": 3}),
+    "copied volume": ((1, 64, 6, 9, 8), (64, 8, 4, 4, 4), {"groups": 8, "stride": 2, "padding": 1}),
+}
+
+
+@pytest.fixture(scope="module", params=LAYERS | COPIED)
 def layer(request):
-    return on_integers(*LAYERS[request.param])
+    return on_integers(*(LAYERS | COPIED)[request.param])
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_take_this_way(name, monkeypatch):
     """Else the tests below would test another one."""
     assert kernels_taken(monkeypatch, "channels_last", *LAYERS[name]) == ["depthwise_last"]
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_long_sums_are_copied(name, monkeypatch):
+    """32 groups of 8 channels of 4x4x4 at stride 2 took 1.4 times as long by the register tile."""
+    assert kernels_taken(monkeypatch, "contiguous", *COPIED[name])[0] == "depthwise_last"
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_copies_have_the_same_bits(name, dtype, cpu_level, monkeypatch):
+    """As channels-last memory, for any split of a batch that is copied in pieces."""
+    input, weight, keywords = COPIED[name]
+    monkeypatch.setattr("fastconv._plan.COPIED", 1)
+    same_bits_for_any_split(input, weight, keywords, "contiguous", (1, 2), dtype)
 
 
 class TestProducts(ProductChecks):
