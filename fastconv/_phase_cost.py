@@ -150,6 +150,9 @@ def own_kernels(g, itemsize, order):
     if order == LAST:
         if few and g.groups == g.ic >= VECTOR_BYTES // itemsize:
             yield "gather_last"
+        whole = g.crop[2] == 0 and (g.size[2] - 1) * g.stride[2] + g.kernel[2] <= g.output[2]  # of a row of results
+        if depth <= MOST_DEPTH and max(g.stride) > 1 and whole and are_disjoint(g):
+            yield "disjoint_last"
         return
     alone = depth == 1 or (depth <= GATHERED_CHANNELS and g.oc // g.groups <= FEW_OUTPUTS)
     near = depth * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
@@ -173,9 +176,20 @@ def kernel_cost(kernel, g, itemsize, last):
         inputs * weights * pixels, weights * pixels, g.ic * pixels, inputs * weights, g.oc * prod(g.output),
         (g.groups if last else g.oc) * rows, g.groups,
     )  # fmt: skip
+    if kernel == "disjoint_last":
+        counts = by_runs(counts, g, itemsize)
     alone = kernel == "overlap" and pixels == 1  # each product is an output or none
     turned = far(g, itemsize) if kernel == "disjoint" else 0
     return time_of("pixel" if alone else kernel, counts) + turned + tuned().transposed.call
+
+
+def by_runs(counts, g, itemsize):
+    """Counts of `disjoint_last.pyx`, whose lanes are neighbouring results, of a kernel's row if there is one group: for
+    products the lanes of vectors that these fill, for rows the runs of them."""
+    ways = g.kernel[2] if g.groups == 1 else 1
+    run, lanes = g.oc // g.groups * ways, tuned().planes.vector // itemsize
+    runs = g.groups * prod(g.kernel) // ways * prod(g.size)
+    return counts._replace(product=g.ic // g.groups * runs * -(-run // lanes) * lanes, row=runs)
 
 
 def copies_cost(g):

@@ -43,6 +43,7 @@ from fastconv._transpose_geometry import axis_phases, boxes, classes, leaves_gap
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
 # As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
 MOST_BYTES = 1 << 22
+DISJOINT = ("disjoint", "disjoint_last")  # kernels that write what has a product
 
 
 class Part(NamedTuple):
@@ -191,7 +192,7 @@ def by_one_kernel(kernel, g, dtype, order):
     """The plan that is one call."""
     geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
     way = Gather(_cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]], geometry)
-    gaps = kernel == "disjoint" and leaves_gaps(g)
+    gaps = kernel in DISJOINT and leaves_gaps(g)
     return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None, None)
 
 

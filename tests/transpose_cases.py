@@ -68,6 +68,7 @@ CASES = (
     Transpose("depthwise-3d", (1, 16, 3, 3, 4), (16, 1, 3, 2, 3), (2, 1, 2), (1, 0, 1), (1, 0, 0), groups=16),
     Transpose("nine-six-and-four-taps", (2, 21, 12, 13), (21, 18, 5, 5), 2, 2),
     *(Transpose(f"rows-of-{s}-phases", (1, 20, 7, 13), (20, 24, 3, s + 2), (1, s), (1, 2)) for s in (6, 7, 9, 10)),
+    Transpose("taps-below-stride", (2, 9, 4, 5), (9, 20, 1, 2), (2, 3), ((1, 0), (0, 0)), (1, 2)),
     Transpose("unbatched", (3, 4, 5), (3, 4, 3, 3), 2),
     Transpose("batch-0", (0, 3, 4, 5), (3, 4, 3, 3), 2),
     Transpose("one-pixel", (1, 3, 1, 1), (3, 4, 4, 4), bias=False),
@@ -89,6 +90,8 @@ DISJOINT = (  # kernels no larger than the stride: whole vectors of a row, cut-o
     Transpose("disjoint-groups", (2, 140, 5, 9), (140, 5, 2, 2), 2, groups=2),
     Transpose("disjoint-weights", (2, 130, 4, 9), (130, 130, 2, 2), 2),
     Transpose("disjoint-weights-once", (1, 130, 4, 9), (130, 130, 2, 2), 2),
+    Transpose("disjoint-weights-in-parts", (1, 130, 4, 9), (130, 260, 2, 2), 2),
+    Transpose("disjoint-rows-in-pieces", (1, 40, 700), (40, 60, 2), 2),
     Transpose("disjoint-1d", (2, 66, 41), (66, 7, 2), 2, 1, 1),
     Transpose("disjoint-3d", (1, 66, 3, 3, 16), (66, 3, 2, 1, 2), 2, (1, 0, 0), 1),
 )

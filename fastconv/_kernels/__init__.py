@@ -18,7 +18,8 @@ for both float types or for all elements of pooling. Each says at its top what i
     transposed             phases                          what it takes besides convolutions, one for each phase
                            corners                         what sees little of the input, summed one by one
                            gather gather_last              sums of few products
-                           disjoint overlap                a product whose results lie apart, or are added up
+                           disjoint disjoint_last          a product whose results lie apart,
+                           overlap                         or are added up
                              with stream.h                 of a few pixels, whose weights are read once
     gradient of weights    weight_grad                     sums of outer products
                            winograd_grad                   minimal filtering: grad_tiles
