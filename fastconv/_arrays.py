@@ -182,10 +182,14 @@ def copy(x, out):
 def in_copies(run, x, out, rank, most, order=FIRST):
     """`run(source, result)` of copies of `x` and `out` in `order`, as many images at a time as `most` bytes."""
     if x.ndim == rank + 1 or x.nbytes + out.nbytes <= most:  # the rest takes 3 us longer
-        source, result = (empty(a.shape, rank, a.dtype, order) for a in (x, out))
-        copy(x, source)
+        source, result = (
+            a if order == FIRST and a.flags.c_contiguous else empty(a.shape, rank, a.dtype, order) for a in (x, out)
+        )
+        if source is not x:
+            copy(x, source)
         run(source, result)
-        copy(result, out)
+        if result is not out:
+            copy(result, out)
         return
     some = max(most // (x[0].nbytes + out[0].nbytes), 1)
     sources, results = (empty((min(len(a), some), *a.shape[1:]), rank, a.dtype, order) for a in (x, out))

@@ -8,7 +8,7 @@ interleave: the convolution writes the result itself.
 
 from functools import partial
 from itertools import accumulate
-from math import prod
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -41,15 +41,14 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     function, rank, *_ = settings
     given = out
     plan = plan_phases(function, g, dtype, order)
-    many = x.ndim == rank + 2 and g.oc > 1 and x.dtype == plan.dtype and x.itemsize * (x.size + prod(shape)) > COPIED
-    few_at_once = isinstance(plan.whole, Gather) and many and plan.order != order
+    copied = plan.order != order and x.dtype == plan.dtype  # by `compute`, so that the door knows the call
     if out is None and plan.order != order:
         out = empty(shape, rank, dtype, order)
-    order = order if few_at_once else plan.order
+    order = order if copied else plan.order
     result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
     if result.size:
-        source = x if few_at_once else readable(x, rank, plan.dtype, order)
-        way = SpreadPlan(partial(compute, plan, taps, few_at_once), g)
+        source = readable(x, rank, plan.dtype, order)
+        way = SpreadPlan(partial(compute, plan, taps, copied), g)
         threads = MOST if plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1) > SERIAL_MACS else 1
         way.run(g, source, weight, bias, result, None, None, min(threads, get_num_threads()))
         if plan.dtype == dtype and source is x and (out is None or out is result):
@@ -57,15 +56,20 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     return finish(result, out, dtype)
 
 
-def compute(plan, taps, few_at_once, g, x, weight, bias, result, _lo, _hi, threads):
+def compute(plan, taps, copied, g, x, weight, bias, result, _lo, _hi, threads):
     """Write `result` by the kernels of `plan`; from `g` on arguments are those of every kernel that the door knows."""
     rank = weight.ndim - 2
     x5, result5, w5 = five(x, rank), five(result, rank), five(dense(weight[(..., *taps)], plan.dtype), rank)
     b = None if bias is None else dense(bias, plan.dtype)
-    if isinstance(plan.whole, Gather):
-        run = partial(by_one_kernel, plan, w5, b, threads)
-        in_copies(run, x5, result5, 3, max(COPIED, w5.nbytes)) if few_at_once else run(x5, result5)
-        return
+    run = partial(by_one_kernel if isinstance(plan.whole, Gather) else by_convolutions, plan, g, w5, b, threads)
+    if not copied:
+        run(x5, result5)
+    else:  # phases turn all weights for each piece of a batch
+        in_copies(run, x5, result5, 3, max(COPIED, w5.nbytes) if isinstance(plan.whole, Gather) else inf)
+
+
+def by_convolutions(plan, g, w5, b, threads, x5, result5):
+    """The phases by convolutions."""
     fill_gaps(plan, b, result5)
     if plan.whole:
         run, source, swapped = plan.whole
@@ -85,7 +89,7 @@ def fill_gaps(plan, b, result5):
         result5[...] = 0 if b is None else b[:, None, None, None]
 
 
-def by_one_kernel(plan, w5, b, threads, x5, result5):
+def by_one_kernel(plan, _g, w5, b, threads, x5, result5):
     """All phases by the kernel that computes them by itself."""
     fill_gaps(plan, b, result5)
     plan.whole.run(tuple(plan.whole.geometry), x5, w5, b, result5, plan.dtype.type(0), threads)
