@@ -17,7 +17,7 @@ from fastconv import _memory
 from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, in_copies, readable, target
 from fastconv._door import remember
 from fastconv._geometry import INF
-from fastconv._phase_plan import Gather, plan_phases
+from fastconv._phase_plan import Gather, Whole, plan_phases
 from fastconv._plan import COPIED, SERIAL_MACS
 from fastconv._threads import MOST, get_num_threads
 
@@ -25,8 +25,8 @@ from fastconv._threads import MOST, get_num_threads
 class SpreadPlan(NamedTuple):
     """What the door remembers of a transposed convolution."""
 
-    run: object  # `compute`, of the first three
-    geometry: object  # Transposed
+    run: object  # `compute`, of the first three, or a convolution
+    geometry: object  # Transposed, or the convolution's
     packing: None = None  # of weights, beforehand; there is none
 
 
@@ -48,12 +48,22 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
     result = target(out, shape, rank, plan.dtype, order, (x, weight, bias))
     if result.size:
         source = readable(x, rank, plan.dtype, order)
-        way = SpreadPlan(partial(compute, plan, taps, copied), g)
+        way, constants = SpreadPlan(partial(compute, plan, taps, copied), g), (None, None)
+        if not copied and not taps and takes_all(plan, g, weight, bias):
+            way, constants = SpreadPlan(plan.whole.plan.run, plan.whole.plan.geometry), plan.whole.plan.clamp
         threads = MOST if plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1) > SERIAL_MACS else 1
-        way.run(g, source, weight, bias, result, None, None, min(threads, get_num_threads()))
+        way.run(way.geometry, source, weight, bias, result, *constants, min(threads, get_num_threads()))
         if plan.dtype == dtype and source is x and (out is None or out is result):
-            remember(result, way, (None, None), threads, x, weight, bias, settings, out=given)
+            remember(result, way, constants, threads, x, weight, bias, settings, out=given)
     return finish(result, out, dtype)
+
+
+def takes_all(plan, g, *arrays):
+    """Whether one convolution takes the whole input, and these arrays, as they are."""
+    if not isinstance(plan.whole, Whole) or not plan.whole.swapped or plan.gaps:
+        return False
+    whole = all(s.indices(n) == (0, n, 1) for s, n in zip(plan.whole.source, g.size, strict=True))
+    return whole and all(a is None or dense(a, plan.dtype) is a for a in arrays)
 
 
 def compute(plan, taps, copied, g, x, weight, bias, result, _lo, _hi, threads):
@@ -74,11 +84,12 @@ def by_convolutions(plan, g, w5, b, threads, x5, result5):
     if plan.whole:
         run, source, swapped = plan.whole
         if not swapped:
-            (w5,) = turned_weights(plan, g, w5, Scratch(plan, len(x5)), threads)
+            ((size, _),) = plan.weights
+            (w5,) = turned_weights(plan, g, w5, _memory.empty((size,), plan.dtype), threads)
         run.run(run.geometry, x5[(..., *source)], w5, b, result5, *run.clamp, threads)
         return
     scratch = Scratch(plan, len(x5))
-    turned = turned_weights(plan, g, w5, scratch, threads)
+    turned = turned_weights(plan, g, w5, scratch.take(sum([size for size, _ in plan.weights])), threads)
     interleave_boxes(plan, x5, turned, b, result5, scratch, threads)
     sum_corners(plan, x5, turned, b, result5, threads)
 
@@ -109,15 +120,14 @@ class Scratch:
         return taken
 
 
-def turned_weights(plan, g, weight, scratch, threads):
+def turned_weights(plan, g, weight, turned, threads):
     """For each of `plan.weights` the weights (oc * phases, ic // groups, *taps): (ic, oc // groups, *kernel) turned.
 
     The output channels count (oc, phase), or channels-last (phase, oc).
     """
-    ends = list(accumulate([size for size, _ in plan.weights]))
-    turned = scratch.take(ends[-1] if ends else 0)
     if turned.size:
         plan.turn(weight, turned, g.groups, *plan.taps, plan.order, threads)
+    ends = accumulate([size for size, _ in plan.weights])
     return [turned[end - n : end].reshape(shape) for end, (n, shape) in zip(ends, plan.weights, strict=True)]
 
 
