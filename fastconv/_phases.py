@@ -95,9 +95,14 @@ def by_convolutions(plan, g, w5, b, threads, x5, result5):
 
 
 def fill_gaps(plan, b, result5):
-    """Outputs that no tap reaches are biases."""
-    if plan.gaps:
+    """Outputs that no tap reaches are biases; of channels-last memory a row of pixels at a time."""
+    if not plan.gaps:
+        return
+    if b is None or plan.order == FIRST:
         result5[...] = 0 if b is None else b[:, None, None, None]
+    else:
+        row = np.tile(b, result5.shape[4])
+        result5.transpose(0, 2, 3, 4, 1).reshape(-1, row.size)[...] = row
 
 
 def by_one_kernel(plan, _g, w5, b, threads, x5, result5):

@@ -231,3 +231,10 @@ def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):
     np.testing.assert_array_equal(result, alone)
     assert result is out or not given
     assert result.strides[1] == result.itemsize
+
+
+def test_channels_last_results_that_fill_no_vector_go_by_phases(cpu_level):
+    """Of all phases together, 64 to 3 channels of 2x2 on 64x64 fill one; taken a row of taps at a time 1.4 times as
+    long."""
+    case = Transpose("few outputs", (1, 64, 64, 64), (64, 1, 2, 2), 2)
+    assert planned(case, order=LAST).whole is None
