@@ -206,7 +206,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     read_shape(&s, geometry)
     if packed.shape[0]:
         with nogil:
-            turn_weights(&s, False, ws, &packed[0], threads)
+            turn_weights(&s, 1, ws, &packed[0], threads)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -253,7 +253,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         if t.by_taps:
             turn_all_taps(&t, <const real *> w.data, scratch, threads)
         elif shared:
-            turn_weights(&t.s, False, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, 1, <const real *> w.data, scratch, threads)
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)
     give_back(memory)

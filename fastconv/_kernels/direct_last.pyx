@@ -2,26 +2,30 @@
 
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
 image itself where no tap sees padding and pixels do not push each other out of the cache; its columns are output
-channels, read from weights turned to (group, oc / width, K, width) once per call, or before. Where one block is all
-there is they are turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along
-the depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`) or with taps before channels, as
-pixels have them (`deep_taps.pxd`). What is done for which shapes is in `last_choice.pxd`.
+channels, read from weights turned to (group, oc / width, K, width) once per call, or before. Where padding hides rows
+of taps these are blocks of K, of which outputs take those that they see. Where one block is all there is they are
+turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along the depth
+instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`) or with taps before channels, as pixels have
+them (`deep_taps.pxd`). What is done for which shapes is in `last_choice.pxd`.
 """
 
 from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_map
 from fastconv._kernels.deep_taps cimport fits_taps_last, multiply_by_taps, plan_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.last_choice cimport DEPTH, LEAST_CHANNELS, deep_for, mixed_for, reads_image
+from fastconv._kernels.last_choice cimport (
+    DEPTH, channels_staged, deep_for, mixed_for, reads_image, skips_rows, together_for
+)
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, end_inside, first_inside
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SHORT, SHORT_TILES, STRIPE_BYTES, Item, Task, begin, divide, item_at,
     items, lines_apart, round_up, turn_weights, turned_size
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, sees_no_padding
+from fastconv._kernels.sights cimport all_finite
 from fastconv._kernels.stage_last cimport (
-    StageLast, fill_taps, find_pixels, most_pixels, size_stage, stage_patches, stage_pixels
+    StageLast, fill_taps, find_pixels, most_pixels, size_stage, stage_patches, stage_pixels, taps_table
 )
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport (
@@ -44,17 +48,16 @@ cdef struct Call:
 
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
     """The channels of a stage, which are a block of K or a few, and the pixels of a block."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels, most
-    channels = max(ceil_div(t.icg, max(ceil_div(t.depth, DEPTH), 1)), LEAST_CHANNELS)
-    channels = ceil_div(t.icg, max(ceil_div(t.icg, channels), 1))
-    channels = min(round_up(channels, LINE // size), t.icg)     # whole lines of a pixel
-    stage.taps_first = reads_image(&t.s)
-    if stage.taps_first:
-        channels = t.icg
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels = channels_staged(&t.s, size), most
+    stage.together, stage.skips = together_for(&t.s, size), skips_rows(&t.s, size)
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
+    if stage.skips:
+        t.kc = t.s.kw * channels
+    elif stage.together > 1 and not reads_image(&t.s):
+        t.kc = ceil_div(t.kc, channels) * channels      # whole taps
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
-    if stage.taps_first or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
+    if reads_image(&t.s) or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
         stage.pixel, stage.row, stage.depth, stage.size = t.xw, t.xh, t.xd, 0
     elif <double> stage.deep * stage.rows * stage.cols > <double> most * taps:
         stage.patch = taps * channels
@@ -120,21 +123,60 @@ cdef void multiply_taps(
         b += stripe // width * b_tile
 
 
-cdef void multiply_turned(
-    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
-    bint ahead, Py_ssize_t lda, const real *w, Py_ssize_t depth, real *turned, real *c, Py_ssize_t ldc,
-    tile_finish finish,
+cdef void turn_some(
+    const StageLast *stage, Py_ssize_t taps, Py_ssize_t outputs, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1,
+    const real *w, Py_ssize_t depth, real *turned,
 ) noexcept nogil:
-    """The same with weights as they are, (cols, depth), of which one tile after the other is turned to `turned`."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), n, j, some
+    """Turn products [k0, k1) of a stage of some channels, at which w starts, of some outputs, `depth` apart in w."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), c
+    if stage.together == 1:
+        turn_block(sizeof(real), outputs, k1 - k0, w + k0, depth, turned, width)
+        return
+    for c in range(channels):
+        turn_block(sizeof(real), outputs, (k1 - k0) // channels, w + c * taps + k0 // channels, depth,
+                   turned + c * width, channels * width)
+
+
+cdef void multiply_turned(
+    const Task *t, const StageLast *stage, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t channels, Py_ssize_t k0,
+    Py_ssize_t k1, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap, Py_ssize_t lda, const real *w,
+    real *turned, real *c, tile_finish finish,
+) noexcept nogil:
+    """The same with weights as they are, (cols, depth), of which one tile after the other is turned to `turned`.
+
+    w : where the channels of the stage start, of which products [k0, k1) are taken
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, n, j, some
     cdef const real *bias = <const real *> finish.col_bias
     for n in range(ceil_div(cols, width)):
         j = n * width
         some = min(width, cols - j)
-        turn_block(sizeof(real), some, kc, w + j * depth, depth, turned, width)
+        turn_some(stage, taps, some, channels, k0, k1, w + j * t.depth, t.depth, turned)
         finish.col_bias = at(bias, j)
-        multiply_taps(rows, some, kc, a, pixel, tap, ahead and n == 0, lda, <const real *> turned, 0,
-                      w + (j + width) * depth if j + width < cols else NULL, depth, c + j, ldc, finish)
+        multiply_taps(rows, some, k1 - k0, a, pixel, tap, taps == 1 and n == 0, lda, <const real *> turned, 0,
+                      w + (j + width) * t.depth + k0 if j + width < cols else NULL, t.depth, c + j, t.s.oc, finish)
+
+
+cdef void multiply_seen(
+    const Task *t, const StageLast *stage, Py_ssize_t row, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t cols,
+    Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap, const real *b, real *c,
+    const tile_finish *finish,
+) noexcept nogil:
+    """C += A . B of those pixels of [p0, p1) that see more than padding in a row of taps.
+
+    A product with a zero of the padding changes no sum, unless the weight is infinite or NaN.
+    """
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, width = tile_width(sizeof(real)), z, p, end
+    cdef Py_ssize_t below = row // t.s.kh * t.s.dd - t.s.pd, right = row % t.s.kh * t.s.dh - t.s.ph
+    cdef Py_ssize_t z0 = first_inside(below, t.s.sd), z1 = end_inside(below, t.s.sd, t.s.id)
+    cdef Py_ssize_t y0 = first_inside(right, t.s.sh), y1 = min(end_inside(right, t.s.sh, t.s.ih), t.s.oh)
+    if not stage.finite:
+        y0, y1, z0, z1 = 0, t.s.oh, 0, t.s.od
+    for z in range(max(p0 // plane, z0), min((p1 - 1) // plane + 1, z1)):
+        p, end = max(z * plane + y0 * t.s.ow, p0), min(z * plane + y1 * t.s.ow, p1)
+        if p < end:
+            multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.depth * width, NULL, 0,
+                          c + (p - p0) * t.s.oc, t.s.oc, finish[0])
 
 
 cdef void block(
@@ -145,36 +187,52 @@ cdef void block(
 
     w is (oc, K) if it is to be turned, else it was.
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1, c0 = 0, c1
-    cdef Py_ssize_t lda = stage.pixel if t.flat else 0
+    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, k0, k1, c0 = 0, c1, step
+    cdef Py_ssize_t lda = stage.pixel if t.flat else 0, pixels = p1 - p0, outputs = o1 - o0
     cdef real *turned = staged + t.staged
     cdef real *c = out + p0 * t.s.oc + o0
     cdef Py_ssize_t *pixel = <Py_ssize_t *> (turned + t.turned)
     cdef const Py_ssize_t *tap
     cdef const real *a
+    cdef const real *b
     cdef tile_finish finish = t.finish
     finish.col_bias = at(bias, o0)
+    finish.accumulate = finish.clamp = False
     find_pixels(stage, &t.s, p0, p1, pixel)
+    if stage.skips:                 # sums start before the first products, and are clamped after the last
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, 0, NULL, 0, c, t.s.oc, finish)
+        finish.accumulate = True
     while True:
         c1 = min(c0 + stage.channels, t.icg)
         a = seen(t, stage, x + c0, c1 - c0, p0, p1, staged)
+        tap = stage.tap if c1 - c0 == stage.channels else stage.rest
+        step = t.kc
+        if stage.together > 1 and c1 - c0 < stage.channels:     # as many taps
+            step = t.kc // stage.channels * (c1 - c0)
+        k0 = 0
         while True:
-            k1 = min(k0 + t.kc, c1 * taps)
-            tap = stage.tap + k0 - c0 * taps
-            finish.accumulate = k0 > 0
-            finish.clamp = t.finish.clamp and k1 == t.depth
-            if t.turned:
-                multiply_turned(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, lda, w + o0 * t.depth + k0,
-                                t.depth, turned, c, t.s.oc, finish)
+            k1 = min(k0 + step, (c1 - c0) * taps)
+            b = w + o0 * t.depth + (c0 * taps + k0) * width
+            if stage.skips:
+                multiply_seen(t, stage, k0 // step, p0, p1, outputs, k1 - k0, a, pixel, tap + k0, b, c, &finish)
             else:
-                multiply_taps(p1 - p0, o1 - o0, k1 - k0, a, pixel, tap, taps == 1, lda, w + o0 * t.depth + k0 * width,
-                              t.depth * width, NULL, 0, c, t.s.oc, finish)
+                finish.accumulate = c0 + k0 > 0
+                finish.clamp = t.finish.clamp and c0 * taps + k1 == t.depth
+                if t.turned:
+                    multiply_turned(t, stage, pixels, outputs, c1 - c0, k0, k1, a, pixel, tap + k0, lda,
+                                    w + o0 * t.depth + c0 * taps, turned, c, finish)
+                else:
+                    multiply_taps(pixels, outputs, k1 - k0, a, pixel, tap + k0, taps == 1, lda, b, t.depth * width,
+                                  NULL, 0, c, t.s.oc, finish)
             k0 = k1
-            if k0 >= c1 * taps:
+            if k0 >= (c1 - c0) * taps:
                 break
         c0 = c1
         if c0 >= t.icg:
-            return
+            break
+    if stage.skips and t.finish.clamp:
+        finish.clamp = True
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, 0, NULL, 0, c, t.s.oc, finish)
 
 
 cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
@@ -199,7 +257,7 @@ cdef void plan_way(Task *t, StageLast *stage, Py_ssize_t size, int threads) noex
     """What lanes run along, and the division into pieces; a stage of no channels where it is not needed."""
     t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
     t.by_taps = t.deep > 0 and not mixed_for(&t.s, size) and fits_taps_last(&t.s)
-    stage.channels = stage.size = stage.taps_first = 0
+    stage.channels = stage.size = stage.skips = 0
     if t.deep:
         plan_deep(t, size, threads)
     else:
@@ -215,7 +273,9 @@ def packed_layout(tuple geometry):
     """The turned weights depend on the order of K besides the weights; those of small maps are used as they are."""
     cdef ConvShape s
     read_shape(&s, geometry)
-    return None if deep_for(&s, sizeof(float)) and deep_for(&s, sizeof(double)) else (reads_image(&s),)
+    if deep_for(&s, sizeof(float)) and deep_for(&s, sizeof(double)):
+        return None
+    return together_for(&s, sizeof(float)), together_for(&s, sizeof(double))
 
 
 def packed_size(tuple geometry, real like):
@@ -232,7 +292,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     read_shape(&s, geometry)
     if packed.shape[0]:
         with nogil:
-            turn_weights(&s, reads_image(&s), ws, &packed[0], threads)
+            turn_weights(&s, together_for(&s, sizeof(real)), ws, &packed[0], threads)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None):
@@ -249,12 +309,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *taps
     begin(&t, geometry, &x, lo, hi, True)
     plan_way(&t, &stage, size, threads)
-    taps = borrow("direct", stage.channels * t.s.kd * t.s.kh * t.s.kw * sizeof(Py_ssize_t))
+    taps = borrow("direct", taps_table(&stage, &t.s) * sizeof(Py_ssize_t))
     fill_taps(&stage, &t.s, <Py_ssize_t *> taps)
     if t.by_taps:
         shared = round_up(t.s.oc * t.depth, LINE)
     elif not t.deep and packed is None:
-        if t.n * t.blocks == 1 and not stage.taps_first:                    # weights are read once
+        if t.n * t.blocks == 1 and not stage.skips and not reads_image(&t.s):   # weights are read once
             t.turned = round_up(t.kc * tile_width(size), LINE)
         else:
             shared = round_up(turned_size(&t.s, size), LINE)
@@ -264,13 +324,15 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
     with nogil:
+        if stage.skips:
+            stage.finite = all_finite(<const real *> w.data, 1, t.s.oc * t.depth, t.s.oc * t.depth)
         if t.by_taps:
             turn_all_taps(&t, <const real *> w.data, scratch, threads)
             call.w = scratch
         elif t.deep or t.turned:
             call.w = w.data
         elif shared:
-            turn_weights(&t.s, stage.taps_first, <const real *> w.data, scratch, threads)
+            turn_weights(&t.s, stage.together, <const real *> w.data, scratch, threads)
             call.w = scratch
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch + shared, each * size)
     give_back(scratch)

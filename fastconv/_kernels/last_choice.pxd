@@ -6,8 +6,10 @@
 """
 
 from fastconv._kernels.deep cimport SHORT_TURNING, TURNING, deep_block, mixes
-from fastconv._kernels.product cimport SMALL_MAP, round_up
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.product cimport LINE, SMALL_MAP, round_up
 from fastconv._kernels.shape cimport ConvShape, sees_no_padding
+from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_halves, tile_width
 
@@ -16,6 +18,12 @@ cdef enum:
     LARGE = 262144          # elements of an image that an L2 cache hardly holds
     WHOLE_LINES = 32        # channels of a group that share no pair of lines with another, which is fetched as one
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
+    LONG_SUM = 160          # products of a sum
+    # 8 to 64 channels of 5x5x5 to 7x7x7 at stride 2, and 41 random layers (Zen 4, AVX-512, 2026-11-30):
+    MANY_TAPS = 25          # of a kernel; channels of a tap together took 0.58 to 1 of the time
+    UNSEEN_ROWS = 12        # one row of taps in so many has to lie in the padding,
+    LEAST_ROW = 48          # be of so many products, all channels of a stage together,
+    LEAST_WIDTH = 4         # and rows of output be no shorter than this
     MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
     MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
     PATCHED = 6             # outputs whose products take as long as to copy an element of a patch and turn it
@@ -27,6 +35,39 @@ cdef inline bint reads_image(const ConvShape *s) noexcept nogil:
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, icg = s.ic // s.groups
     return (taps > 1 and icg * taps > DEPTH and s.od * s.oh * s.ow > SMALL_MAP and s.id * s.ih * s.iw * s.ic > LARGE
             and (s.groups == 1 or icg % WHOLE_LINES == 0) and sees_no_padding(s))
+
+
+cdef inline Py_ssize_t channels_staged(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """The channels that are staged at a time: a block of K, in whole lines of a pixel; all of them in an image."""
+    cdef Py_ssize_t icg = s.ic // s.groups, channels
+    if reads_image(s):
+        return icg
+    channels = max(ceil_div(icg, max(ceil_div(icg * s.kd * s.kh * s.kw, DEPTH), 1)), LEAST_CHANNELS)
+    channels = ceil_div(icg, max(ceil_div(icg, channels), 1))
+    return min(round_up(channels, LINE // size), icg)
+
+
+cdef inline bint is_large(const ConvShape *s) noexcept nogil:
+    """Whether K is counted and divided by the shapes: of short sums in one order on any map, and where few pixels share
+    the weights as these lie, since they are turned in longer runs."""
+    return s.ic // s.groups * s.kd * s.kh * s.kw >= LONG_SUM and s.od * s.oh * s.ow > SMALL_MAP
+
+
+cdef inline bint skips_rows(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether so many rows of taps lie in the padding that each is a block of K, taken by outputs that see it alone."""
+    cdef Py_ssize_t products = s.kw * channels_staged(s, size)
+    return (is_large(s) and LEAST_ROW <= products <= DEPTH and s.ow >= LEAST_WIDTH
+            and UNSEEN_ROWS * seen_along(s.id, s.od, s.kd, s.sd, s.dd, s.pd)
+            * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph) < (UNSEEN_ROWS - 1) * s.od * s.oh * s.kd * s.kh)
+
+
+cdef inline Py_ssize_t together_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """How many channels of a tap lie side by side in K: all that are staged, or one.
+
+    One after the other they would read a line for each tap of each pixel, more than L1 keeps of many taps.
+    """
+    cdef bint many = is_large(s) and s.kd * s.kh * s.kw >= MANY_TAPS
+    return channels_staged(s, size) if reads_image(s) or many or skips_rows(s, size) else 1
 
 
 cdef inline bint mixed_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:

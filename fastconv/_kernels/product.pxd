@@ -205,23 +205,33 @@ cdef struct Turn:
     const void *w
     void *to
     Py_ssize_t ocg, tiles                           # output channels of a group, and tiles of them
-    Py_ssize_t depth, run                           # K, and how many of it follow each other in both
+    Py_ssize_t depth, taps                          # K, and the part of it that belongs to a channel
+    Py_ssize_t together                             # channels of a tap that lie side by side in K
 
 
 cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
     """The weights of a tile of output channels of a group."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width, runs = c.depth // max(c.run, 1), n
+    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width, run = c.depth, each = 1, k = 0, n
+    cdef Py_ssize_t outputs = min(width, c.ocg - first)
     cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
     cdef real *to = <real *> c.to + i * c.depth * width
-    for n in range(runs):
-        turn_block(sizeof(real), min(width, c.ocg - first), c.run, w + n * c.run, c.depth, to + n * width, runs * width)
+    if c.together > 1:
+        run = c.taps
+    while k < c.depth:
+        if c.together > 1:
+            each = min(c.together, (c.depth - k) // run)
+        for n in range(each):
+            turn_block(sizeof(real), outputs, run, w + k + n * run, c.depth, to + k * width + n * width, each * width)
+        k += each * run
 
 
-cdef inline void turn_weights(const ConvShape *s, bint taps_first, const real *w, real *to, int threads) noexcept nogil:
-    """All of them, a tile of output channels at a time; with `taps_first` K counts (kd, kh, kw, c) then."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
-    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))), depth,
-                       taps if taps_first else depth)
+cdef inline void turn_weights(
+    const ConvShape *s, Py_ssize_t together, const real *w, real *to, int threads,
+) noexcept nogil:
+    """All of them, a tile of output channels at a time, with so many channels of each tap together in K."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
+    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))),
+                       s.ic // s.groups * taps, taps, together)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 

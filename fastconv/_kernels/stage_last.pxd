@@ -10,7 +10,8 @@ all taps of all pixels, it holds these:
     patches          tap 0 of pixel 0: c0 c1 c2, tap 1: c0 c1 c2, ...
 
 Channels are staged a few at a time, next to each other: in images of many, neighbouring pixels meet in few sets of the
-cache. K counts (c, kd, kh, kw), as the weights lie, or what a tap sees of all channels of a large image is in a row.
+cache. K counts (c, kd, kh, kw), as the weights lie, or (kd, kh, kw, c) of the channels that are staged at a time, or of
+all in a large image, so that what a tap sees of them is in a row.
 """
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
@@ -23,8 +24,11 @@ cdef struct StageLast:
     bint part                           # blocks are parts of one row of output, and stages of columns
     Py_ssize_t patch                    # from one patch to the next, if it holds patches
     Py_ssize_t size                     # elements; none where the image is read
-    bint taps_first                     # K counts (kd, kh, kw, c) of these channels, else (c, kd, kh, kw)
-    Py_ssize_t *tap                     # of each k of the channels, its distance from the first one
+    Py_ssize_t together                 # of these channels, how many of a tap lie side by side in K: all, or one;
+    bint skips                          # rows of taps are blocks of K, which outputs that see none of it pass over,
+    bint finite                         # if all weights are finite
+    Py_ssize_t *tap                     # of each k of the channels, its distance from the first one,
+    Py_ssize_t *rest                    # and of each k of the last ones, if these are fewer
 
 
 cdef inline Py_ssize_t under(
@@ -63,20 +67,34 @@ cdef inline void size_stage(
     t.size = t.deep * t.depth
 
 
-cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
-    """`table` has an item for each tap of each channel of a stage."""
+cdef inline Py_ssize_t taps_table(const StageLast *t, const ConvShape *s) noexcept nogil:
+    """Items of the tables that `fill_taps` fills."""
+    return (t.channels + (s.ic // s.groups % t.channels if t.channels else 0)) * s.kd * s.kh * s.kw
+
+
+cdef inline void fill_order(
+    const StageLast *t, const ConvShape *s, Py_ssize_t channels, Py_ssize_t *table,
+) noexcept nogil:
+    """`table` has an item for each tap of each of some channels."""
     cdef Py_ssize_t tap = 0, c, a, i, j, first
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, each = 1 if t.taps_first else taps
-    t.tap = table
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
     for a in range(s.kd):
         for i in range(s.kh):
             for j in range(s.kw):
                 first = a * s.dd * t.depth + i * s.dh * t.row + j * s.dw * t.pixel
                 if t.patch:
                     first = tap * t.channels
-                for c in range(t.channels):
-                    table[tap * (t.channels if t.taps_first else 1) + c * each] = first + c
+                for c in range(channels):
+                    table[tap * channels + c if t.together > 1 else tap + c * taps] = first + c
                 tap += 1
+
+
+cdef inline void fill_taps(StageLast *t, const ConvShape *s, Py_ssize_t *table) noexcept nogil:
+    """Where each tap of each channel of a stage lies, in the order of K."""
+    if t.channels:
+        t.tap, t.rest = table, table + t.channels * s.kd * s.kh * s.kw
+        fill_order(t, s, t.channels, t.tap)
+        fill_order(t, s, s.ic // s.groups % t.channels, t.rest)
 
 
 cdef inline void find_pixels(const StageLast *t, const ConvShape *s, Py_ssize_t p0, Py_ssize_t p1,
