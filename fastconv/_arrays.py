@@ -179,8 +179,9 @@ def copy(x, out):
             np.copyto(out, x)
 
 
-def in_copies(run, x, out, rank, most, order=FIRST):
-    """`run(source, result)` of copies of `x` and `out` in `order`, as many images at a time as `most` bytes."""
+def in_copies(run, x, out, rank, order, most):
+    """`run(source, result)` of copies of `x` and `out` in the memory order of `order`, as many images at a time as
+    `most` bytes."""
     if x.ndim == rank + 1 or x.nbytes + out.nbytes <= most:  # the rest takes 3 us longer
         source, result = (
             a if order == FIRST and a.flags.c_contiguous else empty(a.shape, rank, a.dtype, order) for a in (x, out)

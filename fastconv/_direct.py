@@ -233,13 +233,6 @@ def cost_copied(g):
 COPIED_DEAR = 2.5  # times the multiply-adds of few channels a group that copies to channels-last may take
 
 
-def is_copied(g):
-    """Whether the sum is computed in copies of the other memory order."""
-    if not g.last:
-        return fits_copied_rings(g)
-    return not fits_rings(g) and not fits_few(g) and cost_copied(g) < cost_in_place(g)
-
-
 def fits_copied_rings(g):
     """Whether rings take less than the register tile of channels-first memory, and copies to channels-last.
 
@@ -254,3 +247,35 @@ def fits_copied_rings(g):
     dear = tuned().last.element[g.itemsize] * elements > COPIED_DEAR * g.macs
     few = 2 * max(g.ic, g.oc) // g.groups <= vector_lanes(g.itemsize)
     return long and few and not dear and fits_rings(g._replace(last=1)) and kernel(g) == "direct"
+
+
+def cost_in_rows(g):
+    """`cost` of channels-first memory as it lies, of several channels without groups: what idle lanes of short rows of
+    output take, and to copy patches, or stage the input, a row at a time, once for each plane that sees it."""
+    costs, sums = tuned().first, g.ic * g.kd * g.kh * g.kw * g.od * g.oh
+    rows = -(-g.kd // g.sd) * g.ic * g.id * g.ih
+    if kernel(g) == "filter":
+        lanes = tuned().planes.vector // g.itemsize
+        return g.oc * sums * -(-g.ow // lanes) * lanes + costs.line * rows
+    return max(g.oc, costs.outputs) * sums * g.ow + costs.row * 4 // g.itemsize * sums + costs.element * rows * g.iw
+
+
+FEW_PATCHES = 128  # pixels up to which lanes run along the depth in either memory order: `_kernels/product.pxd`
+REPAYS = 1.5  # times that costs, which are rough, must differ: by 1.2 as many layers more were slower as were faster
+
+
+def is_copied_last(g):
+    """Whether the sum of channels-first memory is computed in channels-last copies."""
+    if g.groups > 1 or g.ic == 1 or g.od * g.oh * g.ow <= FEW_PATCHES or g.ic * g.kd * g.kh * g.kw < SORTED:
+        return False
+    last, costs = g._replace(last=1), tuned().last
+    elements = g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
+    copied = cost_in_place(last) + costs.element[g.itemsize] * elements + costs.call
+    return g.kd * g.kh * g.kw > 1 and cost_in_rows(g) > REPAYS * copied
+
+
+def is_copied(g):
+    """Whether a direct sum is computed in copies of the other memory order."""
+    if not g.last:
+        return fits_copied_rings(g) or is_copied_last(g)
+    return not fits_rings(g) and not fits_few(g) and cost_copied(g) < cost_in_place(g)

@@ -81,10 +81,10 @@ def choose(geometry, method="auto"):
 def lay_out(g, method="auto"):
     """In which memory order to compute a geometry, and how: (geometry, Method, {name: reason}).
 
-    A direct sum is computed in copies of the other order where these take less. ValueError as of `choose`.
+    A direct sum is computed in copies of the other memory order where these take less. ValueError as of `choose`.
     """
     taken, reasons = choose(g, method)
     if taken is DIRECT and _direct.is_copied(g):
-        g = g._replace(last=1 - g.last)
+        g = g._replace(last=int(not g.last))
         taken, reasons = choose(g, method)
     return g, taken, reasons

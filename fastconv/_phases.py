@@ -75,7 +75,7 @@ def compute(plan, taps, copied, g, x, weight, bias, result, _lo, _hi, threads):
     if not copied:
         run(x5, result5)
     else:  # phases turn all weights for each piece of a batch
-        in_copies(run, x5, result5, 3, max(COPIED, w5.nbytes) if isinstance(plan.whole, Gather) else inf)
+        in_copies(run, x5, result5, 3, FIRST, max(COPIED, w5.nbytes) if isinstance(plan.whole, Gather) else inf)
 
 
 def by_convolutions(plan, g, w5, b, threads, x5, result5):

@@ -103,10 +103,10 @@ def by_copies(run, order):
     """`run`, of memory in `order`, for input and output in the other one: a few images at a time, in one memory."""
 
     def copied(geometry, x, weight, bias, out, lo, hi, threads, *packed):
-        def ordered(source, result):
+        def of_copies(source, result):
             run(geometry, source, weight, bias, result, lo, hi, threads, *packed)
 
-        in_copies(ordered, x, out, weight.ndim - 2, COPIED, order)
+        in_copies(of_copies, x, out, weight.ndim - 2, order, COPIED)
 
     return copied
 

@@ -78,6 +78,15 @@ class Last(NamedTuple):
     call: float  # that copies
 
 
+class First(NamedTuple):
+    """What direct sums of channels-first memory take where rows of output are short, in such multiply-adds."""
+
+    outputs: int  # fewer of which take as long,
+    row: float  # a row of output, for each product of a sum, of float,
+    element: float  # and one that is staged by the register tile,
+    line: float  # or a row of them by rows of pixels
+
+
 class Few(NamedTuple):
     """What sums to few output channels, lanes along input channels, take in such multiply-adds: see `few_last.pyx`."""
 
@@ -144,6 +153,7 @@ class Tuned(NamedTuple):
     planes: Planes
     transposed: Transposed
     last: Last
+    first: First
     few: Few
     rings: Rings
     weight_grad: WeightGrad
@@ -186,6 +196,7 @@ TUNED = {
             woven=9.5, copied=13, copied_back=24, whole_rows=0.5, swapped=1, call=70_000,
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
+        First(outputs=6, row=38, element=5.2, line=240),
         Few(product=1.2, output=30, pixel=100),
         Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
@@ -225,6 +236,7 @@ TUNED = {
             woven=9.6, copied=14, copied_back=14, whole_rows=1, swapped=0.45, call=59_000,
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
+        First(outputs=6, row=16, element=5.3, line=165),
         Few(product=1.2, output=100, pixel=200),
         Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
