@@ -4,7 +4,8 @@ A `.pyx` is a kernel: functions that read their operands and have the team's thr
 `.pxd` is what kernels have in common, or how one of them divides its work; a `.h` is the innermost loop, written once
 for both float types or for all elements of pooling. Each says at its top what it computes and how.
 
-    convolution            direct direct_last              a matrix product: product stage columns pack, tile.h
+    convolution            direct direct_last              a matrix product: product stage columns pack, tile.h,
+                                                           channels last stage_last taps_last
                              with lanes along              output channels (across, across_cost), the depth (deep,
                                                            deep_taps), both (rest); chosen in last_choice
                            filter near_rows planes         few channels and depthwise, channels first

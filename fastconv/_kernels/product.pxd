@@ -205,33 +205,29 @@ cdef struct Turn:
     const void *w
     void *to
     Py_ssize_t ocg, tiles                           # output channels of a group, and tiles of them
-    Py_ssize_t depth, taps                          # K, and the part of it that belongs to a channel
-    Py_ssize_t together                             # channels of a tap that lie side by side in K
+    Py_ssize_t depth, run                           # K, and how many of it follow each other in both
+    Py_ssize_t together                             # runs of which element after element lies side by side in K
 
 
 cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
     """The weights of a tile of output channels of a group."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width, run = c.depth, each = 1, k = 0, n
-    cdef Py_ssize_t outputs = min(width, c.ocg - first)
+    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width, k = 0, each, n
     cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
     cdef real *to = <real *> c.to + i * c.depth * width
-    if c.together > 1:
-        run = c.taps
     while k < c.depth:
-        if c.together > 1:
-            each = min(c.together, (c.depth - k) // run)
+        each = min(c.together, (c.depth - k) // c.run)
         for n in range(each):
-            turn_block(sizeof(real), outputs, run, w + k + n * run, c.depth, to + k * width + n * width, each * width)
-        k += each * run
+            turn_block(sizeof(real), min(width, c.ocg - first), c.run, w + k + n * c.run, c.depth,
+                       to + (k + n) * width, each * width)
+        k += each * c.run
 
 
-cdef inline void turn_weights(
-    const ConvShape *s, Py_ssize_t together, const real *w, real *to, int threads,
-) noexcept nogil:
+cdef inline void turn_weights(const ConvShape *s, Py_ssize_t together, const real *w, real *to,
+                              int threads) noexcept nogil:
     """All of them, a tile of output channels at a time, with so many channels of each tap together in K."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw
-    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))),
-                       s.ic // s.groups * taps, taps, together)
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
+    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))), depth,
+                       taps if together > 1 else depth, together)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 

@@ -1,0 +1,109 @@
+"""Products of channels-last pixels with weights: of all of a block, or of those that see a row of taps.
+
+Elements of a pixel's patch lie where two tables say, of pixels and of taps; K is counted as `StageLast.together` tells.
+"""
+
+from fastconv._kernels.pack cimport ceil_div, end_inside, first_inside
+from fastconv._kernels.product cimport SHORT, SHORT_TILES, STRIPE_BYTES, Task
+from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.stage_last cimport StageLast
+from fastconv._kernels.tile cimport (
+    TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps, tile_width
+)
+from fastconv._kernels.turn cimport turn_block
+
+
+cdef inline void multiply_taps(
+    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
+    bint ahead, Py_ssize_t lda, const real *b, Py_ssize_t b_tile, const real *later, Py_ssize_t ld, real *c,
+    Py_ssize_t ldc, tile_finish finish,
+) noexcept nogil:
+    """C += A . B as `multiply` of `product.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
+
+    ahead : elements of a row of A are neighbours, and asked for before their turn if many; else C is, if sums are short
+    lda : what rows of neighbours are apart, needing no tables, or 0
+    later : rows of weights, `ld` apart, that are turned next, to be fetched; or NULL
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
+    cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
+    cdef const real *bias = <const real *> finish.col_bias
+    while j0 < cols:
+        i = 0
+        for n in range(tiles):
+            r = shorter + (n < longer)
+            for m in range(r if ahead and kc > SHORT and j0 == 0 and n + 1 < tiles else 0):
+                fetch_ahead(a + pixel[i + r + m], kc * sizeof(real))
+            if later != NULL and n < width:
+                fetch_to_l2(later + n * ld, kc * sizeof(real))
+            for m in range(r if not ahead and kc <= SHORT and n + 1 < tiles else 0):
+                fetch_ahead(c + (i + r + m) * ldc + j0, min(stripe, cols - j0) * sizeof(real))
+            for m in range(ceil_div(min(stripe, cols - j0), width)):
+                j = j0 + m * width
+                finish.col_bias = at(bias, j)
+                if lda and not tile_halves(sizeof(real), cols - j):
+                    tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, width,
+                         c + i * ldc + j, ldc, &finish)
+                else:
+                    tile_taps(sizeof(real), r, min(width, cols - j), kc, a, pixel + i, tap, b + m * b_tile, width,
+                              c + i * ldc + j, ldc, &finish)
+            i += r
+        j0 += stripe
+        b += stripe // width * b_tile
+
+
+cdef inline void turn_some(
+    const StageLast *stage, Py_ssize_t taps, Py_ssize_t outputs, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1,
+    const real *w, Py_ssize_t depth, real *turned,
+) noexcept nogil:
+    """Turn products [k0, k1) of a stage of some channels, at which w starts, of some outputs, `depth` apart in w."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), c
+    if stage.together == 1:
+        turn_block(sizeof(real), outputs, k1 - k0, w + k0, depth, turned, width)
+        return
+    for c in range(channels):
+        turn_block(sizeof(real), outputs, (k1 - k0) // channels, w + c * taps + k0 // channels, depth,
+                   turned + c * width, channels * width)
+
+
+cdef inline void multiply_turned(
+    const Task *t, const StageLast *stage, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t channels, Py_ssize_t k0,
+    Py_ssize_t k1, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap, Py_ssize_t lda, const real *w,
+    real *turned, real *c, tile_finish finish,
+) noexcept nogil:
+    """The same with weights as they are, (cols, depth), of which one tile after the other is turned to `turned`.
+
+    w : where the channels of the stage start, of which products [k0, k1) are taken
+    """
+    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, n, j, some
+    cdef const real *bias = <const real *> finish.col_bias
+    for n in range(ceil_div(cols, width)):
+        j = n * width
+        some = min(width, cols - j)
+        turn_some(stage, taps, some, channels, k0, k1, w + j * t.depth, t.depth, turned)
+        finish.col_bias = at(bias, j)
+        multiply_taps(rows, some, k1 - k0, a, pixel, tap, taps == 1 and n == 0, lda, <const real *> turned, 0,
+                      w + (j + width) * t.depth + k0 if j + width < cols else NULL, t.depth, c + j, t.s.oc, finish)
+
+
+cdef inline void multiply_seen(
+    const Task *t, const StageLast *stage, Py_ssize_t row, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t cols,
+    Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap, const real *b, real *c,
+    const tile_finish *finish,
+) noexcept nogil:
+    """C += A . B of those pixels of [p0, p1) that see more than padding in a row of taps.
+
+    A product with a zero of the padding changes no sum, unless the weight is infinite or NaN.
+    """
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, width = tile_width(sizeof(real)), z, p, end
+    cdef Py_ssize_t below = row // t.s.kh * t.s.dd - t.s.pd, right = row % t.s.kh * t.s.dh - t.s.ph
+    cdef Py_ssize_t z0 = first_inside(below, t.s.sd), z1 = end_inside(below, t.s.sd, t.s.id)
+    cdef Py_ssize_t y0 = first_inside(right, t.s.sh), y1 = min(end_inside(right, t.s.sh, t.s.ih), t.s.oh)
+    if not stage.finite:
+        y0, y1, z0, z1 = 0, t.s.oh, 0, t.s.od
+    for z in range(max(p0 // plane, z0), min((p1 - 1) // plane + 1, z1)):
+        p, end = max(z * plane + y0 * t.s.ow, p0), min(z * plane + y1 * t.s.ow, p1)
+        if p < end:
+            multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.depth * width, NULL, 0,
+                          c + (p - p0) * t.s.oc, t.s.oc, finish[0])
