@@ -205,7 +205,23 @@ def test_many_callers():
 )
 def test_how_long_a_worker_missed_the_core(missed, wall, core, expected):
     """Who looks for work instead of sleeping where others want the core is stopped in the middle of a piece later."""
-    assert team.still_missed(missed, wall, core) == pytest.approx(expected, abs=1e-12)
+    assert _cpu.kernel("probe").missed_after(missed, wall, core) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says where a thread is and may be")
+def test_a_worker_leaves_the_core_of_its_caller():
+    """Linux left a worker that it had woken on its caller's core for seconds, with another core free."""
+    may, core_left = os.sched_getaffinity(0), _cpu.kernel("probe").core_left
+    try:
+        if len(may) > 1:
+            assert any(before != after for before, after in (core_left(1) for _ in range(20)))
+        assert os.sched_getaffinity(0) == may
+        one = min(may)
+        os.sched_setaffinity(0, {one})
+        assert core_left(1) == (one, one)
+        assert os.sched_getaffinity(0) == {one}
+    finally:
+        os.sched_setaffinity(0, may)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory by RLIMIT_AS")

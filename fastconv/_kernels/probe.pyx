@@ -7,9 +7,11 @@ tile works on operands that stay in L1, as those of a convolution do.
 from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.presence cimport still_missed
 from fastconv._kernels.scratch cimport LINE, borrow
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
+from fastconv._kernels.thread cimport leave_core, this_core
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef extern from *:
@@ -94,3 +96,16 @@ def gated(Py_ssize_t[::1] begun, Py_ssize_t[::1] gates, int threads):
         each_piece(<Piece> gated_piece, &c, begun.shape[0], threads, scratch, LINE)
     give_back(scratch)
     return last
+
+
+def missed_after(double missed, double wall, double core):
+    """`presence.still_missed`, for tests."""
+    return still_missed(missed, wall, core)
+
+
+def core_left(int least):
+    """Leave the core that this thread is on if there are so many others; return which one that is, and the one it is on
+    then; for tests."""
+    cdef int core = this_core()
+    leave_core(core, least)
+    return core, this_core()

@@ -26,22 +26,22 @@ Who opens a job wakes a worker if those that are idle are fewer than free seats,
 two before it takes a seat, since to wake one takes a call of the system and tens of microseconds. So a worker also
 looks for work for tens of milliseconds before it sleeps; but not where there are more of them than cores, nor while
 other processes want the core: who sleeps soon gets it sooner than who has used up its time, and is then less often
-stopped in the middle of a piece. Workers are as many as the cores or as the most threads of any call, less the one that
-calls.
+stopped in the middle of a piece, and who finds itself on the core of a job's caller goes to another (`presence.pxd`).
+Workers are as many as the cores or as the most threads of any call, less the one that calls.
 """
 
 from libc.stdlib cimport calloc
 
 from fastconv._kernels.heap cimport LINE, round_up
+from fastconv._kernels.presence cimport Presence, begins, has_core, has_slept, leave_caller
 from fastconv._kernels.thread cimport (
     WAIT_LOCK,
     PyThread_acquire_lock,
     PyThread_release_lock,
     PyThread_type_lock,
-    Times,
     held_lock,
+    this_core,
     thread_begins,
-    thread_times,
 )
 
 cdef enum:
@@ -51,7 +51,6 @@ cdef enum:
     LOOKS = 1000000             # of a worker before it sleeps: 30 ms on Zen 3,
     LOOKS_SOON = 100            # and before it asks how long it had a core, which takes as long as ten of them
     LOOKS_AT_END = 20000        # of a caller: 0.6 ms, longer than most pieces take
-    FORGETS = 8                 # times as long as a worker missed the core, it has forgotten that
     # Of a job's state:
     OPEN = 1
     TAKEN = 2                   # by a call
@@ -62,10 +61,6 @@ cdef enum:
     ABSENT = 0
     AWAKE = 1
     ASLEEP = 2
-
-
-cdef double MISSED = 1e-3       # seconds for which a worker may miss the core and still look,
-cdef double MOST_MISSED = 3e-2  # and that it remembers
 
 
 # Each of these fills cache lines of its own, on a 64-bit system.
@@ -80,7 +75,8 @@ cdef struct Job:
     const void *call
     char *scratch
     Py_ssize_t each
-    int threads, shares
+    short threads, shares
+    int core                    # that its caller was on when it opened the job
     PyThread_type_lock ended    # held, but when the last thread has left a caller that sleeps
     Share *share
 
@@ -165,7 +161,7 @@ cdef Job *free_job() noexcept nogil:
 cdef void open_job(Job *job, Py_ssize_t pieces, int threads) noexcept nogil:
     """Divide the pieces, and let others come."""
     cdef Py_ssize_t i, widest = atomic_get(&team.widest)
-    job.threads, job.shares = threads, min(threads, SHARES)
+    job.threads, job.shares, job.core = threads, min(threads, SHARES), this_core()
     for i in range(job.shares):
         job.share[i].next, job.share[i].end = pieces * i // job.shares, pieces * (i + 1) // job.shares
     while widest < threads and not atomic_replace(&team.widest, widest, threads):
@@ -267,34 +263,25 @@ cdef void sleep(Worker *w, Py_ssize_t seen) noexcept nogil:
         PyThread_acquire_lock(w.wakes, WAIT_LOCK)
 
 
-cpdef double still_missed(double missed, double wall, double core) noexcept nogil:
-    """For how long a worker missed the core of late: `wall` seconds later, in `core` of which it had one or slept."""
-    return min(max(missed + wall - core - wall / FORGETS, 0), MOST_MISSED)
-
-
 cdef void serve(void *worker) noexcept nogil:
     """What a worker does for the rest of the process."""
     cdef Worker *w = <Worker *> worker
     cdef Py_ssize_t number = w - team.worker, seen, thread, i
-    cdef Times last = thread_times(), now
-    cdef double missed = 0
+    cdef Presence presence = begins()
     cdef Job *job
     while True:
         seen = atomic_get(&team.opened)
         wake(2)                                         # before it takes a seat: its caller waits for who has one
         for i in range(JOBS):
             job = &team.job[i]
+            if seats_of(atomic_get(&job.state)) > 0:
+                leave_caller(&presence, job.core, number)
             thread = take_seat(job)
             if thread > 0:
                 work(job, thread, number if number < job.shares else thread)
                 leave(job)
         if finds_more(seen, LOOKS_SOON if number < cores else 0):
             continue
-        now = thread_times()
-        missed = still_missed(missed, now.wall - last.wall, now.core - last.core)
-        last = now
-        if not finds_more(seen, LOOKS if missed < MISSED and number < cores else 0):
+        if not finds_more(seen, LOOKS if has_core(&presence) and number < cores else 0):
             sleep(w, seen)
-            now = thread_times()
-            missed = still_missed(missed, now.wall - last.wall, now.wall - last.wall)
-            last = now
+            has_slept(&presence)

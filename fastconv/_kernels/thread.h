@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <time.h>
 #endif
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 #ifndef _WIN32
 static void (*threads_run)(void *);    /* one for all threads; atomic, since several callers may begin one at once */
@@ -63,6 +66,32 @@ static inline Times thread_times(void)
     }
 #endif
     return now;
+}
+
+/* The core that this thread is on, or -1 where the system does not say. */
+static inline int this_core(void)
+{
+#ifdef __linux__
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+/* Go to another core than `core`, if this thread may use at least so many; it may use the same as before afterwards. */
+static inline void leave_core(int core, int least)
+{
+#ifdef __linux__
+    cpu_set_t may, others;
+    if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof may, &may))
+        return;
+    others = may;
+    CPU_CLR(core, &others);
+    if (CPU_COUNT(&others) >= least && !sched_setaffinity(0, sizeof others, &others))
+        sched_setaffinity(0, sizeof may, &may);
+#else
+    (void)core, (void)least;
+#endif
 }
 
 #endif

@@ -5,6 +5,8 @@ cdef extern from "thread.h" nogil:
     ctypedef struct Times:
         double wall, core
     Times thread_times()
+    int this_core()
+    void leave_core(int core, int least)
     # Locks, of which only to allocate one needs the GIL:
     ctypedef void *PyThread_type_lock
     enum: WAIT_LOCK
