@@ -30,10 +30,10 @@ from fastconv._arrays import (
 from fastconv._door import again, remember, settled
 from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
-from fastconv._plan import SERIAL_MACS, SPECIALISATION
+from fastconv._plan import SPECIALISATION, most_threads
 from fastconv._reach import seen_taps
 from fastconv._sizes import frozen, shape
-from fastconv._threads import MOST, get_num_threads
+from fastconv._threads import get_num_threads
 from fastconv._transpose_geometry import Transposed
 from fastconv._weight_axes import lesser
 
@@ -103,7 +103,7 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     axes = lesser(g, images) if images else None
     kernel = _cpu.kernel(_weight_choice.kernel(axes.geometry if axes else g, images))
     put = _cpu.kernel("seen_taps").put[kind] if axes else None
-    threads = MOST if g.macs * images > SERIAL_MACS else 1
+    threads = most_threads(g.macs * images, prod(input_shape) + prod(grad_shape))
     return WeightPlan(partial(sum_weight, kernel.weight_grad[kind], axes, put), tuple(g), dtype, threads)
 
 

@@ -18,8 +18,8 @@ from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, 
 from fastconv._door import remember
 from fastconv._geometry import INF
 from fastconv._phase_plan import Gather, Whole, plan_phases
-from fastconv._plan import COPIED, SERIAL_MACS
-from fastconv._threads import MOST, get_num_threads
+from fastconv._plan import COPIED, most_threads
+from fastconv._threads import get_num_threads
 
 
 class SpreadPlan(NamedTuple):
@@ -51,7 +51,7 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
         way, constants = SpreadPlan(partial(compute, plan, taps, copied), g), (None, None)
         if not copied and not taps and takes_all(plan, g, weight, bias):
             way, constants = SpreadPlan(plan.whole.plan.run, plan.whole.plan.geometry), plan.whole.plan.clamp
-        threads = MOST if plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1) > SERIAL_MACS else 1
+        threads = most_threads(plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1), x.size + result.size)
         way.run(way.geometry, source, weight, bias, result, *constants, min(threads, get_num_threads()))
         if plan.dtype == dtype and source is x and (out is None or out is result):
             remember(result, way, constants, threads, x, weight, bias, settings, out=given)

@@ -19,8 +19,11 @@ from fastconv._sizes import one_of
 from fastconv._threads import MOST
 
 SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
-SERIAL_MACS = 1_000_000  # multiply-adds below which a second thread costs more than it brings (asv_bench, Threads),
-OUTPUT_MACS = 20  # and as how many an output counts besides: those of depthwise layers have few of their own
+# Multiply-adds from which a second thread brings more than it costs, and as how many an element of input or output
+# counts besides. Random layers of 2 to 400 us, 350 of a kind, took longer than on the better of one thread and two by,
+# cores near and far: forward 6 and 3%, by outputs alone 7 and 3; transposed 4 and 5, by products alone 8 and 6;
+# gradients of weights 7 and 3, by products alone 11 and 3.
+SERIAL_MACS, ELEMENT_MACS = 1_000_000, 20
 COPIED = 2**21  # bytes of images that are copied to another memory order at a time, and of their results
 FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
 _cpu.remembers_kernels(_door)
@@ -87,16 +90,19 @@ def plan_conv(
         conv.ahead,
         PADDING_MODES[mode][0],
         conv.geometry.macs,
-        MOST if worth_waking(geometry.macs * prod(batch), prod(batch + conv.output), taken.name) else 1,
+        most_threads(geometry.macs * prod(batch), prod(input_shape) + prod(batch + conv.output), taken.name),
         taken.name,
         reasons,
         packing,
     )
 
 
-def worth_waking(macs, outputs, method):
-    """Whether a convolution of all images takes as long as it takes to have a second thread come."""
-    return macs // FEWER.get(method, 1) + OUTPUT_MACS * outputs > SERIAL_MACS
+def most_threads(macs, elements, method="direct"):
+    """The most threads that are worth it for all images; one where a second costs more than it brings.
+
+    elements : of input and output together; for a gradient of weights, of what it reads
+    """
+    return MOST if macs // FEWER.get(method, 1) + ELEMENT_MACS * elements > SERIAL_MACS else 1
 
 
 def by_copies(run, order):

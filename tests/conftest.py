@@ -5,7 +5,7 @@ from math import inf
 import hypothesis
 import pytest
 
-from fastconv import _cpu, _fft, _gradients, _signal_rules, _weight_choice, _winograd
+from fastconv import _cpu, _fft, _plan, _signal_rules, _weight_choice, _winograd
 from fastconv._kernels import heap
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
@@ -63,7 +63,7 @@ def sums_directly(monkeypatch):
 @pytest.fixture
 def gradients_are_shared(monkeypatch):
     """Gradients of weights of any size are worth several threads."""
-    monkeypatch.setattr(_gradients, "SERIAL_MACS", 0)
+    monkeypatch.setattr(_plan, "SERIAL_MACS", 0)
     _cpu._forget()
     yield
     _cpu._forget()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _depthwise, _plan, _tuned, _weight_choice
+from fastconv import _cpu, _depthwise, _gradients, _phases, _plan, _tuned, _weight_choice
 from fastconv._geometry import conv_geometry
 from fastconv._methods import DIRECT, choose, lay_out
 from tests import data
@@ -256,18 +256,34 @@ def test_batches_are_copied_a_few_images_at_a_time(copied, monkeypatch, dtype, c
 
 
 @pytest.mark.parametrize(
-    ("shape", "weight", "several"),
+    ("shape", "weight", "stride", "several"),
     [
-        ((1, 960, 7, 7), (960, 1, 3, 3), True),
-        ((1, 384, 14, 14), (384, 1, 3, 3), True),
-        ((1, 64, 14, 14), (96, 64, 1, 1), True),
-        ((1, 64, 7, 7), (64, 1, 3, 3), False),
-        ((1, 16, 14, 14), (16, 16, 1, 1), False),
+        ((1, 960, 7, 7), (960, 1, 3, 3), 1, True),
+        ((1, 384, 14, 14), (384, 1, 3, 3), 1, True),
+        ((1, 576, 14, 14), (576, 1, 3, 3), 2, True),
+        ((1, 64, 14, 14), (96, 64, 1, 1), 1, True),
+        ((1, 64, 7, 7), (64, 1, 3, 3), 1, False),
+        ((1, 16, 14, 14), (16, 16, 1, 1), 1, False),
     ],
 )
-def test_outputs_count_where_products_are_few(shape, weight, several):
+def test_elements_count_where_products_are_few(shape, weight, stride, several):
     """960 planes of 7x7 by 3x3 have 0.4 million products and take as long as a million of others: counted by products
-    alone they stayed on one thread, which first had another's half of the input to fetch."""
-    groups = shape[1] // weight[1]
-    plan = _plan.plan_conv("conv2d", 2, shape, weight, np.dtype("float32"), 0, 1, 1, 1, groups, "zeros", None, "auto")
+    alone they stayed on one thread, which first had another's half of the input to fetch. Outputs alone are few at a
+    stride."""
+    groups, settings = shape[1] // weight[1], ("zeros", None, "auto")
+    plan = _plan.plan_conv("conv2d", 2, shape, weight, np.dtype("float32"), 0, stride, 1, 1, groups, *settings)
     assert (plan.threads > 1) == several
+
+
+@pytest.mark.parametrize(("channels", "several"), [(64, False), (960, True)])
+def test_elements_count_in_gradients_and_transposed_layers(channels, several, monkeypatch):
+    """These counted products alone, so that depthwise layers which two threads share forward stayed on one."""
+    shape, weight, sizes = (1, channels, 7, 7), (channels, 1, 3, 3), (1, 1, 1, channels)
+    plan = _gradients.plan_weight("", 2, shape, weight, shape, sizes, np.dtype("float32"), 0)
+    assert (plan.threads > 1) == several
+    used = []
+    monkeypatch.setattr(_phases, "compute", lambda *arguments: used.append(arguments[-1]))
+    monkeypatch.setattr(_phases, "remember", lambda *arguments, **options: None)
+    with fastconv.num_threads(2):
+        fastconv.conv_transpose2d(np.ones(shape, np.float32), np.ones(weight, np.float32), padding=1, groups=channels)
+    assert used == [2 if several else 1]

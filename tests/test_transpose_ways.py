@@ -221,7 +221,7 @@ def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):
     monkeypatch.setattr("fastconv._phase_plan.copies_cost", lambda g: -1e12)  # as if copies took no time
     _cpu._forget()
     monkeypatch.setattr("fastconv._phases.COPIED", 2 * 4 * (8 * 6 * 7 + 3 * 13 * 15))
-    monkeypatch.setattr("fastconv._phases.SERIAL_MACS", 0)
+    monkeypatch.setattr("fastconv._plan.SERIAL_MACS", 0)
     out = np.moveaxis(np.empty((images, 13, 15, 3), np.float32), -1, 1) if given else None
     try:
         result = fastconv.conv_transpose2d(x, weight, bias, 2, out=out)
