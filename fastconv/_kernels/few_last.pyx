@@ -18,7 +18,7 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside, zeros
 from fastconv._kernels.product cimport LINE, Item, Task, begin, divide, item_at, items, round_up
 from fastconv._kernels.scratch cimport borrow
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage_last cimport copy_seen
 from fastconv._kernels.team cimport Piece, each_piece
@@ -66,7 +66,7 @@ cdef struct Pixels:
 cdef void plan(Runs *r, const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """Everything but the tables."""
     cdef Py_ssize_t icg = s.ic // s.groups, lanes = lanes_of(size)
-    r.merged = s.groups == 1 and s.dw == 1
+    r.merged = s.groups == 1 and s.dw == 1 and s.kw > 1
     r.n = s.kd * s.kh * (1 if r.merged else s.kw)
     r.length = icg * (s.kw if r.merged else 1)
     r.pieces = max(ceil_div(r.length, CHUNK * lanes), 1)
@@ -107,8 +107,9 @@ cdef void fill(Runs *r, const Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
 cdef void repack(const Pack *p, Py_ssize_t o, real *turned) noexcept nogil:
     """Copy the weights of an output channel, (c, taps), to where its vectors are."""
     cdef const Runs *r = p.runs
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = p.s.kd * p.s.kh * p.s.kw, icg = p.s.ic // p.s.groups, some
-    cdef Py_ssize_t ocg = p.s.oc // p.s.groups, first = o % ocg // r.part * r.part, cols = min(r.part, ocg - first), k, _
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = p.s.kd * p.s.kh * p.s.kw, icg = p.s.ic // p.s.groups
+    cdef Py_ssize_t ocg = p.s.oc // p.s.groups, first = o % ocg // r.part * r.part, cols = min(r.part, ocg - first)
+    cdef Py_ssize_t some, k, _
     cdef real *to = <real *> p.to + (o // ocg * ocg + first) * r.patch + (o % ocg - first) * lanes
     turn_block(sizeof(real), icg, taps, <const real *> p.w + o * icg * taps, taps, turned, icg)
     for _ in range(r.n):
@@ -122,14 +123,12 @@ cdef void repack(const Pack *p, Py_ssize_t o, real *turned) noexcept nogil:
 
 cdef void repeat_biases(const ConvShape *s, const Runs *r, const real *bias, real *to) noexcept nogil:
     """To MOST_SUMS of each tile: of its outputs, for one pixel after the other."""
-    cdef Py_ssize_t ocg = s.oc // s.groups, group, n, i, cols
-    for group in range(s.groups):
-        for n in range(r.parts):
-            cols = min(r.part, ocg - n * r.part)
-            for i in range(MOST_SUMS):
-                to[i] = 0 if bias == NULL else bias[i % cols]
-            to += MOST_SUMS
-            bias = at(bias, cols)
+    cdef Py_ssize_t ocg = s.oc // s.groups, n, i, first
+    for n in range(s.groups * r.parts):
+        first = n % r.parts * r.part
+        for i in range(MOST_SUMS):
+            to[i] = 0 if bias == NULL else bias[n // r.parts * ocg + first + i % min(r.part, ocg - first)]
+        to += MOST_SUMS
 
 
 cdef void flush(const Call *c, Pixels *p, const real *w, const real *bias) noexcept nogil:
@@ -221,7 +220,6 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef Pixels inside, others
     inside.n = others.n = 0
     inside.runs, others.runs = &c.runs.image, &c.runs.copy
-    zeros(scratch, MOST_SUMS * c.runs.patch)
     while p < item.p1:
         end = min((p // t.s.ow + 1) * t.s.ow, item.p1)
         row(c, &inside, &others, x, w, bias, out, scratch, p, end)
@@ -290,5 +288,6 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         if packed is None:
             call.w = packing.to = memory
             each_piece(<Piece> repack[real], &packing, t.s.oc, threads, scratch, each)
+        zeros(<real *> scratch, each // size * threads)
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch, each)
     give_back(memory)
