@@ -53,7 +53,7 @@ def override(name):
 
 
 def _changed():
-    _tuned.take(_VECTORS[_level])
+    _tuned.take(_VECTORS[_level], kernel)
     _forget()
 
 

@@ -3,10 +3,16 @@
 from math import gcd, prod
 
 from fastconv import _depthwise
+from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
 
 SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`,
 KINDS = 64  # into fewer kinds than these: `_kernels/sights.pxd`
+
+
+def is_long(g):
+    """Whether a sum has so many products that its order may depend on the map."""
+    return g.ic // g.groups * g.kd * g.kh * g.kw >= SORTED
 
 
 def shares_rows(g):
@@ -25,7 +31,7 @@ def shares_rows(g):
     dear = g.groups > 1 and (g.kh > 2 or max(g.sh, g.sw) > 1)  # 8 to 8 channels of 1x2 take 0.4 of the time of rows,
     dear = dear or (g.ic == g.groups > 1 and g.oc // g.groups <= min(g.kw, 2))  # but 192 signals by one tap 1.5 times
     tile, staged = costs.tile * taps + (costs.group if dear else 0), costs.stage * g.sh * min(g.sw, g.kw)
-    if g.ic // g.groups * g.kd * taps >= SORTED:
+    if is_long(g):
         staged *= ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) / max(g.oh * g.sh, 1)
         each *= _depthwise.vectors_of_row(g) * (tuned().planes.vector // g.itemsize) / max(g.ow, 1)
         tile = (costs.padded_tile if g.sw == 1 and (g.pd or g.ph or g.pw) else costs.long_tile) * taps
@@ -33,14 +39,20 @@ def shares_rows(g):
     return g.oc // g.groups * each + staged <= tile
 
 
-STAGE = 2**21  # elements: the most that `filter.pyx` may stage for one block; far dilated taps would want more
+def turns_taps(g):
+    """Whether the register tile's kernel turns weights for a small map, which shares less than it saves in patches."""
+    return is_long(g) and kernel_in_use("direct").turns_taps(tuple(g), g.itemsize)
+
+
+STAGE = 2**21  # elements that `filter.pyx` may stage for one block, for which far dilated taps would want more; of long
+# sums bytes, which come back from L3: 1024 to 4 channels of 4x4 at stride 2 on 40x40 took 4.4 times the tile's time
 
 
 def stages_little(g):
     """Whether the input rows under one block of output stay small: as many as its tallest tile and its kernel span."""
     rows = 8 * g.sh + (g.kh - 1) * g.dh + 1
     row = min(g.kw, g.sw) * (min(g.ow, 2048) + (g.kw - 1) * g.dw // g.sw + 1)
-    return (g.ic // g.groups) * g.kd * rows * row <= STAGE
+    return (g.ic // g.groups) * g.kd * rows * row * (g.itemsize if is_long(g) else 1) <= STAGE
 
 
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
@@ -90,8 +102,7 @@ def fits_rings(g):
         return False
     if fits_groups(g):
         return outputs * g.itemsize < GROUP_VECTOR
-    long = inputs * g.kd * g.kh * g.kw >= SORTED
-    others = min(cost_of_tile(g), cost_copied(g) if long else cost_copied_large(g))
+    others = min(cost_of_tile(g), cost_copied(g) if is_long(g) else cost_copied_large(g))
     return cost_rings(g) < min(others, cost_few(g) if outputs <= MOST_FEW else others)
 
 
@@ -104,7 +115,7 @@ def cost_rings(g):
     if inputs != outputs:
         strip += costs.group * groups + costs.sum * (inputs // ring - 1)
     pixel = -(-g.groups // groups) * (outputs // ring) * strip + costs.entry * g.kd * g.kh * min(g.sw, g.kw)
-    weights = costs.weight * g.oc * inputs * taps if inputs * taps >= SORTED else 0
+    weights = costs.weight * g.oc * inputs * taps if is_long(g) else 0
     return costs.product * vector * (pixel * g.od * g.oh * g.ow + weights)
 
 
@@ -121,7 +132,7 @@ def kernel(g):
         if g.groups == g.ic or fits_rings(g):
             return "depthwise_last"
         return "few_last" if fits_few(g) else "direct_last"
-    rows = "filter" if shares_rows(g) and stages_little(g) else "direct"
+    rows = "filter" if shares_rows(g) and stages_little(g) and not turns_taps(g) else "direct"
     return _depthwise.kernel(g) or rows
 
 
@@ -155,11 +166,19 @@ def cost_of_tile(g):
 
 
 def cost_few(g):
-    """`cost_in_place` with lanes along input channels: of a tap, or of a row of taps where these lie side by side."""
+    """`cost_in_place` with lanes along input channels: of a tap, or of a row of taps where these lie side by side.
+
+    Of long sums, which may have another order on another map, pixels that see padding count, whose taps are copied, and
+    weights.
+    """
     costs, lanes, outputs = tuned().few, tuned().planes.vector // g.itemsize, g.oc // g.groups
-    together = g.kw if g.groups == g.dw == 1 else 1
-    products = g.kd * g.kh * g.kw // together * -(-g.ic // g.groups * together // lanes) * lanes
-    return g.groups * g.od * g.oh * g.ow * (outputs * (costs.product * products + costs.output) + costs.pixel)
+    together, taps, pixels = g.kw if g.groups == g.dw == 1 else 1, g.kd * g.kh * g.kw, g.od * g.oh * g.ow
+    products = taps // together * -(-g.ic // g.groups * together // lanes) * lanes
+    cost = outputs * (costs.product * products + costs.output) * pixels
+    if is_long(g):
+        copied = pixels - prod(map(whole_along, g.axes))
+        cost += costs.seen * taps * copied + costs.weight * outputs * products
+    return g.groups * cost
 
 
 MOST_FEW = 8  # outputs of a group, up to which lanes along input channels were measured
@@ -169,8 +188,7 @@ def fits_few(g):
     """Whether lanes along input channels take less than the register tile and than copies."""
     if not g.last or g.ic // g.groups <= 1 or not 0 < g.oc // g.groups <= MOST_FEW:
         return False
-    long = g.ic // g.groups * g.kd * g.kh * g.kw >= SORTED
-    return cost_few(g) < min(cost_of_tile(g), cost_copied(g) if long else cost_copied_large(g))
+    return cost_few(g) < min(cost_of_tile(g), cost_copied(g) if is_long(g) else cost_copied_large(g))
 
 
 def cost_copied_large(g):
@@ -192,6 +210,12 @@ def seen_products(axis):
     return sum(max(end - first, 0) for first, end in views(axis))
 
 
+def whole_along(axis):
+    """How many outputs see all of their taps."""
+    seen = tuple(views(axis))
+    return max(seen[-1][1] - seen[0][0], 0)
+
+
 def seen_along(axis):
     """The share of its taps that an output sees in the mean."""
     return seen_products(axis) / (axis[1] * axis[2])
@@ -208,8 +232,7 @@ def products(g):
     Pixels are sorted by what they see, if need be not by planes: `_kernels/sights.pxd`.
     """
     beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes)
-    taps = g.kd * g.kh * g.kw
-    if not beyond or taps > _depthwise.CHAIN or g.ic // g.groups * taps < SORTED:
+    if not beyond or g.kd * g.kh * g.kw > _depthwise.CHAIN or not is_long(g):
         return g.macs
     kinds = [kinds_along(axis) for axis in g.axes]
     if kinds[1] * kinds[2] >= KINDS:
@@ -242,11 +265,10 @@ def fits_copied_rings(g):
     """
     if g.groups == 1 or max(g.sd, g.sh, g.sw) == 1 or not (g.pd or g.ph or g.pw):
         return False
-    long = g.ic // g.groups * g.kd * g.kh * g.kw >= SORTED
     elements = g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
     dear = tuned().last.element[g.itemsize] * elements > COPIED_DEAR * g.macs
     few = 2 * max(g.ic, g.oc) // g.groups <= vector_lanes(g.itemsize)
-    return long and few and not dear and fits_rings(g._replace(last=1)) and kernel(g) == "direct"
+    return is_long(g) and few and not dear and fits_rings(g._replace(last=1)) and kernel(g) == "direct"
 
 
 def cost_in_rows(g):
@@ -266,7 +288,7 @@ REPAYS = 1.5  # times that costs, which are rough, must differ: by 1.2 as many l
 
 def is_copied_last(g):
     """Whether the sum of channels-first memory is computed in channels-last copies."""
-    if g.groups > 1 or g.ic == 1 or g.od * g.oh * g.ow <= FEW_PATCHES or g.ic * g.kd * g.kh * g.kw < SORTED:
+    if g.groups > 1 or g.ic == 1 or g.od * g.oh * g.ow <= FEW_PATCHES or not is_long(g):
         return False
     last, costs = g._replace(last=1), tuned().last
     elements = g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow

@@ -21,7 +21,7 @@ from math import gcd, prod
 from typing import NamedTuple
 
 from fastconv._corners import part
-from fastconv._direct import SORTED
+from fastconv._direct import fits_few, is_long
 from fastconv._geometry import ConvGeometry
 
 # Products in half the time in which a weight is read, and a row of those that are seen copied (Zen 4, AVX-512,
@@ -60,7 +60,7 @@ def leaves_out(g, taps):
     counts = [end - first for first, end in taps]
     each, left = g.kd * g.kh * g.kw, prod(counts)
     cost = READING * each + ROW * counts[0] * counts[1]
-    return left and g.ic // g.groups * each >= SORTED and g.od * g.oh * g.ow * (each - left) >= cost
+    return left and is_long(g) and g.od * g.oh * g.ow * (each - left) >= cost
 
 
 def cut(axis, first, end):
@@ -79,6 +79,11 @@ def thinned(axis, inputs):
     return axis, slice(inputs.start + start, inputs.stop, every)
 
 
+def thins_rows(g):
+    """Whether a step from pixel to pixel costs nothing: not where few outputs have taps side by side in one run."""
+    return g.last and not (g.groups == 1 < g.kw and fits_few(g))
+
+
 def reach(g):
     """The convolution of what is seen, by the taps that see it; None where these are all."""
     whole, seen = tuple((0, axis[2]) for axis in g.axes), tuple(map(seen_taps, g.axes))
@@ -87,9 +92,9 @@ def reach(g):
         far = ((first, max(end, first + 1)) for first, end in seen)
         taps = tuple(f if axis[4] >= FAR else t for axis, f, t in zip(g.axes, far, taps, strict=True))
     each = g.kd * g.kh * g.kw
-    repays = each > 1 and (g.ic // g.groups * each < SORTED or g.ic * g.id * g.ih * g.iw >= LEAST_THINNED)
+    repays = each > 1 and (not is_long(g) or g.ic * g.id * g.ih * g.iw >= LEAST_THINNED)
     axes, inputs = [], []
-    for axis, (first, end), thin in zip(g.axes, taps, (repays, repays, repays and g.last), strict=True):
+    for axis, (first, end), thin in zip(g.axes, taps, (repays, repays, repays and thins_rows(g)), strict=True):
         _, seen, before = part(cut(axis, first, end), slice(0, axis[1]))
         axis = seen.stop - seen.start, *cut(axis, first, end)[1:5], before
         axis, seen = thinned(axis, seen) if thin else (axis, seen)

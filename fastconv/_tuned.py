@@ -90,9 +90,10 @@ class First(NamedTuple):
 class Few(NamedTuple):
     """What sums to few output channels, lanes along input channels, take in such multiply-adds: see `few_last.pyx`."""
 
-    product: float  # of a lane
+    product: float  # of a lane,
     output: float  # whose lanes are added up,
-    pixel: float  # and what a group sees of one
+    seen: float  # a tap of a pixel that is copied, since others see padding,
+    weight: float  # and one that is packed
 
 
 class Rings(NamedTuple):
@@ -197,7 +198,7 @@ TUNED = {
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         First(outputs=6, row=38, element=5.2, line=240),
-        Few(product=1.2, output=30, pixel=100),
+        Few(product=0.75, output=90, seen=70, weight=6),
         Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
@@ -237,12 +238,12 @@ TUNED = {
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         First(outputs=6, row=16, element=5.3, line=165),
-        Few(product=1.2, output=100, pixel=200),
+        Few(product=1.05, output=90, seen=70, weight=8),
         Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
     ),
 }  # fmt: skip
-_taken, _bytes = TUNED[64], 64
+_taken, _bytes, _kernels = TUNED[64], 64, None
 
 
 def tuned():
@@ -255,8 +256,17 @@ def vector_lanes(itemsize):
     return _bytes // itemsize
 
 
-def take(vector):
-    """Let vectors of so many bytes be in use; of shorter ones than any measured, what is known of the shortest."""
-    global _taken, _bytes
+def kernel(name):
+    """The module of a kernel in use, to be asked what it does with shapes."""
+    return _kernels(name)
+
+
+def take(vector, kernels=None):
+    """Let vectors of so many bytes be in use; of shorter ones than any measured, what is known of the shortest.
+
+    kernels : by whose names kernels are found, if not as before
+    """
+    global _taken, _bytes, _kernels
     _bytes = vector
     _taken = TUNED[max((known for known in TUNED if known <= vector), default=min(TUNED))]
+    _kernels = kernels or _kernels

@@ -53,13 +53,18 @@ cdef struct Call:
     void *out
 
 
+cdef inline bint favours_taps(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether turning weights saves so much that lanes run along the depth however few idle along pixels."""
+    return saved_by_taps(s, size) * TREE_SHARE > <double> s.od * s.oh * s.ow * s.oc
+
+
 cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """What lanes run along."""
     cdef Lanes choice
     cdef Py_ssize_t pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * s.kd * s.kh * s.kw
     cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(depth), size), instead = worth
     cdef bint wastes = wastes_lanes(s, worth, size)
-    if saved_by_taps(s, size) * TREE_SHARE > <double> pixels * s.oc:    # however few lanes idle along pixels
+    if favours_taps(s, size):
         instead = SMALL_MAP * 2
     choice.deep = deep_block(pixels, instead, depth, lanes_of(size), size)
     if choice.deep and (sees_less(s, <double> pixels * along_depth(depth, size) * (s.oc // s.groups), size)
@@ -183,6 +188,13 @@ cdef Py_ssize_t plan_way(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     if t.across:
         return across_table(t)
     return stage_table(&t.s) + (0 if t.deep else t.depth)
+
+
+def turns_taps(tuple geometry, Py_ssize_t size):
+    """Whether weights of elements of `size` are turned for a small map of few outputs, which saves much."""
+    cdef ConvShape s
+    read_shape(&s, geometry)
+    return bool(lanes_for(&s, size).deep and favours_taps(&s, size))
 
 
 def packed_layout(tuple geometry):
