@@ -87,3 +87,14 @@ def test_pixels_that_do_not_lie_side_by_side(cpu_level):
     expected = fastconv.conv2d(dense, w, b, padding=1, method="direct")
     part = np.moveaxis(np.moveaxis(np.concatenate([x, x], 1), 1, -1).copy(), -1, 1)[:, :40]
     data.assert_identical(fastconv.conv2d(part, w, b, padding=1, method="direct"), expected)
+
+
+def test_prepared_weights_are_packed_once(cpu_level):
+    """They were in each call: what a first one keeps is all that the next takes."""
+    x = LAYOUTS["channels_last"](data.integers((1, 64, 5, 7), "float32"), 1)
+    w, b = data.integers((2, 64, 1, 1), "float32", "weight"), data.integers((2,), "float32")
+    conv = fastconv.prepare(w, b, method="direct")
+    data.assert_identical(conv(x), convolve(x, w, b))
+    (packed,) = conv._packed.values()
+    packed[...] = 0
+    np.testing.assert_array_equal(conv(x), np.broadcast_to(b[:, None, None], (1, 2, 5, 7)))
