@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastconv
+import reference
 from tests import data
 from tests.test_memory import alone_in_memory
 from tests.test_pool_strips import WIDTHS, WINDOWS
@@ -148,3 +149,42 @@ def test_nothing_beside_the_arrays_is_touched(kernel, stride, padding, end, dtyp
                     )
                 assert_same(out, values)
                 np.testing.assert_array_equal(found, places)
+
+
+DEPTHS = ((2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 2))  # taps, stride, padding, dilation
+
+
+@over_windows
+@pytest.mark.parametrize("depth", DEPTHS, ids=str)
+@pytest.mark.parametrize("width", [9, 35])
+def test_volumes(kernel, stride, padding, depth, width, dtype, cpu_level):
+    """Windows of several depths: the first of equals is the one of the lowest depth, and NaN wherever one is. Few
+    volumes and many, which are turned where a row of outputs fills no vector."""
+    window = {name: (a, b, b) for name, a, b in zip(
+        ("kernel_size", "stride", "padding", "dilation"), depth, (kernel, stride, padding, 1), strict=True,
+    )}  # fmt: skip
+    for count in (2, 18):
+        x = few_values((count, 7, 4, width), dtype)
+        x[0] = data.generator(depth).choice(np.array([0.0, -0.0, -1.0], dtype), x[0].shape)
+        x[1::2][data.generator(width).random(x[1::2].shape) < 0.02] = np.nan
+        expected, indices = reference.max_pool(x, **window, return_indices=True)
+        for threads in (1, 3):
+            out = np.full(expected.shape, -7, dtype)
+            with fastconv.num_threads(threads):
+                values, places = fastconv.max_pool3d(x, **window, return_indices=True, out=out)
+            np.testing.assert_array_equal(places, indices, strict=True)
+            assert_same(values, expected)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@over_windows
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_nothing_beside_volumes_is_touched(kernel, stride, padding, end, dtype, cpu_level):
+    for width in (8, 17, 33):
+        x = data.normal((1, 5, 4, width), dtype)
+        window = (3, kernel, kernel), (2, stride, stride), (1, padding, padding)
+        values, places = reference.max_pool(x, *window, return_indices=True)
+        out = alone_in_memory(np.full_like(values, np.nan), end)
+        _, found = fastconv.max_pool3d(alone_in_memory(x, end), *window, return_indices=True, out=out)
+        assert_same(out, values)
+        np.testing.assert_array_equal(found, places)

@@ -1,9 +1,10 @@
 """Max pooling with the place of each maximum: the flat index within its spatial plane, of the first of equals.
 
-The common windows over channels-first planes have a way of their own (`strips_at.h`). The taps of others are taken in
-the order of their indices, each for as many outputs as a vector holds, see `largest_at.h`: channels, if they fill one
-(channels-last), else neighbours in a row, with all channels of their pixels. With padding, or pixels at a stride, or
-fewer outputs than a vector has lanes, the rows of input under a row of outputs are first copied between blanks:
+The common windows over channels-first planes and volumes have a way of their own (`strips_at.h`). The taps of others
+are taken in the order of their indices, each for as many outputs as a vector holds, see `largest_at.h`: channels, if
+they fill one (channels-last), else neighbours in a row, with all channels of their pixels. With padding, or pixels at a
+stride, or fewer outputs than a vector has lanes, the rows of input under a row of outputs are first copied between
+blanks:
 
     x  ---------------            ..---------------..      kd * kh rows, a blank at each place of the padding;
        ---------------     ->     ..---------------..      what lies beyond the image above or below is left out
@@ -21,7 +22,7 @@ from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_at_work cimport Work, divide, lay_out, tables
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.split cimport Split
-from fastconv._kernels.strips cimport Strips, parts_of, plane_of
+from fastconv._kernels.strips cimport VECTOR_BYTES, Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
 from fastconv._kernels.tap_by_tap cimport one_output, outputs
 from fastconv._kernels.team cimport Piece, each_piece
@@ -248,16 +249,21 @@ def first(tuple geometry, input, output, places, int rank, number blank, int thr
     cdef operand x = five(input, rank), out = five(output, rank), at = five(places, rank)
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
-    cdef Strips f = strips_at_for(&s, &t, x.shape[0], sizeof(number))
+    cdef Py_ssize_t n = x.shape[0]
     cdef bint wide = s.adaptive or s.sw > 1 and s.kd * s.kh > 1        # single elements at a stride are dear
-    cdef Blocks b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), wide)
     cdef const number *xs = <const number *> x.data
-    if f.bytes:
-        in_strips_at(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &f, threads)
+    cdef Strips f
+    cdef Blocks b
+    if n > 1 and t.n == t.channels * t.c:                  # planes of all images alike: the more, the fuller are blocks
+        t.channels, n = n * t.channels, 1
+    f = strips_at_for(&s, &t, n, sizeof(number))
+    b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), wide)
+    if f.bytes and not (f.deep and b.channels and f.bytes < VECTOR_BYTES):
+        in_strips_at(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, &f, threads)
     elif b.channels:
-        in_blocks(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, &b, blank, threads)
+        in_blocks(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, &b, blank, threads)
     else:
-        in_rows(xs, <number *> out.data, <int64_t *> at.data, x.shape[0], &t, &s, blank, threads, False)
+        in_rows(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, blank, threads, False)
 
 
 def last(tuple geometry, input, output, places, int rank, number blank, int threads):

@@ -46,6 +46,8 @@ typedef struct {
     int kernel, stride, kind;
     ptrdiff_t bytes;    /* of a vector */
     int narrow;         /* of `strips_at.h`: 1: a vector is a row of outputs, and more */
+    int deep;           /* of the same: 1: windows have so many depths, */
+    ptrdiff_t depths, apart, places; /* so many elements and indices from each other */
     const void *blank;  /* a row of padding and an element before it */
     const void *down;   /* divisors, or their inverses for STRIP_SCALED: the factor of each row, */
     const void *across; /* and the factor of each column, or NULL if it is 1; both unused for maxima */

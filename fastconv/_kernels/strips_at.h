@@ -4,9 +4,9 @@
  *     their keys:      0 0 0 0   1 1 1 1   2 2 2 2        key   which tap that was, as its distance in the plane
  *
  * Taps are taken in the order of their indices: along each row of a window as in `strips.h`, then the largest of rows
- * from above. Keys are as wide as elements and become indices at the end. Rows and columns beside the image are those
- * at its edge once more: their elements are in the window too, and have the same keys. NaN may get lost at first, is
- * noticed by a sum, and the rows are taken again.
+ * from above, depth by depth. Keys are as wide as elements and become indices at the end. Rows and columns beside the
+ * image are those at its edge once more: their elements are in the window too, and have the same keys; depths beside it
+ * are left out. NaN may get lost at first, is noticed by a sum, and the rows are taken again.
  *
  * For elements of 4 and 8 bytes. The file includes itself once per element type and width of vector.
  */
@@ -87,8 +87,8 @@ typedef struct {
 
 #define rows_of WIDE(at_rows_of)
 typedef struct {
-    const ELEMENT *in[3];
-    BITS key[3]; /* the index of the first element */
+    const ELEMENT *in[3]; /* in the first depth, */
+    BITS key[3];          /* the index of the first element */
     ELEMENT *out;
     int64_t *index;
 } rows_of;
@@ -120,22 +120,23 @@ static ALWAYS_INLINE lanes larger(lanes a, vec v, mask key, int kind)
 
 #define COLUMN(i) (i) /* as constants: a loop would be run */
 
-/* The windows of outputs j on. In a `narrow` row the last one, marked by `at_edge`, may be at the edge of the image. */
-#define windows WIDE(at_windows)
-static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j, int odd, int kernel, int stride,
-                                  int kind, int narrow, mask at_edge, vec *seen)
+/* The largest of `all`, if there are `more`, and of the rows of one depth of windows whose first column is c. In a
+ * `narrow` row the last one, marked by `at_edge`, may be at the edge of the image. */
+#define depth WIDE(at_depth)
+static ALWAYS_INLINE lanes depth(const Strips *s, const rows_of *r, lanes all, int more, ptrdiff_t away, BITS farther,
+                                 ptrdiff_t c, int odd, int kernel, int stride, int kind, int narrow, mask at_edge,
+                                 vec *seen)
 {
-    const ptrdiff_t c = j * stride - s->pw, middle = kernel == 3 ? c + 1 : c;
+    const ptrdiff_t middle = kernel == 3 ? c + 1 : c;
     const ptrdiff_t from = stride == 1 ? middle : odd ? 0 : c, to = from + stride * COUNT;
     /* beside the image is the column at its edge once more */
     const int first = from == 0, last = to == s->iw && !narrow;
-    const mask column = stride * (mask){LIST(COLUMN, 0)}, edge = {c < 0};
-    lanes all;
+    const mask edge = {c < 0};
     UNROLL for (int i = 0; i < kernel; i++) {
         const int news = i >= kernel - stride; /* what earlier windows have seen is not seen again */
-        const ELEMENT *x = r->in[i];
+        const ELEMENT *x = r->in[i] + away;
         const vec a = *(const vec *)(x + from), before = {x[from - !first]}, after = {x[to - last]};
-        const mask key = r->key[i] - (mask){0};
+        const mask key = r->key[i] + farther - (mask){0};
         vec tap[3];
         if (news)
             SEE(a);
@@ -163,8 +164,23 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
         lanes row = {tap[0], kernel == 3 && c < 0 ? key + edge : key};
         UNROLL for (int k = 1; k < kernel; k++)
             row = larger(row, tap[k], key + k, kind);
-        all = i ? larger(all, row.v, row.key, kind) : row;
+        all = i || more ? larger(all, row.v, row.key, kind) : row;
     }
+    return all;
+}
+
+/* The windows of outputs j on, which have several depths if `deep`. */
+#define windows WIDE(at_windows)
+static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j, int odd, int kernel, int stride,
+                                  int kind, int deep, int narrow, mask at_edge, vec *seen)
+{
+    const ptrdiff_t c = j * stride - s->pw;
+    const mask column = stride * (mask){LIST(COLUMN, 0)};
+    lanes all = {{0}, {0}};
+    all = depth(s, r, all, 0, 0, 0, c, odd, kernel, stride, kind, narrow, at_edge, seen);
+    for (ptrdiff_t d = 1; deep && d < s->depths; d++)
+        all = depth(s, r, all, 1, d * s->apart, (BITS)(d * s->places), c, odd, kernel, stride, kind, narrow, at_edge,
+                    seen);
     *(vec *)(r->out + j) = all.v;
     *(wide *)(r->index + j) = __builtin_convertvector(all.key + column + (BITS)c, wide);
 }
@@ -172,7 +188,7 @@ static ALWAYS_INLINE void windows(const Strips *s, const rows_of *r, ptrdiff_t j
 /* Rows y0 to y1. Says whether a NaN may have been lost. */
 #define rows WIDE(at_rows)
 static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
-                              ptrdiff_t y0, ptrdiff_t y1, int kernel, int stride, int kind, int narrow)
+                              ptrdiff_t y0, ptrdiff_t y1, int kernel, int stride, int kind, int deep, int narrow)
 {
     const Strips copy = *given, *const s = &copy; /* which no store can change */
     const int far = s->ih * s->ldx * ELEMENT_BYTES >= STRIP_FAR;
@@ -186,41 +202,58 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
             r.key[i] = (BITS)(base + inside * s->iw);
         }
         for (int i = 0; y == y0 && i < kernel - stride; i++) /* no earlier windows have seen these */
-            for (ptrdiff_t c = 0; c < s->iw; c += COUNT)
-                SEE(*(const vec *)(r.in[i] + (narrow || c + COUNT <= s->iw ? c : s->iw - COUNT)));
+            for (ptrdiff_t d = 0; d < (deep ? s->depths : 1); d++)
+                for (ptrdiff_t c = 0; c < s->iw; c += COUNT)
+                    SEE(*(const vec *)(r.in[i] + d * s->apart + (narrow || c + COUNT <= s->iw ? c : s->iw - COUNT)));
         if (narrow)
-            windows(s, &r, 0, stride == 2 && kernel == 3 && s->pw, kernel, stride, kind, 1, at_edge, seen);
+            windows(s, &r, 0, stride == 2 && kernel == 3 && s->pw, kernel, stride, kind, 0, 1, at_edge, seen);
         for (ptrdiff_t j = 0; j < s->ow && !narrow; j += COUNT) {
             if (j + COUNT > s->ow)
                 j = s->ow - COUNT;
             if (stride == 2 && far)
                 fetch_ahead((const char *)r.in[kernel - 2] + STRIP_AHEAD + 4 * j * ELEMENT_BYTES, 4 * BYTES);
             if (stride == 2 && kernel == 3 && j < s->pw)
-                windows(s, &r, j, 1, kernel, stride, kind, 0, at_edge, seen);
+                windows(s, &r, j, 1, kernel, stride, kind, deep, 0, at_edge, seen);
             else
-                windows(s, &r, j, 0, kernel, stride, kind, 0, at_edge, seen);
+                windows(s, &r, j, 0, kernel, stride, kind, deep, 0, at_edge, seen);
         }
     }
     return WIDE(lost)(sum);
 }
 
-#define KIND(kernel, stride, kind, narrow) rows(s, x, out, index, base, y0, y1, kernel, stride, kind, narrow)
-#define KINDS(kernel, stride) \
-    if (s->narrow ? KIND(kernel, stride, STRIP_LARGEST, 1) : KIND(kernel, stride, STRIP_LARGEST, 0)) \
-        s->narrow ? KIND(kernel, stride, STRIP_CAREFUL, 1) : KIND(kernel, stride, STRIP_CAREFUL, 0);
-static NEVER_INLINE void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
-                                         ptrdiff_t y0, ptrdiff_t y1)
-{
-    if (s->kernel == 2 && s->stride == 2) {
-        KINDS(2, 2)
-    } else if (s->kernel == 2) {
-        KINDS(2, 1)
-    } else if (s->stride == 2) {
-        KINDS(3, 2)
-    } else {
-        KINDS(3, 1)
+/* A function for each kind of rows. */
+#define KIND(kernel, stride, kind, deep, narrow) \
+    rows(s, x, out, index, base, y0, y1, kernel, stride, kind, deep, narrow)
+#define KINDS(kernel, stride, deep, narrow) \
+    (void)(KIND(kernel, stride, STRIP_LARGEST, deep, narrow) && KIND(kernel, stride, STRIP_CAREFUL, deep, narrow))
+#define STRIPS_AT(name, deep, narrow) \
+    static NEVER_INLINE void WIDE(name)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base, \
+                                        ptrdiff_t y0, ptrdiff_t y1) \
+    { \
+        if (s->kernel == 2 && s->stride == 2) \
+            KINDS(2, 2, deep, narrow); \
+        else if (s->kernel == 2) \
+            KINDS(2, 1, deep, narrow); \
+        else if (s->stride == 2) \
+            KINDS(3, 2, deep, narrow); \
+        else \
+            KINDS(3, 1, deep, narrow); \
     }
+STRIPS_AT(flat_at, 0, 0)
+STRIPS_AT(deep_at, 1, 0)
+STRIPS_AT(narrow_at, 0, 1)
+
+static inline void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
+                                   ptrdiff_t y0, ptrdiff_t y1)
+{
+    if (s->narrow)
+        WIDE(narrow_at)(s, x, out, index, base, y0, y1);
+    else if (s->deep)
+        WIDE(deep_at)(s, x, out, index, base, y0, y1);
+    else
+        WIDE(flat_at)(s, x, out, index, base, y0, y1);
 }
+#undef STRIPS_AT
 #undef KINDS
 #undef KIND
 #undef SEE
@@ -231,6 +264,7 @@ static NEVER_INLINE void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEM
 #undef lanes
 #undef rows_of
 #undef larger
+#undef depth
 #undef windows
 #undef rows
 #endif

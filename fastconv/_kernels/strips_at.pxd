@@ -11,7 +11,7 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of, strips_of
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.window cimport PoolShape, Strides, number
+from fastconv._kernels.window cimport Place, PoolShape, Strides, number, place
 
 
 cdef extern from "strips_at.h" nogil:
@@ -38,7 +38,7 @@ cdef inline Strips strips_at_for(const PoolShape *s, const Strides *t, Py_ssize_
     if size < 4 or size == 4 and <double> s.id * s.ih * s.iw > INT32_MAX:
         f.bytes = 0
         return f
-    if is_dense(s, t, n) and <double> s.ih * s.iw * size <= ASIDE:
+    if s.kd == 1 and is_dense(s, t, n) and <double> s.ih * s.iw * size <= ASIDE:
         narrow = narrow_bytes(&f, size)
     if narrow > f.bytes:
         f.bytes, f.narrow = narrow, 1
@@ -59,20 +59,35 @@ cdef struct PlanesAt:
     Py_ssize_t shares       # and of them all, if rows are narrow
 
 
+cdef inline Strips strips_in(const PlanesAt *c, Py_ssize_t o, Py_ssize_t *z) noexcept nogil:
+    """The strips of depth `o` of the outputs of a plane, with the depths that its windows have in the image, from z."""
+    cdef PoolShape s = c.s[0]
+    cdef Place at = place(&s, o, 0)
+    cdef Strips f = c.f[0]
+    z[0], f.depths = at.z + at.i0 * s.dd, at.i1 - at.i0
+    return f
+
+
 cdef inline void one_part(const PlanesAt *c, Py_ssize_t r, number *_scratch) noexcept nogil:
     """Part `r` of all rows of outputs, `parts` of which make one depth of the outputs of a plane."""
     cdef const PoolShape *s = c.s
     cdef Py_ssize_t plane = r, start = 0, end = s.oh, z = 0, first
+    cdef Strips f
     if c.parts > 1:
         plane = r // c.parts
         start, end = r % c.parts * s.oh // c.parts, (r % c.parts + 1) * s.oh // c.parts
     first = plane * s.oh * s.ow
-    if s.od > 1:
-        plane, z = plane // s.od, plane % s.od * s.sd
-    pool_strips_at(
-        c.f, plane_of(<const number *> c.x, c.t, plane) + z * c.t.d, <number *> c.out + first, c.index + first,
-        <int64_t> z * s.ih * s.iw, start, end,
-    )
+    if s.od > 1 or s.kd > 1:
+        f = strips_in(c, plane % s.od, &z)
+        pool_strips_at(
+            &f, plane_of(<const number *> c.x, c.t, plane // s.od) + z * c.t.d, <number *> c.out + first,
+            c.index + first, <int64_t> z * s.ih * s.iw, start, end,
+        )
+    else:
+        pool_strips_at(
+            c.f, plane_of(<const number *> c.x, c.t, plane), <number *> c.out + first, c.index + first, <int64_t> 0,
+            start, end,
+        )
 
 
 cdef inline void one_aside(const PlanesAt *c, Py_ssize_t plane, number *scratch) noexcept nogil:
