@@ -56,7 +56,7 @@ LAYERS = {
     "pixels picked, sums of many products": ((1, 300, 18, 21), (66, 300, 1, 1), {"stride": (2, 3)}),
     "pixels picked, in groups": ((2, 340, 12, 11), (40, 170, 1, 1), {"stride": 2, "groups": 2}),
     "pixels picked, some of padding": ((1, 190, 9, 9), (35, 190, 1, 1), {"stride": 2, "padding": 1}),
-    "channels of a tap together": ((1, 24, 12, 11, 13), (20, 24, 5, 5, 5), {"padding": (0, 1, 0), "stride": 2}),
+    "channels of a tap together": ((1, 24, 14, 13, 15), (20, 24, 5, 5, 5), {"padding": (0, 1, 0), "stride": 2}),
     "channels of a tap together, of one block": ((1, 20, 21, 20), (37, 20, 5, 5), {}),
     "rows of taps in the padding": ((2, 40, 5, 12, 9), (34, 40, 3, 5, 3), {"padding": 2, "dilation": (2, 1, 1)}),
     "rows of taps in the padding, parts of rows": ((1, 24, 2, 3, 900), (17, 24, 3, 3, 5), {"padding": (1, 1, 2)}),
