@@ -62,3 +62,20 @@ def test_integers(cpu_level):
         x = data.integers((2, 20, 5, 7), np.float64).astype(name)
         expected = reference.max_pool(x, 2, stride=1, dilation=2)
         data.assert_identical(fastconv.max_pool2d(x, 2, 1, dilation=2), expected)
+
+
+@pytest.mark.parametrize("side", [16, 28])
+def test_places_of_large_planes(side, dtype, cpu_level):
+    """Volumes that are turned although they fill the first cache, of several images, and such as are too large."""
+    x = data.integers((3, 6, side, side, side), dtype)
+    count = side // 4
+    windows = x.reshape(3, 6, count, 4, count, 4, count, 4).transpose(0, 1, 2, 4, 6, 3, 5, 7)
+    windows = windows.reshape(3, 6, count, count, count, 64)
+    for threads in (1, 3):
+        with fastconv.num_threads(threads):
+            out = np.full(windows.shape[:-1], np.nan, dtype)
+            values, places = fastconv.max_pool3d(x, 4, return_indices=True, out=out)
+        data.assert_identical(values, windows.max(-1))
+        tap = np.unravel_index(windows.argmax(-1), (4, 4, 4))
+        first = (4 * at + k for at, k in zip(np.indices((count,) * 3), tap, strict=True))
+        np.testing.assert_array_equal(places, np.ravel_multi_index(tuple(first), (side,) * 3))
