@@ -51,9 +51,9 @@ cdef extern from "largest_at.h" nogil:
 cdef enum:
     FEW = 8                            # fewer channels are taken one by one where windows go tap by tap,
     FEW_SHORT = 4                      # of elements of one or two bytes
-    # bytes of vectors along rows of volumes, turned if they are shorter: 3x3x3 at stride 2 of 256 of 8x8x8 55 instead
-    # of 87 us; 2x2x2 of 96 of 16x16x16, whose vectors have as many, 122 instead of 77
-    SHORT = 32
+    # bytes of vectors along rows of volumes, times the stride, turned if they are less: 3x3x3 of 256 of 8x8x8 at stride
+    # 2 55 instead of 87 us, at stride 1 309, not 485; but 2x2x2 at stride 2 of 96 of 16x16x16 122, not 77
+    SHORT = 64
 
 
 cdef struct Call:
@@ -261,7 +261,7 @@ def first(tuple geometry, input, output, places, int rank, number blank, int thr
         t.channels, n = n * t.channels, 1
     f = strips_at_for(&s, &t, n, sizeof(number))
     b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), wide)
-    if f.bytes and not (f.deep and b.channels and f.bytes < min(SHORT, VECTOR_BYTES)):
+    if f.bytes and not (f.deep and b.channels and f.bytes < min(SHORT // s.sw, VECTOR_BYTES)):
         in_strips_at(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, &f, threads)
     elif b.channels:
         in_blocks(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, &b, blank, threads)
