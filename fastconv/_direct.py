@@ -3,6 +3,7 @@
 from math import gcd, prod
 
 from fastconv import _depthwise
+from fastconv._sights import kinds_along, seen_along, whole_along
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
 
@@ -195,35 +196,6 @@ def cost_copied_large(g):
     """`cost_copied` as on a large map: short sums have one order on any, so that the size must not decide."""
     elements = g.ic * g.sd * g.sh * g.sw + g.oc
     return g.macs + tuned().last.element[g.itemsize] * elements * g.od * g.oh * g.ow
-
-
-def views(axis):
-    """Of each tap along an axis of `ConvGeometry.axes`, which outputs it finds inside the input: [first, end)."""
-    size, outputs, taps, stride, dilation, before = axis
-    for start in range(-before, taps * dilation - before, dilation):
-        first, end = -(start // stride), -((start - size) // stride)
-        yield min(max(first, 0), outputs), min(max(end, 0), outputs)
-
-
-def seen_products(axis):
-    """Of all taps of an axis with the outputs that find them inside the input."""
-    return sum(max(end - first, 0) for first, end in views(axis))
-
-
-def whole_along(axis):
-    """How many outputs see all of their taps."""
-    seen = tuple(views(axis))
-    return max(seen[-1][1] - seen[0][0], 0)
-
-
-def seen_along(axis):
-    """The share of its taps that an output sees in the mean."""
-    return seen_products(axis) / (axis[1] * axis[2])
-
-
-def kinds_along(axis):
-    """How many runs of outputs see the same taps."""
-    return 1 + len({bound for view in views(axis) for bound in view} - {0, axis[1]})
 
 
 def products(g):

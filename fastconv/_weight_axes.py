@@ -14,9 +14,9 @@ from typing import NamedTuple
 from fastconv import _memory
 from fastconv._arrays import channels_first, channels_last, five, readable
 from fastconv._corners import part
-from fastconv._direct import seen_products
 from fastconv._geometry import ConvGeometry
 from fastconv._reach import cut, seen_taps
+from fastconv._sights import seen_products
 
 NOTHING = (1, 1, 1, 1, 1, 0)  # an axis of one element
 # By layers of one image and eight, those of volumes and of small planes among them (Zen 4, AVX-512, 2026-11-29):

@@ -10,7 +10,7 @@ weight_grad      all others: outer products of pixels, a lane for each channel
 from math import ceil, prod
 
 from fastconv._depthwise import sees_near_rows
-from fastconv._direct import seen_products
+from fastconv._sights import seen_products
 from fastconv._tuned import tuned
 
 # Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
