@@ -88,9 +88,6 @@ def fits_groups(g):
     return outputs >= 8 and outputs * g.itemsize <= widest
 
 
-MOST_IN_RING = 8  # channels, of `_kernels/ring.h`
-
-
 def fits_rings(g):
     """Whether lanes along the inputs of several groups, whose sums go round, take less than other ways.
 
@@ -98,7 +95,7 @@ def fits_rings(g):
     took 1.2 to 2 times as long as before. Sums of few products are chosen as on large maps.
     """
     inputs, outputs, vector = g.ic // g.groups, g.oc // g.groups, vector_lanes(g.itemsize)
-    possible = 1 < inputs <= vector <= g.ic and outputs > 0 and gcd(inputs, outputs) <= MOST_IN_RING
+    possible = 1 < inputs <= vector <= g.ic and outputs > 0 and gcd(inputs, outputs) <= tuned().rings.most
     if not g.last or g.groups == 1 or not possible:
         return False
     if fits_groups(g):
@@ -174,8 +171,9 @@ def cost_few(g):
     """
     costs, lanes, outputs = tuned().few, tuned().planes.vector // g.itemsize, g.oc // g.groups
     together, taps, pixels = g.kw if g.groups == g.dw == 1 else 1, g.kd * g.kh * g.kw, g.od * g.oh * g.ow
-    products = taps // together * -(-g.ic // g.groups * together // lanes) * lanes
-    cost = outputs * (costs.product * products + costs.output) * pixels
+    runs = taps // together
+    products = runs * -(-g.ic // g.groups * together // lanes) * lanes
+    cost = (outputs * (costs.product * products + costs.output) + costs.run * runs) * pixels
     if is_long(g):
         copied = pixels - prod(map(whole_along, g.axes))
         cost += costs.seen * taps * copied + costs.weight * outputs * products

@@ -91,6 +91,7 @@ class Few(NamedTuple):
     """What sums to few output channels, lanes along input channels, take in such multiply-adds: see `few_last.pyx`."""
 
     product: float  # of a lane,
+    run: float  # of channels that lie side by side: those of a tap, or of a row of taps,
     output: float  # whose lanes are added up,
     seen: float  # a tap of a pixel that is copied, since others see padding,
     weight: float  # and one that is packed
@@ -105,6 +106,7 @@ class Rings(NamedTuple):
     group: float  # outputs that are written by themselves
     entry: float  # of a table of pixels,
     weight: float  # and one to be packed, where sums are long
+    most: int  # channels of a ring whose sums stay in registers, beside what they are made of
 
 
 class Sum(NamedTuple):
@@ -198,8 +200,8 @@ TUNED = {
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         First(outputs=6, row=38, element=5.2, line=240),
-        Few(product=0.75, output=90, seen=70, weight=6),
-        Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2),
+        Few(product=0.75, run=10, output=50, seen=70, weight=6),
+        Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2, most=8),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
@@ -238,8 +240,8 @@ TUNED = {
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         First(outputs=6, row=16, element=5.3, line=165),
-        Few(product=1.05, output=90, seen=70, weight=8),
-        Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2),
+        Few(product=1.05, run=10, output=50, seen=70, weight=8),
+        Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2, most=7),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
     ),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from math import inf
 import hypothesis
 import pytest
 
-from fastconv import _cpu, _fft, _plan, _signal_rules, _weight_choice, _winograd
+from fastconv import _cpu, _fft, _plan, _signal_rules, _tuned, _weight_choice, _winograd
 from fastconv._kernels import heap
 from fastconv._methods import METHODS
 from tests.tolerance import SUMS_DIRECTLY
@@ -83,3 +83,12 @@ def summed_here(monkeypatch):
 
     monkeypatch.setattr(_signal_rules, "CONV", {rank: counted(conv) for rank, conv in _signal_rules.CONV.items()})
     return methods
+
+
+@pytest.fixture
+def vectors(request):
+    """What was measured of vectors of so many bytes, 32 unless the test says otherwise, until its end."""
+    _tuned.take(getattr(request, "param", 32))
+    yield
+    with _cpu.override(_cpu.level()):
+        pass

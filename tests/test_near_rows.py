@@ -6,8 +6,8 @@ import pytest
 import fastconv
 from fastconv import _depthwise
 from tests import data
+from tests.geometries import geometry
 from tests.product_checks import on_integers
-from tests.test_choices import geometry
 
 # (channels, height, width), stride
 LAYERS = {
