@@ -51,7 +51,8 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
         way, constants = SpreadPlan(partial(compute, plan, taps, copied), g), (None, None)
         if not copied and not taps and takes_all(plan, g, weight, bias):
             way, constants = SpreadPlan(plan.whole.plan.run, plan.whole.plan.geometry), plan.whole.plan.clamp
-        threads = most_threads(plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1), x.size + result.size)
+        method = plan.whole.plan.method if isinstance(plan.whole, Whole) else "direct"
+        threads = most_threads(plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1), x.size + result.size, method)
         way.run(way.geometry, source, weight, bias, result, *constants, min(threads, get_num_threads()))
         if plan.dtype == dtype and source is x and (out is None or out is result):
             remember(result, way, constants, threads, x, weight, bias, settings, out=given)
@@ -105,7 +106,7 @@ def fill_gaps(plan, b, result5):
         result5.transpose(0, 2, 3, 4, 1).reshape(-1, row.size)[...] = row
 
 
-def by_one_kernel(plan, _g, w5, b, threads, x5, result5):
+def by_one_kernel(plan, _, w5, b, threads, x5, result5):
     """All phases by the kernel that computes them by itself."""
     fill_gaps(plan, b, result5)
     plan.whole.run(tuple(plan.whole.geometry), x5, w5, b, result5, plan.dtype.type(0), threads)

@@ -22,7 +22,7 @@ SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, 
 # Multiply-adds from which a second thread brings more than it costs, and as how many an element of input or output
 # counts besides. Random layers of 2 to 400 us, 350 of a kind, took longer than on the better of one thread and two by,
 # cores near and far: forward 6 and 3%, by outputs alone 7 and 3; transposed 4 and 5, by products alone 8 and 6;
-# gradients of weights 7 and 3, by products alone 11 and 3.
+# gradients of weights 7 and 3, by products alone 11 and 3; of inputs 5 and 4, by products alone 7 and 2.
 SERIAL_MACS, ELEMENT_MACS = 1_000_000, 20
 COPIED = 2**21  # bytes of images that are copied to another memory order at a time, and of their results
 FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
