@@ -176,23 +176,37 @@ def bias_gradient(function, rank, grad_output):
     dtype = float_dtype(function, grad_output=g)
     check_rank(function, "grad_output", g.shape, rank, image_forms(rank, "oc"))
     with np.errstate(over="ignore", invalid="ignore"):
-        for axes in axes_in_turn(g, rank):
-            g = g.sum(axes, dtype=np.float64)
+        g = sum_of_planes(g, rank) if layout(g, rank) == FIRST or not g.size else sum_of_pixels(g, rank)
     return finish(np.asarray(g), None, dtype)
 
 
-def axes_in_turn(g, rank):
-    """Over which axes NumPy is to sum, one sum after the other, for the gradient of the bias.
+def sum_of_planes(g, rank):
+    """Over images and pixels of channels-first memory, each channel's, in float64.
 
-    Over several at once it may add all up in a row, which only float64 is too exact for; single ones cost a loop for
-    each row of a map (512 channels of 7x7 took 5 times as long). Channels-last whole images are added up first, then
-    rows of all channels: along rows, 3 channels of 500x500 took 17 to 20 times as long (2026-11-30).
+    NumPy adds up an axis that lies side by side by halves, but several at once in a row, which only float32 is rough
+    enough for; single ones cost a loop for each row of a map (512 channels of 7x7 took 5 times as long).
     """
     channels = g.ndim - rank - 1
-    if layout(g, rank) != FIRST:
-        return (0,) * channels + (1,) * rank
     spatial = range(g.ndim - 1, channels, -1)
-    return ((*spatial, *range(channels)),) if g.itemsize < 8 else (*spatial, *range(channels))
+    for axes in ((*spatial, *range(channels)),) if g.itemsize < 8 else (*spatial, *range(channels)):
+        g = g.sum(axes, dtype=np.float64)
+    return g
+
+
+CHAIN = 64  # elements that are added up in a row, as in kernels: chains of two million erred by 270 eps
+
+
+def sum_of_pixels(g, rank):
+    """The same of channels-last memory: of all pixels some long rows, which are added up, and so on.
+
+    Of short rows, such as 3 channels of 500x500 along these, it took 17 to 20 times as long (2026-11-30).
+    """
+    pixels = channels_last(g, rank).reshape(-1, g.shape[g.ndim - rank - 1])
+    while len(pixels) > CHAIN:
+        row = len(pixels) // CHAIN
+        rows = pixels[: CHAIN * row].reshape(CHAIN, -1).sum(0, dtype=np.float64)
+        pixels = np.concatenate([rows.reshape(row, -1), pixels[CHAIN * row :]])
+    return pixels.sum(0, dtype=np.float64)
 
 
 def dense_in(x, rank, dtype, order):

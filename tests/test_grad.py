@@ -16,7 +16,7 @@ from fastconv import grad
 from tests import data
 from tests.cases import CONV1D, CONV2D, CONV3D, row
 from tests.grad_checks import inner, of, over, over_layouts
-from tests.layouts import LAYOUTS
+from tests.layouts import LAYOUTS, channels_last
 from tests.tolerance import assert_within
 
 CONVS = [
@@ -76,6 +76,18 @@ def test_conv_bias(case, layout, dtype):
     laid = LAYOUTS[layout](g, case.channel_axis)
     np.testing.assert_array_equal(of("conv", case, "_bias")(laid), expected, strict=True)
     assert expected.any() or case.input[0] == 0
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+@pytest.mark.parametrize("shape", [(3, 65_537), (2, 1, 129), (2, 3, 64), (1, 2, 100, 90)])
+def test_gradients_of_biases_are_sums_of_short_chains(shape, order, dtype):
+    """Pixels of channels-last signals were added up in one row: two million of one sign erred by 270 eps."""
+    g = data.positive(shape, dtype)
+    channels = 1 if len(shape) > 2 else 0
+    rank = len(shape) - channels - 1
+    exact = np.array([math.fsum(part.ravel()) for part in np.moveaxis(g, channels, 0)], reference.wide(dtype))
+    result = getattr(grad, f"conv{rank}d_bias")(channels_last(g, channels) if order == "last" else g)
+    assert_within(result, exact, exact, "auto")
 
 
 @over(CONVS)
