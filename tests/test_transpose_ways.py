@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _arrays, _cpu, _door, _phase_plan, _transpose
+from fastconv import _arrays, _cpu, _door, _phase_plan, _phases, _transpose
 from fastconv._arrays import FIRST, LAST
 from fastconv._phases import Scratch
 from fastconv._sizes import frozen
@@ -64,7 +64,9 @@ def test_every_way_gives_the_same(case, layout, threads, cpu_level, monkeypatch)
     x, w, b = operands(case, data.integers, np.float32)
     x = LAYOUTS[layout](x, case.channel_axis)
     order = _arrays.layout(x, case.rank) if x.ndim > case.rank else FIRST
-    monkeypatch.setattr("fastconv._phases.SERIAL_MACS", 0)
+    monkeypatch.setattr("fastconv._plan.SERIAL_MACS", 0)
+    used, compute = [], _phases.compute
+    monkeypatch.setattr(_phases, "compute", lambda *arguments: used.append(arguments[-1]) or compute(*arguments))
     for _, *way in list(_phase_plan.costs(geometry_of(case), np.dtype(np.float32), order)):
         monkeypatch.setattr(_phase_plan, "least_cost", lambda *_, way=way: way)
         _cpu._forget()
@@ -73,6 +75,7 @@ def test_every_way_gives_the_same(case, layout, threads, cpu_level, monkeypatch)
             run(case, x, w, b, out=out)
         _cpu._forget()
         data.assert_identical(out, on_integers(case).astype(np.float32))
+    assert set(used) == ({threads} if out.size else set())
 
 
 @pytest.mark.parametrize("case", SWAPPED, ids=lambda case: case.name)
