@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _depthwise, _gradients, _phases, _plan, _weight_choice
+from fastconv import _cpu, _depthwise, _direct, _gradients, _phases, _plan, _weight_choice
 from fastconv._methods import DIRECT
 from tests.geometries import geometry
 
@@ -158,3 +158,11 @@ def test_elements_count_in_gradients_and_transposed_layers(channels, several, mo
     with fastconv.num_threads(2):
         fastconv.conv_transpose2d(np.ones(shape, np.float32), np.ones(weight, np.float32), padding=1, groups=channels)
     assert used == [2 if several else 1]
+
+
+def test_numbers_that_choices_and_kernels_share(cpu_level):
+    """Told one by one in two languages: a choice by other ones would say what no kernel does."""
+    kernels = _cpu.kernel("probe").constants()
+    assert {kernels[name] for name in ("SORTING", "LEAST", "LONG_SUM", "REST_LEAST")} == {_direct.SORTED}
+    assert kernels["SMALL_MAP"] == _direct.FEW_PATCHES
+    assert kernels["KINDS"] == _direct.KINDS

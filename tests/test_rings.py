@@ -1,13 +1,16 @@
 """Groups of few channels, channels last, whose sums go round: rests of vectors, several rings, passes, long chains."""
 
+from math import gcd
+
 import numpy as np
 import pytest
 
+from fastconv import _cpu, _tuned
 from tests import data
 from tests.layouts import LAYOUTS
 from tests.product_checks import ProductChecks, convolve, exact, kernels_taken, on_integers, same_bits_for_any_split
 
-# name -> (input, weight, keywords): rings of 1 to 7 channels, vectors of whole groups and with lanes left
+# name -> (input, weight, keywords): rings of 1 to 8 channels, vectors of whole groups and with lanes left
 LAYERS = {
     "two channels": ((2, 48, 9, 11), (48, 2, 3, 3), {"groups": 24, "stride": 2, "padding": 1}),
     "three channels": ((1, 51, 8, 13), (51, 3, 5, 5), {"groups": 17, "stride": 2, "padding": 2}),
@@ -23,13 +26,30 @@ LAYERS = {
     "rings of one": ((1, 96, 17, 19), (64, 3, 2, 2), {"groups": 32, "stride": 2}),
     "no pixel inside": ((1, 64, 2, 3), (64, 4, 3, 3), {"groups": 16, "stride": 2, "padding": 4}),
     "volume": ((1, 64, 5, 6, 7), (64, 4, 3, 3, 3), {"groups": 16, "stride": (1, 2, 2), "padding": 1}),
+    "one output": ((1, 96, 17, 19), (32, 3, 3, 3), {"groups": 32, "stride": 2}),
+    "five channels": ((1, 40, 15, 14), (40, 5, 7, 7), {"groups": 8, "stride": 2, "padding": 1}),
+    "six channels": ((1, 48, 15, 14), (48, 6, 7, 7), {"groups": 8, "stride": 2, "padding": 1}),
+    "seven channels": ((1, 56, 15, 14), (56, 7, 7, 7), {"groups": 8, "stride": 2, "padding": 1}),
+    "eight channels": ((1, 64, 15, 14), (64, 8, 7, 7), {"groups": 8, "stride": 2, "padding": 1}),
 }
+# Those that go another way at a level, of float32,
+NOT_AT = {
+    "baseline": {"rings of one", *(f"{ring} channels" for ring in ("five", "six", "seven", "eight"))},
+    "avx2": {"parts in passes", "rings of one", "eight channels"},
+    "avx512": set(),
+}
+RINGS = {
+    "baseline": {1, 2, 3, 4},
+    "avx2": {1, 2, 3, 4, 5, 6, 7},
+    "avx512": {1, 2, 3, 4, 5, 6, 7, 8},
+}  # which the rest has
 
-
-# Channels-first, in copies of the other order:
+# Channels-first, in copies of the other order; the first two where vectors have 64 bytes:
 COPIED = {
     "copied": ((3, 48, 19, 20), (48, 8, 7, 7), {"groups": 6, "stride": 3, "padding": 3}),
     "copied volume": ((1, 64, 6, 9, 8), (64, 8, 4, 4, 4), {"groups": 8, "stride": 2, "padding": 1}),
+    "copied, half as wide": ((3, 24, 19, 20), (24, 4, 7, 7), {"groups": 6, "stride": 3, "padding": 3}),
+    "copied volume, half as wide": ((1, 32, 6, 9, 8), (32, 4, 4, 4, 4), {"groups": 8, "stride": 2, "padding": 1}),
 }
 
 
@@ -39,15 +59,29 @@ def layer(request):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers_take_this_way(name, monkeypatch):
+def test_layers_take_this_way(name, monkeypatch, cpu_level):
     """Else the tests below would test another one."""
-    assert kernels_taken(monkeypatch, "channels_last", *LAYERS[name]) == ["depthwise_last"]
+    taken = kernels_taken(monkeypatch, "channels_last", *LAYERS[name])
+    assert (taken == ["depthwise_last"]) == (name not in NOT_AT[cpu_level])
+
+
+def test_rings_of_every_size(cpu_level):
+    """As many as the level's prices let in; each has a shuffle of its own."""
+    sizes = {name: gcd(w[1], w[0] // k["groups"]) for name, (_, w, k) in LAYERS.items()}
+    assert {sizes[name] for name in LAYERS.keys() - NOT_AT[cpu_level]} == RINGS[cpu_level]
+
+
+def test_no_ring_is_longer_than_the_kernel_knows(cpu_level):
+    """Nobody would write the outputs of a longer one: `ring.h` has a case for each size."""
+    assert max(RINGS[cpu_level]) <= _tuned.tuned().rings.most <= _cpu.kernel("probe").constants()["RING_MOST"]
 
 
 @pytest.mark.parametrize("name", COPIED)
-def test_long_sums_are_copied(name, monkeypatch):
+def test_long_sums_are_copied(name, monkeypatch, cpu_level):
     """32 groups of 8 channels of 4x4x4 at stride 2 took 1.4 times as long by the register tile."""
-    assert kernels_taken(monkeypatch, "contiguous", *COPIED[name])[0] == "depthwise_last"
+    taken = kernels_taken(monkeypatch, "contiguous", *COPIED[name])[0]
+    whole = cpu_level == "avx512" or (cpu_level == "avx2" and name.endswith("half as wide"))
+    assert (taken == "depthwise_last") == whole
 
 
 @pytest.mark.parametrize("name", COPIED)

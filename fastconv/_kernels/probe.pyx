@@ -6,10 +6,17 @@ tile works on operands that stay in L1, as those of a convolution do.
 
 from libc.string cimport memset
 
+from fastconv._kernels.across_cost cimport SORTING
+from fastconv._kernels.deep cimport LEAST
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.last_choice cimport LONG_SUM
 from fastconv._kernels.presence cimport still_missed
+from fastconv._kernels.product cimport SMALL_MAP
+from fastconv._kernels.rest cimport REST_LEAST
+from fastconv._kernels.ring cimport RING_MOST
 from fastconv._kernels.scratch cimport LINE, borrow
 from fastconv._kernels.shape cimport real
+from fastconv._kernels.sights cimport KINDS
 from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
 from fastconv._kernels.thread cimport leave_core, this_core
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
@@ -69,11 +76,14 @@ cdef struct Gated:
     Py_ssize_t *begun
     Py_ssize_t *gates
     Py_ssize_t *last
+    Py_ssize_t *cores
 
 
 cdef void gated_piece(const Gated *c, Py_ssize_t i, Py_ssize_t *scratch) noexcept nogil:
     """Say when it began, and wait for its gate; after one that shared its scratch meanwhile they count from 0 again."""
     cdef Py_ssize_t order = atomic_add(c.last, 1) + 1
+    if c.cores != NULL:
+        c.cores[i] = this_core()
     atomic_add(&c.begun[i], order)
     atomic_add(scratch, order)
     while atomic_get(&c.gates[i]) == 0:
@@ -83,15 +93,18 @@ cdef void gated_piece(const Gated *c, Py_ssize_t i, Py_ssize_t *scratch) noexcep
     atomic_add(scratch, -order)
 
 
-def gated(Py_ssize_t[::1] begun, Py_ssize_t[::1] gates, int threads):
-    """Pieces of work that end when their gates are no longer 0; the order in which they began is added to `begun`.
+def gated(Py_ssize_t[::1] begun, Py_ssize_t[::1] gates, int threads, Py_ssize_t[::1] cores=None):
+    """Pieces of work that end when their gates are no longer 0; the order in which they began is added to `begun`, and
+    `cores` becomes the one that each began on.
 
     Return how many began, or fewer if two of them had the same scratch; for tests.
     """
     cdef Py_ssize_t last = 0
-    cdef Gated c = Gated(&begun[0], &gates[0], &last) if begun.shape[0] else Gated(NULL, NULL, &last)
+    cdef Gated c = Gated(&begun[0], &gates[0], &last, NULL) if begun.shape[0] else Gated(NULL, NULL, &last, NULL)
     cdef char *scratch = borrow("probe", LINE * threads)
     memset(scratch, 0, LINE * threads)
+    if cores is not None and cores.shape[0] == begun.shape[0] > 0:
+        c.cores = &cores[0]
     with nogil:
         each_piece(<Piece> gated_piece, &c, begun.shape[0], threads, scratch, LINE)
     give_back(scratch)
@@ -109,3 +122,11 @@ def core_left(int least):
     cdef int core = this_core()
     leave_core(core, least)
     return core, this_core()
+
+
+def constants():
+    """Numbers of the kernels that Python's choices repeat, by the kernels' names; for tests."""
+    return {
+        "SORTING": SORTING, "LEAST": LEAST, "LONG_SUM": LONG_SUM, "REST_LEAST": REST_LEAST, "SMALL_MAP": SMALL_MAP,
+        "KINDS": KINDS, "RING_MOST": RING_MOST,
+    }
