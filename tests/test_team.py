@@ -192,38 +192,6 @@ def test_many_callers():
     assert sorted(done) == list(range(12))
 
 
-@pytest.mark.parametrize(
-    ("missed", "wall", "core", "expected"),
-    [
-        pytest.param(0, 0.008, 0.008, 0, id="had a core"),
-        pytest.param(0, 0.008, 0.004, 0.003, id="missed half, of which an eighth of the time is forgotten"),
-        pytest.param(0.003, 0.008, 0.008, 0.002, id="forgets"),
-        pytest.param(0.003, 1, 1, 0, id="has forgotten"),
-        pytest.param(0.02, 10, 1, 0.03, id="remembers no more than that"),
-        pytest.param(0, 0, 0, 0, id="knows no time"),
-    ],
-)
-def test_how_long_a_worker_missed_the_core(missed, wall, core, expected):
-    """Who looks for work instead of sleeping where others want the core is stopped in the middle of a piece later."""
-    assert _cpu.kernel("probe").missed_after(missed, wall, core) == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says where a thread is and may be")
-def test_a_worker_leaves_the_core_of_its_caller():
-    """Linux left a worker that it had woken on its caller's core for seconds, with another core free."""
-    may, core_left = os.sched_getaffinity(0), _cpu.kernel("probe").core_left
-    try:
-        if len(may) > 1:
-            assert any(before != after for before, after in (core_left(1) for _ in range(20)))
-        assert os.sched_getaffinity(0) == may
-        one = min(may)
-        os.sched_setaffinity(0, {one})
-        assert core_left(1) == (one, one)
-        assert os.sched_getaffinity(0) == {one}
-    finally:
-        os.sched_setaffinity(0, may)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory by RLIMIT_AS")
 def test_a_system_that_has_no_more_threads():
     """OpenMP ended the process: here a call stays on the threads there are, and takes more as soon as it can."""
