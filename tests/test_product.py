@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv import _cpu
+from fastconv._geometry import conv_geometry
 from fastconv._methods import METHODS, choose
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
@@ -59,6 +61,7 @@ LAYERS = {
     "channels of a tap together": ((1, 24, 14, 13, 15), (20, 24, 5, 5, 5), {"padding": (0, 1, 0), "stride": 2}),
     "channels of a tap together, of one block": ((1, 20, 21, 20), (37, 20, 5, 5), {}),
     "rows of taps in the padding": ((2, 40, 5, 12, 9), (34, 40, 3, 5, 3), {"padding": 2, "dilation": (2, 1, 1)}),
+    "rows of few taps in the padding": ((1, 40, 13, 14), (24, 40, 5, 3), {"padding": (8, 1), "dilation": (4, 1)}),
     "rows of taps in the padding, parts of rows": ((1, 24, 2, 3, 900), (17, 24, 3, 3, 5), {"padding": (1, 1, 2)}),
     "small map": ((2, 30, 9, 9), (64, 30, 3, 3), {"padding": 1, "stride": 2}),
     "small maps of depth": ((1, 21, 5, 4, 5), (35, 21, 3, 2, 3), {"padding": (1, 0, 1)}),
@@ -87,18 +90,30 @@ def test_products_in_blocks_are_exact(layer, layout, threads, dtype, cpu_level):
             data.assert_identical(out, np.maximum(expected + shift, 0).astype(dtype))
 
 
+def geometry_of(name, last):
+    input, weight, k = LAYERS[name]
+    return conv_geometry(
+        "conv", len(input) - 2, input, weight, k.get("stride", 1), k.get("padding", 0), k.get("dilation", 1),
+        k.get("groups", 1), "zeros", 4, last,
+    ).geometry  # fmt: skip
+
+
 def test_layers_are_products():
     """None of these layers is computed by the kernel for few output channels."""
-    from fastconv._geometry import conv_geometry
-
-    for name, (input, weight, k) in LAYERS.items():
-        geometry = conv_geometry(
-            "conv", len(input) - 2, input, weight, k.get("stride", 1), k.get("padding", 0), k.get("dilation", 1),
-            k.get("groups", 1), "zeros", 4, 0,
-        ).geometry  # fmt: skip
+    for name in LAYERS:
+        geometry = geometry_of(name, 0)
         taken, _ = choose(geometry, "direct")
         assert taken is METHODS[-1]
         assert taken.kernel(geometry) == "direct", name
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if "together" in name or "in the padding" in name])
+def test_channels_of_a_tap_lie_together(name, cpu_level):
+    """As the names of these layers say, of which others test nothing. One of 15 taps, fewer than it takes without
+    padding, does for the rows in the padding alone."""
+    geometry = geometry_of(name, 1)
+    assert METHODS[-1].kernel(geometry) == "direct_last"
+    assert min(_cpu.kernel("direct_last").packed_layout(tuple(geometry))) > 1
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 21, 24, 31, 32, 33, 40, 47, 49, 63, 65])
