@@ -6,6 +6,8 @@ import numpy as np
 
 import fastconv
 import reference
+from fastconv import _cpu
+from fastconv._pool_geometry import pool_geometry
 from tests.data import assert_identical, generator, integers, normal
 from tests.layouts import LAYOUTS
 from tests.tolerance import assert_within
@@ -82,3 +84,9 @@ def check_average_of_reals(case, dtype, extra, layout="contiguous"):
     result = function(LAYOUTS[layout](input, case.channel_axis), case.kernel, **options(case), **extra)
     assert result.dtype == dtype
     assert_within(result, exact, size, "direct")
+
+
+def way_of_places(x, kernel, stride, padding=0, dilation=1):
+    """By which way channels-first maxima of volumes are found with their places: "strips", "blocks" or "rows"."""
+    geometry = pool_geometry("", 3, x.shape, kernel, stride, padding, dilation, False).geometry
+    return _cpu.kernel("pool_at").way_of_first(tuple(geometry), x, 3)

@@ -7,7 +7,9 @@ import pytest
 
 import fastconv
 import reference
+from fastconv import _cpu
 from tests import data
+from tests.pool_checks import way_of_places
 from tests.test_memory import alone_in_memory
 from tests.test_pool_strips import WIDTHS, WINDOWS
 
@@ -151,7 +153,32 @@ def test_nothing_beside_the_arrays_is_touched(kernel, stride, padding, end, dtyp
                 np.testing.assert_array_equal(found, places)
 
 
+# Windows whose outputs over rows of 9 fill no vector, so that volumes are turned. Two doubles make no strip.
+SHORT = {
+    ("avx512", "float32"): {*WINDOWS, (2, 1, 0)},
+    ("avx512", "float64"): {(3, 1, 0)},
+    ("avx2", "float32"): {(3, 1, 0), (3, 2, 1), (3, 2, 0), (2, 2, 0)},
+    ("avx2", "float64"): set(),
+    ("baseline", "float32"): set(),
+}
 DEPTHS = ((2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 2))  # taps, stride, padding, dilation
+
+
+@over_windows
+@pytest.mark.parametrize("depth", DEPTHS, ids=str)
+@pytest.mark.parametrize("level_and_type", SHORT, ids="-".join)
+def test_volumes_of_short_rows_are_turned(kernel, stride, padding, depth, level_and_type):
+    """Sixteen and more: with strips 3x3x3 of 256 of 8x8x8 took 485 instead of 309 us. Those below are of both ways."""
+    level, kind = level_and_type
+    if level not in _cpu.available():
+        pytest.skip("this machine does not run it")
+    sizes = ((a, b, b) for a, b in zip(depth, (kernel, stride, padding, 1), strict=True))
+    window = dict(zip(("kernel", "stride", "padding", "dilation"), sizes, strict=True))
+    with _cpu.override(level):
+        for count, width in ((2, 9), (2, 35), (18, 35)):
+            assert way_of_places(np.zeros((count, 7, 4, width), kind), **window) == "strips"
+        short = (kernel, stride, padding) in SHORT[level_and_type]
+        assert way_of_places(np.zeros((18, 7, 4, 9), kind), **window) == ("blocks" if short else "strips")
 
 
 @over_windows

@@ -8,6 +8,7 @@ import reference
 from fastconv import grad
 from tests import data
 from tests.layouts import LAYOUTS
+from tests.pool_checks import way_of_places
 
 SIZES = {
     "images": (3, 40, 7, 9),
@@ -68,6 +69,7 @@ def test_integers(cpu_level):
 def test_places_of_large_planes(side, dtype, cpu_level):
     """Volumes that are turned although they fill the first cache, of several images, and such as are too large."""
     x = data.integers((3, 6, side, side, side), dtype)
+    assert way_of_places(x, 4, 4) == ("blocks" if side == 16 else "rows")
     count = side // 4
     windows = x.reshape(3, 6, count, 4, count, 4, count, 4).transpose(0, 1, 2, 4, 6, 3, 5, 7)
     windows = windows.reshape(3, 6, count, count, count, 64)

@@ -19,14 +19,15 @@ from libc.string cimport memcpy
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
+from fastconv._kernels.pool_at_choice cimport choose
 from fastconv._kernels.pool_at_work cimport Work, divide, lay_out, tables
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.split cimport Split
-from fastconv._kernels.strips cimport VECTOR_BYTES, Strips, parts_of, plane_of
-from fastconv._kernels.strips_at cimport in_strips_at, strips_at_for
+from fastconv._kernels.strips cimport Strips, parts_of, plane_of
+from fastconv._kernels.strips_at cimport in_strips_at
 from fastconv._kernels.tap_by_tap cimport one_output, outputs
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.turned cimport Blocks, blocks_for, turn_in, turn_out, turned_strides
+from fastconv._kernels.turned cimport Blocks, turn_in, turn_out, turned_strides
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
 )
@@ -51,9 +52,6 @@ cdef extern from "largest_at.h" nogil:
 cdef enum:
     FEW = 8                            # fewer channels are taken one by one where windows go tap by tap,
     FEW_SHORT = 4                      # of elements of one or two bytes
-    # bytes of vectors along rows of volumes, times the stride, turned if they are less: 3x3x3 of 256 of 8x8x8 at stride
-    # 2 55 instead of 87 us, at stride 1 309, not 485; but 2x2x2 at stride 2 of 96 of 16x16x16 122, not 77
-    SHORT = 64
 
 
 cdef struct Call:
@@ -242,6 +240,18 @@ cdef int in_blocks(
     return 0
 
 
+def way_of_first(tuple geometry, input, int rank):
+    """By which of its ways `first` takes this input; for tests."""
+    cdef operand x = five(input, rank)
+    cdef PoolShape s = pool_shape(geometry)
+    cdef Py_ssize_t size = input.itemsize, n = x.shape[0]
+    cdef Strides t = strides_of(x.shape, x.strides, size)
+    cdef Strips f
+    cdef Blocks b
+    choose(&s, &t, &n, size, &f, &b)
+    return "strips" if f.bytes else "blocks" if b.channels else "rows"
+
+
 def first(tuple geometry, input, output, places, int rank, number blank, int threads):
     """Maxima of `input` into `output` and where they were into `places`, of `rank` spatial axes, channels-first.
 
@@ -253,15 +263,11 @@ def first(tuple geometry, input, output, places, int rank, number blank, int thr
     cdef PoolShape s = pool_shape(geometry)
     cdef Strides t = strides_of(x.shape, x.strides, sizeof(number))
     cdef Py_ssize_t n = x.shape[0]
-    cdef bint wide = s.adaptive or s.sw > 1 and s.kd * s.kh > 1        # single elements at a stride are dear
     cdef const number *xs = <const number *> x.data
     cdef Strips f
     cdef Blocks b
-    if n > 1 and t.n == t.channels * t.c:                  # planes of all images alike: the more, the fuller are blocks
-        t.channels, n = n * t.channels, 1
-    f = strips_at_for(&s, &t, n, sizeof(number))
-    b = blocks_for(&s, t.channels, sizeof(number), sizeof(number) + sizeof(int64_t), wide)
-    if f.bytes and not (f.deep and b.channels and f.bytes < min(SHORT // s.sw, VECTOR_BYTES)):
+    choose(&s, &t, &n, sizeof(number), &f, &b)
+    if f.bytes:
         in_strips_at(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, &f, threads)
     elif b.channels:
         in_blocks(xs, <number *> out.data, <int64_t *> at.data, n, &t, &s, &b, blank, threads)
