@@ -1,4 +1,4 @@
-"""The direct sum: which kernel computes it, what it takes, and whether channels-last memory is copied for it."""
+"""The direct sum: which kernel computes it, what it takes, and whether memory is copied to the other order for it."""
 
 from math import gcd, prod
 
@@ -59,7 +59,7 @@ def stages_little(g):
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
 
 # Layers whose lanes run along a group's output channels, rows of pixels sharing what they load (AVX-512, 2026-11-28):
-GROUP_VECTOR = 32  # bytes of such a vector
+GROUP_VECTOR = 32  # bytes of such a vector, at AVX-512 half of one
 GROUP_WIDEST = 128  # bytes of a group's outputs: of 64 channels of float other ways took 0.8 to 1 times as long,
 GROUP_WIDEST_OF_FEW = 256  # but 1.1 to 1.6 times where pixels are
 FEWEST_PIXELS = range(16, 65)  # unless lanes run along the depth, as channels-last they do on all of 16
@@ -70,8 +70,8 @@ LEAST_USED = 0.8  # of the lanes: groups of 12 channels took 1.05 times as long 
 LEAST_USED_OF_FEW = 0.75  # but less time with few pixels and channels-last
 
 
-def fits_groups(g):
-    """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than in other ways."""
+def suits_rows(g):
+    """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than pixel by pixel."""
     inputs, outputs = g.ic // g.groups, g.oc // g.groups
     if g.groups == 1 or g.kw != 3 or g.dw != 1 or g.sw > 2 or inputs not in GROUP_INPUTS:
         return False
@@ -88,20 +88,23 @@ def fits_groups(g):
     return outputs >= 8 and outputs * g.itemsize <= widest
 
 
-def fits_rings(g):
-    """Whether lanes along the inputs of several groups, whose sums go round, take less than other ways.
+def way_of_groups(g):
+    """How groups of few channels are summed: by "rows" of pixels, lanes along outputs, by "rings", lanes along the
+    inputs of several groups, whose sums go round, or by None of these, as other layers are.
 
-    Groups that fill half a vector have their own. Fewer channels than lanes would have pixels copied together, which
-    took 1.2 to 2 times as long as before. Sums of few products are chosen as on large maps.
+    Rows come first where a group's outputs fill a `GROUP_VECTOR`, rings where they do not. Fewer channels than lanes
+    would have pixels copied together, which took 1.2 to 2 times as long as before. Sums of few products are chosen as
+    on large maps.
     """
     inputs, outputs, vector = g.ic // g.groups, g.oc // g.groups, vector_lanes(g.itemsize)
-    possible = 1 < inputs <= vector <= g.ic and outputs > 0 and gcd(inputs, outputs) <= tuned().rings.most
-    if not g.last or g.groups == 1 or not possible:
-        return False
-    if fits_groups(g):
-        return outputs * g.itemsize < GROUP_VECTOR
+    rings = 1 < inputs <= vector <= g.ic and outputs > 0 and gcd(inputs, outputs) <= tuned().rings.most
+    rings = rings and g.last and g.groups > 1
+    if suits_rows(g):
+        return "rings" if rings and outputs * g.itemsize < GROUP_VECTOR else "rows"
+    if not rings:
+        return None
     others = min(cost_of_tile(g), cost_copied(g) if is_long(g) else cost_copied_large(g))
-    return cost_rings(g) < min(others, cost_few(g) if outputs <= MOST_FEW else others)
+    return "rings" if cost_rings(g) < min(others, cost_few(g) if outputs <= MOST_FEW else others) else None
 
 
 def cost_rings(g):
@@ -124,10 +127,11 @@ TURNED = 16
 
 def kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
-    if fits_groups(g) and not fits_rings(g):
+    way = way_of_groups(g)
+    if way == "rows":
         return "grouped"
     if g.last:
-        if g.groups == g.ic or fits_rings(g):
+        if g.groups == g.ic or way == "rings":
             return "depthwise_last"
         return "few_last" if fits_few(g) else "direct_last"
     rows = "filter" if shares_rows(g) and stages_little(g) and not turns_taps(g) else "direct"
@@ -142,11 +146,9 @@ def cost(g):
 def cost_in_place(g):
     """The same of channels-last memory as it lies: lanes are output channels, of depthwise layers input channels."""
     costs, pixels = tuned().last, g.od * g.oh * g.ow
-    outputs = g.oc // g.groups
-    if fits_rings(g):
-        return cost_rings(g)
-    if fits_groups(g):
-        return g.macs
+    outputs, way = g.oc // g.groups, way_of_groups(g)
+    if way:
+        return cost_rings(g) if way == "rings" else g.macs
     if g.groups == g.ic:
         lanes = tuned().planes.vector // g.itemsize
         taps = g.kd * g.kh * g.kw * max(g.ic, lanes)
@@ -217,10 +219,15 @@ def turned_products(g):
     return min(seen + turned, g.macs)
 
 
+def copied_elements(g):
+    """What a copy of the input takes, and one of the result."""
+    elements = g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
+    return tuned().last.element[g.itemsize] * elements
+
+
 def cost_copied(g):
     """`cost` of a channels-first copy."""
-    costs, elements = tuned().last, g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    return turned_products(g) + costs.element[g.itemsize] * elements + costs.call
+    return turned_products(g) + copied_elements(g) + tuned().last.call
 
 
 COPIED_DEAR = 2.5  # times the multiply-adds of few channels a group that copies to channels-last may take
@@ -229,16 +236,16 @@ COPIED_DEAR = 2.5  # times the multiply-adds of few channels a group that copies
 def fits_copied_rings(g):
     """Whether rings take less than the register tile of channels-first memory, and copies to channels-last.
 
-    The tile has few columns, and copies what a stride picks of padded rows a few elements at a time: of 90 random long
-    sums that rings would take, those with padding and a stride took 0.7 times as long by copies in the mean, others
-    1.3 times, and with groups of more outputs than half a vector 1.5 times.
+    The tile has few columns, and copies what a stride picks of padded rows a few elements at a time: 50 random long
+    sums that go this way took 0.71 of the time in the mean, 40 at AVX2 0.65. Rings would take others too, which took
+    1.3 times as long without padding or a stride, and 1.5 times with groups of more channels than half a vector.
     """
     if g.groups == 1 or max(g.sd, g.sh, g.sw) == 1 or not (g.pd or g.ph or g.pw):
         return False
-    elements = g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    dear = tuned().last.element[g.itemsize] * elements > COPIED_DEAR * g.macs
+    dear = copied_elements(g) > COPIED_DEAR * g.macs
     few = 2 * max(g.ic, g.oc) // g.groups <= vector_lanes(g.itemsize)
-    return is_long(g) and few and not dear and fits_rings(g._replace(last=1)) and kernel(g) == "direct"
+    rings = is_long(g) and few and not dear and way_of_groups(g._replace(last=1)) == "rings"
+    return rings and kernel(g) == "direct"
 
 
 def cost_in_rows(g):
@@ -249,7 +256,7 @@ def cost_in_rows(g):
     if kernel(g) == "filter":
         lanes = tuned().planes.vector // g.itemsize
         return g.oc * sums * -(-g.ow // lanes) * lanes + costs.line * rows
-    return max(g.oc, costs.outputs) * sums * g.ow + costs.row * 4 // g.itemsize * sums + costs.element * rows * g.iw
+    return max(g.oc, costs.outputs) * sums * g.ow + costs.row * 4 / g.itemsize * sums + costs.element * rows * g.iw
 
 
 FEW_PATCHES = 128  # pixels up to which lanes run along the depth in either memory order: `_kernels/product.pxd`
@@ -260,9 +267,7 @@ def is_copied_last(g):
     """Whether the sum of channels-first memory is computed in channels-last copies."""
     if g.groups > 1 or g.ic == 1 or g.od * g.oh * g.ow <= FEW_PATCHES or not is_long(g):
         return False
-    last, costs = g._replace(last=1), tuned().last
-    elements = g.ic * g.id * g.ih * g.iw + g.oc * g.od * g.oh * g.ow
-    copied = cost_in_place(last) + costs.element[g.itemsize] * elements + costs.call
+    copied = cost_in_place(g._replace(last=1)) + copied_elements(g) + tuned().last.call
     return g.kd * g.kh * g.kw > 1 and cost_in_rows(g) > REPAYS * copied
 
 
@@ -270,4 +275,4 @@ def is_copied(g):
     """Whether a direct sum is computed in copies of the other memory order."""
     if not g.last:
         return fits_copied_rings(g) or is_copied_last(g)
-    return not fits_rings(g) and not fits_few(g) and cost_copied(g) < cost_in_place(g)
+    return way_of_groups(g) != "rings" and not fits_few(g) and cost_copied(g) < cost_in_place(g)

@@ -74,7 +74,7 @@ class Last(NamedTuple):
     group: float  # and one of several groups, besides
     store: float  # a depthwise output,
     row: float  # and a row of them, for each kernel of a channel
-    element: dict  # by itemsize: to copy one to channels-first memory
+    element: dict  # by itemsize: to copy one to the other memory order
     call: float  # that copies
 
 
