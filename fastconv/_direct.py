@@ -226,11 +226,15 @@ def copied_elements(g):
 
 
 def cost_copied(g):
-    """`cost` of a channels-first copy."""
-    return turned_products(g) + copied_elements(g) + tuned().last.call
+    """`cost` of a channels-first copy, by the same price of short rows as `is_copied_last` has."""
+    first = g._replace(last=0)
+    rows = cost_in_rows(first) if counts_rows(first) else 0
+    return max(turned_products(g), rows) + copied_elements(g) + tuned().last.call
 
 
-COPIED_DEAR = 2.5  # times the multiply-adds of few channels a group that copies to channels-last may take
+# Times the multiply-adds that copies to channels-last may take. It bounds what was tried, not what repays: beyond it 90
+# random layers took 0.59 of the time of the register tile, 186 at AVX2 0.63, as those below (Zen 4, 2026-11-30)
+COPIED_DEAR = 2.5
 
 
 def fits_copied_rings(g):
@@ -263,12 +267,17 @@ FEW_PATCHES = 128  # pixels up to which lanes run along the depth in either memo
 REPAYS = 1.5  # times that costs, which are rough, must differ: by 1.2 as many layers more were slower as were faster
 
 
+def counts_rows(g):
+    """Whether channels-first memory costs what `cost_in_rows` says."""
+    return g.groups == 1 < min(g.ic, g.kd * g.kh * g.kw) and g.od * g.oh * g.ow > FEW_PATCHES and is_long(g)
+
+
 def is_copied_last(g):
     """Whether the sum of channels-first memory is computed in channels-last copies."""
-    if g.groups > 1 or g.ic == 1 or g.od * g.oh * g.ow <= FEW_PATCHES or not is_long(g):
+    if not counts_rows(g):
         return False
     copied = cost_in_place(g._replace(last=1)) + copied_elements(g) + tuned().last.call
-    return g.kd * g.kh * g.kw > 1 and cost_in_rows(g) > REPAYS * copied
+    return cost_in_rows(g) > REPAYS * copied
 
 
 def is_copied(g):

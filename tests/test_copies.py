@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fastconv
-from fastconv import _plan
+from fastconv import _cpu, _direct, _plan
 from fastconv._methods import choose
 from tests import data
 from tests.geometries import geometry, is_copied
@@ -149,3 +151,36 @@ def test_batches_are_copied_a_few_images_at_a_time(copied, monkeypatch, dtype, c
     plan = _plan.plan_conv("conv2d", 2, x.shape, w.shape, np.dtype(dtype), 0, 1, 1, 1, 1, "zeros", None, "auto")
     _plan.by_copies(plan.run, 0)(plan.geometry, x, w, None, result, *plan.clamp, 1)
     data.assert_identical(result, whole)
+
+
+CONTRADICTIONS = {  # that were copied to either memory order for what lay in the other one
+    "few outputs, long steps": ((1, 3, 40, 14, 9), (1, 3, 2, 5, 7), (1, 4, 3), (0, 2, 2)),
+    "a vector of outputs": ((1, 64, 5, 56, 5), (8, 64, 7, 3, 2), (1, 3, 1), (3, 0, 1)),
+}
+
+
+@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_short_rows_are_as_dear_in_copies_as_where_they_lie(name, vectors):
+    """Channels-last, 3 to 1 channels took 198 us in copies and take 70 in place, 64 to 8 channels 801 and 620."""
+    assert is_copied(geometry(*CONTRADICTIONS[name]))
+    assert not is_copied(geometry(*CONTRADICTIONS[name], last=1))
+
+
+AXIS = st.tuples(*map(st.sampled_from, ((3, 5, 9, 14, 28, 56), (1, 2, 3, 4, 5, 7), (1, 1, 2, 3, 4), (0, 0, 1, 3))))
+
+
+@pytest.mark.parametrize("level", _cpu.available())
+@settings(max_examples=300)
+@given(axes=st.lists(AXIS, min_size=2, max_size=3), data=st.data())
+def test_no_layer_is_copied_to_both_memory_orders(level, axes, data):
+    size, kernel, stride, padding = zip(*axes, strict=True)
+    draw = data.draw
+    groups, inputs = draw(st.sampled_from(((1, 2), (1, 3), (1, 8), (1, 64), (1, 256), (8, 4), (16, 1), (96, 1))))
+    outputs = draw(st.sampled_from((1, 1, 2, 4, 8, 16, 64)))
+    size = [max(s, k) for s, k in zip(size, kernel, strict=True)]
+    shapes = (1, groups * inputs, *size), (groups * outputs, inputs, *kernel)
+    itemsize = draw(st.sampled_from((4, 8)))
+    with _cpu.override(level):
+        first, last = (geometry(*shapes, stride, padding, groups, itemsize, order) for order in (0, 1))
+        assert not (_direct.is_copied(first) and _direct.is_copied(last))
