@@ -2,7 +2,7 @@
 
 from math import gcd, prod
 
-from fastconv import _depthwise
+from fastconv import _depthwise, _volumes
 from fastconv._sights import kinds_along, seen_along, whole_along
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
@@ -274,6 +274,8 @@ def counts_rows(g):
 
 def is_copied_last(g):
     """Whether the sum of channels-first memory is computed in channels-last copies."""
+    if _volumes.is_volume(g):
+        return kernel(g) == "filter" and _volumes.repays_copies(g, is_long(g))
     if not counts_rows(g):
         return False
     copied = cost_in_place(g._replace(last=1)) + copied_elements(g) + tuned().last.call
@@ -284,4 +286,6 @@ def is_copied(g):
     """Whether a direct sum is computed in copies of the other memory order."""
     if not g.last:
         return fits_copied_rings(g) or is_copied_last(g)
-    return way_of_groups(g) != "rings" and not fits_few(g) and cost_copied(g) < cost_in_place(g)
+    if way_of_groups(g) == "rings" or fits_few(g) or cost_copied(g) >= cost_in_place(g):
+        return False
+    return not (_volumes.is_volume(g) and is_copied_last(g._replace(last=0)))

@@ -87,6 +87,19 @@ class First(NamedTuple):
     line: float  # or a row of them by rows of pixels
 
 
+class Volumes(NamedTuple):
+    """What depthwise volumes take, in products of a vector by rows of pixels: see `_volumes`."""
+
+    store: float  # a vector of a row,
+    plane: float  # a plane of outputs,
+    stage: float  # and a vector of a staged row, or to begin it
+    product: float  # of a vector of channels, in channels-last copies,
+    merged: float  # besides, where channels are fewer than lanes,
+    row: float  # a row of such outputs,
+    element: float  # a float that is copied
+    call: float
+
+
 class Few(NamedTuple):
     """What sums to few output channels, lanes along input channels, take in such multiply-adds: see `few_last.pyx`."""
 
@@ -157,6 +170,7 @@ class Tuned(NamedTuple):
     transposed: Transposed
     last: Last
     first: First
+    volumes: Volumes
     few: Few
     rings: Rings
     weight_grad: WeightGrad
@@ -200,6 +214,7 @@ TUNED = {
         ),
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         First(outputs=6, row=38, element=5.2, line=240),
+        Volumes(store=5.9, plane=190, stage=5.9, product=1.6, merged=2.7, row=67, element=0.51, call=52_000),
         Few(product=0.75, run=10, output=50, seen=70, weight=6),
         Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2, most=8),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
@@ -240,6 +255,7 @@ TUNED = {
         ),
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         First(outputs=6, row=16, element=5.3, line=165),
+        Volumes(store=4.3, plane=380, stage=8.6, product=2, merged=4.1, row=78, element=1, call=99_000),
         Few(product=1.05, run=10, output=50, seen=70, weight=8),
         Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2, most=7),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
