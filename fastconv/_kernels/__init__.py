@@ -26,7 +26,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                            winograd_grad                   minimal filtering: grad_tiles
                            point_grad                      1x1 kernels
                            tap_grad row_grad               few channels; depthwise 3x3
-    pooling                pool                            strips strided turned pool_rows pool_along flow_last
+    pooling                pool                            strips strided turned pool_rows pool_along flow_last far
                            pool_at                         with places: strips_at turned tap_by_tap split
                            powers                          of lp pooling
     gradients of pooling   avg_grad scatter                the second for unpooling too

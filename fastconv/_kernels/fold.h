@@ -5,7 +5,8 @@
  * so that a window is `rows` x `taps` rows of n elements: pixels of as many channels, or rows of an image one below the
  * other. FOLDED vectors go over a whole window side by side in registers, MOST_FOLDED if it has MANY elements. A sum of
  * more than CHUNK elements is the sum of its halves, so that rounding errors grow with the logarithm of the count [1].
- * Maxima let NaN get lost, notice that by a sum, and start again, as in `strips.h`.
+ * Maxima let NaN get lost, notice that by a sum, and start again, as in `strips.h`. Images that do not stay in the L2
+ * cache are read in another order or asked for, see `fold_far.h`.
  *
  * [1] N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993) 783-799,
  *     doi:10.1137/0914050.
@@ -18,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "far.h"
 #include "keep.h"
 #include "vectors.h"
 
@@ -45,6 +47,7 @@ typedef struct {
     ptrdiff_t rows, row; /* rows of a window, and the elements from one to the next; */
     ptrdiff_t taps, tap; /* its elements in a row, and those from one to the next */
     ptrdiff_t ldt;       /* from what one window comes to, to the next */
+    ptrdiff_t fresh;     /* taps of a row, of images from beyond the L2 cache, that the window before lacks; else 0 */
 } Fold;
 
 typedef struct {
@@ -198,10 +201,13 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
 
 #include "fold_short.h"
 #include "fold_beside.h"
+#include "fold_far.h"
 
 #define PART(vectors) do { \
         const int width = vectors; \
         const ptrdiff_t side = LANES, end = n - LANES - j, most = (width - 1) * LANES, last = end < most ? end : most; \
+        if (asks) \
+            NAMED(fold_ask)(x + j, f, width); \
         NAMED(fold_part)(x + j, f, width, LANES, last, kind, all, seen); \
         UNROLL for (int i = 0; i < width; i++) { \
             if (kind == FOLD_SUM && run->end.kind == FOLD_DIVIDED) \
@@ -218,11 +224,16 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
 {
     const ELEMENT by = (ELEMENT)run->end.by;
     const int narrow = n < LANES && f->tap == n && f->taps >= LANES;
+    const int asks = f->fresh && f->rows * f->taps < MANY;
     vec all[MOST_FOLDED];
     if (n < LANES && !narrow && NAMED(fold_short)(to, x, f, run, n, kind != FOLD_SUM))
         return;
     if (n == LANES && run->count >= FOLDED) {
         seen[0] += NAMED(fold_beside)(to, x, f, run, kind);
+        return;
+    }
+    if (NAMED(fold_is_far)(f, n, kind)) {
+        seen[0] += NAMED(fold_far)(to, x, f, run, n, kind);
         return;
     }
     for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
@@ -253,7 +264,7 @@ static ALWAYS_INLINE int NAMED(fold_runs)(ELEMENT *to, const ELEMENT *x, const F
 {
     vec seen[FOLDED] = {{0}};
     for (int i = 0; i < many; i++) {
-        const Fold one = {f->rows, f->row, runs[i].taps, f->tap, f->ldt};
+        const Fold one = {f->rows, f->row, runs[i].taps, f->tap, f->ldt, f->fresh};
         NAMED(fold_run)(to, x + runs[i].from, &one, runs + i, n, kind, seen);
         to += runs[i].count * f->ldt;
     }

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include "far.h"
 #include "keep.h"
 #include "shuffle.h"
 #include "split.h"
@@ -33,11 +34,14 @@ typedef struct {
     const void *places;    /* places of as many windows as a pixel and a vector have, from there, as wide as elements */
     ptrdiff_t before;      /* places of padding before tap 0 of window 0, in the plane */
     const void *blank;     /* the lowest element */
+    ptrdiff_t fresh;       /* of channels: taps of a row, of images from beyond the L2 cache, which the window before */
+                           /* lacks; else 0 */
 } Windows;
 
 #ifdef SHUFFLES
 #define BYTES VECTOR_BYTES
-#define AT_MOST 4 /* vectors of windows side by side */
+#define AT_MOST 4  /* vectors of windows side by side */
+#define AT_MANY 32 /* taps of windows that are not asked for: prefetchers foresee these */
 #define EVERY_OTHER(i) ((i) < COUNT / 2 ? 2 * (i) : 2 * (i) + 1) /* of a and b that share an element */
 #define EACH_TYPE "largest_at.h"
 #include "each_type.h"
@@ -159,6 +163,8 @@ static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Wi
     }
 }
 
+#include "largest_far.h"
+
 static ALWAYS_INLINE int NAMED(at_lost)(vec seen)
 {
     int64_t any = 0;
@@ -182,9 +188,17 @@ static ALWAYS_INLINE int NAMED(at_apart)(ELEMENT *best, int64_t *index, const Wi
     for (int i = 0; i < COUNT; i++)
         at[i] = (BITS)(i * w->step);
     const int many = w->next == 1 && !careful && w->pixel == 1;
+    const int asks = w->fresh && w->rows * w->taps < AT_MANY;
     ptrdiff_t j = 0;
-    for (; many && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT)
+    if (many && NAMED(at_is_far)(w, n)) {
+        NAMED(at_far)(best, index, w, n, &seen);
+        return NAMED(at_lost)(seen);
+    }
+    for (; many && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT) {
+        if (asks)
+            NAMED(at_ask)((const ELEMENT *)w->x + j, w);
         NAMED(at_some)(best + j, index + j, w, j, 1, at, AT_MOST, careful, &seen);
+    }
     for (; many && j + 2 * COUNT <= n; j += 2 * COUNT)
         NAMED(at_some)(best + j, index + j, w, j, 1, at, 2, careful, &seen);
     for (; j < n; j += COUNT) {
@@ -209,68 +223,7 @@ static ALWAYS_INLINE int NAMED(at_apart)(ELEMENT *best, int64_t *index, const Wi
 }
 
 #ifdef SPLITS
-/* One vector of windows from window j on, by `parts` from number p on of the row that starts at x. */
-static ALWAYS_INLINE void NAMED(at_picked)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j,
-                                           const ELEMENT *x, int p, int parts, int careful, vec *seen)
-{
-    const mask step = (BITS)w->key - (mask){0};
-    const ptrdiff_t *const base = w->split->base + p;
-    mask_f32 lanes[SPLIT_FAR + 1];
-    vec all = *(const ELEMENT *)w->blank - (vec){0};
-    mask key = (BITS)w->keys[0] - (mask){0};
-    if (j / w->pixel * w->step < w->before)
-        key += NAMED(at_inside)(w, j);
-    UNROLL for (int i = 0; i < parts; i++)
-        memcpy(lanes + i, w->split->lanes[p + i], sizeof *lanes);
-    for (ptrdiff_t r = 0; r < w->rows; r++) {
-        const ELEMENT *row = x + w->from[r];
-        mask now = (BITS)w->keys[r] - (mask){0};
-        for (ptrdiff_t k = w->taps; k > 0; k--, row += w->tap, now += step) {
-            vec v = (vec)split_pick(row, base, lanes, parts);
-            TAKE(all, key, v, now)
-        }
-    }
-    const mask place = key + NAMED(at_places)(w, j) + (BITS)(w->index + j * w->step);
-    *(vec *)best = all;
-    *(wide *)index = __builtin_convertvector(place, wide);
-}
-
-/* All n windows, by a table. Says whether a NaN may have been lost. */
-static ALWAYS_INLINE int NAMED(at_split)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n, int careful)
-{
-    vec seen = {0};
-    const Split *const split = w->split;
-    const ELEMENT *x = w->x;
-    ELEMENT few[COUNT];
-    int64_t places[COUNT];
-    for (ptrdiff_t j = 0; j < n; x += split->advance * 4 / ELEMENT_BYTES)
-        for (ptrdiff_t i = 0; i < split->vectors && j < n; i++, j += COUNT) {
-            const int p = split->parts[i], parts = split->parts[i + 1] - p, whole = n - j >= COUNT;
-            ELEMENT *to = whole ? best + j : few;
-            int64_t *place = whole ? index + j : places;
-#define PICKED(parts) NAMED(at_picked)(to, place, w, j, x, p, parts, careful, &seen)
-            if (parts == 2)
-                PICKED(2);
-            else if (parts == 3)
-                PICKED(3);
-            else if (parts == 4)
-                PICKED(4);
-            else
-                PICKED(parts);
-#undef PICKED
-            if (!whole) {
-                memcpy(best + j, few, (size_t)(n - j) * sizeof *best);
-                memcpy(index + j, places, (size_t)(n - j) * sizeof *index);
-            }
-        }
-    return NAMED(at_lost)(seen);
-}
-
-static NEVER_INLINE void NAMED(largest_split)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n)
-{
-    if (NAMED(at_split)(best, index, w, n, 0))
-        NAMED(at_split)(best, index, w, n, 1);
-}
+#include "largest_split.h"
 #endif
 
 /* In one function with the other, the largest of several vectors would stay in memory. */

@@ -9,6 +9,7 @@ Every output is computed whole by one thread, in an order that depends on the ge
 
 from libc.string cimport memset
 
+from fastconv._kernels.far cimport FAR, fresh_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_rows cimport Call, some_rows
@@ -136,6 +137,8 @@ cdef int in_rows(
     cdef Tables m = lay_out(s, &w, w.size, x, threads)
     cdef Py_ssize_t parts = parts_of(slabs * (FEWER if w.flow else 1), s.oh, threads)
     cdef Call call = Call(s, t, &w, x, out, &blank, m.counts, parts, last)
+    if last:
+        w.fresh = fresh_taps(s, n, w.pixel * sizeof(number), FAR)
     with nogil:
         each_piece(<Piece> some_rows[number], &call, slabs * call.parts, threads, m.scratch, w.size * sizeof(number))
     give_back(m.memory)

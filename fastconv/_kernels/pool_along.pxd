@@ -41,6 +41,7 @@ cdef inline bint block_down(
         r += run.count
         many += 1
     f.rows, f.row, f.tap, f.ldt = at.i1 - at.i0, s.dd * t.d, s.dh * t.h, w.pitch
+    f.fresh = 0
     x += (at.z + at.i0 * s.dd) * t.d
     if t.w == w.pixel:
         return fold_windows(v, x + start * t.w, &f, <const FoldRun *> runs, many, (end - start) * w.pixel, s.maximum)

@@ -17,6 +17,7 @@ apart go tap by tap.
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from fastconv._kernels.far cimport FAR_AT, fresh_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_at_choice cimport choose
@@ -46,6 +47,7 @@ cdef extern from "largest_at.h" nogil:
         const void *places
         Py_ssize_t before
         const void *blank
+        Py_ssize_t fresh
     void largest_at(...) noexcept
 
 
@@ -106,7 +108,7 @@ cdef inline Windows windows_at(
     cdef int64_t *keys = <int64_t *> (start + w.rows)
     cdef Py_ssize_t i, j
     cdef Windows f
-    f.rows, f.from_, f.keys, f.split = 0, start, keys, w.split
+    f.rows, f.from_, f.keys, f.split, f.fresh = 0, start, keys, w.split, w.fresh
     f.pixel, f.step, f.places, f.before = w.pixel, s.sw, w.places, s.pw
     f.taps, f.tap, f.key, f.next = s.kw, s.dw * t.w, s.dw, s.sw
     for i in range(at.i0, at.i1):
@@ -190,6 +192,8 @@ cdef int in_rows(
     cdef char *memory = lay_out(&w, s, w.size, blank, threads)
     cdef Py_ssize_t slabs = n * (1 if last else t.channels) * s.od
     cdef Call call = Call(s, t, &w, x, out, index, &blank, parts_of(slabs, s.oh, threads), last)
+    if last:
+        w.fresh = fresh_taps(s, n, w.pixel * sizeof(number), FAR_AT)
     with nogil:
         each_piece(
             <Piece> some_rows[number], &call, slabs * call.parts, threads, memory + tables(&w, sizeof(number)), w.size,

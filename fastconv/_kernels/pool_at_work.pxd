@@ -24,6 +24,7 @@ cdef struct Work:
     Py_ssize_t rows                    # of a window; so many places and distances, and so many padded rows
     Py_ssize_t lanes                   # of a vector
     Py_ssize_t size                    # bytes
+    Py_ssize_t fresh                   # taps of a row, of images from beyond the L2 cache: see `far.pxd`
     const void *places                 # as `largest_at.h` has them
     const Split *split
 

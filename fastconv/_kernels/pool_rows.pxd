@@ -55,7 +55,7 @@ cdef inline void down(
     run.from_, run.taps, run.count, run.next, run.end = 0, f.taps, s.iw, t.w, fold_end(1)
     if t.w == pixel:
         run.count, pixel = 1, s.iw * pixel
-    f.ldt = pixel
+    f.ldt, f.fresh = pixel, 0
     fold_windows(to, corner(x, t, s, at), &f, &run, 1, pixel, s.maximum)
 
 
@@ -136,10 +136,10 @@ cdef inline void folded_row(
     cdef Py_ssize_t j = 0, made = 0, step = t.w
     cdef double rows = 1 if s.maximum else divisor_of(s, at[0])
     cdef int many = 0
-    f.rows, f.row, f.ldt = at.j1 - at.j0, s.dh * t.h, t.channels
+    f.rows, f.row, f.ldt, f.fresh = at.j1 - at.j0, s.dh * t.h, t.channels, w.fresh
     if w.apart:
         down(v, x, t, s, at, t.channels)
-        x, step, f.rows, f.row = v, t.channels, 1, 0
+        x, step, f.rows, f.row, f.fresh = v, t.channels, 1, 0, 0
     else:
         x = corner(x, t, s, at)
     f.tap = s.dw * step

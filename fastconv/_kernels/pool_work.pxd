@@ -21,6 +21,7 @@ cdef struct Work:
     Py_ssize_t lanes                   # and outputs that are made of them at a time; 0 for none
     Py_ssize_t flow                    # columns of `flow_last.h` at a time, each row of which has a pitch; 0 for none
     Py_ssize_t size                    # elements of it all
+    Py_ssize_t fresh                   # taps of a row, of images from beyond the L2 cache: see `far.pxd`
     const Along *where                 # where windows lie along the row, each, unless there is a step along
 
 
@@ -42,7 +43,7 @@ cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, b
     cdef Work w
     cdef Py_ssize_t height = s.kd * s.kh, reach = (s.kw - 1) * s.dw, lanes = max(VECTOR_BYTES // size, <Py_ssize_t> 1)
     cdef bint dear
-    w.where = NULL
+    w.where, w.fresh = NULL, 0
     w.pixel, w.count = t.channels if last else 1, count_of_all(s)
     w.block, w.rows, w.slot, w.lanes, w.beyond = 0, 1, 0, 0, 0
     # what is in the registers of one window costs half, except beside rows that stay in the first cache

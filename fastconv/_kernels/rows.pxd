@@ -9,7 +9,7 @@ cdef extern from "fold.h" nogil:
         int kind
     FoldEnd fold_end(double by) noexcept
     ctypedef struct Fold:
-        Py_ssize_t rows, row, taps, tap, ldt
+        Py_ssize_t rows, row, taps, tap, ldt, fresh
     ctypedef struct FoldRun:
         Py_ssize_t from_ "from", taps, count, next
         FoldEnd end
