@@ -260,6 +260,7 @@ def cost_in_rows(g):
     if kernel(g) == "filter":
         lanes = tuned().planes.vector // g.itemsize
         return g.oc * sums * -(-g.ow // lanes) * lanes + costs.line * rows
+    sums *= turned_products(g) / max(g.macs, 1)  # sorted pixels leave padding out
     return max(g.oc, costs.outputs) * sums * g.ow + costs.row * 4 / g.itemsize * sums + costs.element * rows * g.iw
 
 
