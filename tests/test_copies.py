@@ -155,14 +155,13 @@ def test_batches_are_copied_a_few_images_at_a_time(copied, monkeypatch, dtype, c
 
 CONTRADICTIONS = {  # that were copied to either memory order for what lay in the other one
     "few outputs, long steps": ((1, 3, 40, 14, 9), (1, 3, 2, 5, 7), (1, 4, 3), (0, 2, 2)),
-    "a vector of outputs": ((1, 64, 5, 56, 5), (8, 64, 7, 3, 2), (1, 3, 1), (3, 0, 1)),
 }
 
 
 @pytest.mark.parametrize("vectors", [64], indirect=True)
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_short_rows_are_as_dear_in_copies_as_where_they_lie(name, vectors):
-    """Channels-last, 3 to 1 channels took 198 us in copies and take 70 in place, 64 to 8 channels 801 and 620."""
+    """Channels-last, 3 to 1 channels took 198 us in copies and take 70 in place."""
     assert is_copied(geometry(*CONTRADICTIONS[name]))
     assert not is_copied(geometry(*CONTRADICTIONS[name], last=1))
 
