@@ -8,8 +8,11 @@ import fastconv
 from tests import data
 
 FEW = 48  # channels at a time: 192 or 384 bytes
-# channels, height and width of 8 or 12 MiB and more: whole vectors, a last one that overlaps, more than a pixel's chunk
-IMAGES = {"float32": ((512, 80, 80), (331, 100, 101), (1100, 54, 54)), "float64": ((256, 80, 80), (165, 100, 101))}
+# channels, height and width, 12 MiB and more: whole vectors, a last one that overlaps, the longest pixel
+IMAGES = {
+    "float32": ((512, 80, 80), (331, 100, 101), (1024, 56, 56)),
+    "float64": ((256, 80, 80), (165, 100, 101), (512, 56, 56)),
+}
 WINDOWS = ((2, 2, 0), (3, 3, 1), (3, 2, 1), ((2, 3), (3, 1), (0, 1)), ((9, 8), 9, 2), (1, 2, 0))
 
 over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS, ids=str)
@@ -75,9 +78,10 @@ def test_a_nan_in_any_tap(places, dtype, cpu_level):
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", "int64"])
 def test_integers(kind, cpu_level):
-    """Elements of other sizes; a pixel longer than a chunk among them."""
-    for channels in (1024, 5000):
-        x = data.integers((1, 60, (14 << 20) // 60 // channels // np.dtype(kind).itemsize + 2, channels), key="far")
+    """Elements of other sizes, pixels of about as few bytes as are taken so, and of the most."""
+    for pixel in (1100, 4096):
+        channels = pixel // np.dtype(kind).itemsize
+        x = data.integers((1, 60, (14 << 20) // 60 // pixel + 2, channels), key="far")
         x = np.moveaxis((x + 4 if kind == "uint8" else x).astype(kind), -1, 1)
         assert_alike(lambda x: [fastconv.max_pool2d(x, 2, 2)], x)
         assert_alike(lambda x: [fastconv.max_pool2d(x, 3, 2, 1)], x)

@@ -3,7 +3,7 @@
 from fastconv._kernels.window cimport PoolShape
 
 cdef extern from "far.h" nogil:
-    enum: FAR_PIXEL
+    enum: FAR_PIXEL, FAR_CHUNK
 
 cdef enum:
     # bytes of all images from which they are read in passes or asked for, us on Zen 4 (32 MiB of L3), AVX-512: maxima
@@ -17,7 +17,7 @@ cdef enum:
 cdef inline Py_ssize_t fresh_taps(const PoolShape *s, Py_ssize_t n, Py_ssize_t pixel, Py_ssize_t far) noexcept nogil:
     """The taps of a row, which the window before lacks, of n images of pixels of so many bytes; all if windows share
     none, 0 if the images are smaller than `far`."""
-    if pixel < FAR_PIXEL or <double> n * s.id * s.ih * s.iw * pixel < far:
+    if not FAR_PIXEL <= pixel <= FAR_CHUNK or <double> n * s.id * s.ih * s.iw * pixel < far:
         return 0
     if s.adaptive or (s.kw - 1) * s.dw < s.sw:
         return max(s.iw, s.kw)
