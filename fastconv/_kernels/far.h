@@ -20,8 +20,8 @@
 #define FASTCONV_FAR_H
 
 enum {
-    FAR_CHUNK = 4096, /* bytes of a pixel at a time: what it comes to and where that was, and the pixel, fit any L1;
-                         longer pixels are streams that prefetchers foresee: 2x2 s2, 2048@57x57, 925 in registers and
+    FAR_CHUNK = 4096, /* bytes of a pixel up to which: what it comes to and where that was, and the pixel, fit any L1;
+                         longer ones are streams that prefetchers foresee: 2x2 s2, 2048@57x57, 925 in registers and
                          1700 in passes, 1024@80x80 1341 and 886 */
     FAR_PIXEL = 1024, /* bytes of a pixel from which that repays: 2x2 s2 at 512 bytes, 128@200x200, 510 in registers and
                          607 in passes, 3x3 s2 at 256 bytes, 64@400x400, 1897 and 2181 with asking: prefetchers do it */

@@ -56,29 +56,25 @@ static ALWAYS_INLINE void NAMED(fold_pass)(ELEMENT *to, const ELEMENT *x, ptrdif
 #undef STEP
 }
 
-/* All windows of a run; gives the sum of what may be NaN. */
+/* All windows of a run, of at most FAR_VECTORS; gives the sum of what may be NaN. */
 static ALWAYS_INLINE vec NAMED(fold_far_as)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run,
                                             ptrdiff_t n, const int kind)
 {
+    const ptrdiff_t many = (n + LANES - 1) / LANES, last = n - LANES, ends = f->rows * f->taps - 1;
     vec all[FAR_VECTORS], seen[FOLDED] = {{0}};
-    for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt)
-        for (ptrdiff_t j = 0; j < n; j += FAR_VECTORS * LANES) {
-            const ptrdiff_t left = n - j, vectors = (left + LANES - 1) / LANES;
-            const ptrdiff_t many = vectors < FAR_VECTORS ? vectors : FAR_VECTORS;
-            const ptrdiff_t last = (many * LANES < left ? many * LANES : left) - LANES;
-            const ptrdiff_t ends = f->rows * f->taps - 1;
-            ptrdiff_t done = 0;
-            for (ptrdiff_t r = 0; r < f->rows; r++)
-                for (ptrdiff_t k = 0; k < f->taps; k++, done++) {
-                    const ELEMENT *tap = x + r * f->row + k * f->tap + j;
-                    if (done == 0)
-                        NAMED(fold_pass)(to + j, tap, many, last, &run->end, 1, 0, kind, all, seen);
-                    else if (done < ends)
-                        NAMED(fold_pass)(to + j, tap, many, last, &run->end, 0, 0, kind, all, seen);
-                    else
-                        NAMED(fold_pass)(to + j, tap, many, last, &run->end, 0, 1, kind, all, seen);
-                }
-        }
+    for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
+        ptrdiff_t done = 0;
+        for (ptrdiff_t r = 0; r < f->rows; r++)
+            for (ptrdiff_t k = 0; k < f->taps; k++, done++) {
+                const ELEMENT *tap = x + r * f->row + k * f->tap;
+                if (done == 0)
+                    NAMED(fold_pass)(to, tap, many, last, &run->end, 1, 0, kind, all, seen);
+                else if (done < ends)
+                    NAMED(fold_pass)(to, tap, many, last, &run->end, 0, 0, kind, all, seen);
+                else
+                    NAMED(fold_pass)(to, tap, many, last, &run->end, 0, 1, kind, all, seen);
+            }
+    }
     return (seen[0] + seen[1]) + (seen[2] + seen[3]);
 }
 

@@ -58,6 +58,8 @@ static NEVER_INLINE void NAMED(fold_narrow)(ELEMENT *to, const ELEMENT *x, const
     const Fold rest = {f->rows, f->row, left, n, 0};
     const FoldRun once = {0, wide, 1, 0, {1, FOLD_PLAIN}};
     ELEMENT row[LANES * LANES];
+    if (n >= LANES)
+        return; /* never: so gcc knows that no sum goes beyond row[] */
     NAMED(fold_windows)(row, x, &all, &once, 1, LANES * n, maximum);
     for (ptrdiff_t j = 0; j < n; j++) {
         to[j] = NAMED(fold_one)(row + j, &apart, maximum);

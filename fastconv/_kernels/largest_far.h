@@ -49,29 +49,24 @@ static ALWAYS_INLINE void NAMED(at_pass)(ELEMENT *best, int64_t *index, const EL
     *sum = seen;
 }
 
-/* The window of n channels; what may be NaN is added to *seen. */
+/* The window of n channels, of at most FAR_VECTORS; what may be NaN is added to *seen. */
 static ALWAYS_INLINE void NAMED(at_far)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n, vec *seen)
 {
+    const ptrdiff_t many = (n + COUNT - 1) / COUNT, last = n - COUNT, ends = w->rows * w->taps - 1;
     const mask step = (BITS)w->key - (mask){0};
     vec all[FAR_VECTORS];
     mask key[FAR_VECTORS];
-    for (ptrdiff_t j = 0; j < n; j += FAR_VECTORS * COUNT) {
-        const ptrdiff_t left = n - j, vectors = (left + COUNT - 1) / COUNT;
-        const ptrdiff_t many = vectors < FAR_VECTORS ? vectors : FAR_VECTORS;
-        const ptrdiff_t last = (many * COUNT < left ? many * COUNT : left) - COUNT;
-        const ptrdiff_t ends = w->rows * w->taps - 1;
-        ptrdiff_t done = 0;
-        for (ptrdiff_t r = 0; r < w->rows; r++) {
-            const ELEMENT *x = (const ELEMENT *)w->x + j + w->from[r];
-            mask now = (BITS)w->keys[r] - (mask){0};
-            for (ptrdiff_t k = 0; k < w->taps; k++, done++, x += w->tap, now += step)
-                if (done == 0)
-                    NAMED(at_pass)(best + j, index + j, x, many, last, w, now, 1, 0, all, key, seen);
-                else if (done < ends)
-                    NAMED(at_pass)(best + j, index + j, x, many, last, w, now, 0, 0, all, key, seen);
-                else
-                    NAMED(at_pass)(best + j, index + j, x, many, last, w, now, 0, 1, all, key, seen);
-        }
+    ptrdiff_t done = 0;
+    for (ptrdiff_t r = 0; r < w->rows; r++) {
+        const ELEMENT *x = (const ELEMENT *)w->x + w->from[r];
+        mask now = (BITS)w->keys[r] - (mask){0};
+        for (ptrdiff_t k = 0; k < w->taps; k++, done++, x += w->tap, now += step)
+            if (done == 0)
+                NAMED(at_pass)(best, index, x, many, last, w, now, 1, 0, all, key, seen);
+            else if (done < ends)
+                NAMED(at_pass)(best, index, x, many, last, w, now, 0, 0, all, key, seen);
+            else
+                NAMED(at_pass)(best, index, x, many, last, w, now, 0, 1, all, key, seen);
     }
 }
 #undef FAR_VECTORS
