@@ -7,7 +7,7 @@ from fastconv._sights import kinds_along, seen_along, whole_along
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
 
-SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/across_cost.pxd`,
+SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/shape.pxd`,
 KINDS = 64  # into fewer kinds than these: `_kernels/sights.pxd`
 
 
@@ -289,4 +289,4 @@ def is_copied(g):
         return fits_copied_rings(g) or is_copied_last(g)
     if way_of_groups(g) == "rings" or fits_few(g) or cost_copied(g) >= cost_in_place(g):
         return False
-    return not (_volumes.is_volume(g) and is_copied_last(g._replace(last=0)))
+    return not is_copied_last(g._replace(last=0))  # to and fro

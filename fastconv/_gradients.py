@@ -27,6 +27,7 @@ from fastconv._arrays import (
     names_memory_errors,
     readable,
 )
+from fastconv._depthwise import CHAIN
 from fastconv._door import again, remember, settled
 from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
@@ -193,13 +194,11 @@ def sum_of_planes(g, rank):
     return g
 
 
-CHAIN = 64  # elements that are added up in a row, as in kernels: chains of two million erred by 270 eps
-
-
 def sum_of_pixels(g, rank):
     """The same of channels-last memory: of all pixels some long rows, which are added up, and so on.
 
-    Of short rows, such as 3 channels of 500x500 along these, it took 17 to 20 times as long (2026-11-30).
+    Chains are as short as in kernels: one of two million erred by 270 eps. Of short rows, such as 3 channels of 500x500
+    along these, it took 17 to 20 times as long (2026-11-30).
     """
     pixels = channels_last(g, rank).reshape(-1, g.shape[g.ndim - rank - 1])
     while len(pixels) > CHAIN:

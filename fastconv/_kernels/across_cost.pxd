@@ -6,7 +6,7 @@ channels have weights and sums to be turned, and leave out padding that pixels s
 
 from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.product cimport round_up
-from fastconv._kernels.shape cimport ConvShape, sees_no_padding
+from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK
@@ -18,7 +18,6 @@ cdef enum:
     WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
     STAGED_BYTES = 524288   # of the stage of a block, at most
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
-    SORTING = 160           # products of a sum that repay sorting pixels; fewer are added up in one order everywhere
     UNSEEN = 3              # one product of so many has to be left out, to make up for kinds of few pixels
     LISTING = 40            # in whose time the taps of all kinds are listed, for each product of a block of K
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
@@ -63,7 +62,7 @@ cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept 
 
 cdef inline bint sorts(const ConvShape *s) noexcept nogil:
     """Whether sums are long enough for pixels to be sorted by what they see, and few taps make a chain."""
-    return s.kd * s.kh * s.kw <= CHUNK and s.ic // s.groups * s.kd * s.kh * s.kw >= SORTING
+    return s.kd * s.kh * s.kw <= CHUNK and s.ic // s.groups * s.kd * s.kh * s.kw >= LONG_SUM
 
 
 cdef inline double products_across(const ConvShape *s) noexcept nogil:

@@ -16,7 +16,7 @@ from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
 from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
-from fastconv._kernels.shape cimport ConvShape, at, real, sees_no_padding
+from fastconv._kernels.shape cimport LONG_SUM, ConvShape, at, real, sees_no_padding
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
@@ -24,7 +24,6 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     # measured: asv_bench/peers.py --family 1x1, dense, and 1x1 layers on maps of 1 to 16 x 16, 2026-11-28
-    LEAST = 160     # products of a sum
     FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
     FEW_LEAST = 48
     TREE = 18       # products that take as long as adding up the lanes of a sum,
@@ -55,7 +54,7 @@ cdef inline Py_ssize_t deep_block(
     cdef Py_ssize_t most = min(<Py_ssize_t> DEEP, CHUNK * lanes) // unit
     if lanes == 1 or most == 0 or pixels > SMALL_MAP or pixels * along_depth(depth, size) > instead * depth:
         return 0
-    if depth < (FEW_LEAST if pixels <= FEW else LEAST):
+    if depth < (FEW_LEAST if pixels <= FEW else LONG_SUM):
         return 0
     return ceil_div(units, ceil_div(units, most)) * unit
 

@@ -288,6 +288,5 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         if packed is None:
             call.w = packing.to = memory
             each_piece(<Piece> repack[real], &packing, t.s.oc, threads, scratch, each)
-        zeros(<real *> scratch, each // size * threads)
         each_piece(<Piece> one_item[real], &call, items(&t), threads, scratch, each)
     give_back(memory)

@@ -8,7 +8,7 @@
 from fastconv._kernels.deep cimport SHORT_TURNING, TURNING, deep_block, mixes
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport LINE, SMALL_MAP, round_up
-from fastconv._kernels.shape cimport ConvShape, sees_no_padding
+from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_halves, tile_width
@@ -18,7 +18,6 @@ cdef enum:
     LARGE = 262144          # elements of an image that an L2 cache hardly holds
     WHOLE_LINES = 32        # channels of a group that share no pair of lines with another, which is fetched as one
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
-    LONG_SUM = 160          # products of a sum
     # 8 to 64 channels of 5x5x5 to 7x7x7 at stride 2, and 41 random layers (Zen 4, AVX-512, 2026-11-30):
     MANY_TAPS = 25          # of a kernel; channels of a tap together took 0.58 to 1 of the time
     UNSEEN_ROWS = 12        # one row of taps in so many has to lie in the padding,

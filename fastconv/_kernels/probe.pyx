@@ -6,16 +6,12 @@ tile works on operands that stay in L1, as those of a convolution do.
 
 from libc.string cimport memset
 
-from fastconv._kernels.across_cost cimport SORTING
-from fastconv._kernels.deep cimport LEAST
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.last_choice cimport LONG_SUM
 from fastconv._kernels.presence cimport still_missed
 from fastconv._kernels.product cimport SMALL_MAP
-from fastconv._kernels.rest cimport REST_LEAST
 from fastconv._kernels.ring cimport RING_MOST
 from fastconv._kernels.scratch cimport LINE, borrow
-from fastconv._kernels.shape cimport real
+from fastconv._kernels.shape cimport LONG_SUM, real
 from fastconv._kernels.sights cimport KINDS
 from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
 from fastconv._kernels.thread cimport leave_core, this_core
@@ -126,7 +122,4 @@ def core_left(int least):
 
 def constants():
     """Numbers of the kernels that Python's choices repeat, by the kernels' names; for tests."""
-    return {
-        "SORTING": SORTING, "LEAST": LEAST, "LONG_SUM": LONG_SUM, "REST_LEAST": REST_LEAST, "SMALL_MAP": SMALL_MAP,
-        "KINDS": KINDS, "RING_MOST": RING_MOST,
-    }
+    return {"LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST}

@@ -11,13 +11,12 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.dot_tile cimport DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport ask_for_rows, share_of
-from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.shape cimport LONG_SUM, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 
 cdef enum:
     BEGINNING = 3       # pixels of whole vectors that take as long as what comes with any summed along the depth
-    REST_LEAST = 160    # products of a sum; shorter ones have one order on any map, pieces of one included
     MOST = 16           # lanes of a vector,
     LAST = 9            # and pixels after it that are summed so; of fewer lanes, in proportion
 
@@ -25,7 +24,7 @@ cdef enum:
 cdef inline Py_ssize_t last_pixels(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
     """How many pixels after the last whole vector are to be summed along blocks of the depth."""
     cdef Py_ssize_t lanes = lanes_of(size), rest = pixels % lanes
-    return rest if rest * MOST <= LAST * lanes and REST_LEAST <= depth <= CHUNK * lanes else 0
+    return rest if rest * MOST <= LAST * lanes and LONG_SUM <= depth <= CHUNK * lanes else 0
 
 
 cdef inline Py_ssize_t pixels_worth(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:

@@ -6,6 +6,9 @@ cdef fused real:
 
 cdef enum:
     LAYOUT = 22     # index in a `ConvGeometry` of what says that channels are last
+    # Products of a sum that repay sorting pixels, and lanes along the depth; shorter ones are added up in one order on
+    # any map, pieces of one included:
+    LONG_SUM = 160
 
 
 cdef struct ConvShape:
