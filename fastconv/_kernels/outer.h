@@ -17,9 +17,13 @@
 #ifndef FASTCONV_OUTER_H
 #define FASTCONV_OUTER_H
 
-#include "tile.h"
+#include "keep.h"
+#include "simd.h"
 
-#define OUTER_ROWS (VECTOR_BYTES == 64 ? 12 : TILE_ROWS) /* AVX-512 has twice the registers */
+#define OUTER_ROWS (VECTOR_BYTES == 64 ? 12 : 6) /* AVX-512 has twice the registers */
+#define OUTER_VECTORS 2
+#define OUTER_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* in a turn */
+#define EACH_SUM UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 #if VECTOR_BYTES > 16
 typedef float vec_half_f32 __attribute__((vector_size(VECTOR_BYTES / 2), aligned(4), may_alias));
@@ -48,7 +52,13 @@ typedef vec_f64 vec_half_f64;
 
 #define OUTER(name) (cols * size <= sizeof(PASTE(vec_half, name)) ? PASTE(outer_half, name) : PASTE(outer, name))
 
-/* `rows` <= OUTER_ROWS; of `cols` at most tile_width(size) count. `size` is a constant at every call: one branch
+/* columns of the widest tile, for elements of `size` bytes */
+static inline ptrdiff_t outer_width(size_t size)
+{
+    return OUTER_VECTORS * lanes_of(size);
+}
+
+/* `rows` <= OUTER_ROWS; of `cols` at most outer_width(size) count. `size` is a constant at every call: one branch
  * stays. */
 static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t lines, ptrdiff_t kc,
                          const void *a, ptrdiff_t lda, ptrdiff_t a_line, const void *b, ptrdiff_t ldb, ptrdiff_t b_line,
@@ -67,7 +77,7 @@ static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t 
 #define run PASTE(outer_run, SUFFIX)
 
 #define STEP() { \
-        vec right[TILE_VECTORS]; \
+        vec right[OUTER_VECTORS]; \
         UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
             right[j] = *(const vec *)(b + j * LANES); \
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
@@ -77,7 +87,7 @@ static inline void outer(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t 
         } \
         a += lda; \
         b += ldb; \
-        if (TILE_STEPS > 1) { \
+        if (OUTER_STEPS > 1) { \
             OPAQUE(a); \
             OPAQUE(b); \
         } \
@@ -88,21 +98,21 @@ static ALWAYS_INLINE void run(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t lines, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     ptrdiff_t a_line, const ELEMENT *restrict b, ptrdiff_t ldb, ptrdiff_t b_line, ELEMENT *restrict c, ptrdiff_t ldc)
 {
-    vec acc[OUTER_ROWS][TILE_VECTORS];
-    EACH_VECTOR acc[i][j] = (vec){0};
-    EACH_VECTOR IN_REGISTER(acc[i][j]);
+    vec acc[OUTER_ROWS][OUTER_VECTORS];
+    EACH_SUM acc[i][j] = (vec){0};
+    EACH_SUM IN_REGISTER(acc[i][j]);
     for (ptrdiff_t line = 0; line < lines; line++, a += a_line - kc * lda, b += b_line - kc * ldb) {
         ptrdiff_t k = kc;
-        for (; k >= TILE_STEPS; k -= TILE_STEPS) {
-            UNROLL for (ptrdiff_t s = 0; s < TILE_STEPS; s++)
+        for (; k >= OUTER_STEPS; k -= OUTER_STEPS) {
+            UNROLL for (ptrdiff_t s = 0; s < OUTER_STEPS; s++)
                 STEP()
-            if (TILE_STEPS > 1)
-                EACH_VECTOR IN_REGISTER(acc[i][j]);
+            if (OUTER_STEPS > 1)
+                EACH_SUM IN_REGISTER(acc[i][j]);
         }
-        for (; k % TILE_STEPS; k--)
+        for (; k % OUTER_STEPS; k--)
             STEP()
     }
-    EACH_VECTOR *(vec *)(c + i * ldc + j * LANES) += acc[i][j];
+    EACH_SUM *(vec *)(c + i * ldc + j * LANES) += acc[i][j];
 }
 
 #define outer_of PASTE(outer, SUFFIX)

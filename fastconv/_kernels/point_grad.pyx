@@ -23,6 +23,7 @@ from fastconv._kernels.point_grad cimport (
 )
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
@@ -62,7 +63,7 @@ cdef void one_block(
     cdef real *panels = scratch + t.a_size
     fill_panels(t, &t.b, b, cols, p, n, panels + t.b_size, panels)
     if t.sums:              # what is beside the columns is there, too
-        cols = min(round_up(cols, width // 2), t.ldc)
+        cols = min(round_up(cols, lanes_of(sizeof(real))), t.ldc)
     while i < rows:
         some = ceil_div(rows - i, ceil_div(rows - i, GROUP))
         until, tiles = i + some, ceil_div(some, TILE_ROWS) * ceil_div(cols, width)

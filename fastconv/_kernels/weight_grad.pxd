@@ -3,10 +3,12 @@
 from libc.string cimport memcpy, memset
 
 from fastconv._kernels.levels cimport FAN, levels_of
+from fastconv._kernels.outer cimport outer_width
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
-from fastconv._kernels.tile cimport CHUNK, tile_width
+from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.tile cimport CHUNK
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
@@ -60,9 +62,9 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size) noexcept nogil:
     """Channels of a part so that M stays in L2."""
     cdef Py_ssize_t most
     if t.alone:             # channels-last, more of them are neighbours in memory
-        t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, tile_width(size)) if t.last else tile_width(size)
+        t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, outer_width(size)) if t.last else outer_width(size)
         return
-    t.oc_part = even(t.ocg, MOST_CHANNELS, tile_width(size) // 2)
+    t.oc_part = even(t.ocg, MOST_CHANNELS, lanes_of(size))
     most = max(SUM_BYTES // (size * t.oc_part * t.taps), 1)
     t.ic_part = even(t.icg, most, min(most, 8))
 
@@ -98,12 +100,12 @@ cdef inline Py_ssize_t fan(const Task *t) noexcept nogil:
 
 cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Smaller parts where threads would have none, and what follows from their size."""
-    cdef Py_ssize_t others, shares, vector = tile_width(size) // 2
+    cdef Py_ssize_t others, shares, vector = lanes_of(size)
     t.oc_parts = 1 if t.alone else ceil_div(t.ocg, t.oc_part)
     others = t.oc_parts * t.planes * t.groups
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     shares = ceil_div(threads, t.ic_parts * others)
-    if t.oc_parts == 1 and not t.alone and t.icg % shares and t.ocg % (shares * tile_width(size)) == 0:
+    if t.oc_parts == 1 and not t.alone and t.icg % shares and t.ocg % (shares * outer_width(size)) == 0:
         t.oc_part = t.ocg // shares     # three input channels are no even shares of two threads
         t.oc_parts = shares
         others = shares * t.planes * t.groups
@@ -114,7 +116,7 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     t.x_plane = t.x_rows * t.x_cols * t.ic_part
     t.x_size = round_up(t.block_planes * t.x_plane + LINE // size, LINE // size)
-    t.g_size = t.block_planes * t.rows * t.width * tile_width(size)
+    t.g_size = t.block_planes * t.rows * t.width * outer_width(size)
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
     t.levels = levels_of(ceil_div(t.n * t.s.od, t.block_planes) * t.blocks * t.pieces, fan(t))
 
@@ -171,7 +173,7 @@ cdef inline void copy_output(
     real *to,
 ) noexcept nogil:
     """A panel of G for a block of one plane, with zeros beside the channels: gout is that of the first of them."""
-    cdef Py_ssize_t ldt = tile_width(sizeof(real)), row, p
+    cdef Py_ssize_t ldt = outer_width(sizeof(real)), row, p
     if channels < ldt:
         memset(to, 0, rows * width * ldt * sizeof(real))
     if not t.last and width == t.s.ow == t.gh:      # rows are neighbours: less is left at the edges of squares

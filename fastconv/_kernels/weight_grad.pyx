@@ -22,12 +22,13 @@ from libc.string cimport memset
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport add_levels, carry
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
-from fastconv._kernels.outer cimport OUTER_ROWS, outer
+from fastconv._kernels.outer cimport OUTER_ROWS, outer, outer_width
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport CHUNK, tile_width
+from fastconv._kernels.tile cimport CHUNK
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport (
     Span,
@@ -64,7 +65,7 @@ cdef void multiply_rows(
     through several rows of one.
     """
     cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(across.end - across.first, CHUNK, 1)
-    cdef Py_ssize_t ldb = tile_width(sizeof(real)), piece, i = 0, r, y, k, line = t.x_cols * step * t.s.sh
+    cdef Py_ssize_t ldb = outer_width(sizeof(real)), piece, i = 0, r, y, k, line = t.x_cols * step * t.s.sh
     cdef bint many = t.block_planes > 1
     cdef Py_ssize_t a_line = t.x_plane if many else line, b_line = (rows if many else 1) * width * ldb
     for piece in range(pieces):
@@ -105,7 +106,7 @@ cdef void multiply_lanes(
                     k += chain
                 y += t.lines
             tap += some
-        c += tile_width(sizeof(real)) // 2
+        c += lanes_of(sizeof(real))
 
 
 cdef bint fills_tiles(const Task *t) noexcept nogil:
@@ -143,10 +144,10 @@ cdef void one_block(
 ) noexcept nogil:
     """The block at (y, o) of so many planes; x and gout are the first channels of all."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
-    cdef Py_ssize_t ldg = tile_width(sizeof(real)), i
+    cdef Py_ssize_t ldg = outer_width(sizeof(real)), i
     for i in range(count):
         copy_input(t, x + planes[i].x, y, o, rows, channels, xs + i * t.x_plane)
-    if t.alone and t.last and t.s.oc % (ldg // 2) == 0:     # whole vectors of grad_output are there
+    if t.alone and t.last and t.s.oc % lanes_of(sizeof(real)) == 0:     # whole vectors of grad_output are there
         multiply_lanes(t, <const real *> xs, channels, gout + planes[0].g + y * t.gh + o * t.gw, t.gw, t.gh, rows,
                        width, outs, m)
         return

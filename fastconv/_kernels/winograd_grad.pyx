@@ -37,13 +37,12 @@ from fastconv._kernels.grad_tiles cimport (
 )
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
-from fastconv._kernels.outer cimport OUTER_ROWS, outer
+from fastconv._kernels.outer cimport OUTER_ROWS, outer, outer_width
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.turn cimport turn_block
 from fastconv._kernels.weight_grad cimport even
 from fastconv._kernels.winograd cimport odd_lines
@@ -172,7 +171,7 @@ cdef void multiply(
     const Task *t, const real *u, const real *v, real *m, Py_ssize_t tiles, Py_ssize_t outs, Py_ssize_t channels,
 ) noexcept nogil:
     """M += U^T . V of one group for each point, `chain` tiles at a time."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(outs, OUTER_ROWS), point, k, i, j, r, piece
+    cdef Py_ssize_t width = outer_width(sizeof(real)), pieces = ceil_div(outs, OUTER_ROWS), point, k, i, j, r, piece
     cdef Py_ssize_t cols = grad_points(t.x.rule_w)
     cdef real *to
     for point in range(grad_points(t.x.rule_h) * cols):
