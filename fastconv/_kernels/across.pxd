@@ -20,11 +20,11 @@ from fastconv._kernels.shape cimport ConvShape, at, real, sees_no_padding
 from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sights, sights_table, sort_pixels
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile_finish, tile_some, tile_taps, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile_finish, tile_some, tile_taps
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
-    WIDEST = 32             # output channels of a tile
+    WIDEST = 64             # output channels of a tile at most
     TURNS_ALONE = 96        # pixels of a thread with which it turns all weights itself, sooner than share turned ones
 
 
@@ -33,17 +33,18 @@ cdef inline void plan_across(Task *t, Py_ssize_t size, int threads) noexcept nog
 
     Unless whole tiles of channels are uneven shares, and pixels enough that each thread turns the weights for itself.
     """
-    cdef Py_ssize_t most = most_pixels(&t.s, size), width = tile_width(size)
+    cdef Py_ssize_t most = most_pixels(&t.s, size)
     cdef Py_ssize_t unit = t.s.ow if t.s.ow <= most else TILE_ROWS
+    cdef Py_ssize_t share = 2 * lanes_of(size)          # of the output channels: a tile or part of one
     cdef bint small = t.flat or t.pixels <= SMALL_MAP
     t.channels = channels_of(&t.s)
     t.kc = t.channels * (t.depth // t.icg)
     t.kc = ceil_div(t.kc, max(ceil_div(t.kc, KC + CHUNK), 1))        # whole channels, but of many taps
-    divide(t, most // unit * unit, unit, width, 1 if small else threads)
+    divide(t, most // unit * unit, unit, share, 1 if small else threads)
     if small:
-        split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), width)
+        split_channels(t, ceil_div(threads, t.n * t.s.groups * t.blocks), share)
         if t.flat and t.pixels >= threads * TURNS_ALONE and is_uneven(t, threads):
-            divide(t, most // TILE_ROWS * TILE_ROWS, TILE_ROWS, width, threads)
+            divide(t, most // TILE_ROWS * TILE_ROWS, TILE_ROWS, share, threads)
 
 
 cdef inline Py_ssize_t across_table(const Task *t) noexcept nogil:
@@ -60,6 +61,7 @@ cdef inline Py_ssize_t across_scratch(const Task *t, Py_ssize_t size) noexcept n
 cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """Where each k and each pixel of a block lies, from the first ones on; blocks start a row, or are part of one."""
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes, k, p, tap
+    cdef Py_ssize_t tiles
     cdef Py_ssize_t dc = t.xc, dd = t.xd, dh = t.xh
     t.row, t.spot = table + stage_table(&t.s), table + stage_table(&t.s) + t.channels * taps
     t.staged = 0
@@ -78,23 +80,26 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
                     + tap % t.s.kw * t.s.dw)
     for p in range(t.block):
         t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
-    t.panel = round_up(t.block * round_up(t.part if t.kc < t.depth else 1, tile_width(size)), LINE)
+    tiles = ceil_div(t.part, t.wide) + (t.part % t.wide > 0) if t.kc < t.depth else 1   # a part begins within a tile
+    t.panel = round_up(t.block * tiles * t.wide, LINE)
     t.ordered = 0
     if sorts(&t.s) and t.kc == t.channels * taps and not sees_no_padding(&t.s):
         t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
-        t.ordered = round_up(t.block * tile_width(size), LINE)
+        t.ordered = round_up(t.block * t.wide, LINE)
 
 
 cdef inline void multiply_tiles(
     Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t kc, const real *x, const Py_ssize_t *spot, const Py_ssize_t *tap,
-    const real *b, const Py_ssize_t *weight, const real *later, Py_ssize_t ld, real *sums, const tile_finish *finish,
+    const real *b, Py_ssize_t width, const Py_ssize_t *weight, const real *later, Py_ssize_t ld, real *sums,
+    const tile_finish *finish,
 ) noexcept nogil:
     """sums[pixel][channel] (+)= x[spot[pixel] + tap[k]] * b[k][channel] for the channels of a tile at most.
 
+    width : from one k of b, or one pixel's sums, to the next one's
     weight : where each k is in b, or NULL if all are there
     later : rows of weights, `ld` apart, that are turned next, to be fetched; or NULL
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
+    cdef Py_ssize_t tiles = ceil_div(pixels, TILE_ROWS), i = 0, n, r
     cdef Py_ssize_t shorter = pixels // tiles, longer = pixels - shorter * tiles
     for n in range(tiles):
         r = shorter + (n < longer)
@@ -112,24 +117,24 @@ cdef inline void multiply_kinds(
     const real *b, const real *later, real *sums, tile_finish finish,
 ) noexcept nogil:
     """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.depth // t.icg, chain = finish.chain, kind, first, some
+    cdef Py_ssize_t width = t.wide, taps = t.depth // t.icg, chain = finish.chain, kind, first, some
     cdef bint finite
     if sights.start[1] > 0:
-        multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
+        multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, width, NULL, later, t.depth, sums, &finish)
     if finish.clamp or sights.start[1] == 0:            # a sum, if there is one that was not clamped
         finite = all_finite(b, kc, channels, width)
     else:
         finite = all_finite(<const real *> sums, 1, channels, width)
     if not finite:
         first = sights.start[1]
-        multiply_tiles(sights.start[sights.kinds] - first, channels, kc, x, sights.spot + first, tap, b, NULL,
+        multiply_tiles(sights.start[sights.kinds] - first, channels, kc, x, sights.spot + first, tap, b, width, NULL,
                        NULL, 0, sums + first * width, &finish)
         return
     for kind in range(1, sights.kinds):
         first, some = sights.start[kind], sights.start[kind + 1] - sights.start[kind]
         finish.chain = max(chain // taps * sights.seen[kind], <Py_ssize_t> 1)
         multiply_tiles(some, channels, kc // taps * sights.seen[kind], x, sights.spot + first,
-                       sights.tap + kind * sights.most, b, sights.weight + kind * sights.most, NULL, 0,
+                       sights.tap + kind * sights.most, b, width, sights.weight + kind * sights.most, NULL, 0,
                        sums + first * width, &finish)
 
 
@@ -138,7 +143,7 @@ cdef inline void write_sums(
     real *out,
 ) noexcept nogil:
     """out[channel][pixel] = sums[pixel][channel], which are in the order of `sights` unless there is one kind."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), p
+    cdef Py_ssize_t width = t.wide, p
     if sights.kinds > 1:
         for p in range(pixels):
             copy_rows(sizeof(real), ordered + sights.order[p] * width, 0, sums + p * width, 0, 1, width)
@@ -164,7 +169,7 @@ cdef inline void multiply_block(
 
     x : channel c0 of the image or the stage
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), some, o = o0
+    cdef Py_ssize_t width = t.wide, some, o = o0
     cdef real *ordered = sums + t.panel
     cdef real *turned = ordered + t.ordered
     cdef const real *b = turned
@@ -175,20 +180,20 @@ cdef inline void multiply_block(
     finish.accumulate = k0 > 0
     finish.clamp = t.finish.clamp and k1 == t.depth
     while o < o1:
-        some = min(width, o1 - o)
+        some = min(width - o % width, o1 - o)
         finish.col_bias = at(bias, o)
         if t.ordered and k0 == 0:
             start_from(at(bias, o), some, start)
             finish.col_bias = start
         if packed == NULL:
             turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
-            later = w + (o + width) * t.depth + k0 if o + width < o1 else NULL
+            later = w + (o + some) * t.depth + k0 if o + some < o1 else NULL
         else:
-            b = packed + o * t.depth + k0 * width
+            b = packed + o // width * width * t.depth + k0 * width + o % width
         if sights.kinds > 1:
             multiply_kinds(t, sights, some, k1 - k0, x, tap, b, later, sums, finish)
         else:
-            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, tap, b, NULL, later, t.depth, sums, &finish)
+            multiply_tiles(pixels, some, k1 - k0, x, sights.spot, tap, b, width, NULL, later, t.depth, sums, &finish)
         if k1 == t.depth:
             write_sums(t, sights, pixels, some, <const real *> sums, ordered, out + o * t.pixels)
         if t.kc < t.depth:
@@ -214,7 +219,7 @@ cdef inline void multiply_across(
     if t.ordered:
         place_sights(&sights, <Py_ssize_t *> (sums + t.panel + t.ordered + t.turned), t.block, t.kc)
         if sort_pixels(&sights, &t.s, p0, p1, t.spot):
-            list_taps(&sights, &t.s, t.row, t.channels, tile_width(sizeof(real)))
+            list_taps(&sights, &t.s, t.row, t.channels, t.wide)
         else:
             sights.kinds = 1
             sights.spot = t.spot

@@ -8,7 +8,7 @@ from fastconv._kernels.across_cost cimport rows_are_vectors
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.pack cimport ceil_div, pack_columns
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, SHORT, SHORT_TILES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
+    LINE, PANEL_BYTES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
 )
 from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
@@ -17,27 +17,26 @@ from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, sta
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 
 cdef enum:
-    # bytes of a pixel's outputs up to which rows a plane apart beat a panel (peers.py, 1x1); with vectors of a whole
-    # line any, where rows are aligned, sums short and pixels more than a stripe
-    IN_PLACE = 512
-    SHORT_IN_PLACE = 384     # with vectors of less than a line, of which a tile reads one on each of many pages;
-    SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two
+    # with vectors of a whole line: products of a sum up to which rows a plane apart, each on another page, are read in
+    IN_PLACE_DEPTH = 64      # place, for so few outputs (Ice Lake, 2026-11-30): 64 to 8 channels of 56x56 34 instead of
+    IN_PLACE = 12            # 46 us, but 256 to 128 3100 and from a panel 1580
+    SHORT_IN_PLACE = 384     # bytes of a pixel's outputs up to which they are with shorter vectors (peers.py, 1x1);
+    SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two lines
     ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
-    # measured with vectors of 32 bytes: bytes of a pixel's outputs up to which columns are copied in passing,
-    PASSING_BYTES = 256      # from SHORT_ACROSS on if rows are aligned, and products of a sum from which on
-    PASSING_DEPTH = 64
+    # bytes of a pixel's outputs up to which columns are copied in passing, with short vectors from SHORT_ACROSS on if
+    PASSING_BYTES = 256      # rows are aligned, and products of a sum from which on
+    PASSING_DEPTH = 24
+    SHORT_PASSING_DEPTH = 64
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels, or too short
     sums, repay a panel."""
-    cdef Py_ssize_t most = IN_PLACE
+    cdef Py_ssize_t most = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
     if short_vectors(size):
-        most = SHORT_IN_PLACE if t.aligned else SHORT_ACROSS
-    elif t.aligned and t.depth <= SHORT and t.pixels > SHORT_TILES * tile_width(size):
-        most = t.ocg * size
-    return (t.flat and not t.deep and t.ocg * size <= most and not channels_collide(t)
+        most = (SHORT_IN_PLACE if t.aligned else SHORT_ACROSS) // size
+    return (t.flat and not t.deep and t.ocg <= most and not channels_collide(t)
             and not packs_in_passing(t, size))
 
 
@@ -46,8 +45,10 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
 
     Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
     """
-    cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS
-    return (t.flat and not t.deep and 2 * lanes_of(size) * size == LINE and t.depth >= PASSING_DEPTH
+    cdef Py_ssize_t few = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS, least = PASSING_DEPTH
+    if short_vectors(size):
+        few, least = SHORT_ACROSS // size if t.aligned else TILE_ROWS, SHORT_PASSING_DEPTH
+    return (t.flat and not t.deep and lanes_of(size) * size >= LINE // 2 and t.depth >= least
             and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
 
 
@@ -72,7 +73,7 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     t.leading = patch_pitch(columns + lanes_of(size), size)
     t.apart = width
     t.panel = 0 if t.deep and t.flat else round_up(t.kc * t.leading, LINE)
-    if t.flat and not t.deep and short_vectors(size):
+    if t.flat and not t.deep:
         t.leading = width
         t.apart = patch_pitch(t.kc * width, size)
         t.panel = ceil_div(columns, width) * t.apart

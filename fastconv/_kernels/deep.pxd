@@ -63,8 +63,8 @@ cdef inline void plan_deep(Task *t, Py_ssize_t size, int threads) noexcept nogil
     """Plan for the `deep_block` that t.deep is: threads share output channels."""
     t.patch = patch_pitch(t.deep + TAPS_BEYOND, size)
     t.patches = t.pixels * t.patch
-    plan_blocks(t, size, PANEL_BYTES, t.pixels, False, tile_width(size), 1)
-    split_channels(t, ceil_div(threads, t.n * t.s.groups), tile_width(size))
+    plan_blocks(t, size, PANEL_BYTES, t.pixels, False, 2 * lanes_of(size), 1)
+    split_channels(t, ceil_div(threads, t.n * t.s.groups), 2 * lanes_of(size))
 
 
 cdef inline bint mixes(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:

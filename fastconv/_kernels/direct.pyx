@@ -166,7 +166,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
         small_map(False, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0 * t.pixels, scratch,
                   item.o1 - item.o0)
     elif t.across:
-        packed = at(packed, item.group * round_up(t.ocg, tile_width(sizeof(real))) * t.depth)
+        packed = at(packed, item.group * round_up(t.ocg, t.wide) * t.depth)
         multiply_across(t, x, w, packed, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
         block(t, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
@@ -175,6 +175,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
 cdef Py_ssize_t plan_way(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """What lanes run along, and the division into pieces; items of the table that is filled afterwards."""
     cdef Lanes lanes = lanes_for(&t.s, size)
+    cdef Py_ssize_t unit
     t.deep, t.across, t.patches = lanes.deep, lanes.across, 0
     t.by_taps = t.deep > 0 and saved_by_taps(&t.s, size) > 0
     if t.across:
@@ -183,7 +184,8 @@ cdef Py_ssize_t plan_way(Task *t, Py_ssize_t size, int threads) noexcept nogil:
         plan_deep(t, size, threads)
         t.kc = patch_channels(t) * (t.depth // t.icg)
     else:
-        plan_blocks(t, size, panel_bytes(t, size), tile_width(size), rows_are_vectors(&t.s, size), TILE_ROWS, threads)
+        unit = tile_width(size) if threads == 1 else 2 * lanes_of(size)     # finer, so that shares are more even
+        plan_blocks(t, size, panel_bytes(t, size), unit, rows_are_vectors(&t.s, size), TILE_ROWS, threads)
     t.turned = 0
     if t.across:
         return across_table(t)
@@ -254,7 +256,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     else:
         find_across(&t, size, <Py_ssize_t *> memory)
         if packed is None and (t.n * t.blocks == 1 or t.n * t.blocks <= threads and t.block >= TURNS_ALONE):
-            t.turned = round_up(t.kc * tile_width(size), LINE)
+            t.turned = round_up(t.kc * t.wide, LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
     each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches

@@ -2,7 +2,7 @@
 
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
 image itself where no tap sees padding and pixels do not push each other out of the cache; its columns are output
-channels, read from weights turned to (group, oc / width, K, width) once per call, or before. Where padding hides rows
+channels, read from weights turned to (group, tile, K, channel of a tile) once per call, or before. Where padding hides rows
 of taps these are blocks of K, of which outputs take those that they see. Where one block is all there is they are
 turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along the depth
 instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`) or with taps before channels, as pixels have
@@ -28,7 +28,7 @@ from fastconv._kernels.stage_last cimport (
 )
 from fastconv._kernels.taps_last cimport multiply_seen, multiply_taps, multiply_turned
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish
 
 cdef enum:
     MOST_PIXELS = 4096      # of a block, each with an item in a table
@@ -60,7 +60,7 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
         stage.patch = taps * channels
     else:
         most = max(most_pixels(&t.s, PANEL_BYTES // size // max(channels, 1)), TILE_ROWS)
-    divide(t, min(most, MOST_PIXELS) // TILE_ROWS * TILE_ROWS, TILE_ROWS, tile_width(size), threads)
+    divide(t, min(most, MOST_PIXELS) // TILE_ROWS * TILE_ROWS, TILE_ROWS, t.wide, threads)
     if stage.patch:
         stage.size = stage.patch * t.block
     elif stage.size:
@@ -88,7 +88,7 @@ cdef void block(
 
     w is (oc, K) if it is to be turned, else it was.
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, k0, k1, c0 = 0, c1, step
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0, k1, c0 = 0, c1, step
     cdef Py_ssize_t lda = stage.pixel if t.flat else 0, pixels = p1 - p0, outputs = o1 - o0
     cdef real *turned = staged + t.staged
     cdef real *c = out + p0 * t.s.oc + o0
@@ -101,7 +101,7 @@ cdef void block(
     finish.accumulate = finish.clamp = False
     find_pixels(stage, &t.s, p0, p1, pixel)
     if stage.skips:                 # sums start before the first products, and are clamped after the last
-        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, 0, NULL, 0, c, t.s.oc, finish)
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.wide, 0, NULL, 0, c, t.s.oc, finish)
         finish.accumulate = True
     while True:
         c1 = min(c0 + stage.channels, t.icg)
@@ -113,7 +113,7 @@ cdef void block(
         k0 = 0
         while True:
             k1 = min(k0 + step, (c1 - c0) * taps)
-            b = w + o0 * t.depth + (c0 * taps + k0) * width
+            b = w + o0 * t.depth + (c0 * taps + k0) * t.wide
             if stage.skips:
                 multiply_seen(t, stage, k0 // step, p0, p1, outputs, k1 - k0, a, pixel, tap + k0, b, c, &finish)
             else:
@@ -123,8 +123,8 @@ cdef void block(
                     multiply_turned(t, stage, pixels, outputs, c1 - c0, k0, k1, a, pixel, tap + k0, lda,
                                     w + o0 * t.depth + c0 * taps, turned, c, finish)
                 else:
-                    multiply_taps(pixels, outputs, k1 - k0, a, pixel, tap + k0, taps == 1, lda, b, t.depth * width,
-                                  NULL, 0, c, t.s.oc, finish)
+                    multiply_taps(pixels, outputs, k1 - k0, a, pixel, tap + k0, taps == 1, lda, b, t.wide,
+                                  t.depth * t.wide, NULL, 0, c, t.s.oc, finish)
             k0 = k1
             if k0 >= (c1 - c0) * taps:
                 break
@@ -133,7 +133,7 @@ cdef void block(
             break
     if stage.skips and t.finish.clamp:
         finish.clamp = True
-        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, 0, NULL, 0, c, t.s.oc, finish)
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.wide, 0, NULL, 0, c, t.s.oc, finish)
 
 
 cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
@@ -144,7 +144,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef const real *w = <const real *> c.w
     cdef const real *bias = at(<const real *> c.bias, first)
     cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
-    w += (first if t.deep or t.turned else item.group * round_up(t.ocg, tile_width(sizeof(real)))) * t.depth
+    w += (first if t.deep or t.turned else item.group * round_up(t.ocg, t.wide)) * t.depth
     if t.by_taps:
         multiply_by_taps(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch,
                          item.o1 - item.o0)
@@ -216,7 +216,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         shared = round_up(t.s.oc * t.depth, LINE)
     elif not t.deep and packed is None:
         if t.n * t.blocks == 1 and not stage.skips and not reads_image(&t.s):   # weights are read once
-            t.turned = round_up(t.kc * tile_width(size), LINE)
+            t.turned = round_up(t.kc * t.wide, LINE)
         else:
             shared = round_up(turned_size(&t.s, size), LINE)
     if t.deep:

@@ -11,7 +11,7 @@ from fastconv._kernels.product cimport LINE, SMALL_MAP, round_up
 from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport tile_halves, tile_width
+from fastconv._kernels.tile cimport tile_halves
 
 cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
@@ -83,7 +83,7 @@ cdef inline Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept no
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * taps
     cdef Py_ssize_t turning = TURNING if lanes_of(size) * size == 64 else SHORT_TURNING
     cdef Py_ssize_t outputs = max(s.oc // s.groups, 1)
-    cdef Py_ssize_t narrowest = tile_width(size) // (4 if tile_halves(size, 1) else 2)
+    cdef Py_ssize_t narrowest = lanes_of(size) // (2 if tile_halves(size, 1) else 1)
     cdef Py_ssize_t instead = (pixels + turning) * round_up(outputs, narrowest) - (pixels * PATCHED if taps > 1 else 0)
     cdef Py_ssize_t block = deep_block(pixels, instead // outputs, depth, taps, size)
     if mixed_for(s, size):

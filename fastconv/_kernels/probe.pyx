@@ -12,6 +12,7 @@ from fastconv._kernels.product cimport SMALL_MAP
 from fastconv._kernels.ring cimport RING_MOST
 from fastconv._kernels.scratch cimport LINE, borrow
 from fastconv._kernels.shape cimport LONG_SUM, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.sights cimport KINDS
 from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
 from fastconv._kernels.thread cimport leave_core, this_core
@@ -50,7 +51,7 @@ cdef extern from *:
 def limit(real like, Py_ssize_t rounds):
     """Run `rounds` of multiply-adds in registers, of the type of `like`; return how many operations that were."""
     chains(sizeof(real), rounds)
-    return 2 * CHAINS * (tile_width(sizeof(real)) // 2) * rounds
+    return 2 * CHAINS * lanes_of(sizeof(real)) * rounds
 
 
 def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):

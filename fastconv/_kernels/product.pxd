@@ -28,7 +28,7 @@ cdef enum:
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
     STAGED_STRIPE = 65536    # the same of a stage, lines of which serve several taps
     SHORT = 128              # products of a sum so short that writing C counts: at least
-    SHORT_TILES = 8          # tiles make a stripe then (peers.py, conv3d)
+    SHORT_VECTORS = 16       # vectors make a stripe then (peers.py, conv3d)
     SMALL_MAP = 128          # pixels up to which layers gain from lanes along channels or the depth: peers.py, 1x1
     OUT_OF_CACHE = 4194304   # bytes of C from which on its lines are asked for (asv_bench/peers.py, networks)
     WAYS = 8                 # lines of a set of an L1 cache,
@@ -55,6 +55,7 @@ cdef struct Task:
     bint aligned                                    # rows of the input begin at multiples of a vector
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
+    Py_ssize_t wide                                 # output channels of a tile whose lanes they are
     Py_ssize_t channels                             # that are staged or turned at a time, where lanes are not pixels
     Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
     ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
@@ -64,6 +65,17 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
+
+
+cdef inline Py_ssize_t even_width(Py_ssize_t channels, Py_ssize_t size) noexcept nogil:
+    """Output channels of a tile whose lanes they are: whole vectors, two at least, as even as that allows."""
+    cdef Py_ssize_t lanes = lanes_of(size), tiles = max(ceil_div(channels, tile_width(size)), 1)
+    return max(round_up(ceil_div(channels, tiles), lanes), 2 * lanes)
+
+
+cdef inline Py_ssize_t short_stripe(Py_ssize_t size) noexcept nogil:
+    """Tiles of a stripe at least, where sums are short."""
+    return SHORT_VECTORS * lanes_of(size) // tile_width(size)
 
 
 cdef inline bint short_vectors(Py_ssize_t size) noexcept nogil:
@@ -114,6 +126,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.next_rows = 0
     t.finish.chain = CHUNK
+    t.wide = even_width(t.ocg, size)
     t.aligned = (<Py_ssize_t> x.data | t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
     t.flat = patch_is_pixel(t)
     if t.flat:                                      # of however many rows: one will do
@@ -197,37 +210,38 @@ cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Elements of the weights turned to (group, oc / width, K, width)."""
-    return s.groups * round_up(s.oc // s.groups, tile_width(size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
+    """Elements of the weights turned to (group, tile, K, channel of a tile)."""
+    cdef Py_ssize_t ocg = s.oc // s.groups
+    return s.groups * round_up(ocg, even_width(ocg, size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
 
 
 cdef struct Turn:
     const void *w
     void *to
-    Py_ssize_t ocg, tiles                           # output channels of a group, and tiles of them
+    Py_ssize_t ocg, wide, tiles                     # output channels of a group and of a tile, and its tiles
     Py_ssize_t depth, run                           # K, and how many of it follow each other in both
     Py_ssize_t together                             # runs of which element after element lies side by side in K
 
 
 cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
     """The weights of a tile of output channels of a group."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), first = i % c.tiles * width, k = 0, each, n
+    cdef Py_ssize_t first = i % c.tiles * c.wide, k = 0, each, n
     cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
-    cdef real *to = <real *> c.to + i * c.depth * width
+    cdef real *to = <real *> c.to + i * c.depth * c.wide
     while k < c.depth:
         each = min(c.together, (c.depth - k) // c.run)
         for n in range(each):
-            turn_block(sizeof(real), min(width, c.ocg - first), c.run, w + k + n * c.run, c.depth,
-                       to + (k + n) * width, each * width)
+            turn_block(sizeof(real), min(c.wide, c.ocg - first), c.run, w + k + n * c.run, c.depth,
+                       to + (k + n) * c.wide, each * c.wide)
         k += each * c.run
 
 
 cdef inline void turn_weights(const ConvShape *s, Py_ssize_t together, const real *w, real *to,
                               int threads) noexcept nogil:
     """All of them, a tile of output channels at a time, with so many channels of each tap together in K."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
-    cdef Turn c = Turn(w, to, s.oc // s.groups, ceil_div(s.oc // s.groups, tile_width(sizeof(real))), depth,
-                       taps if together > 1 else depth, together)
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps, ocg = s.oc // s.groups
+    cdef Py_ssize_t wide = even_width(ocg, sizeof(real))
+    cdef Turn c = Turn(w, to, ocg, wide, ceil_div(ocg, wide), depth, taps if together > 1 else depth, together)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 
@@ -262,7 +276,7 @@ cdef inline void multiply(
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
-    cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef Py_ssize_t least = short_stripe(sizeof(real)) if kc <= SHORT else 1
     cdef bint asks = not finish.accumulate and rows * ldc * <Py_ssize_t> sizeof(real) >= OUT_OF_CACHE
     cdef Ahead sums
     cdef Py_ssize_t bytes = STRIPE_BYTES if row == NULL else STAGED_STRIPE

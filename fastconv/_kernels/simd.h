@@ -34,19 +34,19 @@ typedef long long mask_f64 __attribute__((vector_size(VECTOR_BYTES)));
 /* A vector that starts a loop from a register: without this gcc 12 may, by flags that have nothing to do with it,
  * rotate accumulators through a sixteenth register and spill one (68 against 93% of the core's limit). */
 #if defined(__x86_64__)
-#define IN_REGISTER(v) __asm__("" : "+x"(v))
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
 #else
 #define IN_REGISTER(v) ((void)0)
 #endif
-/* sum += left * right; `left` may be a scalar. At AVX2, whose sixteen registers hold a tile and no more, gcc 12
- * otherwise writes some sums beside themselves and moves them back. */
-#if VECTOR_BYTES == 32 && defined(__FMA__)
+/* sum += left * right; `left` may be a scalar. gcc 12 otherwise writes some sums beside themselves and moves them back,
+ * for which registers do not suffice where a tile has nearly all of them. */
+#if VECTOR_BYTES >= 32 && defined(__FMA__)
 #define MULTIPLY_ADD(sum, left, right) do { \
         const __typeof__(right) left_ = (left) - (__typeof__(right)){0}; \
         if (sizeof (sum)[0] == sizeof(float)) \
-            __asm__("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"(left_), "x"(right)); \
+            __asm__("vfmadd231ps %1, %2, %0" : "+v"(sum) : "v"(left_), "v"(right)); \
         else \
-            __asm__("vfmadd231pd %1, %2, %0" : "+x"(sum) : "x"(left_), "x"(right)); \
+            __asm__("vfmadd231pd %1, %2, %0" : "+v"(sum) : "v"(left_), "v"(right)); \
     } while (0)
 #else
 #define MULTIPLY_ADD(sum, left, right) ((sum) += (left) * (right))

@@ -4,29 +4,30 @@ Elements of a pixel's patch lie where two tables say, of pixels and of taps; K i
 """
 
 from fastconv._kernels.pack cimport ceil_div, end_inside, first_inside
-from fastconv._kernels.product cimport SHORT, SHORT_TILES, STRIPE_BYTES, Task
+from fastconv._kernels.product cimport SHORT, STRIPE_BYTES, Task, short_stripe
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.stage_last cimport StageLast
 from fastconv._kernels.tile cimport (
-    TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps, tile_width
+    TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps
 )
 from fastconv._kernels.turn cimport turn_block
 
 
 cdef inline void multiply_taps(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap,
-    bint ahead, Py_ssize_t lda, const real *b, Py_ssize_t b_tile, const real *later, Py_ssize_t ld, real *c,
-    Py_ssize_t ldc, tile_finish finish,
+    bint ahead, Py_ssize_t lda, const real *b, Py_ssize_t width, Py_ssize_t b_tile, const real *later, Py_ssize_t ld,
+    real *c, Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
     """C += A . B as `multiply` of `product.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
 
     ahead : elements of a row of A are neighbours, and asked for before their turn if many; else C is, if sums are short
     lda : what rows of neighbours are apart, needing no tables, or 0
+    width : columns of a tile, as which B lies
     later : rows of weights, `ld` apart, that are turned next, to be fetched; or NULL
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
+    cdef Py_ssize_t tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
-    cdef Py_ssize_t least = SHORT_TILES if kc <= SHORT else 1
+    cdef Py_ssize_t least = short_stripe(sizeof(real)) if kc <= SHORT else 1
     cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
     cdef const real *bias = <const real *> finish.col_bias
     while j0 < cols:
@@ -54,11 +55,11 @@ cdef inline void multiply_taps(
 
 
 cdef inline void turn_some(
-    const StageLast *stage, Py_ssize_t taps, Py_ssize_t outputs, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1,
-    const real *w, Py_ssize_t depth, real *turned,
+    const StageLast *stage, Py_ssize_t taps, Py_ssize_t outputs, Py_ssize_t width, Py_ssize_t channels, Py_ssize_t k0,
+    Py_ssize_t k1, const real *w, Py_ssize_t depth, real *turned,
 ) noexcept nogil:
-    """Turn products [k0, k1) of a stage of some channels, at which w starts, of some outputs, `depth` apart in w."""
-    cdef Py_ssize_t width = tile_width(sizeof(real)), c
+    """Turn products [k0, k1) of a stage of some channels, at which w starts, of a tile's outputs, `depth` apart in w."""
+    cdef Py_ssize_t c
     if stage.together == 1:
         turn_block(sizeof(real), outputs, k1 - k0, w + k0, depth, turned, width)
         return
@@ -76,14 +77,14 @@ cdef inline void multiply_turned(
 
     w : where the channels of the stage start, of which products [k0, k1) are taken
     """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, n, j, some
+    cdef Py_ssize_t width = t.wide, taps = t.s.kd * t.s.kh * t.s.kw, n, j, some
     cdef const real *bias = <const real *> finish.col_bias
     for n in range(ceil_div(cols, width)):
         j = n * width
         some = min(width, cols - j)
-        turn_some(stage, taps, some, channels, k0, k1, w + j * t.depth, t.depth, turned)
+        turn_some(stage, taps, some, width, channels, k0, k1, w + j * t.depth, t.depth, turned)
         finish.col_bias = at(bias, j)
-        multiply_taps(rows, some, k1 - k0, a, pixel, tap, taps == 1 and n == 0, lda, <const real *> turned, 0,
+        multiply_taps(rows, some, k1 - k0, a, pixel, tap, taps == 1 and n == 0, lda, <const real *> turned, width, 0,
                       w + (j + width) * t.depth + k0 if j + width < cols else NULL, t.depth, c + j, t.s.oc, finish)
 
 
@@ -96,7 +97,7 @@ cdef inline void multiply_seen(
 
     A product with a zero of the padding changes no sum, unless the weight is infinite or NaN.
     """
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, width = tile_width(sizeof(real)), z, p, end
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, z, p, end
     cdef Py_ssize_t below = row // t.s.kh * t.s.dd - t.s.pd, right = row % t.s.kh * t.s.dh - t.s.ph
     cdef Py_ssize_t z0 = first_inside(below, t.s.sd), z1 = end_inside(below, t.s.sd, t.s.id)
     cdef Py_ssize_t y0 = first_inside(right, t.s.sh), y1 = min(end_inside(right, t.s.sh, t.s.ih), t.s.oh)
@@ -105,5 +106,5 @@ cdef inline void multiply_seen(
     for z in range(max(p0 // plane, z0), min((p1 - 1) // plane + 1, z1)):
         p, end = max(z * plane + y0 * t.s.ow, p0), min(z * plane + y1 * t.s.ow, p1)
         if p < end:
-            multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.depth * width, NULL, 0,
+            multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.wide, t.depth * t.wide, NULL, 0,
                           c + (p - p0) * t.s.oc, t.s.oc, finish[0])

@@ -12,7 +12,11 @@
 #include "simd.h"
 
 #define TILE_ROWS 6
+#if VECTOR_BYTES == 64
+#define TILE_VECTORS 4 /* of 32 registers, 24 for sums */
+#else
 #define TILE_VECTORS 2
+#endif
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
 /* What a tile does with B, a panel, rows that become one, or rows read in place (`first_tile.h`); NEXT_ROWS added, it
  * asks for rows of A that are read next */
@@ -46,7 +50,7 @@ typedef struct {
 
 /* A step of k: `nv` vectors of B, the last of them `second`, and element `left` of each row of A. */
 #define STEP(first, second, left) { \
-        vec right[TILE_VECTORS + 1]; \
+        vec right[TILE_VECTORS]; \
         UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
             right[j] = *(const vec *)(j + 1 < nv ? (first) + j * LANES : (second)); \
         UNROLL for (ptrdiff_t j = 0; j < nv && packed == PACKING; j++) *(vec *)(panel + j * LANES) = right[j]; \
@@ -55,6 +59,7 @@ typedef struct {
                 MULTIPLY_ADD(acc[i][j], by_tap || packed ? seen[i][left] : a[i * lda + (left)], right[j]); \
             KEEP_ORDER(); \
         } \
+        UNROLL for (ptrdiff_t j = 0; j < nv && VECTOR_BYTES == 64; j++) STILL_USED(right[j]); \
     }
 
 /* Asks for a line of each row that is read next while the tile gets through a line of each of its own: in these steps
@@ -90,10 +95,10 @@ static ALWAYS_INLINE void run(
     }
     /* columns of the last vector: it ends where they do and overlaps the one before it, if there is one */
     const ptrdiff_t last = nv > 1 ? cols - LANES : 0;
-    vec acc[TILE_ROWS][TILE_VECTORS + 1];
+    vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t ldt = nv * LANES;
-    if (VECTOR_BYTES < 64) /* sixteen registers hold no totals, but gcc 12 tries and spills acc before the end */
+    if (VECTOR_BYTES < 64 || nv > 2) /* registers hold no totals, but gcc 12 tries and spills acc before the end */
         OPAQUE(total);
     for (ptrdiff_t k0 = 0;;) {
         const ptrdiff_t k1 = kc - k0 > finish->chain ? k0 + finish->chain : kc;

@@ -13,6 +13,7 @@
 #include "weave.h"
 
 #define MOST_WAYS 4 /* that leave a tile enough rows */
+#define WOVEN_VECTORS 2
 
 #define vec_woven_f32 vec_f32
 #define vec_woven_f64 vec_f64
@@ -36,8 +37,9 @@
 #undef SUFFIX
 #undef WOVEN
 
-/* Lines of a tile of so many ways. */
+/* Lines of a tile of so many ways, and its columns. */
 static inline ptrdiff_t tile_lines(ptrdiff_t ways) { return TILE_ROWS / ways; }
+static inline ptrdiff_t woven_width(size_t size) { return WOVEN_VECTORS * lanes_of(size); }
 
 /* One tile of `lines` <= tile_lines(ways), ways of 2 to MOST_WAYS; `size` is a constant at every call. */
 static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrdiff_t vectors, ptrdiff_t kc,
@@ -55,7 +57,7 @@ static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrd
 #define run PASTE(tile_run, SUFFIX)
 #define LINES(ways, n) case ways * 8 + n: \
         if (vectors > 1) \
-            run(TILE_STEPS > 1, ways * n, TILE_VECTORS, TILE_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, \
+            run(TILE_STEPS > 1, ways * n, WOVEN_VECTORS, WOVEN_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, \
                 b, ldb, 0, NULL, NULL, c, next, finish, ways, line); \
         else \
             run(TILE_STEPS > 1, ways * n, 1, LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL, c, \
