@@ -37,7 +37,8 @@ cdef struct Task:
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
     Py_ssize_t x_plane                          # elements of a plane of X
-    Py_ssize_t x_size, g_size, sums             # elements of X, of G for a tile's columns, of one level of M
+    Py_ssize_t x_size, g_size, sums             # elements of X, of a panel of G, of one level of M
+    Py_ssize_t panel                            # channels of that
     int levels
 
 
@@ -58,11 +59,16 @@ cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) 
     return round_up(ceil_div(total, ceil_div(total, most)), unit)
 
 
+cdef inline Py_ssize_t panel_of(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Channels of G that are copied together: columns of a tile, as many for each."""
+    return even(t.oc_part, outer_width(size), lanes_of(size))
+
+
 cdef inline void plan_parts(Task *t, Py_ssize_t size) noexcept nogil:
     """Channels of a part so that M stays in L2."""
     cdef Py_ssize_t most
     if t.alone:             # channels-last, more of them are neighbours in memory
-        t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, outer_width(size)) if t.last else outer_width(size)
+        t.ic_part = t.oc_part = even(t.icg, LAST_CHANNELS, 2 * lanes_of(size)) if t.last else 2 * lanes_of(size)
         return
     t.oc_part = even(t.ocg, MOST_CHANNELS, lanes_of(size))
     most = max(SUM_BYTES // (size * t.oc_part * t.taps), 1)
@@ -105,7 +111,7 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     others = t.oc_parts * t.planes * t.groups
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     shares = ceil_div(threads, t.ic_parts * others)
-    if t.oc_parts == 1 and not t.alone and t.icg % shares and t.ocg % (shares * outer_width(size)) == 0:
+    if t.oc_parts == 1 and not t.alone and t.icg % shares and t.ocg % (shares * 2 * lanes_of(size)) == 0:
         t.oc_part = t.ocg // shares     # three input channels are no even shares of two threads
         t.oc_parts = shares
         others = shares * t.planes * t.groups
@@ -116,7 +122,8 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     t.ic_parts = ceil_div(t.icg, t.ic_part)
     t.x_plane = t.x_rows * t.x_cols * t.ic_part
     t.x_size = round_up(t.block_planes * t.x_plane + LINE // size, LINE // size)
-    t.g_size = t.block_planes * t.rows * t.width * outer_width(size)
+    t.panel = panel_of(t, size)
+    t.g_size = t.block_planes * t.rows * t.width * t.panel
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
     t.levels = levels_of(ceil_div(t.n * t.s.od, t.block_planes) * t.blocks * t.pieces, fan(t))
 
@@ -173,7 +180,7 @@ cdef inline void copy_output(
     real *to,
 ) noexcept nogil:
     """A panel of G for a block of one plane, with zeros beside the channels: gout is that of the first of them."""
-    cdef Py_ssize_t ldt = outer_width(sizeof(real)), row, p
+    cdef Py_ssize_t ldt = t.panel, row, p
     if channels < ldt:
         memset(to, 0, rows * width * ldt * sizeof(real))
     if not t.last and width == t.s.ow == t.gh:      # rows are neighbours: less is left at the edges of squares

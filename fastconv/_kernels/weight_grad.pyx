@@ -22,7 +22,7 @@ from libc.string cimport memset
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport add_levels, carry
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
-from fastconv._kernels.outer cimport OUTER_ROWS, outer, outer_width
+from fastconv._kernels.outer cimport outer, outer_rows
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
@@ -39,6 +39,7 @@ from fastconv._kernels.weight_grad cimport (
     fan,
     flatten,
     inside,
+    panel_of,
     plan_blocks,
     plan_parts,
     plan_threads,
@@ -64,22 +65,23 @@ cdef void multiply_rows(
     Of a block, `rows` by `width`, the pixels in `down` and `across`. A chain goes through a row of all `planes`, or
     through several rows of one.
     """
-    cdef Py_ssize_t pieces = ceil_div(count, OUTER_ROWS), chain = even(across.end - across.first, CHUNK, 1)
-    cdef Py_ssize_t ldb = outer_width(sizeof(real)), piece, i = 0, r, y, k, line = t.x_cols * step * t.s.sh
+    cdef Py_ssize_t pieces = ceil_div(count, outer_rows(sizeof(real), cols)), chain = even(across.end - across.first, CHUNK, 1)
+    cdef Py_ssize_t ldb = t.panel, line = t.x_cols * step * t.s.sh
+    cdef Py_ssize_t y = down.first, lines, k, piece, i, r
     cdef bint many = t.block_planes > 1
     cdef Py_ssize_t a_line = t.x_plane if many else line, b_line = (rows if many else 1) * width * ldb
-    for piece in range(pieces):
-        r = ceil_div(count - i, pieces - piece)
-        y = down.first
-        while y < down.end:
-            k = across.first
-            while k < across.end:
-                outer(sizeof(real), r, cols, planes if many else min(t.lines, down.end - y),
-                      min(chain, across.end - k), x + y * line + k * t.s.sw * step + i, t.s.sw * step, a_line,
-                      g + (y * width + k) * ldb, ldb, b_line, m + i * ldm, ldm)
-                k += chain
-            y += t.lines
-        i += r
+    while y < down.end:
+        lines = planes if many else min(t.lines, down.end - y)
+        k = across.first
+        while k < across.end:
+            i = 0
+            for piece in range(pieces):     # these pixels of G stay in L1
+                r = ceil_div(count - i, pieces - piece)
+                outer(sizeof(real), r, cols, lines, min(chain, across.end - k), x + y * line + k * t.s.sw * step + i,
+                      t.s.sw * step, a_line, g + (y * width + k) * ldb, ldb, b_line, m + i * ldm, ldm)
+                i += r
+            k += chain
+        y += t.lines
 
 
 cdef void multiply_lanes(
@@ -109,10 +111,10 @@ cdef void multiply_lanes(
         c += lanes_of(sizeof(real))
 
 
-cdef bint fills_tiles(const Task *t) noexcept nogil:
+cdef bint fills_tiles(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether the channels of single taps are hardly more tiles than those of taps that are neighbours in X."""
-    cdef Py_ssize_t neighbours = t.s.kw if t.w_step == 1 else 1
-    return 8 * neighbours * ceil_div(t.ic_part, OUTER_ROWS) <= 9 * ceil_div(neighbours * t.ic_part, OUTER_ROWS)
+    cdef Py_ssize_t neighbours = t.s.kw if t.w_step == 1 else 1, rows = outer_rows(size, panel_of(t, size))
+    return 8 * neighbours * ceil_div(t.ic_part, rows) <= 9 * ceil_div(neighbours * t.ic_part, rows)
 
 
 cdef void multiply(
@@ -144,7 +146,7 @@ cdef void one_block(
 ) noexcept nogil:
     """The block at (y, o) of so many planes; x and gout are the first channels of all."""
     cdef Py_ssize_t rows = min(t.rows, t.s.oh - y), width = min(t.width, t.s.ow - o), col, cols, panel
-    cdef Py_ssize_t ldg = outer_width(sizeof(real)), i
+    cdef Py_ssize_t ldg = t.panel, i
     for i in range(count):
         copy_input(t, x + planes[i].x, y, o, rows, channels, xs + i * t.x_plane)
     if t.alone and t.last and t.s.oc % lanes_of(sizeof(real)) == 0:     # whole vectors of grad_output are there
@@ -249,7 +251,7 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     flatten(&t)
     plan_parts(&t, size)
     plan_blocks(&t, size)
-    t.by_channel = not t.alone and fills_tiles(&t)      # before threads have parts of their own: sums have one order
+    t.by_channel = not t.alone and fills_tiles(&t, size)      # before threads have parts of their own: sums have one order
     plan_threads(&t, size, threads)
     each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)

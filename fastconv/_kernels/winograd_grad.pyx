@@ -37,7 +37,7 @@ from fastconv._kernels.grad_tiles cimport (
 )
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
-from fastconv._kernels.outer cimport OUTER_ROWS, outer, outer_width
+from fastconv._kernels.outer cimport outer, outer_rows, outer_width
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
@@ -171,8 +171,8 @@ cdef void multiply(
     const Task *t, const real *u, const real *v, real *m, Py_ssize_t tiles, Py_ssize_t outs, Py_ssize_t channels,
 ) noexcept nogil:
     """M += U^T . V of one group for each point, `chain` tiles at a time."""
-    cdef Py_ssize_t width = outer_width(sizeof(real)), pieces = ceil_div(outs, OUTER_ROWS), point, k, i, j, r, piece
-    cdef Py_ssize_t cols = grad_points(t.x.rule_w)
+    cdef Py_ssize_t width = even(channels, outer_width(sizeof(real)), lanes_of(sizeof(real)))
+    cdef Py_ssize_t cols = grad_points(t.x.rule_w), point, k, i, j, r, piece, pieces, some
     cdef real *to
     for point in range(grad_points(t.x.rule_h) * cols):
         to = m + (grad_sum(point // cols) * grad_sums(t.x.rule_w) + grad_sum(point % cols)) * t.m_point
@@ -180,10 +180,12 @@ cdef void multiply(
         while k < tiles:
             j = 0
             while j < channels:
+                some = min(width, channels - j)
+                pieces = ceil_div(outs, outer_rows(sizeof(real), some))
                 i = 0
                 for piece in range(pieces):
                     r = ceil_div(outs - i, pieces - piece)
-                    outer(sizeof(real), r, channels - j, 1, min(t.chain, tiles - k), u + k * t.g.tile + i, t.g.tile, 0,
+                    outer(sizeof(real), r, some, 1, min(t.chain, tiles - k), u + k * t.g.tile + i, t.g.tile, 0,
                           v + k * t.x.tile + j, t.x.tile, 0, to + i * t.m_row + j, t.m_row)
                     i += r
                 j += width
