@@ -19,6 +19,7 @@ LAYERS = {
     "one pixel": ((2, 16, 1, 1), (16, 8, 3, 3), {"padding": 1, "groups": 2}),
     "one column": ((1, 12, 19, 3), (24, 6, 3, 3), {"groups": 2}),
     "no rows inside": ((1, 16, 2, 3), (16, 8, 3, 3), {"padding": 5, "groups": 2}),
+    "two groups a vector": ((2, 48, 9, 9), (32, 12, 3, 3), {"padding": 1, "stride": 2, "groups": 4}),
     "rows of taps": ((1, 16, 12, 9), (24, 8, 5, 3), {"dilation": (2, 1), "stride": (3, 2), "groups": 2}),
     "one row of taps": ((1, 14, 400), (28, 7, 3), {"padding": 1, "groups": 2}),
     "bands": ((1, 80, 47, 61), (16, 40, 3, 3), {"padding": 1, "groups": 2}),
@@ -53,15 +54,15 @@ def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
 
 @pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
-@pytest.mark.parametrize("channel", [0, 11, 12, -1])
-def test_non_finite_values_stay_where_they_touch(channel, value, layout, dtype, cpu_level):
-    x, w = data.integers((1, 24, 7, 9), dtype), data.integers((24, 12, 3, 3), dtype, "weight")
+@pytest.mark.parametrize("each", [8, 12])  # channels of a group: of 8 two groups share a vector where these are longest
+@pytest.mark.parametrize(("group", "channel"), [(0, 0), (0, -1), (1, 0), (1, -1)])
+def test_non_finite_values_stay_where_they_touch(group, channel, each, value, layout, dtype, cpu_level):
+    x, w = data.integers((1, 2 * each, 7, 9), dtype), data.integers((2 * each, each, 3, 3), dtype, "weight")
     expected = exact(x, w, groups=2)
-    x[0, channel, 3, 4] = value
+    x[0, group * each + channel % each, 3, 4] = value
     result = convolve(LAYOUTS[layout](x, 1), w, groups=2)
-    first = 0 if channel in (0, 11) else 12
     touched = np.zeros(result.shape, bool)
-    touched[0, first : first + 12, 1:4, 2:5] = True
+    touched[0, group * each : (group + 1) * each, 1:4, 2:5] = True
     np.testing.assert_array_equal(result[~touched], expected[~touched])
     assert not np.isfinite(result[touched]).any()
 
