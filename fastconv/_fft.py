@@ -173,7 +173,7 @@ def slower(g):
 
 def cost(g):
     """What transforms take, and the direct sum of corners after them, in multiply-adds of the direct sum."""
-    start, *tables, last = tuned().fourier
-    transform, *others = (table[g.itemsize] for table in tables)
-    transforms = time(g, best(g), transform * (last if g.last else 1), *others)
-    return start[g.itemsize] + transforms + _corners.cost(corners(g))
+    costs, size = tuned().fourier, g.itemsize
+    transform = costs.transform[size] * (costs.last if g.last else 1)
+    transforms = time(g, best(g), transform, costs.kernel[size], costs.product[size])
+    return costs.start[size] + transforms + _corners.cost(corners(g))

@@ -15,8 +15,10 @@ from fastconv import _cpu
 from fastconv._arrays import five
 from fastconv._fft import MULTIPLE, best
 from fastconv._geometry import ConvGeometry
+from fastconv._tuned import tuned
 
 LINE = 64  # bytes that scales take after the spectra of a kernel: a cache line of `scratch.pxd`
+RADICES = 2, 3, 4, 6, 8, 12  # of passes, see `_kernels/fourier.h`
 WEIGHTS = 2**25  # bytes of spectra of weights at a time, where those of one output do
 
 
@@ -52,9 +54,9 @@ def plan_of(g):
 
 def with_tables(g):
     """The plan with its roots of unity."""
-    plan, dtype = plan_of(g), np.dtype(f"f{g.itemsize}")
-    transforms = tuple(passes(n, dtype) for n in plan.extents)
-    return plan._replace(transforms=transforms, twist=twisted(*plan.extents[1:], dtype) if plan.line else None)
+    plan, dtype, most = plan_of(g), np.dtype(f"f{g.itemsize}"), tuned().fourier.radix
+    transforms = tuple(passes(n, dtype, most) for n in plan.extents)
+    return plan._replace(transforms=transforms, twist=twisted(*plan.extents[1:], dtype, most) if plan.line else None)
 
 
 def halves(n):
@@ -67,14 +69,21 @@ def halves(n):
     return height, n // height
 
 
-def radices(n):
-    """Passes of four as long as they go, then of two and three."""
-    result = []
-    for radix in (4, 2, 3):
-        while n % radix == 0:
-            result.append(radix)
-            n //= radix
-    return tuple(result)
+@lru_cache(maxsize=256)
+def radices(n, most):
+    """Rows that passes over n = 2^a 3^b elements combine, `most` at most: as few passes as may be, of few rows then.
+
+    Of two passes the one of fewer rows comes first, since the last needs no roots; of three and more, this takes 1.1
+    times as long.
+    """
+    found = fewest(n, most)
+    return tuple(sorted(found, reverse=len(found) > 2))
+
+
+def fewest(n, most):
+    """The same in any order."""
+    ways = [(radix, *fewest(n // radix, radix)) for radix in RADICES if radix <= most and n % radix == 0]
+    return min((way for way in ways if prod(way) == n), key=lambda way: (len(way), sum(way)), default=())
 
 
 def roots_of_unity(k, n):
@@ -87,20 +96,20 @@ def roots_of_unity(k, n):
 
 
 @lru_cache(maxsize=256)
-def passes(n, dtype):
+def passes(n, dtype, most):
     """(n, radices, roots) of transforms of `n` elements: of each pass exp(-2 pi i j q / len), row j, 0 < q < radix."""
     roots, length = [np.empty(0)], n
-    for radix in radices(n):
+    for radix in radices(n, most):
         roots.append(roots_of_unity(np.outer(np.arange(length // radix), np.arange(1, radix)), length).ravel())
         length //= radix
-    return n, radices(n), np.concatenate(roots).astype(dtype)
+    return n, radices(n, most), np.concatenate(roots).astype(dtype)
 
 
 @lru_cache(maxsize=64)
-def twisted(h, w, dtype):
+def twisted(h, w, dtype, most):
     """exp(-2 pi i k j / (h * w)) of column j and of frequency k, in the order of digits that passes leave it in."""
     frequencies, length = np.zeros(1, np.int64), 1
-    for radix in radices(h):
+    for radix in radices(h, most):
         frequencies = (frequencies[:, None] + length * np.arange(radix)).ravel()
         length *= radix
     roots = roots_of_unity(np.outer(frequencies, np.arange(w)) % (h * w), h * w)
@@ -135,6 +144,7 @@ def transform_weights(kind, geometry, weight, packed, threads):
     _cpu.kernel("fourier").transform[kind](tuple(with_tables(ConvGeometry(*geometry))), weight, packed, threads)
 
 
+@_cpu.remembers_kernels
 @lru_cache(maxsize=256)
 def parts(g):
     """Neighbouring outputs whose spectra fit WEIGHTS: (plan, input channels, outputs, spectra) of each, as slices.

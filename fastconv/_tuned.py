@@ -31,6 +31,7 @@ class Fourier(NamedTuple):
     kernel: dict  # for each point of a kernel's
     product: dict  # for each point of a unit, each input channel and each kernel
     last: float  # times as much for a unit's transform, channels-last
+    radix: int  # rows that a pass combines at most: twelve take 24 registers, eight stay near the limit of 16
 
 
 class Rows(NamedTuple):
@@ -184,7 +185,7 @@ TUNED = {
         ),
         Fourier(
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
-            last=1.5,
+            last=1.5, radix=12,
         ),
         Rows(tile=12, group=60, long_tile=9.5, padded_tile=13, stage=8, store=16, load=0.5, alone=3, tallest=7),
         Planes(
@@ -225,7 +226,7 @@ TUNED = {
         ),
         Fourier(
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
-            last=1.8,
+            last=1.8, radix=8,
         ),
         Rows(tile=8.2, group=40, long_tile=9, padded_tile=13, stage=6.5, store=4, load=1, alone=3.5, tallest=inf),
         Planes(

@@ -1,5 +1,7 @@
 """Convolution by Fourier transforms: blocks, slabs and phases, SciPy's own transforms, and what "auto" makes of it."""
 
+from math import prod
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -23,8 +25,21 @@ CACHES = _fft.best, _fft_conv.plan_of, _fft_conv.parts
 def small_blocks(request, monkeypatch):
     """Cut even small inputs into the shortest blocks, or the next longer, with a part of the weights at a time."""
     cuts, which = _fft.cuts, request.param
-    monkeypatch.setattr(_fft, "cuts", lambda *a: cuts(*a)[which : which + 1] or cuts(*a)[:1])
     monkeypatch.setattr(_fft_conv, "WEIGHTS", 512)
+    yield from cut_by(monkeypatch, lambda *a: cuts(*a)[which : which + 1] or cuts(*a)[:1])
+
+
+@pytest.fixture
+def one_block(monkeypatch):
+    """Cut nothing, at stride 1 without padding."""
+    yield from cut_by(
+        monkeypatch,
+        lambda multiple, size, outputs, taps, *_: [_fft.Axis(1, taps, _fft.lengths(multiple, size)[0], outputs, 1)],
+    )
+
+
+def cut_by(monkeypatch, cuts):
+    monkeypatch.setattr(_fft, "cuts", cuts)
     for cached in CACHES:
         cached.cache_clear()
     yield
@@ -128,6 +143,29 @@ def test_stages_apart_give_the_whole(input, weight, padding, dtype, cpu_level):
     stages.whole()
     whole = getattr(fastconv, f"conv{len(weight) - 2}d")(x, w, padding=padding, method="fft")
     data.assert_identical(stages.out, whole)
+
+
+def test_passes_are_few():
+    """Each pass reads and writes all elements: 288 took five passes of two to four rows, 1.7 times as long as three."""
+    assert _fft_conv.radices(288, 8) == (8, 6, 6)
+    assert _fft_conv.radices(144, 12) == (12, 12)
+    assert _fft_conv.radices(32, 8) == (4, 8)
+    for n in _fft.lengths(1, 1) + _fft.lengths(1, 1000):
+        for most in (8, 12):
+            assert prod(_fft_conv.radices(n, most)) == n
+            assert max(_fft_conv.radices(n, most), default=1) <= most
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 27, 32, 48, 54, 64, 72, 96, 128, 144, 192, 288])
+def test_passes_of_every_size(n, dtype, cpu_level, one_block):
+    """The first extent of a volume may be any product of twos and threes."""
+    x, w = data.normal((1, 1, n, 5, 6), dtype), data.normal((1, 1, n // 2 + 1, 2, 3), dtype, "weight")
+    assert _fft_conv.plan_of(geometry(x.shape, w.shape)).extents[0] == n
+    exact, size = (
+        fastconv.conv3d(*(a.astype(np.float64) for a in some), method="direct").astype(np.longdouble)
+        for some in ((x, w), (np.abs(x), np.abs(w)))
+    )
+    assert_within(fastconv.conv3d(x, w, method="fft"), exact, size, "fft", 3)
 
 
 def test_roots_of_unity():
