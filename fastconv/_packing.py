@@ -23,12 +23,13 @@ class SeenWeights(NamedTuple):
     packing: Packing | None  # the kernel's
     kind: str
 
-    def sizes(self):
-        """Elements of the weights that are left, and of what the others give."""
-        return prod(self.channels) * prod(end - first for first, end in self.taps), self.channels[0]
+    def sizes(self, itemsize):
+        """Elements of the weights that are left, of what the others give, and of both in whole cache lines."""
+        weights = prod(self.channels) * prod(end - first for first, end in self.taps)
+        return weights, self.channels[0], _memory.whole_lines(weights + self.channels[0], itemsize)
 
     def size(self, geometry, like):
-        return sum(self.sizes()) + (self.packing.size(geometry, like) if self.packing else 0)
+        return self.sizes(like.itemsize)[-1] + (self.packing.size(geometry, like) if self.packing else 0)
 
     def pack(self, geometry, weight, packed, threads):
         seen, lost, rest = self.parts(packed)
@@ -38,15 +39,15 @@ class SeenWeights(NamedTuple):
 
     def parts(self, packed):
         """Weights, what the taps that are left out give, what the kernel made of the weights."""
-        size, outputs = self.sizes()
+        size, outputs, both = self.sizes(packed.itemsize)
         shape = *self.channels, *(end - first for first, end in self.taps)
-        return packed[:size].reshape(shape), packed[size : size + outputs], packed[size + outputs :]
+        return packed[:size].reshape(shape), packed[size : size + outputs], packed[both:]
 
     def cut(self, weight, bias, packed, threads):
         """What the kernel takes for weight, bias and packed weights, from what `pack` made of them, if anything."""
         packing = self.packing if packed else None
         if not packed:
-            packed = (_memory.empty((sum(self.sizes()),), weight.dtype),)
+            packed = (_memory.lines(self.sizes(weight.itemsize)[-1], weight.dtype),)
             self._replace(packing=None).pack(None, weight, *packed, threads)
         weight, lost, rest = self.parts(*packed)
         return weight, lost if bias is None else bias + lost, (rest,) if packing else ()

@@ -116,13 +116,17 @@ class Scratch:
     """The memory of a call, in one piece."""
 
     def __init__(self, plan, n):
-        self.results = min(n, plan.images) * plan.largest
+        self.results, self.itemsize = min(n, plan.images) * plan.largest, plan.dtype.itemsize
         self.packed = {key: packed for key, packed in plan.packed.items() if packed.boxes > 1 or n > plan.images}
-        weights = sum([size for size, _ in plan.weights]) + sum([packed.size for packed in self.packed.values()])
-        self.left = _memory.empty((weights + self.results,), plan.dtype)
+        packed = [packed.size for packed in self.packed.values()]
+        sizes = sum([size for size, _ in plan.weights]), *packed, self.results
+        self.left = _memory.lines(sum(map(self.room, sizes)), plan.dtype)
+
+    def room(self, size):
+        return _memory.whole_lines(size, self.itemsize)
 
     def take(self, size):
-        taken, self.left = self.left[:size], self.left[size:]
+        taken, self.left = self.left[:size], self.left[self.room(size) :]
         return taken
 
 

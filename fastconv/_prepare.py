@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastconv import _memory
 from fastconv._arrays import FIRST, array, check_shape_of_bias, float_dtype, names_memory_errors
 from fastconv._conv import convolve
 from fastconv._geometry import PADDING_MODES
@@ -31,7 +32,7 @@ class Prepared:
         """What the kernel of `plan` makes of the weights: made once for each way in which it may lay them out."""
         packed = self._packed.get(plan.packing)
         if packed is None:
-            packed = np.empty(plan.packing.size(plan.geometry, plan.dtype.type(0)), plan.dtype)
+            packed = _memory.lines(plan.packing.size(plan.geometry, plan.dtype.type(0)), plan.dtype)
             plan.packing.pack(plan.geometry, weight, packed, get_num_threads())
             self._packed[plan.packing] = packed
         return packed

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastconv import _cpu
+from fastconv import _cpu, _memory
 from fastconv._arrays import FIRST, five
 from fastconv._fft_conv import with_tables
 from fastconv._geometry import conv_geometry
@@ -51,7 +51,7 @@ class WinogradStages:
         self.geometry, self.x, self.weight = tuple(conv.geometry), x, weight
         self.out = np.full((1, *conv.output), np.nan, x.dtype)
         self.blocks, self.panels, *sizes = kernel.sizes[kind](self.geometry, 0.0)
-        self.memory = [np.empty(size, x.dtype) for size in sizes]
+        self.memory = [_memory.lines(size, x.dtype) for size in sizes]
         self.kernel = kernel.run[kind]
 
     def run(self, stage, blocks=None, panels=None):
@@ -85,7 +85,7 @@ class FourierStages:
         kernel, kind = _cpu.kernel("fourier_stages"), SPECIALISATION[x.itemsize]
         self.plan, self.x, self.weight = tuple(with_tables(conv.geometry)), five(x, rank), weight
         self.out = np.full((1, *conv.output), np.nan, x.dtype)
-        self.memory = [np.empty(size, x.dtype) for size in kernel.sizes[kind](self.plan, 0.0)]
+        self.memory = [_memory.lines(size, x.dtype) for size in kernel.sizes[kind](self.plan, 0.0)]
         self.kernel = kernel.run[kind]
 
     def run(self, stage):
