@@ -7,8 +7,9 @@
  * of all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles
  * within lanes, and sums put in order as they are stored.
  *
- *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero: each
- *     -2 -1 |0 1 2 3 ...           vector is masked by where its columns lie.
+ *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero: vectors
+ *     -2 -1 |0 1 2 3 ...           are masked by where their columns lie, those without such lanes not, since a load
+ *                                  with a mask that crosses a line takes longer.
  *
  * Rows are pointers to column 0 - pad. Each output adds its taps in the same order whatever the band. The last vector
  * of a row moves back to end with the row. Rows shorter than a vector are stored densely. To be included after
@@ -70,15 +71,15 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
     return result;
 }
 
-/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings. A macro over constants: only
- * then do the accumulators, which must never have an address, unroll into registers. */
-#define ADD_TAPS(n) do { \
+/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings, lanes `beside` the image or none.
+ * A macro over constants: only then do the accumulators, which must never have an address, unroll into registers. */
+#define ADD_TAPS(n, beside) do { \
         vec k[2][MOST_HIGH]; \
         mask inside[2][2]; \
         UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
             UNROLL for (ptrdiff_t i = 0; i < kh; i++) \
                 k[t][i] = w[i * kw + j + t] - (vec){0}; \
-            UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
+            UNROLL for (ptrdiff_t x = 0; (beside) && x < nv; x++) { \
                 const mask column = lanes + (BITS)(at[x] * stride + j * dilation + t - s->pad); \
                 inside[t][x] = (column >= 0) & (column < (BITS)s->width); \
             } \
@@ -92,7 +93,8 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
                 else \
                     v[0][x] = *(const vec *)(from + at[x]); \
                 UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
-                    v[t][x] = (vec)((mask)v[t][x] & inside[t][x]); \
+                    if (beside) \
+                        v[t][x] = (vec)((mask)v[t][x] & inside[t][x]); \
                     LOADED_ONCE(v[t][x]); \
                 } \
             } \
@@ -112,16 +114,22 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
 {
     const ptrdiff_t kw = s->kw, dilation = stride == 2 ? 1 : s->dilation;
     const ptrdiff_t at[2] = {o < last ? o : last, o + LANES < last ? o + LANES : last};
+    const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + LANES - 1) * stride;
     const mask lanes = PASTE(taps_lanes, SUFFIX)(stride);
     vec acc[NEAR_ROWS][2];
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         UNROLL for (ptrdiff_t x = 0; x < nv; x++)
             acc[q][x] = bias - (vec){0};
     ptrdiff_t j = 0;
-    for (; j + stride <= kw; j += stride)
-        ADD_TAPS(stride);
+    for (; j + stride <= kw; j += stride) {
+        const ptrdiff_t column = j * dilation - s->pad;
+        if (column + first >= 0 && column + end + stride <= s->width)
+            ADD_TAPS(stride, 0);
+        else
+            ADD_TAPS(stride, 1);
+    }
     if (j < kw)
-        ADD_TAPS(1);
+        ADD_TAPS(1, 1);
     if (s->clamp) {
         const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
