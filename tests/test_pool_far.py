@@ -45,6 +45,13 @@ def test_means(kernel, stride, padding, dtype, cpu_level):
         assert_alike(lambda x: [fastconv.avg_pool2d(x, kernel, stride, padding, divisor_override=1)], x)
 
 
+def test_means_of_all_pixels(dtype, cpu_level):
+    """Long sums, of halves that have halves."""
+    for x in images(dtype):
+        assert_alike(lambda x: [fastconv.global_avg_pool(x)], x)
+        assert_alike(lambda x: [fastconv.adaptive_avg_pool2d(x, (2, 3))], x)
+
+
 @over_windows
 def test_maxima(kernel, stride, padding, dtype, cpu_level):
     for x in images(dtype):

@@ -31,11 +31,12 @@ typedef struct {
     const Split *split;    /* or how they are picked, if it is not NULL */
     ptrdiff_t pixel;       /* neighbours whose windows are at the same place: */
     int64_t index, step;   /* the place of tap 0 of window 0, and the distance between pixels of windows in the plane */
+    /* along rows: */
     const void *places;    /* places of as many windows as a pixel and a vector have, from there, as wide as elements */
     ptrdiff_t before;      /* places of padding before tap 0 of window 0, in the plane */
     const void *blank;     /* the lowest element */
-    ptrdiff_t fresh;       /* of channels: taps of a row, of images from beyond the L2 cache, which the window before */
-                           /* lacks; else 0 */
+    /* of channels, all in the image: */
+    ptrdiff_t fresh;       /* taps of a row, of images from beyond the L2 cache, which the window before lacks; else 0 */
 } Windows;
 
 #ifdef SHUFFLES
@@ -51,9 +52,13 @@ typedef struct {
 #define largest_at(best, index, w, n) \
     _Generic((best), float *: largest_at_f32, double *: largest_at_f64, int32_t *: largest_at_i32, \
              int64_t *: largest_at_i64, default: largest_at_none)(best, index, w, n)
+#define largest_channels(best, index, w, count) \
+    _Generic((best), float *: largest_channels_f32, double *: largest_channels_f64, int32_t *: largest_channels_i32, \
+             int64_t *: largest_channels_i64, default: largest_at_none)(best, index, w, count)
 #else
 #define largest_lanes(size) ((ptrdiff_t)0)
 #define largest_at(best, index, w, n) ((void)0)
+#define largest_channels(best, index, w, count) ((void)0)
 #endif
 static inline void largest_at_none(void *best, int64_t *index, const Windows *w, ptrdiff_t n)
 {
@@ -108,21 +113,31 @@ static ALWAYS_INLINE mask NAMED(at_places)(const Windows *w, ptrdiff_t j)
     return *(const loaded *)((const BITS *)w->places + (j - pixels * w->pixel)) + (BITS)((pixels - j) * w->step);
 }
 
-/* `all` and `key` after tap v of key `now`, and on to the next tap; a function of their addresses has gcc 12 keep them
- * in memory. */
+/* `all` and `key` after tap v of key `now`, by way of variables that are in no array; a function of their addresses has
+ * gcc 12 keep them in memory, and so has one that takes several of them from arrays in a loop. */
 #ifdef FLOATING
-#define TAKE(all, key, v, now) \
-    if (careful) { \
-        const mask better = ~(mask)(v <= all) & (mask)(all == all); \
-        all = SELECT(vec, mask, better, v, all); \
-        key = (better & now) | (~better & key); \
-        continue; \
-    } \
-    LOADED_ONCE(v); \
-    *seen += v; \
-    TAKE_LARGER(all, key, v, now)
+#define AT_SEE(sum, v) LOADED_ONCE(v); sum += v;
+#define TAKE(all, key, v, now, seen) do { \
+        vec largest = all; \
+        mask its = key; \
+        if (careful) { \
+            const mask better = ~(mask)(v <= largest) & (mask)(largest == largest); \
+            largest = SELECT(vec, mask, better, v, largest); \
+            its = (better & now) | (~better & its); \
+        } else { \
+            AT_SEE(seen, v) \
+            TAKE_LARGER(largest, its, v, now) \
+        } \
+        all = largest, key = its; \
+    } while (0)
 #else
-#define TAKE TAKE_LARGER
+#define AT_SEE(sum, v)
+#define TAKE(all, key, v, now, seen) do { \
+        vec largest = all; \
+        mask its = key; \
+        TAKE_LARGER(largest, its, v, now) \
+        all = largest, key = its; \
+    } while (0)
 #endif
 #define TAKE_LARGER(all, key, v, now) \
     vec before = all, larger; /* another vector to the compiler: the maximum is not to wait for the comparison */ \
@@ -133,7 +148,7 @@ static ALWAYS_INLINE mask NAMED(at_places)(const Windows *w, ptrdiff_t j)
     all = larger;
 
 /* `many` vectors of windows from window j on, `at` the distances of COUNT windows. A key is made once for all of
- * them. */
+ * them. What may be NaN is added to a sum of each vector's own: a single one would be waited for, add after add. */
 static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j, ptrdiff_t next,
                                          mask at, int many, int careful, vec *seen)
 {
@@ -153,7 +168,7 @@ static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Wi
         for (ptrdiff_t k = w->taps; k > 0; k--, x += w->tap, now += step)
             UNROLL for (int m = 0; m < many; m++) {
                 vec v = NAMED(at_load)(x + m * COUNT * next, next);
-                TAKE(all[m], key[m], v, now)
+                TAKE(all[m], key[m], v, now, seen[m]);
             }
     }
     UNROLL for (int m = 0; m < many; m++) {
@@ -163,13 +178,13 @@ static ALWAYS_INLINE void NAMED(at_some)(ELEMENT *best, int64_t *index, const Wi
     }
 }
 
-#include "largest_far.h"
-
-static ALWAYS_INLINE int NAMED(at_lost)(vec seen)
+/* Whether a NaN was among what has been seen. */
+static ALWAYS_INLINE int NAMED(at_lost)(const vec *seen)
 {
     int64_t any = 0;
 #ifdef FLOATING
-    const mask nan = (mask)(seen != seen);
+    const vec sum = (seen[0] + seen[1]) + (seen[2] + seen[3]);
+    const mask nan = (mask)(sum != sum);
     int64_t words[BYTES / 8];
     memcpy(words, &nan, sizeof words);
     UNROLL for (int i = 0; i < BYTES / 8; i++)
@@ -183,24 +198,16 @@ static ALWAYS_INLINE int NAMED(at_apart)(ELEMENT *best, int64_t *index, const Wi
 {
     ELEMENT few[COUNT];
     int64_t places[COUNT];
-    vec seen = {0};
+    vec seen[AT_MOST] = {{0}};
     mask at; /* loaded from the places, it would have gcc 12 keep the largest of several vectors in memory */
     for (int i = 0; i < COUNT; i++)
         at[i] = (BITS)(i * w->step);
     const int many = w->next == 1 && !careful && w->pixel == 1;
-    const int asks = w->fresh && w->rows * w->taps < AT_MANY;
     ptrdiff_t j = 0;
-    if (many && NAMED(at_is_far)(w, n)) {
-        NAMED(at_far)(best, index, w, n, &seen);
-        return NAMED(at_lost)(seen);
-    }
-    for (; many && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT) {
-        if (asks)
-            NAMED(at_ask)((const ELEMENT *)w->x + j, w);
-        NAMED(at_some)(best + j, index + j, w, j, 1, at, AT_MOST, careful, &seen);
-    }
+    for (; many && j + AT_MOST * COUNT <= n; j += AT_MOST * COUNT)
+        NAMED(at_some)(best + j, index + j, w, j, 1, at, AT_MOST, careful, seen);
     for (; many && j + 2 * COUNT <= n; j += 2 * COUNT)
-        NAMED(at_some)(best + j, index + j, w, j, 1, at, 2, careful, &seen);
+        NAMED(at_some)(best + j, index + j, w, j, 1, at, 2, careful, seen);
     for (; j < n; j += COUNT) {
         if (j && j + COUNT > n)
             j = n - COUNT;
@@ -209,11 +216,11 @@ static ALWAYS_INLINE int NAMED(at_apart)(ELEMENT *best, int64_t *index, const Wi
         if (w->pixel > 1)
             at = NAMED(at_places)(w, j);
         if (w->next == 1)
-            NAMED(at_some)(to, place, w, j, 1, at, 1, careful, &seen);
+            NAMED(at_some)(to, place, w, j, 1, at, 1, careful, seen);
         else if (w->next == 2)
-            NAMED(at_some)(to, place, w, j, 2, at, 1, careful, &seen);
+            NAMED(at_some)(to, place, w, j, 2, at, 1, careful, seen);
         else
-            NAMED(at_some)(to, place, w, j, w->next, at, 1, careful, &seen);
+            NAMED(at_some)(to, place, w, j, w->next, at, 1, careful, seen);
     }
     if (n < COUNT) {
         memcpy(best, few, (size_t)n * sizeof *best);
@@ -222,6 +229,8 @@ static ALWAYS_INLINE int NAMED(at_apart)(ELEMENT *best, int64_t *index, const Wi
     return NAMED(at_lost)(seen);
 }
 
+#include "largest_far.h"
+#include "largest_channels.h"
 #ifdef SPLITS
 #include "largest_split.h"
 #endif
@@ -247,6 +256,7 @@ static inline void NAMED(largest_at)(ELEMENT *best, int64_t *index, const Window
 #undef mask
 #undef wide
 #undef loaded
+#undef AT_SEE
 #undef TAKE
 #undef TAKE_LARGER
 #endif

@@ -7,6 +7,7 @@
 static ALWAYS_INLINE void NAMED(at_picked)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t j,
                                            const ELEMENT *x, int p, int parts, int careful, vec *seen)
 {
+    vec sum = {0}; /* of its own, or vectors would wait for each other */
     const mask step = (BITS)w->key - (mask){0};
     const ptrdiff_t *const base = w->split->base + p;
     mask_f32 lanes[SPLIT_FAR + 1];
@@ -21,10 +22,11 @@ static ALWAYS_INLINE void NAMED(at_picked)(ELEMENT *best, int64_t *index, const 
         mask now = (BITS)w->keys[r] - (mask){0};
         for (ptrdiff_t k = w->taps; k > 0; k--, row += w->tap, now += step) {
             vec v = (vec)split_pick(row, base, lanes, parts);
-            TAKE(all, key, v, now)
+            TAKE(all, key, v, now, sum);
         }
     }
     const mask place = key + NAMED(at_places)(w, j) + (BITS)(w->index + j * w->step);
+    *seen += sum;
     *(vec *)best = all;
     *(wide *)index = __builtin_convertvector(place, wide);
 }
@@ -32,7 +34,7 @@ static ALWAYS_INLINE void NAMED(at_picked)(ELEMENT *best, int64_t *index, const 
 /* All n windows, by a table. Says whether a NaN may have been lost. */
 static ALWAYS_INLINE int NAMED(at_split)(ELEMENT *best, int64_t *index, const Windows *w, ptrdiff_t n, int careful)
 {
-    vec seen = {0};
+    vec seen[AT_MOST] = {{0}};
     const Split *const split = w->split;
     const ELEMENT *x = w->x;
     ELEMENT few[COUNT];
@@ -42,7 +44,7 @@ static ALWAYS_INLINE int NAMED(at_split)(ELEMENT *best, int64_t *index, const Wi
             const int p = split->parts[i], parts = split->parts[i + 1] - p, whole = n - j >= COUNT;
             ELEMENT *to = whole ? best + j : few;
             int64_t *place = whole ? index + j : places;
-#define PICKED(parts) NAMED(at_picked)(to, place, w, j, x, p, parts, careful, &seen)
+#define PICKED(parts) NAMED(at_picked)(to, place, w, j, x, p, parts, careful, seen)
             if (parts == 2)
                 PICKED(2);
             else if (parts == 3)

@@ -30,7 +30,7 @@ from fastconv._kernels.tap_by_tap cimport one_output, outputs
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turned cimport Blocks, turn_in, turn_out, turned_strides
 from fastconv._kernels.window cimport (
-    Place, PoolShape, Strides, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
+    Place, PoolShape, Strides, alike_from, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
 )
 
 
@@ -49,6 +49,7 @@ cdef extern from "largest_at.h" nogil:
         const void *blank
         Py_ssize_t fresh
     void largest_at(...) noexcept
+    void largest_channels(...) noexcept
 
 
 cdef enum:
@@ -139,20 +140,22 @@ cdef void row_along(
 
 cdef void row_of_pixels(
     const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
-    number *scratch, const number *blank,
+    number *scratch,
 ) noexcept nogil:
     """One row of outputs of the image x, whose windows are at `at`, by vectors of channels."""
-    cdef Py_ssize_t j, u, kw, k0
+    cdef Py_ssize_t j = 0, u, kw, k0, many
     cdef Windows f = windows_at(&at, t, s, w, <Py_ssize_t *> scratch)
-    f.blank, f.next, f.pixel, f.step, f.before = blank, 1, 1, 0, 0
-    for j in range(s.ow):
+    f.next = s.sw * t.w
+    while j < s.ow:
         u, kw = start_along(s, j), taps_along(s, j)
         k0 = taps_below(0, u, kw, s.dw)
         f.index = u + k0 * s.dw
         f.x, f.taps = x + f.index * t.w, taps_below(s.iw, u, kw, s.dw) - k0
-        largest_at(out, index, &f, w.count)
-        out += w.count
-        index += w.count
+        many = alike_from(s, j, f.taps)
+        largest_channels(out, index, &f, many)
+        out += many * w.count
+        index += many * w.count
+        j += many
 
 
 cdef void some_rows(const Call *c, Py_ssize_t r, number *scratch) noexcept nogil:
@@ -179,7 +182,7 @@ cdef void some_rows(const Call *c, Py_ssize_t r, number *scratch) noexcept nogil
         elif w.pitch:
             row_along(x, out + first, c.index + first, at, t, &s, w, scratch, blank)
         else:
-            row_of_pixels(x, out + first, c.index + first, at, t, &s, w, scratch, blank)
+            row_of_pixels(x, out + first, c.index + first, at, t, &s, w, scratch)
         first += row
 
 

@@ -19,7 +19,7 @@ from fastconv._kernels.pool_along cimport rows_along
 from fastconv._kernels.pool_work cimport Work
 from fastconv._kernels.rows cimport Along, Fold, FoldRun, fold_end, fold_row, fold_windows, span, spans
 from fastconv._kernels.strips cimport plane_of
-from fastconv._kernels.window cimport Place, PoolShape, Strides, divisor_of, number, place, taps_below
+from fastconv._kernels.window cimport Place, PoolShape, Strides, alike_from, divisor_of, number, place, taps_below
 
 
 cdef enum:
@@ -119,10 +119,8 @@ cdef inline FoldRun run_from(
     """The windows of output `j` of a row and of those after it that are alike inside the image; sums are over `by`."""
     cdef FoldRun run
     cdef Py_ssize_t u = where.start, k0 = taps_below(0, u, where.taps, s.dw), k1 = taps_below(s.iw, u, where.taps, s.dw)
-    run.from_, run.taps, run.count, run.next = (u + k0 * s.dw) * step, k1 - k0, 1, s.sw * step
-    if run.taps == s.kw and not s.adaptive:
-        run.count = min((s.iw - 1 - (s.kw - 1) * s.dw + s.pw) // s.sw, s.ow - 1) - j + 1
-    run.end = fold_end(by)
+    run.from_, run.taps, run.next, run.end = (u + k0 * s.dw) * step, k1 - k0, s.sw * step, fold_end(by)
+    run.count = alike_from(s, j, run.taps)
     return run
 
 

@@ -100,6 +100,13 @@ cdef inline Py_ssize_t taps_along(const PoolShape *s, Py_ssize_t o) noexcept nog
     return adapted_size(o, s.iw, s.ow) if s.adaptive else s.kw
 
 
+cdef inline Py_ssize_t alike_from(const PoolShape *s, Py_ssize_t o, Py_ssize_t taps) noexcept nogil:
+    """How many windows, from output `o` of a row on, are alike inside the image; that of `o` has so many taps there."""
+    if s.adaptive or taps < s.kw:
+        return 1
+    return min((s.iw - 1 - (s.kw - 1) * s.dw + s.pw) // s.sw, s.ow - 1) - o + 1
+
+
 cdef inline Py_ssize_t counted(
     Py_ssize_t start, Py_ssize_t size, Py_ssize_t k, Py_ssize_t d, Py_ssize_t p, Py_ssize_t q, bint pad,
 ) noexcept nogil:
