@@ -8,33 +8,30 @@ by one vector, else a panel is turned. The depth is summed in blocks, of which a
 order that depends on neither pixels nor channels.
 """
 
-from fastconv._kernels.columns cimport STAGE_BYTES, fill_panel
-from fastconv._kernels.copy cimport TAPS_TOGETHER
+from fastconv._kernels.deep_patches cimport FEW, fill_patches
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_PARTS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
-from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div, pack_patches, pack_pixel, pack_rows
+from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
 from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
-from fastconv._kernels.shape cimport LONG_SUM, ConvShape, at, real, sees_no_padding
+from fastconv._kernels.shape cimport LONG_SUM, at, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.stage cimport plan_stage, stage_block
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     # measured: asv_bench/peers.py --family 1x1, dense, and 1x1 layers on maps of 1 to 16 x 16, 2026-11-28
-    FEW = 4         # pixels, which leave so many lanes idle that fewer products are enough
-    FEW_LEAST = 48
+    FEW_LEAST = 48  # products that are enough of so few pixels that most lanes would idle
     TREE = 18       # products that take as long as adding up the lanes of a sum,
     SHORT_TREE = 24  # and where vectors have less than 64 bytes, whose tile is smaller,
     SHORT_LOST = 17  # one product of so many besides: 1x1 layers on 2 x 2 to 11 x 11 at AVX2
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
     WIDE = 96       # patches whose sums are kept until they are written
     ROWS = 16       # channels of them
+    KEPT_BYTES = 196608     # of patches of all blocks, for which each row of weights is read from end to end
     TURNING = 8     # pixels whose products take as long as turning a weight; products, as turning a sum;
     SHORT_TURNING = 3  # and so many where all products along shorter vectors are slow
-    PATCH_PRODUCTS = 64     # of a patch, or those of one channel, that are copied at a time
     TURNED_BACK = 48  # channels whose sums are turned to channels-last at a time
 
 
@@ -59,10 +56,20 @@ cdef inline Py_ssize_t deep_block(
     return ceil_div(units, ceil_div(units, most)) * unit
 
 
+cdef inline Py_ssize_t blocks_kept(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Blocks of the depth whose patches are kept: all, or one at a time.
+
+    Products of few pixels take no longer than their weights come from memory, and these come faster from end to end
+    than a part of each row after the other.
+    """
+    cdef Py_ssize_t blocks = ceil_div(t.depth, t.deep)
+    return blocks if blocks * t.pixels * t.patch * size <= KEPT_BYTES else 1
+
+
 cdef inline void plan_deep(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Plan for the `deep_block` that t.deep is: threads share output channels."""
     t.patch = patch_pitch(t.deep + TAPS_BEYOND, size)
-    t.patches = t.pixels * t.patch
+    t.patches = blocks_kept(t, size) * t.pixels * t.patch
     plan_blocks(t, size, PANEL_BYTES, t.pixels, False, 2 * lanes_of(size), 1)
     split_channels(t, ceil_div(threads, t.n * t.s.groups), 2 * lanes_of(size))
 
@@ -146,90 +153,6 @@ cdef inline void multiply_deep(
         p += some
 
 
-cdef inline bint packs_taps(const ConvShape *s) noexcept nogil:
-    """Whether what a pixel sees of a row is copied at once, and nothing is turned."""
-    return s.dw == 1 and s.kw <= TAPS_TOGETHER and s.kw * s.sw > 1
-
-
-cdef inline Py_ssize_t patch_channels(const Task *t) noexcept nogil:
-    """Channels of which patches are copied at a time."""
-    return max(PATCH_PRODUCTS // (t.depth // t.icg), <Py_ssize_t> 1)
-
-
-cdef inline void plan_patches(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
-    """Plan to copy taps of rows from the image, or from a stage of some channels with its padding; `table` is that of
-    the stage. Where that would be too large pixels are looked at one by one."""
-    t.left = t.panel = t.staged = 0
-    t.padded = t.s
-    t.channels = patch_channels(t)
-    if sees_no_padding(&t.s):
-        return
-    t.fine = t.s
-    t.fine.sd = t.fine.sh = t.fine.sw = 1
-    if plan_stage(&t.stage, &t.fine, size, table, (t.s.od - 1) * t.s.sd + 1, (t.s.oh - 1) * t.s.sh + 1,
-                  (t.s.ow - 1) * t.s.sw + 1, STAGE_BYTES // size // (t.channels + 1)):
-        t.staged = round_up((t.channels + 1) * t.stage.channel, LINE)
-        t.padded.pd = t.padded.ph = t.padded.pw = 0
-        t.padded.id, t.padded.ih, t.padded.iw = t.stage.deep, t.stage.rows, t.stage.cols
-
-
-cdef inline void copy_patches(
-    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage, real *patches,
-) noexcept nogil:
-    """patches[pixel][k - k0] for k0 <= k < k1, of all pixels."""
-    cdef Py_ssize_t taps = t.depth // t.icg, k = k0, end, c
-    if t.staged == 0:
-        pack_patches(&t.padded, x, t.xc, t.xd, t.xh, k0, k1, patches, t.patch)
-        return
-    while k < k1:
-        c = k // taps
-        end = min((c + t.channels) * taps, k1)
-        stage_block(&t.stage, &t.fine, x + c * t.xc, t.xc, t.xd, t.xh, ceil_div(end, taps) - c, 0, 0, 0, stage)
-        pack_patches(&t.padded, <const real *> stage, t.stage.channel, t.stage.depth, t.stage.cols, k - c * taps,
-                     end - c * taps, patches + k - k0, t.patch)
-        k = end
-
-
-cdef inline void turn_columns(
-    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, real *stage, real *patches,
-) noexcept nogil:
-    """The same, of any channels-first image."""
-    cdef Py_ssize_t k = k0, some, p
-    cdef real *panel = stage + t.staged
-    if t.flat:
-        turn_block(sizeof(real), k1 - k0, t.pixels, x + k0 * t.xc, t.xc, patches, t.patch)
-        return
-    if t.pixels <= FEW:                 # taps hardly share elements that a stage would fetch once
-        for p in range(t.pixels):
-            pack_pixel(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p, patches + p * t.patch)
-        return
-    if packs_taps(&t.s):
-        copy_patches(t, x, k0, k1, stage, patches)
-        return
-    while k < k1:
-        some = min(t.kc, k1 - k)
-        fill_panel(t, x, k, k + some, 0, t.pixels, stage, panel)
-        turn_block(sizeof(real), some, t.pixels, <const real *> panel, t.leading, patches + k - k0, t.patch)
-        k += some
-
-
-cdef inline void turn_pixels(
-    const Task *t, const real *x, Py_ssize_t c0, Py_ssize_t c1, real *patches,
-) noexcept nogil:
-    """The same of a channels-last image, all k of [c0, c1); behind them is room for one pixel's (tap, c)."""
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, p
-    cdef real *patch = patches + t.pixels * t.patch
-    cdef ConvShape some = t.s
-    some.ic, some.groups = c1 - c0, 1
-    for p in range(t.pixels):
-        if taps == 1:
-            patch = patches
-        pack_rows(&some, x + c0, t.xd, t.xh, t.xw, 0, taps * some.ic, p, p + 1, patch, 0)
-        if taps > 1:
-            turn_block(sizeof(real), taps, some.ic, <const real *> patch, some.ic, patches, taps)
-        patches += t.patch
-
-
 cdef inline void multiply_turned_back(
     const Task *t, Py_ssize_t channels, const real *w, real *panel, const real *patches, real *sums, const real *bias,
     real *out,
@@ -252,6 +175,23 @@ cdef inline void multiply_turned_back(
         o += some
 
 
+cdef inline void multiply_blocks(
+    bint last, const Task *t, Py_ssize_t k0, Py_ssize_t k1, const real *w, const real *patches, const real *bias,
+    real *out, Py_ssize_t channels,
+) noexcept nogil:
+    """Products of [k0, k1), block after block, of the patches that `fill_patches` has made."""
+    cdef Py_ssize_t k = k0, end
+    cdef tile_finish finish = t.finish
+    while k < k1:
+        end = min(k + t.deep, k1)
+        finish.accumulate = k > 0
+        finish.clamp = t.finish.clamp and end == t.depth
+        multiply_deep(last, channels, t.pixels, end - k, w + k, t.depth, patches, t.patch, bias, out,
+                      t.s.oc if last else t.pixels, finish)
+        patches += t.pixels * t.patch
+        k = end
+
+
 cdef inline void small_map(
     bint last, const Task *t, const real *x, const real *w, const real *bias, real *out, real *scratch,
     Py_ssize_t channels,
@@ -260,21 +200,18 @@ cdef inline void small_map(
 
     last : x and out have channels last; whole vectors of pixels may then have lanes along these
     """
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0 = 0, k1
+    cdef Py_ssize_t kept = blocks_kept(t, sizeof(real)), k0 = 0, k1, o, each = ROWS if kept > 1 else channels
     cdef real *patches = scratch + t.staged + t.panel
-    cdef tile_finish finish = t.finish
     while k0 < t.depth:
-        k1 = min(k0 + t.deep, t.depth)
-        if last:
-            turn_pixels(t, x, k0 // taps, k1 // taps, patches)
-            if t.left:
-                multiply_turned_back(t, channels, w, scratch + t.staged, <const real *> patches,
-                                     patches + t.patches + t.patch, bias, out)
-                return
-        else:
-            turn_columns(t, x, k0, k1, scratch, patches)
-        finish.accumulate = k0 > 0
-        finish.clamp = t.finish.clamp and k1 == t.depth
-        multiply_deep(last, channels, t.pixels, k1 - k0, w + k0, t.depth, <const real *> patches, t.patch, bias, out,
-                      t.s.oc if last else t.pixels, finish)
+        k1 = min(k0 + kept * t.deep, t.depth)
+        fill_patches(last, t, x, k0, k1, scratch, patches)
+        if last and t.left:
+            multiply_turned_back(t, channels, w, scratch + t.staged, <const real *> patches,
+                                 patches + t.patches + t.patch, bias, out)
+            return
+        o = 0
+        while o < channels:
+            multiply_blocks(last, t, k0, k1, w + o * t.depth, <const real *> patches, at(bias, o),
+                            out + o * (1 if last else t.pixels), min(each, channels - o))
+            o += each
         k0 = k1

@@ -15,9 +15,8 @@ from fastconv._kernels.across_cost cimport picks_pixels, rows_are_vectors, sees_
 from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
-from fastconv._kernels.deep cimport (
-    along_depth, deep_block, packs_taps, patch_channels, plan_deep, plan_patches, small_map
-)
+from fastconv._kernels.deep cimport along_depth, deep_block, plan_deep, small_map
+from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
 from fastconv._kernels.deep_taps cimport multiply_by_taps, plan_taps, saved_by_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
