@@ -33,7 +33,7 @@ for both float types or for all elements of pooling. Each says at its top what i
     gradients of pooling   avg_grad scatter                the second for unpooling too
     columns, orders        patches turn                    unfold and fold; channels last to first and back
     float16                halves                          to float32 and back
-    memory, threads, CPU   heap team features              of no level: there is one of each; presence
+    memory, threads, CPU   heap team features              of no level: there is one of each; patience, presence
     to be measured         probe winograd_stages fourier_stages
 
 Most have shape (the geometry), operand (the arrays), scratch, simd and team in common, those of pooling window. A

@@ -33,6 +33,7 @@ Workers are as many as the cores or as the most threads of any call, less the on
 from libc.stdlib cimport calloc
 
 from fastconv._kernels.heap cimport LINE, round_up
+from fastconv._kernels.patience cimport Patience, patience, waits
 from fastconv._kernels.presence cimport Presence, begins, has_core, has_slept, leave_caller
 from fastconv._kernels.thread cimport (
     WAIT_LOCK,
@@ -48,9 +49,10 @@ cdef enum:
     JOBS = 16
     MOST = 256                  # threads of a call: more have never helped
     SHARES = 64
-    LOOKS = 1000000             # of a worker before it sleeps: 30 ms on Zen 3,
-    LOOKS_SOON = 100            # and before it asks how long it had a core, which takes as long as ten of them
-    LOOKS_AT_END = 20000        # of a caller: 0.6 ms, longer than most pieces take
+    # Microseconds for which a thread looks for what it waits for:
+    LOOKS = 30000               # a worker before it sleeps,
+    LOOKS_SOON = 3              # and before it asks how long it had a core, which takes a tenth of that
+    LOOKS_AT_END = 600          # a caller: longer than most pieces take
     # Of a job's state:
     OPEN = 1
     TAKEN = 2                   # by a call
@@ -189,11 +191,10 @@ cdef void work(Job *job, Py_ssize_t thread, Py_ssize_t first) noexcept nogil:
 
 cdef void end(Job *job) noexcept nogil:
     """Let nobody come any more, and wait for who is there."""
-    cdef Py_ssize_t looks = LOOKS_AT_END if job.threads <= cores else 0
+    cdef Patience p = patience(LOOKS_AT_END if job.threads <= cores else 0)
     atomic_add(&job.state, -OPEN)
-    while atomic_get(&job.state) >= ACTIVE and looks > 0:
+    while atomic_get(&job.state) >= ACTIVE and waits(&p):
         PAUSE()
-        looks -= 1
     if atomic_add(&job.state, WAITING) >= ACTIVE:
         PyThread_acquire_lock(job.ended, WAIT_LOCK)
     atomic_add(&job.state, -atomic_get(&job.state))     # to 0: nobody else changes what is closed and left
@@ -245,11 +246,11 @@ cdef void wake(int most) noexcept nogil:
             most -= 1
 
 
-cdef bint finds_more(Py_ssize_t seen, Py_ssize_t looks) noexcept nogil:
-    """Whether more jobs are opened than were seen, within so many looks."""
-    while looks > 0 and atomic_get(&team.opened) == seen:
+cdef bint finds_more(Py_ssize_t seen, int microseconds) noexcept nogil:
+    """Whether more jobs are opened than were seen, within this time."""
+    cdef Patience p = patience(microseconds)
+    while atomic_get(&team.opened) == seen and waits(&p):
         PAUSE()
-        looks -= 1
     return atomic_get(&team.opened) != seen
 
 

@@ -10,8 +10,8 @@
 #else
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #endif
+#include <time.h>
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -48,6 +48,18 @@ static inline int thread_begins(void (*run)(void *), void *argument)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return !failed && !pthread_detach(thread);
 #endif
+}
+
+/* Seconds of a clock that every system has, from some moment on; where it is set anew meanwhile, it may go back. */
+static inline double clock_seconds(void)
+{
+    struct timespec now = {0, 0};
+#ifdef CLOCK_MONOTONIC
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#else
+    timespec_get(&now, TIME_UTC);
+#endif
+    return now.tv_sec + 1e-9 * now.tv_nsec;
 }
 
 /* Seconds of the clock, and those in which this thread had a core; both 0 where the system does not say. */

@@ -5,6 +5,7 @@ cdef extern from "thread.h" nogil:
     ctypedef struct Times:
         double wall, core
     Times thread_times()
+    double clock_seconds()
     int this_core()
     void leave_core(int core, int least)
     # Locks, of which only to allocate one needs the GIL:
