@@ -10,6 +10,8 @@ r being what tap p is beyond a multiple of the stride.
     line    the one axis that is transformed, row after row           [ 0 1 2 .. ][ w w+1 .. ][ 2w .. ]
 """
 
+from libc.math cimport fabs
+
 from fastconv._kernels.fourier cimport fourier, row_sum
 from fastconv._kernels.pack cimport ceil_div, end_inside, first_inside
 from fastconv._kernels.shape cimport real
@@ -110,16 +112,16 @@ cdef inline real stage(const Task *t, const real *x, Py_ssize_t phase, Py_ssize_
     return level
 
 
-cdef inline double sum_of_taps(const real *w, Py_ssize_t n) noexcept nogil:
-    """Four sums at a time, which the processor adds up side by side."""
+cdef inline double sum_of_taps(const real *w, Py_ssize_t n, bint magnitudes) noexcept nogil:
+    """Of the taps, or of their magnitudes. Four sums at a time, which the processor adds up side by side."""
     cdef double[4] part
     cdef Py_ssize_t i, j
     part[0] = part[1] = part[2] = part[3] = 0
     for i in range(n // 4):
         for j in range(4):
-            part[j] += w[4 * i + j]
+            part[j] += fabs(w[4 * i + j]) if magnitudes else w[4 * i + j]
     for i in range(n - n % 4, n):
-        part[0] += w[i]
+        part[0] += fabs(w[i]) if magnitudes else w[i]
     return (part[0] + part[1]) + (part[2] + part[3])
 
 
@@ -142,7 +144,7 @@ cdef inline double stage_weight(const Task *t, const real *w, Py_ssize_t phase, 
         for j in range(3):
             step[i] *= a[j].taps if a[j].source > a[i].source else 1
     if whole:
-        total = sum_of_taps(w, a[0].taps * a[1].taps * a[2].taps)
+        total = sum_of_taps(w, a[0].taps * a[1].taps * a[2].taps, False)
     for ii in range(ceil_div(a[0].taps - from_tap[0], a[0].phases)):
         i = from_tap[0] + ii * a[0].phases
         for jj in range(ceil_div(a[1].taps - from_tap[1], a[1].phases)):

@@ -42,6 +42,29 @@ static ALWAYS_INLINE void copy_few(char *restrict to, const char *restrict from,
 }
 #undef TWO_PIECES
 
+/* Zeros, n bytes of elements, few without a call. gcc makes a call, or a slow `rep stos`, of a loop. */
+#define TWO_PIECES(bytes) do { \
+        if (n >= (bytes)) { \
+            memset(to, 0, bytes); \
+            memset(to + n - (bytes), 0, bytes); \
+            return; \
+        } \
+    } while (0)
+static inline void clear_bytes(char *to, ptrdiff_t n)
+{
+    if (n > 128) {
+        memset(to, 0, n);
+        return;
+    }
+    TWO_PIECES(64);
+    TWO_PIECES(32);
+    TWO_PIECES(16);
+    TWO_PIECES(8);
+    if (n >= 4)
+        memset(to, 0, 4);
+}
+#undef TWO_PIECES
+
 enum { TAPS_TOGETHER = 16 }; /* of a row that are copied at once, at most */
 
 #define EACH_TYPE "copy.h"

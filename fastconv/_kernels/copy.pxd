@@ -1,6 +1,7 @@
 """Short copies of rows without a call, of elements of `size` bytes: see `copy.h`."""
 
 cdef extern from "copy.h" nogil:
+    void clear_bytes(char *to, Py_ssize_t n)
     void copy_elements(size_t size, void *to, const void *source, Py_ssize_t n, Py_ssize_t stride)
     void copy_runs(size_t size, void *to, const void *source, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t pitch)
     void copy_rows(size_t size, void *to, Py_ssize_t step, const void *source, Py_ssize_t source_step, Py_ssize_t rows,

@@ -13,13 +13,10 @@ product of the weights (oc, K) with the patches (K, P). A panel holds k0 <= k < 
 Strides are in elements. Chellapilla, Puri & Simard 2006, hal-00112631; in panels: onnxruntime, mlas/lib/convolve.cpp.
 """
 
-from libc.string cimport memset
-
-from fastconv._kernels.copy cimport copy_elements, copy_taps
+from fastconv._kernels.copy cimport clear_bytes, copy_elements, copy_taps
 from fastconv._kernels.shape cimport ConvShape, real
 
 cdef enum:
-    SHORT = 16      # elements: zeroed sooner by a loop than by a call
     TAPS_BEYOND = 7  # elements that `copy_taps` writes beyond a row of taps, at most
 
 
@@ -42,12 +39,7 @@ cdef inline Py_ssize_t end_inside(Py_ssize_t offset, Py_ssize_t stride, Py_ssize
 
 
 cdef inline void zeros(real *to, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    if n > SHORT:
-        memset(to, 0, n * sizeof(real))
-    else:
-        for i in range(n):
-            to[i] = 0
+    clear_bytes(<char *> to, n * sizeof(real))
 
 
 cdef inline void copy_run(real *to, const real *source, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:

@@ -15,10 +15,10 @@ Most of the mean of each block, its level, is taken off before it is transformed
 back after: `levels` are [channel] [unit of the run] [re, im].
 """
 
-from libc.math cimport INFINITY, fabs, frexp, ldexp
+from libc.math cimport INFINITY, frexp, ldexp
 from libc.string cimport memset
 
-from fastconv._kernels.blocks cimport Task, stage, stage_weight, store
+from fastconv._kernels.blocks cimport Task, stage, stage_weight, store, sum_of_taps
 from fastconv._kernels.fourier cimport (
     fourier_backward,
     fourier_forward,
@@ -160,7 +160,7 @@ cdef inline void transform_run(
 
 cdef inline void choose_scales(const Task *t, const real *w, Py_ssize_t q, real *scales) noexcept nogil:
     """What the outputs of kernel `q` of the group that starts at `w` are to be multiplied by."""
-    cdef Py_ssize_t taps = t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps, b, i, o
+    cdef Py_ssize_t taps = t.icg * t.axis[0].taps * t.axis[1].taps * t.axis[2].taps, b, o
     cdef double size
     cdef int exponent
     scales[0] = scales[1] = 1
@@ -168,9 +168,7 @@ cdef inline void choose_scales(const Task *t, const real *w, Py_ssize_t q, real 
         return
     for b in range(2):
         o = 2 * q + b
-        size = 0
-        for i in range(taps if o < t.ocg else 0):
-            size += fabs(w[o * taps + i])
+        size = sum_of_taps(w + o * taps, taps, True) if o < t.ocg else 0
         if size == 0:
             scales[b] = 0
         elif size < INFINITY:       # and no NaN
