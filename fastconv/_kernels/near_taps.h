@@ -71,6 +71,9 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
     return result;
 }
 
+/* Whether masks cost nothing: at AVX-512 the shuffles that split columns of a stride take them along. */
+#define MASKED_SHUFFLES(stride) (VECTOR_BYTES == 64 && (stride) == 2)
+
 /* acc += what `n` columns of taps from j on add, of the `stride` that one load brings, lanes `beside` the image or none.
  * A macro over constants: only then do the accumulators, which must never have an address, unroll into registers. */
 #define ADD_TAPS(n, beside) do { \
@@ -123,7 +126,7 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     ptrdiff_t j = 0;
     for (; j + stride <= kw; j += stride) {
         const ptrdiff_t column = j * dilation - s->pad;
-        if (column + first >= 0 && column + end + stride <= s->width)
+        if (!MASKED_SHUFFLES(stride) && column + first >= 0 && column + end + stride <= s->width)
             ADD_TAPS(stride, 0);
         else
             ADD_TAPS(stride, 1);
@@ -152,6 +155,7 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
                 *(vec *)(out + q * s->out_pitch + at[x]) = acc[q][x];
 }
 #undef ADD_TAPS
+#undef MASKED_SHUFFLES
 
 #define ARGUMENTS const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out, ELEMENT bias, \
     ptrdiff_t rows, ptrdiff_t o, ptrdiff_t end
