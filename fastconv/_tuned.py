@@ -161,6 +161,7 @@ class WeightGrad(NamedTuple):
     lanes: float  # or, depthwise, of a vector of channels for one tap,
     pixel: float  # and to copy a pixel of a tile's columns
     points: float  # times as long for 1x1 kernels, along pixels
+    in_place: float  # channels of a group of which 1x1 kernels, channels last, take outer products of pixels in place
 
 
 class Tuned(NamedTuple):
@@ -218,7 +219,7 @@ TUNED = {
         Volumes(store=5.9, plane=190, stage=5.9, product=1.6, merged=2.7, row=67, element=0.51, call=52_000),
         Few(product=0.75, run=10, output=50, seen=70, weight=6),
         Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2, most=8),
-        WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6),
+        WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6, in_place=inf),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
         Winograd(
@@ -259,7 +260,7 @@ TUNED = {
         Volumes(store=4.3, plane=380, stage=8.6, product=2, merged=4.1, row=78, element=1, call=99_000),
         Few(product=1.05, run=10, output=50, seen=70, weight=8),
         Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2, most=7),
-        WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6),
+        WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6, in_place=24),
     ),
 }  # fmt: skip
 _taken, _bytes, _kernels = TUNED[64], 64, None

@@ -3,6 +3,7 @@
 row_grad         depthwise 3x3, rows read where they lie
 tap_grad         a lane for each pixel of a row, tap by tap: few pairs of channels on long rows
 point_grad       1x1 kernels: one product along pixels
+pixel_grad       the same, channels last: outer products of pixels where they lie
 winograd_grad    minimal filtering over tiles, where enough of them average its errors out
 weight_grad      all others: outer products of pixels, a lane for each channel
 """
@@ -71,7 +72,7 @@ def time_of_pixels(g):
 
 
 def sees_pixels(g):
-    """Whether the product of `point_grad.pyx` can be taken: of 1x1 kernels, not padded, which share inputs."""
+    """Whether `point_grad.pyx` or `pixel_grad.pyx` can be taken: of 1x1 kernels, not padded, which share inputs."""
     inside = ((outputs - 1) * stride < size and not before for size, outputs, _, stride, _, before in g.axes)
     return g.kd * g.kh * g.kw == 1 and not is_alone(g) and all(inside)
 
@@ -123,5 +124,6 @@ def kernel(g, images):
     if stays_near(g) and time_of_taps(g) < time_of_pixels(g) * (tuned().weight_grad.points if points else 1):
         return "tap_grad"
     if points:
-        return "point_grad"
+        few = max(g.ic, g.oc) <= tuned().weight_grad.in_place * g.groups
+        return "pixel_grad" if g.last and few else "point_grad"
     return "winograd_grad" if few_products(g, images) else "weight_grad"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _depthwise, _direct, _gradients, _phases, _plan, _weight_choice
+from fastconv import _cpu, _depthwise, _direct, _gradients, _phases, _plan, _tuned, _weight_choice
 from fastconv._methods import DIRECT
 from tests.geometries import geometry
 
@@ -118,10 +118,12 @@ def test_gradients_of_few_outputs_run_along_long_rows_only(vectors):
 @pytest.mark.parametrize("vectors", [32, 64], indirect=True)
 @pytest.mark.parametrize("last", [0, 1])
 def test_gradients_of_1x1_kernels_are_products_in_both_memory_orders(vectors, last):
-    """Outer products take 1.1 to 1.3 times as long, rows for one output a group up to 4 times."""
+    """Outer products take 1.1 to 1.3 times as long, rows for one output a group up to 4 times. In place, channels last,
+    at AVX-512 it is 0.8 of the time, of few channels at AVX2 0.7."""
     for channels, outputs, groups in ((64, 64, 1), (256, 3, 1), (3, 256, 1), (128, 8, 8)):
         g = geometry((1, channels, 28, 28), (outputs, channels // groups, 1, 1), last=last, groups=groups)
-        assert _weight_choice.kernel(g, 1) == "point_grad"
+        in_place = last and max(channels, outputs) <= groups * _tuned.tuned().weight_grad.in_place
+        assert _weight_choice.kernel(g, 1) == ("pixel_grad" if in_place else "point_grad")
     g = geometry((1, 4, 60, 60), (12, 1, 1, 1), groups=4, last=last)
     assert _weight_choice.kernel(g, 1) == "tap_grad"
 

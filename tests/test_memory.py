@@ -104,6 +104,19 @@ def test_rows_shorter_than_a_vector(end, mirrored, dtype, cpu_level):
         data.assert_identical(result, fastconv.conv2d(x.copy("C"), w, stride=stride, method="direct"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize("end", ["first", "last"])
+@pytest.mark.parametrize(("ic", "oc", "stride"), [(3, 5, 1), (24, 6, 1), (70, 4, 1), (2, 9, 2), (4, 100, 1)])
+def test_pixels_of_a_gradient_read_in_place(ic, oc, stride, end, dtype, cpu_level):
+    """Vectors of neighbouring channels reach beyond a pixel, of the last ones beyond all memory."""
+    memory, sums = data.integers((3, 9, 11, ic), dtype), (oc, ic, 1, 1)
+    g = data.integers((3, -(-9 // stride), -(-11 // stride), oc), dtype, "flowing")
+    first = [np.moveaxis(a, -1, 1).copy("C") for a in (memory, g)]
+    x, g = (np.moveaxis(alone_in_memory(a, end), -1, 1) for a in (memory, g))
+    expected = reference.gradients.conv_weight(first[0], sums, first[1], stride=stride)
+    data.assert_identical(fastconv.grad.conv2d_weight(x, sums, g, stride), expected)
+
+
 def alone_in_memory(array, end):
     """A copy at the start or the end of pages with nothing readable around them."""
     page = mmap.PAGESIZE

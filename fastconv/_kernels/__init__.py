@@ -25,7 +25,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                              with stream.h                 of a few pixels, whose weights are read once
     gradient of weights    weight_grad                     sums of outer products
                            winograd_grad                   minimal filtering: grad_tiles
-                           point_grad                      1x1 kernels
+                           point_grad pixel_grad           1x1 kernels; where they lie
                            tap_grad row_grad               few channels; depthwise 3x3
     pooling                pool                            strips strided turned pool_rows pool_along flow_last far
                            pool_at                         with places: strips_at turned tap_by_tap split

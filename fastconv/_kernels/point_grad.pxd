@@ -27,7 +27,8 @@ cdef struct Side:                           # grad_output, or the input at the s
     const void *start
     Py_ssize_t n, c, d, h, w                # from one pixel of the output to the next
     Py_ssize_t channels, part, parts        # of a group
-    Py_ssize_t run                          # pixels evenly spaced, of an image
+    Py_ssize_t run                          # pixels evenly spaced: some of an image, or all of them
+    bint in_place                           # read where they lie
 
 
 cdef struct Task:
@@ -35,11 +36,12 @@ cdef struct Task:
     void *dw
     bint last
     bint swapped                            # rows are channels of the input
-    bint in_place                           # rows are read where they lie
     Py_ssize_t groups, od, oh, ow, pixels   # of an image, and
     Py_ssize_t depth, kc, blocks            # of all: in blocks of kc, which are
     Py_ssize_t span, pieces                 # pieces of so many pixels, an image or all
     Py_ssize_t ldc, sums                    # of a part of dw: from row to row, and all elements of it
+    Py_ssize_t width                        # channels of a panel of columns
+    Py_ssize_t panel, row                   # from one to the next, of rows that are copied
     Py_ssize_t a_size, b_size, rows_size    # elements of scratch
     int levels
 
@@ -57,6 +59,8 @@ cdef inline void plan_side(
         side.run *= t.oh
         if t.od == 1 or side.d == t.oh * t.ow * side.w:
             side.run *= t.od
+            if t.depth == t.pixels or side.n == t.pixels * side.w:
+                side.run = t.depth
 
 
 cdef inline Py_ssize_t work(const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t size) noexcept nogil:
@@ -65,14 +69,8 @@ cdef inline Py_ssize_t work(const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_
     return rows * round_up(cols, lanes_of(size)) + TURNING * (rows if t.last else cols)
 
 
-cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogil:
-    """Which channels are rows; parts whose sums and operands stay in cache, as many for each thread; scratch."""
-    cdef Py_ssize_t width = tile_width(size), vector = lanes_of(size)
-    cdef Side other = t.a
-    t.swapped = work(t, t.b.channels, t.a.channels, size) < work(t, t.a.channels, t.b.channels, size)
-    if t.swapped:
-        t.a = t.b
-        t.b = other
+cdef inline void share_parts(Task *t, Py_ssize_t width, int threads) noexcept nogil:
+    """Parts whose sums and operands stay in cache, as many for each thread, of whole panels of `width` channels."""
     t.a.parts, t.b.parts = ceil_div(t.a.channels, ROWS), ceil_div(t.b.channels, COLS)
     if t.groups * t.a.parts * t.b.parts % threads:
         if ceil_div(t.b.channels, width) % threads == 0:
@@ -83,8 +81,19 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogi
     t.a.parts = ceil_div(t.a.channels, t.a.part)
     t.b.part = round_up(ceil_div(t.b.channels, t.b.parts), width)
     t.b.parts = ceil_div(t.b.channels, t.b.part)
-    t.in_place = not t.last and t.a.w == 1 and t.a.run == t.pixels >= LONG
-    t.span = t.pixels if t.in_place else t.depth
+
+
+cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Which channels are rows; parts of them, blocks of pixels and scratch."""
+    cdef Py_ssize_t width = tile_width(size), vector = lanes_of(size)
+    cdef Side other = t.a
+    t.swapped = work(t, t.b.channels, t.a.channels, size) < work(t, t.a.channels, t.b.channels, size)
+    if t.swapped:
+        t.a = t.b
+        t.b = other
+    share_parts(t, width, threads)
+    t.a.in_place = not t.last and t.a.w == 1 and t.a.run >= t.pixels >= LONG
+    t.span = t.pixels if t.a.in_place else t.depth
     t.kc = min(<Py_ssize_t> DEPTH, PANEL_BYTES // (width * size))
     t.kc = round_up(ceil_div(t.span, ceil_div(t.span, t.kc)), 8)
     t.pieces = ceil_div(t.span, t.kc)
@@ -95,7 +104,7 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogi
         t.sums = round_up(t.a.part * t.ldc, LINE // size)
     else:                   # sums are where they belong
         t.ldc, t.sums = t.b.channels, 0
-    t.a_size = 0 if t.in_place else min(t.a.part, <Py_ssize_t> GROUP) * t.kc
+    t.a_size = 0 if t.a.in_place else min(t.a.part, <Py_ssize_t> GROUP) * t.kc
     t.b_size = t.b.part * t.kc
     t.rows_size = 0 if t.last or t.b.w == 1 else width * t.kc
 
@@ -103,8 +112,8 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogi
 cdef inline Py_ssize_t place(const Task *t, const Side *side, Py_ssize_t p, Py_ssize_t *count) noexcept nogil:
     """Where pixel `p` of all images is; of count[0] from it on, as many as are evenly spaced remain."""
     cdef Py_ssize_t image = p // t.pixels, y, z
-    p -= image * t.pixels
     count[0] = min(count[0], side.run - p % side.run)
+    p -= image * t.pixels
     y = p // t.ow
     z = y // t.oh
     return image * side.n + z * side.d + (y - z * t.oh) * side.h + (p - y * t.ow) * side.w

@@ -71,7 +71,7 @@ cdef void one_block(
             next = ahead(t, &t.a, a + until * t.a.c, min(<Py_ssize_t> GROUP, rows - until), p, n, tiles)
         else:
             next = ahead(t, &t.a, a, min(<Py_ssize_t> GROUP, rows), p + n, n, tiles)
-        if t.in_place:
+        if t.a.in_place:
             until = n
             multiply(t, some, cols, n, a + i * t.a.c + place(t, &t.a, p, &until), t.a.c, <const real *> panels, first,
                      c + i * t.ldc, next)

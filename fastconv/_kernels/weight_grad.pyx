@@ -65,7 +65,8 @@ cdef void multiply_rows(
     Of a block, `rows` by `width`, the pixels in `down` and `across`. A chain goes through a row of all `planes`, or
     through several rows of one.
     """
-    cdef Py_ssize_t pieces = ceil_div(count, outer_rows(sizeof(real), cols)), chain = even(across.end - across.first, CHUNK, 1)
+    cdef Py_ssize_t pieces = ceil_div(count, outer_rows(sizeof(real), cols))
+    cdef Py_ssize_t chain = even(across.end - across.first, CHUNK, 1)
     cdef Py_ssize_t ldb = t.panel, line = t.x_cols * step * t.s.sh
     cdef Py_ssize_t y = down.first, lines, k, piece, i, r
     cdef bint many = t.block_planes > 1
@@ -251,7 +252,7 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     flatten(&t)
     plan_parts(&t, size)
     plan_blocks(&t, size)
-    t.by_channel = not t.alone and fills_tiles(&t, size)      # before threads have parts of their own: sums have one order
+    t.by_channel = not t.alone and fills_tiles(&t, size)    # before threads have parts: sums have one order
     plan_threads(&t, size, threads)
     each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)
