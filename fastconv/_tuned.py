@@ -20,7 +20,7 @@ class Winograd(NamedTuple):
     output: float
     weight_point: float  # of a weight, for each point
     weight_tap: float
-    lanes: dict  # by itemsize: channels that fill a vector; two of these are a panel
+    lanes: dict  # by itemsize: channels that fill a vector
 
 
 class Fourier(NamedTuple):

@@ -8,6 +8,7 @@ from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
 
 cdef extern from "winograd.h" nogil:
     enum: ONE, F32, F23, F43, F25, F34, EDGE
+    enum: MOST_VECTORS
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     Py_ssize_t winograd_outputs(int rule)
@@ -16,22 +17,24 @@ cdef extern from "winograd.h" nogil:
                        const Py_ssize_t *step, void *to)
     void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t tiles, Py_ssize_t every, Py_ssize_t near,
                          const void *source, Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
-    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *taps, Py_ssize_t row,
-                         Py_ssize_t col, Py_ssize_t high, Py_ssize_t wide, void *to, Py_ssize_t point)
+    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t channels, Py_ssize_t vectors,
+                         const void *taps, Py_ssize_t channel, Py_ssize_t row, Py_ssize_t col, Py_ssize_t high,
+                         Py_ssize_t wide, void *to, Py_ssize_t width, Py_ssize_t point)
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
 
 cdef extern from "winograd_tile.h" nogil:
-    Py_ssize_t WINOGRAD_ROWS
-    Py_ssize_t winograd_width(size_t size)
+    Py_ssize_t WINOGRAD_VECTORS
+    Py_ssize_t winograd_rows(Py_ssize_t nv)
     void winograd_tile(size_t size, Py_ssize_t rows, Py_ssize_t nv, Py_ssize_t kc, const void *a, Py_ssize_t lda,
-                       const void *b, void *c, Py_ssize_t chain, int more, const void *next_a, const void *next_b,
-                       Py_ssize_t step_b)
+                       const void *b, Py_ssize_t ldb, void *c, Py_ssize_t chain, int more, const void *next_a,
+                       const void *next_b, Py_ssize_t step_b)
 
 cdef enum:
     POINTS = 6
-    KC = 128                 # of the sums over k: the weights of a panel, transformed for so many, stay in L2
+    KC = 128                 # of the sums over k at most,
+    KC_BYTES = 16384         # and of U of a point for them: it stays in L1, that of all points in L2
     RUN = 16                 # tiles of a row transformed together, fewer at strides: their strip stays in L1
     BLOCK_BYTES = 327680     # of V for a block of tiles, with M about an L2
     LEAST_TILES = 18         # of a block, however many channels: what a line of U that is read is used for
@@ -68,7 +71,8 @@ cdef struct Task:
     Py_ssize_t group, kc, chunks                 # channels of a chunk of the depth; room for it; how many there are
     bint swapped                                 # weights are (ic, oc, *kernel), their taps the last one first
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
-    Py_ssize_t block, blocks, panels             # tiles of a block; blocks; panels of a group's output channels
+    Py_ssize_t block, blocks                     # tiles of a block; blocks
+    Py_ssize_t panels, width, cuts               # of a group's output channels; elements of one; parts of each
     Py_ssize_t v_point, u_point, m_point         # from one point to the next, in elements: odd numbers of cache lines
     Py_ssize_t v_size, u_size, m_size            # of a block of V, a panel of U, a block of M, in elements
     Py_ssize_t m_block                           # from one block of M to the next; zero where only one is in memory
@@ -76,6 +80,11 @@ cdef struct Task:
     Py_ssize_t chain                             # products added up one after the other
     bint clamp
     double lo, hi
+
+
+cdef struct Panel:
+    Py_ssize_t first, count, vectors             # some of a group's output channels, that fill so many vectors,
+    Py_ssize_t offset                            # in rows of U of their panel or in M, from such an element on
 
 
 cdef struct Run:
@@ -86,6 +95,29 @@ cdef struct Run:
 cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
     """At least so many elements in an odd number of cache lines: the points of one tile then fall into all sets."""
     return (ceil_div(elements * size, LINE) | 1) * LINE // size
+
+
+cdef inline Panel panel_at(const Task *t, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
+    """Part `i` of all panels' parts: vectors are shared out evenly, to panels and then to parts."""
+    cdef inline Panel p
+    cdef Py_ssize_t vector = lanes_of(size), vectors = ceil_div(t.ocg, vector), panel = i // t.cuts, part = i % t.cuts
+    cdef Py_ssize_t whole = panel * vectors // t.panels, count = (panel + 1) * vectors // t.panels - whole
+    p.offset = part * count // t.cuts
+    p.vectors = (part + 1) * count // t.cuts - p.offset
+    p.first = (whole + p.offset) * vector
+    p.count = min(p.vectors * vector, t.ocg - p.first)
+    p.offset *= vector
+    return p
+
+
+cdef inline Panel some_of(const Panel *p, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
+    """From vector `i` on as many as transforms take at a time."""
+    cdef inline Panel some
+    some.vectors = min(MOST_VECTORS, p.vectors - i)
+    some.first = p.first + i * lanes_of(size)
+    some.count = min(some.vectors * lanes_of(size), p.count - i * lanes_of(size))
+    some.offset = p.offset + i * lanes_of(size)
+    return some
 
 
 cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noexcept nogil:
@@ -194,7 +226,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     `all_at_once` where V of all images is in memory, `packed` where all of U is. Blocks are as many as threads share
     evenly, unless they became too small for that.
     """
-    cdef Py_ssize_t width = winograd_width(size), vector = lanes_of(size), most, even, every
+    cdef Py_ssize_t vector = lanes_of(size), vectors, most, even, every
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
     choose_rules(t)
@@ -204,12 +236,15 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     every = t.parts.w.every
     t.icp = vector if t.packed else round_up(t.icg, vector)
     t.depth = t.parts.count * t.icg
+    vectors = ceil_div(t.ocg, vector)
+    t.panels = ceil_div(vectors, WINOGRAD_VECTORS)
+    t.width = ceil_div(vectors, t.panels) * vector
+    t.cuts = 1
     t.group = t.icg
     if not t.packed:
-        t.group = round_up(ceil_div(t.icg, ceil_div(t.depth, KC)), vector)
+        t.group = round_up(ceil_div(t.icg, ceil_div(t.depth, min(KC, KC_BYTES // (t.width * size)))), vector)
     t.kc = round_up(t.parts.count * t.group, vector)
     t.chunks = ceil_div(t.icg, t.group)
-    t.panels = ceil_div(t.ocg, width)
     t.chain = LONG_CHAIN if t.depth > SHALLOW else (SHORT_CHAIN if t.depth > SHALLOWEST else SHORTEST_CHAIN)
     most = BLOCK_BYTES // (t.nh * t.nw * t.chunks * t.kc * size)
     most = MOST_TILES if all_at_once else clip(most, LEAST_TILES, MOST_TILES)
@@ -220,7 +255,7 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     t.block = round_up(ceil_div(t.tiles, t.blocks), every)      # a row's classes of outputs stay together
     t.blocks = ceil_div(t.tiles, t.block)
     t.v_point = odd_lines(t.block * t.chunks * t.kc, size)
-    t.m_point = odd_lines(t.block * width, size)
+    t.m_point = odd_lines(t.block * t.width, size)
     t.v_size = t.nh * t.nw * t.v_point
     t.m_size = t.nh * t.nw * t.m_point
     t.m_block = 0
@@ -229,11 +264,11 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
         t.m_block = t.m_size
         t.m_size *= t.blocks
         t.u_chunks = 1
-    t.u_point = odd_lines(t.u_chunks * t.kc * width, size)
+    t.u_point = odd_lines(t.u_chunks * t.kc * t.width, size)
     t.u_size = t.nh * t.nw * t.u_point
-    t.strip = max(t.strip * vector, t.mh * t.mw * t.run * width)
+    t.strip = max(t.strip * vector, t.mh * t.mw * t.run * MOST_VECTORS * vector)
 
 
 cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:
     """Elements that the weights of a vector of channels take while they are transformed."""
-    return min(t.icg, lanes_of(size)) * t.s.kd * t.s.kh * t.s.kw * winograd_width(size)
+    return min(t.icg, lanes_of(size)) * t.s.kd * t.s.kh * t.s.kw * MOST_VECTORS * lanes_of(size)

@@ -36,13 +36,16 @@ from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.winograd cimport (
+    MOST_VECTORS,
     OWN_BYTES,
     RESIDENT_BYTES,
+    WINOGRAD_VECTORS,
+    Panel,
     Task,
     choose_rules,
+    panel_at,
     plan,
     turned_size,
-    winograd_width,
 )
 from fastconv._kernels.winograd_product cimport multiply
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
@@ -54,7 +57,7 @@ cdef struct Call:
     const void *w
     void *u                     # transformed weights,
     void *v                     # and input; NULL where each thread has its own, if any:
-    Py_ssize_t own, held        # elements of a group of them, and before these room for the group of each panel
+    Py_ssize_t own, held        # elements of a group of them, and before these room for the group of each part of one
     const void *bias
     void *out
     Py_ssize_t parts            # of a block, for threads that are more than blocks,
@@ -62,25 +65,27 @@ cdef struct Call:
 
 
 cdef void multiply_panel(
-    const Task *t, const real *v, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t b, Py_ssize_t p,
-    Py_ssize_t first, Py_ssize_t end, real *m, real *strips,
+    const Task *t, const real *v, const real *u, const real *bias, real *out, Py_ssize_t g, Py_ssize_t b,
+    const Panel *p, Py_ssize_t first, Py_ssize_t end, real *m, real *strips,
 ) noexcept nogil:
-    """Block `b` with chunks [first, end) of panel `p` of group `g`, and at the end of the depth to the output."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), o = p * width, count = min(width, t.ocg - o)
-    multiply(t, v, u, m, b, ceil_div(count, lanes_of(sizeof(real))), first, end)
+    """Block `b` with chunks [first, end) of `p` of group `g`, and at the end of the depth to the output."""
+    multiply(t, v, u, m, b, p, first, end)
     if end == t.chunks:
-        transform_output(t, <const real *> m, bias, out, b, g * t.ocg + o, count, strips)
+        transform_output(t, <const real *> m, bias, out, b, g, p, strips)
 
 
-cdef const real *weights(const Call *c, Py_ssize_t g, Py_ssize_t p, real *scratch, real *turned) noexcept nogil:
-    """Panel `p` of a group of U, of all threads or this one, which has those of the group that it needed last."""
+cdef const real *weights(const Call *c, Py_ssize_t g, Py_ssize_t i, real *scratch, real *turned) noexcept nogil:
+    """The panel of part `i` of a group of U, of all threads or this one, which has those parts of the group that it
+    needed last."""
     cdef const Task *t = c.t
-    cdef Py_ssize_t *group = <Py_ssize_t *> scratch + p
-    cdef real *u = scratch + c.held + p * t.u_size
+    cdef Py_ssize_t *group = <Py_ssize_t *> scratch + i
+    cdef real *u = scratch + c.held + i // t.cuts * t.u_size
+    cdef Panel p
     if c.u != NULL:
-        return <const real *> c.u + (g * t.panels + p) * t.u_size
+        return <const real *> c.u + (g * t.panels + i // t.cuts) * t.u_size
     if group[0] != g:
-        transform_weight(t, <const real *> c.w, u, turned, g, p, 0, t.chunks)
+        p = panel_at(t, i, sizeof(real))
+        transform_weight(t, <const real *> c.w, u, turned, g, &p, 0, t.chunks)
         group[0] = g
     return u
 
@@ -101,42 +106,47 @@ cdef const real *inputs(const Call *c, Py_ssize_t g, real *scratch, real *strips
 
 
 cdef void one_block(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    """A block of input with one of `parts` equal shares of the panels."""
+    """A block of input with one of `parts` equal shares of the panels' parts."""
     cdef const Task *t = c.t
-    cdef Py_ssize_t p, share = ceil_div(t.panels, c.parts), part = item % c.parts, b = item // c.parts
+    cdef Py_ssize_t i, all_parts = t.panels * t.cuts, part = item % c.parts, b = item // c.parts
     cdef Py_ssize_t g = b // t.blocks
     cdef real *v = scratch + c.held + c.own
     cdef real *m = v + t.v_size
+    cdef Panel p
     b = b % t.blocks
     transform_input(t, <const real *> c.x, g, b, 0, t.icp, v, m + t.m_size)
-    for p in range(part * share, min((part + 1) * share, t.panels)):
-        multiply_panel(t, <const real *> v, weights(c, g, p, scratch, m + t.m_size), <const real *> c.bias,
-                       <real *> c.out, g, b, p, 0, t.chunks, m, m + t.m_size)
+    for i in range(part * all_parts // c.parts, (part + 1) * all_parts // c.parts):
+        p = panel_at(t, i, sizeof(real))
+        multiply_panel(t, <const real *> v, weights(c, g, i, scratch, m + t.m_size), <const real *> c.bias,
+                       <real *> c.out, g, b, &p, 0, t.chunks, m, m + t.m_size)
 
 
 cdef void one_panel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
-    """A panel of output channels with all blocks, of `u` if it is there, else transformed here, some of its depth at a
-    time."""
+    """A part of a panel of output channels with all blocks, of `u` if it is there, else transformed here, some of its
+    depth at a time."""
     cdef const Task *t = c.t
-    cdef Py_ssize_t g = item // t.panels, p = item % t.panels, b, i, first, end
+    cdef Py_ssize_t g = item // (t.panels * t.cuts), b, i, first, end
     cdef real *u = scratch + c.held + c.own
     cdef real *m = u if c.u != NULL else u + t.u_size
     cdef const real *v = inputs(c, g, scratch, m + t.m_size)
-    cdef const real *panel = <const real *> c.u + item * t.u_size if c.u != NULL else u
+    cdef const real *panel = <const real *> c.u + item // t.cuts * t.u_size if c.u != NULL else u
+    cdef Panel p = panel_at(t, item % (t.panels * t.cuts), sizeof(real))
     for i in range(ceil_div(t.chunks, t.u_chunks)):
         first = i * t.u_chunks
         end = min(first + t.u_chunks, t.chunks)
         if c.u == NULL:
-            transform_weight(t, <const real *> c.w, u, m + t.m_size, g, p, first, end)
+            transform_weight(t, <const real *> c.w, u, m + t.m_size, g, &p, first, end)
         for b in range(t.blocks):
-            multiply_panel(t, v + b * t.v_size, panel, <const real *> c.bias, <real *> c.out, g, b, p, first, end,
+            multiply_panel(t, v + b * t.v_size, panel, <const real *> c.bias, <real *> c.out, g, b, &p, first, end,
                            m + b * t.m_block, m + t.m_size)
 
 
 cdef void one_weight(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """Transform the weights of a panel to `u`."""
-    transform_weight(c.t, <const real *> c.w, <real *> c.u + item * c.t.u_size, scratch, item // c.t.panels,
-                     item % c.t.panels, 0, c.t.chunks)
+    cdef const Task *t = c.t
+    cdef Panel p = panel_at(t, item % (t.panels * t.cuts), sizeof(real))
+    transform_weight(t, <const real *> c.w, <real *> c.u + item // t.cuts * t.u_size, scratch,
+                     item // (t.panels * t.cuts), &p, 0, t.chunks)
 
 
 cdef void one_input(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
@@ -182,21 +192,29 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     give_back(memory)
 
 
+cdef inline Py_ssize_t cuts_for(Py_ssize_t panels, Py_ssize_t shares) noexcept nogil:
+    """Parts of each panel, so that few panels are shared evenly."""
+    return 1 if panels % shares == 0 or panels >= 4 * shares else WINOGRAD_VECTORS // MOST_VECTORS
+
+
 cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_ssize_t *each) noexcept nogil:
     """Plan by panels of weights if that is better, which it says, else by blocks of input.
 
     each : elements of what a thread uses up, besides what it keeps of the other operand, `c.own`
     """
     plan(t, size, True, c.u != NULL, threads)
-    if t.tiles <= t.panels * winograd_width(size) and (
+    if t.tiles <= t.panels * t.width and (
         c.u == NULL or t.s.groups * t.blocks * t.v_size * size <= RESIDENT_BYTES
     ):
         c.own = t.blocks * t.v_size
         each[0] = t.u_size if c.u == NULL else 0
+        t.cuts = cuts_for(t.s.groups * t.panels, threads)
         return True
     plan(t, size, False, c.u != NULL, threads)
     c.own = t.panels * t.u_size if c.u == NULL else 0
-    c.parts = min(ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks), t.panels)
+    c.parts = ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks)
+    t.cuts = cuts_for(t.panels, c.parts)
+    c.parts = min(c.parts, t.panels * t.cuts)
     each[0] = t.v_size
     return False
 
@@ -213,7 +231,7 @@ cdef void transform_for_all(
         each_piece(<Piece> one_input[real], c, t.s.groups * t.blocks * c.parts, threads, own, each)
     else:
         c.u = shared
-        each_piece(<Piece> one_weight[real], c, t.s.groups * t.panels, threads, own, each)
+        each_piece(<Piece> one_weight[real], c, t.s.groups * t.panels * t.cuts, threads, own, each)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None,
@@ -240,7 +258,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     if threads > 1 and call.own * threads * size > OWN_BYTES:
         shared = round_up(t.s.groups * call.own * size, LINE)
         call.own = 0
-    call.held = round_up(t.panels * sizeof(Py_ssize_t), LINE) // size
+    call.held = round_up(t.panels * t.cuts * sizeof(Py_ssize_t), LINE) // size
     each = round_up((call.held + call.own + each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE)
     scratch = borrow("winograd", shared + each * threads)
     own = scratch + shared
@@ -250,7 +268,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         if shared:
             transform_for_all(&call, by_panels, threads, <real *> scratch, own, each)
         if by_panels:
-            each_piece(<Piece> one_panel[real], &call, t.s.groups * t.panels, threads, own, each)
+            each_piece(<Piece> one_panel[real], &call, t.s.groups * t.panels * t.cuts, threads, own, each)
         else:
             each_piece(<Piece> one_block[real], &call, t.s.groups * t.blocks * call.parts, threads, own, each)
     give_back(scratch)

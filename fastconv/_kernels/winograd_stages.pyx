@@ -10,10 +10,8 @@ what is in cache, and leaves the last. In the order input, product, output for e
 from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
-from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.winograd cimport Task, plan, turned_size, winograd_width
+from fastconv._kernels.winograd cimport Panel, Task, panel_at, plan, turned_size
 from fastconv._kernels.winograd_product cimport multiply
 from fastconv._kernels.winograd_runs cimport Axis
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
@@ -53,23 +51,24 @@ def run(str stage, tuple geometry, tuple blocks, tuple panels, input, weight, re
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef const real *xs = <const real *> x.data
     cdef const real *ws = <const real *> first_of(weight)
-    cdef Py_ssize_t b, p, width = winograd_width(sizeof(real)), size = sizeof(real), count
+    cdef Py_ssize_t b, p, size = sizeof(real)
     cdef Py_ssize_t b0 = blocks[0], b1 = blocks[1], p0 = panels[0], p1 = panels[1]
     cdef int which = ("weight", "input", "product", "output").index(stage)
     cdef Task t
+    cdef Panel panel
     begin(&t, geometry, size)
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
     with nogil:
         for p in range(p0, p1 if which == 0 else p0):
-            transform_weight(&t, ws, &u[p * t.u_size], &scratch[0], 0, p, 0, t.chunks)
+            panel = panel_at(&t, p, size)
+            transform_weight(&t, ws, &u[p * t.u_size], &scratch[0], 0, &panel, 0, t.chunks)
         for b in range(b0, b1 if which == 1 else b0):
             transform_input(&t, xs, 0, b, 0, t.icp, &v[0], &scratch[0])
         for b in range(b0, b1 if which > 1 else b0):
             for p in range(p0, p1):
-                count = min(width, t.ocg - p * width)
+                panel = panel_at(&t, p, size)
                 if which == 2:
-                    multiply(&t, <const real *> &v[0], <const real *> &u[p * t.u_size], &m[0], b,
-                             ceil_div(count, lanes_of(size)), 0, t.chunks)
+                    multiply(&t, <const real *> &v[0], <const real *> &u[p * t.u_size], &m[0], b, &panel, 0, t.chunks)
                 else:
-                    transform_output(&t, <const real *> &m[0], <const real *> NULL, <real *> out.data, b, p * width,
-                                     count, &scratch[0])
+                    transform_output(&t, <const real *> &m[0], <const real *> NULL, <real *> out.data, b, 0, &panel,
+                                     &scratch[0])

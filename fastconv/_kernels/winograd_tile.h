@@ -1,5 +1,8 @@
 /* The register tile of Winograd's products: C (rows x nv vectors) (+)= A (rows x kc) . B (kc x nv vectors).
  *
+ * 12 x 2, 8 x 3 or 6 x 4 vectors with 32 registers: Zen 4 has one product a cycle of 64 bytes and loads two vectors, but
+ * Ice Lake two products and 1.2 loads, of which these shapes take 14, 11 and 10 for 24 products.
+ *
  * As that of `tile.h`, without borders, since the operands are padded to whole vectors, and with prefetching. Points
  * take turns, so that no operand stays in L1 or L2 between two visits, and the hardware foresees little in the twelve
  * short rows of A: the products ran at 75 to 90 of 113 GFLOP/s on a Zen 4 core with operands from L3, and reach 104 to
@@ -16,9 +19,9 @@
 #include "keep.h"
 #include "simd.h"
 
-#define WINOGRAD_ROWS (VECTOR_BYTES == 64 ? 12 : 6) /* AVX-512 has twice the registers */
-#define WINOGRAD_VECTORS 2
-#define WINOGRAD_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn; even */
+#define WINOGRAD_ROWS (VECTOR_BYTES == 64 ? 12 : 6)
+#define WINOGRAD_VECTORS (VECTOR_BYTES == 64 ? 4 : 2) /* AVX-512 has twice the registers */
+#define WINOGRAD_STEPS (VECTOR_BYTES ? 4 : 1) /* of k in a turn; even */
 #if VECTOR_BYTES
 #define PREFETCH(p) __builtin_prefetch(p)
 #else
@@ -29,23 +32,23 @@
 #include "each_float.h"
 #undef EACH_TYPE
 
-/* columns of a panel for elements of `size` bytes */
-static inline ptrdiff_t winograd_width(size_t size)
+/* rows of a tile of `nv` vectors at most */
+static inline ptrdiff_t winograd_rows(ptrdiff_t nv)
 {
-    return WINOGRAD_VECTORS * (size == sizeof(float) ? LANES_OF(float) : LANES_OF(double));
+    return VECTOR_BYTES < 64 ? 6 : nv > 2 ? 24 / nv : 12;
 }
 
-/* One tile of `rows` <= WINOGRAD_ROWS and `nv` vectors, of rows `winograd_width` apart in B and C; starts from C if
- * `more`, else from zero. Sums of `chain` products are added up in turn. `next_a` and `next_b` will be read soon, of
+/* One tile of `rows` <= winograd_rows(nv) and `nv` vectors, of rows `ldb` apart in B and dense ones in C; starts from C
+ * if `more`, else from zero. Sums of `chain` products are added up in turn. `next_a` and `next_b` will be read soon, of
  * the latter `step_b` bytes for each step of k. `size` is a constant at every call. */
 static inline void winograd_tile(size_t size, ptrdiff_t rows, ptrdiff_t nv, ptrdiff_t kc, const void *a, ptrdiff_t lda,
-                                 const void *b, void *c, ptrdiff_t chain, int more, const void *next_a,
+                                 const void *b, ptrdiff_t ldb, void *c, ptrdiff_t chain, int more, const void *next_a,
                                  const void *next_b, ptrdiff_t step_b)
 {
     if (size == sizeof(float))
-        winograd_tile_f32[rows - 1][nv - 1](kc, a, lda, b, c, chain, more, next_a, next_b, step_b);
+        winograd_tile_f32[nv - 1][rows - 1](kc, a, lda, b, ldb, c, chain, more, next_a, next_b, step_b);
     else
-        winograd_tile_f64[rows - 1][nv - 1](kc, a, lda, b, c, chain, more, next_a, next_b, step_b);
+        winograd_tile_f64[nv - 1][rows - 1](kc, a, lda, b, ldb, c, chain, more, next_a, next_b, step_b);
 }
 
 #elif defined(ELEMENT)
@@ -70,10 +73,10 @@ static inline void winograd_tile(size_t size, ptrdiff_t rows, ptrdiff_t nv, ptrd
  * of four steps takes a line of the next A and B at a time: fewer instructions, as in `tile.h`. */
 static ALWAYS_INLINE void product(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
-    const ELEMENT *restrict b, ELEMENT *restrict c, ptrdiff_t chain, int more, const char *next_a, const char *next_b,
-    ptrdiff_t step_b)
+    const ELEMENT *restrict b, ptrdiff_t ldb, ELEMENT *restrict c, ptrdiff_t chain, int more, const char *next_a,
+    const char *next_b, ptrdiff_t step_b)
 {
-    const ptrdiff_t width = WINOGRAD_VECTORS * LANES;
+    const ptrdiff_t width = nv * LANES;
     const ELEMENT *left[WINOGRAD_ROWS];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
         left[i] = a + i * lda;
@@ -97,23 +100,23 @@ static ALWAYS_INLINE void product(
                     PREFETCH(next_a + s * 64);
                 if (s % 2 == 0) {
                     OPAQUE(next_b);
-                    PREFETCH(next_b);
-                    if (step_b > 32) /* each step's share begins another line */
-                        PREFETCH(next_b + step_b);
+                    UNROLL for (ptrdiff_t line = 0; line < 2 * WINOGRAD_VECTORS * VECTOR_BYTES; line += 64)
+                        if (line == 0 || line < 2 * step_b)
+                            PREFETCH(next_b + line);
                     next_b += 2 * step_b;
                 }
-                STEP(b + s * width, k + s)
+                STEP(b, k + s)
+                b += ldb;
             }
             next_a += bytes_a;
             EACH_SUM IN_REGISTER(sum[i][j]);
-            b += WINOGRAD_STEPS * width;
         }
 #endif
-        for (; k < end; k++, b += width) {
+        for (; k < end; k++, b += ldb) {
             PREFETCH(next_a);
-            PREFETCH(next_b);
-            if (WINOGRAD_VECTORS * VECTOR_BYTES > 64) /* a row of B is two lines */
-                PREFETCH(next_b + 64);
+            UNROLL for (ptrdiff_t line = 0; line < WINOGRAD_VECTORS * VECTOR_BYTES; line += 64)
+                if (line == 0 || line < step_b)
+                    PREFETCH(next_b + line);
             next_a += rows * (ptrdiff_t)sizeof(ELEMENT);
             next_b += step_b;
             STEP(b, k)
@@ -130,24 +133,29 @@ static ALWAYS_INLINE void product(
     EACH_SUM *(vec *)(c + i * width + j * LANES) = sum[i][j];
 }
 
-#define PARAMETERS (ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ELEMENT *c, ptrdiff_t chain, \
-                    int more, const char *next_a, const char *next_b, ptrdiff_t step_b)
-#define NAME(rows, nv) PASTE(winograd_##rows##_by_##nv, SUFFIX)
-#define INSTANCE(rows, nv) static NEVER_INLINE void NAME(rows, nv) PARAMETERS { \
-        product(rows, nv, kc, a, lda, b, c, chain, more, next_a, next_b, step_b); \
+#define PARAMETERS (ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c, \
+                    ptrdiff_t chain, int more, const char *next_a, const char *next_b, ptrdiff_t step_b)
+#define NAME(nv, rows) PASTE(winograd_##rows##_by_##nv, SUFFIX)
+#define INSTANCE(nv, rows) static NEVER_INLINE void NAME(nv, rows) PARAMETERS { \
+        product(rows, nv, kc, a, lda, b, ldb, c, chain, more, next_a, next_b, step_b); \
     }
-#define INSTANCES(rows) INSTANCE(rows, 1) INSTANCE(rows, 2)
-#define NAMES(rows) {NAME(rows, 1), NAME(rows, 2)},
+#define NAMES(nv, rows) NAME(nv, rows),
+#define SIX(X, nv) X(nv, 1) X(nv, 2) X(nv, 3) X(nv, 4) X(nv, 5) X(nv, 6)
+#define EIGHT(X, nv) SIX(X, nv) X(nv, 7) X(nv, 8)
+#define TWELVE(X, nv) EIGHT(X, nv) X(nv, 9) X(nv, 10) X(nv, 11) X(nv, 12)
 #if VECTOR_BYTES == 64
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+TWELVE(INSTANCE, 1) TWELVE(INSTANCE, 2) EIGHT(INSTANCE, 3) SIX(INSTANCE, 4)
+static void (*const PASTE(winograd_tile, SUFFIX)[WINOGRAD_VECTORS][WINOGRAD_ROWS]) PARAMETERS = {
+    {TWELVE(NAMES, 1)}, {TWELVE(NAMES, 2)}, {EIGHT(NAMES, 3)}, {SIX(NAMES, 4)}};
 #else
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+SIX(INSTANCE, 1) SIX(INSTANCE, 2)
+static void (*const PASTE(winograd_tile, SUFFIX)[WINOGRAD_VECTORS][WINOGRAD_ROWS]) PARAMETERS = {
+    {SIX(NAMES, 1)}, {SIX(NAMES, 2)}};
 #endif
-EACH_ROWS(INSTANCES)
-static void (*const PASTE(winograd_tile, SUFFIX)[WINOGRAD_ROWS][WINOGRAD_VECTORS]) PARAMETERS = {EACH_ROWS(NAMES)};
-#undef EACH_ROWS
+#undef TWELVE
+#undef EIGHT
+#undef SIX
 #undef NAMES
-#undef INSTANCES
 #undef INSTANCE
 #undef NAME
 #undef PARAMETERS

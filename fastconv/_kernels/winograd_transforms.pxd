@@ -11,14 +11,17 @@ from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.turn cimport pixels_of, turn_block
 from fastconv._kernels.winograd cimport (
+    MOST_VECTORS,
     POINTS,
     RUN,
+    Panel,
     Run,
     Task,
     fetch_near,
     fetch_to_write,
     first_output,
     run_at,
+    some_of,
     strip_columns,
     winograd_across,
     winograd_down,
@@ -26,16 +29,19 @@ from fastconv._kernels.winograd cimport (
     winograd_outputs,
     winograd_points,
     winograd_weight,
-    winograd_width,
 )
 from fastconv._kernels.winograd_runs cimport Part
+
+
+cdef enum:
+    FEW_CHANNELS = 4    # of weights that are transformed while the next ones' lines come
 
 
 cdef inline void turn_weights(
     const Task *t, const real *w, Py_ssize_t count, Py_ssize_t some, Py_ssize_t taps, real *turned,
 ) noexcept nogil:
     """turned[channel][tap][lane] of `some` channels from w on, and so many lanes; asks for those that are next."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), whole = t.icg * taps, row = t.ocg * taps, c
+    cdef Py_ssize_t width = MOST_VECTORS * lanes_of(sizeof(real)), whole = t.icg * taps, row = t.ocg * taps, c
     if not t.swapped:
         turn_block(sizeof(real), count, some * taps, w, whole, turned, width)
         return
@@ -45,37 +51,57 @@ cdef inline void turn_weights(
 
 
 cdef inline void transform_weight(
-    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, Py_ssize_t p, Py_ssize_t first,
+    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, const Panel *p, Py_ssize_t first,
     Py_ssize_t end,
 ) noexcept nogil:
-    """Chunks [first, end) of panel `p` of group `g` of U, a vector of channels at a time."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), vector = lanes_of(sizeof(real)), chunk, c, c0, some, a, i, k
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, whole = t.icg * taps, each = vector * taps, o = p * width
-    cdef Py_ssize_t count = min(width, t.ocg - o), group, row = t.s.kw * width
+    """Chunks [first, end) of `p` of group `g` of U, whose rows are written as a whole: a vector of channels at a time.
+    """
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, chunk, c0, i, v, group, k
+    cdef inline Panel some
+    w += g * t.ocg * t.icg * taps
+    for chunk in range(first, end):
+        group = min(t.group, t.icg - chunk * t.group)
+        i = 0
+        while i < group:
+            c0 = chunk * t.group + i
+            k = (chunk - first) * t.kc + i
+            v = 0
+            while v < p.vectors:
+                some = some_of(p, v, sizeof(real))
+                transform_some(
+                    t, w, panel + some.offset + k * t.width, turned, &some, c0, min(vector, group - i), group)
+                v += some.vectors
+            i += vector
+
+
+cdef inline void transform_some(
+    const Task *t, const real *w, real *panel, real *turned, const Panel *p, Py_ssize_t c0, Py_ssize_t channels,
+    Py_ssize_t group,
+) noexcept nogil:
+    """Channels from `c0` on to `panel`, a chunk of `group` for each part of the kernel."""
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), width = MOST_VECTORS * vector, row = t.s.kw * width, c, few, a
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, whole = t.icg * taps, each = vector * taps
     cdef Py_ssize_t asked = 0 if t.swapped else width
     cdef const Part *part
     cdef const real *ahead
-    w += o * taps if t.swapped else (g * t.ocg + o) * whole
-    if count < width:
-        memset(turned, 0, min(t.icg, vector) * taps * width * sizeof(real))
-    for chunk in range(first, end):
-        group = min(t.group, t.icg - chunk * t.group)
-        for i in range(ceil_div(group, vector)):
-            c0 = chunk * t.group + i * vector
-            some = min(vector, group - i * vector)
-            turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), count, some, taps, turned)
-            ahead = w + (c0 * taps + each if c0 + vector < t.icg else width * whole)    # of this panel or the next
-            for c in range(some):
-                for a in range(c * asked // vector, (c + 1) * asked // vector):     # pages apart: the hardware does
-                    fetch_near(ahead + a * whole, each * sizeof(real))              # not foresee so many rows
-                for a in range(t.parts.count):
-                    part = &t.parts.part[a]
-                    k = (chunk - first) * t.kc + a * group + i * vector + c
-                    winograd_weight(
-                        sizeof(real), t.rule_h, t.rule_w, width // vector,
-                        turned + c * taps * width + (part.plane * t.s.kh + part.h) * row + part.w * width,
-                        t.parts.h.jump * row, t.parts.w.jump * width, part.taps_h, part.taps_w, panel + k * width,
-                        t.u_point)
+    w += p.first * (taps if t.swapped else whole)
+    if p.count < p.vectors * vector:
+        memset(turned, 0, channels * taps * width * sizeof(real))
+    turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), p.count, channels, taps, turned)
+    ahead = w + (c0 * taps + each if c0 + vector < t.icg else t.width * whole)      # of this panel or the next
+    c = 0
+    while c < channels:
+        few = min(FEW_CHANNELS, channels - c)
+        for a in range(c * asked // vector, (c + few) * asked // vector):   # pages apart: the hardware does not foresee
+            fetch_near(ahead + a * whole, each * sizeof(real))              # so many rows
+        for a in range(t.parts.count):
+            part = &t.parts.part[a]
+            winograd_weight(
+                sizeof(real), t.rule_h, t.rule_w, few, p.vectors,
+                turned + c * taps * width + (part.plane * t.s.kh + part.h) * row + part.w * width, taps * width,
+                t.parts.h.jump * row, t.parts.w.jump * width, part.taps_h, part.taps_w,
+                panel + (a * group + c) * t.width, t.width, t.u_point)
+        c += few
 
 
 cdef inline void transform_run(
@@ -200,11 +226,25 @@ cdef inline void transform_input(
 
 
 cdef inline void transform_output(
-    const Task *t, const real *m, const real *bias, real *out, Py_ssize_t b, Py_ssize_t o, Py_ssize_t count,
+    const Task *t, const real *m, const real *bias, real *out, Py_ssize_t b, Py_ssize_t g, const Panel *p,
     real *strip,
 ) noexcept nogil:
-    """The outputs of block `b` from its products: `count` channels from `o` on; bias, out start at the first."""
-    cdef Py_ssize_t width = winograd_width(sizeof(real)), vectors = ceil_div(count, lanes_of(sizeof(real)))
+    """The outputs of block `b` from its products with `p` of group `g`."""
+    cdef Py_ssize_t i = 0
+    cdef inline Panel some
+    while i < p.vectors:
+        some = some_of(p, i, sizeof(real))
+        output_some(t, m + i * lanes_of(sizeof(real)), p.vectors * lanes_of(sizeof(real)), bias, out, b,
+                    g * t.ocg + some.first, some.count, strip)
+        i += some.vectors
+
+
+cdef inline void output_some(
+    const Task *t, const real *m, Py_ssize_t tile, const real *bias, real *out, Py_ssize_t b, Py_ssize_t o,
+    Py_ssize_t count, real *strip,
+) noexcept nogil:
+    """The same of few channels: `count` from `o` on, tiles of M `tile` apart; bias and out start at the first."""
+    cdef Py_ssize_t width = MOST_VECTORS * lanes_of(sizeof(real)), vectors = ceil_div(count, lanes_of(sizeof(real)))
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
     cdef Py_ssize_t j, y, x, y0, row, pixel, lines, cols, mh, mw, every = t.parts.w.every
     cdef Py_ssize_t plane = t.s.oh * t.s.ow, pixels = t.s.od * plane, line = t.parts.h.every * t.s.ow
@@ -240,7 +280,7 @@ cdef inline void transform_output(
                     fetch_to_write(target + x * pixels + y * line, cols * sizeof(real))
         for j in range(r.count):
             winograd_output(
-                sizeof(real), r.rule_h, r.rule_w, vectors, m + (i - first + j) * width, t.m_point, biases,
+                sizeof(real), r.rule_h, r.rule_w, vectors, m + (i - first + j) * tile, t.m_point, biases,
                 t.clamp, t.lo, t.hi, to + first_output(j, mw, every) * pixel, row, every * pixel)
         if not in_place:
             for y in range(lines):
