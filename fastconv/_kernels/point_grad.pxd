@@ -14,7 +14,7 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     DEPTH = 256             # pixels of a block at most, a panel of which
-    PANEL_BYTES = 16384     # and a tile's rows stay in L1
+    PANEL_BYTES = 32768     # and a tile's rows stay in L1
     LONG = 128              # pixels of an image that are read in place
     ROWS = 512              # channels of a part, which is turned again for each part of the others,
     COLS = 256              # as these are: half an L2
