@@ -8,7 +8,7 @@ from tests import data
 from tests.tolerance import assert_within
 
 
-@pytest.mark.parametrize("size", [(14, 14), (7, 40)], ids=str)
+@pytest.mark.parametrize("size", [(14, 14), (7, 40), (28, 28)], ids=str)
 def test_panels_of_any_width(size, dtype, cpu_level):
     """Output channels are shared out to panels of up to four vectors, and few panels to threads by parts: any number of
     either gives an image of ones, in which each output is the sum of the taps that it sees."""

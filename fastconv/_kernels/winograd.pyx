@@ -192,9 +192,11 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     give_back(memory)
 
 
-cdef inline Py_ssize_t cuts_for(Py_ssize_t panels, Py_ssize_t shares) noexcept nogil:
-    """Parts of each panel, so that few panels are shared evenly."""
-    return 1 if panels % shares == 0 or panels >= 4 * shares else WINOGRAD_VECTORS // MOST_VECTORS
+cdef inline Py_ssize_t cuts_for(const Task *t, Py_ssize_t panels, Py_ssize_t shares, Py_ssize_t size) noexcept nogil:
+    """Parts of each panel, so that few panels are shared evenly, of a vector at least."""
+    if panels % shares == 0 or panels >= 4 * shares:
+        return 1
+    return min(WINOGRAD_VECTORS // MOST_VECTORS, t.width // lanes_of(size))
 
 
 cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_ssize_t *each) noexcept nogil:
@@ -208,12 +210,12 @@ cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_s
     ):
         c.own = t.blocks * t.v_size
         each[0] = t.u_size if c.u == NULL else 0
-        t.cuts = cuts_for(t.s.groups * t.panels, threads)
+        t.cuts = cuts_for(t, t.s.groups * t.panels, threads, size)
         return True
     plan(t, size, False, c.u != NULL, threads)
     c.own = t.panels * t.u_size if c.u == NULL else 0
     c.parts = ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks)
-    t.cuts = cuts_for(t.panels, c.parts)
+    t.cuts = cuts_for(t, t.panels, c.parts, size)
     c.parts = min(c.parts, t.panels * t.cuts)
     each[0] = t.v_size
     return False
