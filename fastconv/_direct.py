@@ -59,7 +59,7 @@ def stages_little(g):
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
 
 # Layers whose lanes run along a group's output channels, rows of pixels sharing what they load (AVX-512, 2026-11-28):
-GROUP_VECTOR = 32  # bytes of such a vector, at AVX-512 half of one
+GROUP_VECTOR = 32  # bytes of such a vector, at AVX-512 half of one, which groups of 8 share by twos
 GROUP_WIDEST = 128  # bytes of a group's outputs: of 64 channels of float other ways took 0.8 to 1 times as long,
 GROUP_WIDEST_OF_FEW = 256  # but 1.1 to 1.6 times where pixels are
 FEWEST_PIXELS = range(16, 65)  # unless lanes run along the depth, as channels-last they do on all of 16

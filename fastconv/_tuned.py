@@ -154,7 +154,7 @@ class WeightGrad(NamedTuple):
     """What gradients of weights take, in products of a vector of a row's pixels for one tap: see `_weight_choice`."""
 
     vector: int  # bytes
-    rows: int  # of a tile of outer products, whose columns are two vectors
+    rows: int  # of a tile of outer products of two vectors of columns, which costs were fitted to
     band: float  # to add up the lanes of a tap's sum, once for each band of rows,
     row: float  # and to copy a row of either operand
     tile: float  # a pixel's outer product of a tile,

@@ -1,7 +1,7 @@
 """Products with lanes along output channels: their pixels lie anywhere, and need not fill vectors.
 
-    7 x 7 pixels are three vectors of 16 and one:       channels are 32, 32, ...
-    o [  16  ][  16  ][  16  ][1       ]                pixel [  32 channels  ][  32 channels  ] ...
+    7 x 7 pixels are three vectors of 16 and one:       channels fill vectors, of which a tile has up to four:
+    o [  16  ][  16  ][  16  ][1       ]                pixel [  16  ][  16  ][  16  ] ...
 
 Rows of the tile are pixels then, as in `direct_last.pyx`. What a pixel sees through a tap lies at the sum of two
 distances, which two tables hold: in the image, where no tap sees padding, or in a stage, a padded copy of what a block
@@ -120,7 +120,8 @@ cdef inline void multiply_kinds(
     cdef Py_ssize_t width = t.wide, taps = t.depth // t.icg, chain = finish.chain, kind, first, some
     cdef bint finite
     if sights.start[1] > 0:
-        multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, width, NULL, later, t.depth, sums, &finish)
+        multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, width, NULL, later, t.depth, sums,
+                       &finish)
     if finish.clamp or sights.start[1] == 0:            # a sum, if there is one that was not clamped
         finite = all_finite(b, kc, channels, width)
     else:

@@ -17,16 +17,18 @@ from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, sta
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 
 cdef enum:
-    # with vectors of a whole line: products of a sum up to which rows a plane apart, each on another page, are read in
-    IN_PLACE_DEPTH = 64      # place, for so few outputs (Ice Lake, 2026-11-30): 64 to 8 channels of 56x56 34 instead of
-    IN_PLACE = 12            # 46 us, but 256 to 128 3100 and from a panel 1580
-    SHORT_IN_PLACE = 384     # bytes of a pixel's outputs up to which they are with shorter vectors (peers.py, 1x1);
-    SHORT_ACROSS = 128       # if rows are not aligned, every other vector lies in two lines
+    # Rows of 1x1 layers lie a plane apart, each on another page. By vectors of a whole line they are read in place for
+    # few outputs: 64 to 8 channels of 56x56 took 34 instead of 46 us, but 256 to 128 3100 and from a panel 1580 (Ice
+    # Lake, 2026-11-30)
+    IN_PLACE = 12            # outputs, of sums of at most
+    IN_PLACE_DEPTH = 64      # products; else no more than a tile's rows
+    SHORT_IN_PLACE = 384     # bytes of a pixel's outputs with shorter vectors (peers.py, 1x1),
+    SHORT_ACROSS = 128       # if rows are not aligned, so that every other vector lies in two lines
     ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
-    # bytes of a pixel's outputs up to which columns are copied in passing, with short vectors from SHORT_ACROSS on if
-    PASSING_BYTES = 256      # rows are aligned, and products of a sum from which on
+    # Columns are copied in passing for more outputs than these,
+    PASSING_BYTES = 256      # up to so many bytes of a pixel's, and products of a sum from
     PASSING_DEPTH = 24
-    SHORT_PASSING_DEPTH = 64
+    SHORT_PASSING_DEPTH = 64    # with shorter vectors, on
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 

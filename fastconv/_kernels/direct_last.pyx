@@ -2,11 +2,11 @@
 
 Rows of the register tile are pixels, read where their taps lie in a stage of the input (`stage_last.pxd`), or in the
 image itself where no tap sees padding and pixels do not push each other out of the cache; its columns are output
-channels, read from weights turned to (group, tile, K, channel of a tile) once per call, or before. Where padding hides rows
-of taps these are blocks of K, of which outputs take those that they see. Where one block is all there is they are
-turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along the depth
-instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`) or with taps before channels, as pixels have
-them (`deep_taps.pxd`). What is done for which shapes is in `last_choice.pxd`.
+channels, read from weights turned to (group, tile, K, channel of the tile) once per call, or before. Where padding
+hides rows of taps these are blocks of K, of which outputs take those that they see. Where one block is all there is
+they are turned in cache, a tile and a block of K at a time. Small maps of many products a sum have lanes along the
+depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`) or with taps before channels, as pixels
+have them (`deep_taps.pxd`). What is done for which shapes is in `last_choice.pxd`.
 """
 
 from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_map

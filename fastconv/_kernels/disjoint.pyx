@@ -83,8 +83,8 @@ cdef void multiply_left(
 
     A vector that would reach beyond all weights ends with them and begins earlier.
     """
-    cdef Py_ssize_t ways = t.s.kw, ldb = woven_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left, first = l0
-    cdef Py_ssize_t i, j, q, some, count, row, before
+    cdef Py_ssize_t ways = t.s.kw, ldb = woven_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left
+    cdef Py_ssize_t first = l0, i, j, q, some, count, row, before
     cdef const real *bias = <const real *> finish.row_bias
     cdef Run runs[WIDEST]
     cdef real plain[TILE_ROWS * WIDEST]

@@ -36,7 +36,7 @@ typedef struct {
     ptrdiff_t before;      /* places of padding before tap 0 of window 0, in the plane */
     const void *blank;     /* the lowest element */
     /* of channels, all in the image: */
-    ptrdiff_t fresh;       /* taps of a row, of images from beyond the L2 cache, which the window before lacks; else 0 */
+    ptrdiff_t fresh;       /* taps of a row that the window before lacks, of images beyond the L2 cache; else 0 */
 } Windows;
 
 #ifdef SHUFFLES

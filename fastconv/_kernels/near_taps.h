@@ -7,9 +7,9 @@
  * of all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles
  * within lanes, and sums put in order as they are stored.
  *
- *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero: vectors
- *     -2 -1 |0 1 2 3 ...           are masked by where their columns lie, those without such lanes not, since a load
- *                                  with a mask that crosses a line takes longer.
+ *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero by a
+ *     -2 -1 |0 1 2 3 ...           mask; vectors without such lanes have none, since a load with a mask takes longer
+ *                                  where it crosses a line.
  *
  * Rows are pointers to column 0 - pad. Each output adds its taps in the same order whatever the band. The last vector
  * of a row moves back to end with the row. Rows shorter than a vector are stored densely. To be included after
@@ -74,8 +74,9 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
 /* Whether masks cost nothing: at AVX-512 the shuffles that split columns of a stride take them along. */
 #define MASKED_SHUFFLES(stride) (VECTOR_BYTES == 64 && (stride) == 2)
 
-/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings, lanes `beside` the image or none.
- * A macro over constants: only then do the accumulators, which must never have an address, unroll into registers. */
+/* acc += what `n` columns of taps from j on add, of the `stride` that one load brings; `beside`: lanes may lie beside
+ * the image. A macro over constants: only then do the accumulators, which must never have an address, unroll into
+ * registers. */
 #define ADD_TAPS(n, beside) do { \
         vec k[2][MOST_HIGH]; \
         mask inside[2][2]; \

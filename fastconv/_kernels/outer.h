@@ -11,9 +11,9 @@
  *
  * The depth is `lines` times kc; a line of A starts `a_line`, of B `b_line` elements after the line before.
  *
- * A step loads rows + NV times for rows * NV products, and a core of two such products a cycle (Ice Lake) loads 1.2
- * vectors of 64 bytes a cycle: as many sums as registers hold are nearest to a square of loads with four vectors.
- * 12 rows by 2 vectors reach 150, 8 by 3 161 and 6 by 4 170 of 177 GFLOP/s; 2026-11-30.
+ * A step loads rows + NV times for rows * NV products, fewest where these are nearly as many, and Ice Lake loads 1.2
+ * vectors of 64 bytes in the time of two products: of as many sums as its registers hold, 12 rows by 2 vectors reach
+ * 150, 8 by 3 161 and 6 by 4 170 of 177 GFLOP/s; 2026-11-30.
  *
  * Up to half a vector of columns, as of groups of few channels, takes half a vector: on a core that splits vectors of
  * 64 bytes in two that is half the work. The file includes itself once per element type and vector.

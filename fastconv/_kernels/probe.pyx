@@ -12,8 +12,8 @@ from fastconv._kernels.product cimport SMALL_MAP
 from fastconv._kernels.ring cimport RING_MOST
 from fastconv._kernels.scratch cimport LINE, borrow
 from fastconv._kernels.shape cimport LONG_SUM, real
-from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.sights cimport KINDS
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
 from fastconv._kernels.thread cimport leave_core, this_core
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width

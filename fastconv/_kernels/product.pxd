@@ -59,7 +59,7 @@ cdef struct Task:
     Py_ssize_t channels                             # that are staged or turned at a time, where lanes are not pixels
     Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
     ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
-    ConvShape padded                                # the same of what patches are copied from (`deep.pxd`)
+    ConvShape padded                                # the same of what patches are copied from (`deep_patches.pxd`)
     tile_finish finish
 
 

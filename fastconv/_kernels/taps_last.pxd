@@ -58,7 +58,7 @@ cdef inline void turn_some(
     const StageLast *stage, Py_ssize_t taps, Py_ssize_t outputs, Py_ssize_t width, Py_ssize_t channels, Py_ssize_t k0,
     Py_ssize_t k1, const real *w, Py_ssize_t depth, real *turned,
 ) noexcept nogil:
-    """Turn products [k0, k1) of a stage of some channels, at which w starts, of a tile's outputs, `depth` apart in w."""
+    """Turn products [k0, k1) of a stage of some channels, at which w starts, for a tile's outputs, `depth` apart."""
     cdef Py_ssize_t c
     if stage.together == 1:
         turn_block(sizeof(real), outputs, k1 - k0, w + k0, depth, turned, width)

@@ -14,8 +14,8 @@
  * instruction-set intrinsics. Here are the shapes and who picks among them, in `tile_run.h` the loop of them all; the
  * file includes itself once per element type. 6 x 2 vectors is the shape that BLIS uses on Haswell and Zen: Van Zee &
  * van de Geijn 2015, doi:10.1145/2764454; https://github.com/flame/blis, docs/KernelsHowTo.md. With 32 registers it is
- * 6 x 4: Ice Lake loads little more than one vector of 64 bytes in the time of two multiply-adds. Compilers without the
- * extension run the same text with "vectors" of one element.
+ * 6 x 4, since Ice Lake loads 1.2 vectors of 64 bytes in the time of two multiply-adds. Compilers without the extension
+ * run the same text with "vectors" of one element.
  */
 #ifndef FASTCONV_TILE_H
 #define FASTCONV_TILE_H
@@ -27,7 +27,7 @@
 #include "each_float.h"
 #undef EACH_TYPE
 
-/* columns of the widest tile, and of one vector, for elements of `size` bytes */
+/* columns of the widest tile, for elements of `size` bytes */
 static inline ptrdiff_t tile_width(size_t size)
 {
     return TILE_VECTORS * (size == sizeof(float) ? LANES_OF(float) : LANES_OF(double));

@@ -8,7 +8,7 @@
 #include "simd.h"
 #include "winograd_points.h"
 
-#define MOST_VECTORS 2 /* of a panel */
+#define MOST_VECTORS 2 /* of output channels whose weights or outputs are transformed together */
 
 /* Asks for the lines of [p, p + bytes), to be read from L2 soon. */
 static inline void fetch_near(const void *p, ptrdiff_t bytes)
@@ -53,7 +53,7 @@ static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_
 }
 
 /* to[i * nw + j] = G_h g G_w^T of the taps g, each `vectors` vectors that lie together: taps[i * row + j * col] where
- * i < high and j < wide, zeros where the rule has more; of so many channels, `channel` apart and to lines `width` apart */
+ * i < high and j < wide, zeros where the rule has more; of so many channels, `channel` apart, to rows `width` apart */
 static inline void winograd_weight(size_t size, int rule_h, int rule_w, ptrdiff_t channels, ptrdiff_t vectors,
                                    const void *taps, ptrdiff_t channel, ptrdiff_t row, ptrdiff_t col, ptrdiff_t high,
                                    ptrdiff_t wide, void *to, ptrdiff_t width, ptrdiff_t point)

@@ -99,7 +99,7 @@ cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept 
 
 cdef inline Panel panel_at(const Task *t, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
     """Part `i` of all panels' parts: vectors are shared out evenly, to panels and then to parts."""
-    cdef inline Panel p
+    cdef Panel p
     cdef Py_ssize_t vector = lanes_of(size), vectors = ceil_div(t.ocg, vector), panel = i // t.cuts, part = i % t.cuts
     cdef Py_ssize_t whole = panel * vectors // t.panels, count = (panel + 1) * vectors // t.panels - whole
     p.offset = part * count // t.cuts
@@ -112,7 +112,7 @@ cdef inline Panel panel_at(const Task *t, Py_ssize_t i, Py_ssize_t size) noexcep
 
 cdef inline Panel some_of(const Panel *p, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
     """From vector `i` on as many as transforms take at a time."""
-    cdef inline Panel some
+    cdef Panel some
     some.vectors = min(MOST_VECTORS, p.vectors - i)
     some.first = p.first + i * lanes_of(size)
     some.count = min(some.vectors * lanes_of(size), p.count - i * lanes_of(size))
@@ -129,7 +129,7 @@ cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noe
         1 1 1 2      four, they are inner ones
         0 0 0 3      points that EDGE lacks: along h parts 1 and 2 have them, along w parts 0 and 1
     """
-    cdef inline Run r
+    cdef Run r
     cdef Py_ssize_t low_rows = t.edge_h * t.parts.h.every, far_cols = t.edge_w * t.parts.w.every
     cdef bint low = tile_index < t.inner or tile_index >= t.corner, far = tile_index >= t.right
     cdef Py_ssize_t cols = far_cols if far else t.tw - far_cols, rows = low_rows if low else t.th - low_rows

@@ -12,8 +12,8 @@ cdef inline void multiply(
     Py_ssize_t end,
 ) noexcept nogil:
     """M = V . U for each point, over chunks [first, end) of the depth, with which u starts; M += from the second on."""
-    u += p.offset
     cdef Py_ssize_t rows = min(t.block, t.tiles - b * t.block), i, j, first_tile, end_tile, first_part, end_part
+    u += p.offset
     for i in range(t.nh):
         for j in range(t.nw):
             tiles_at(t, i, j, &first_tile, &end_tile)

@@ -1,7 +1,7 @@
 /* The register tile of Winograd's products: C (rows x nv vectors) (+)= A (rows x kc) . B (kc x nv vectors).
  *
- * 12 x 2, 8 x 3 or 6 x 4 vectors with 32 registers: Zen 4 has one product a cycle of 64 bytes and loads two vectors, but
- * Ice Lake two products and 1.2 loads, of which these shapes take 14, 11 and 10 for 24 products.
+ * With 32 registers it has 12 x 2, 8 x 3 or 6 x 4 vectors, with 14, 11 and 10 loads for 24 products: of 64 bytes Zen 4
+ * has one product a cycle and two loads, but Ice Lake two products and 1.2 loads.
  *
  * As that of `tile.h`, without borders, since the operands are padded to whole vectors, and with prefetching. Points
  * take turns, so that no operand stays in L1 or L2 between two visits, and the hardware foresees little in the twelve
@@ -69,8 +69,8 @@ static inline void winograd_tile(size_t size, ptrdiff_t rows, ptrdiff_t nv, ptrd
         } \
     }
 
-/* `rows` and `nv` are constants in every caller, so that sums, which have no address, stay in registers. At AVX2 a turn
- * of four steps takes a line of the next A and B at a time: fewer instructions, as in `tile.h`. */
+/* `rows` and `nv` are constants in every caller, so that sums, which have no address, stay in registers. A turn of
+ * four steps asks for whole lines of the next A and B: fewer instructions, as in `tile.h`. */
 static ALWAYS_INLINE void product(
     const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t kc, const ELEMENT *restrict a, ptrdiff_t lda,
     const ELEMENT *restrict b, ptrdiff_t ldb, ELEMENT *restrict c, ptrdiff_t chain, int more, const char *next_a,

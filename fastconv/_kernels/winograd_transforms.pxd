@@ -57,7 +57,7 @@ cdef inline void transform_weight(
     """Chunks [first, end) of `p` of group `g` of U, whose rows are written as a whole: a vector of channels at a time.
     """
     cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, chunk, c0, i, v, group, k
-    cdef inline Panel some
+    cdef Panel some
     w += g * t.ocg * t.icg * taps
     for chunk in range(first, end):
         group = min(t.group, t.icg - chunk * t.group)
@@ -215,7 +215,7 @@ cdef inline void transform_input(
 ) noexcept nogil:
     """Channels [c0, c1) of group `g` of block `b` of V."""
     cdef Py_ssize_t first = b * t.block, end = min(first + t.block, t.tiles), i = first
-    cdef inline Run r
+    cdef Run r
     while i < end:
         r = run_at(t, i, end)
         if t.packed:
@@ -231,7 +231,7 @@ cdef inline void transform_output(
 ) noexcept nogil:
     """The outputs of block `b` from its products with `p` of group `g`."""
     cdef Py_ssize_t i = 0
-    cdef inline Panel some
+    cdef Panel some
     while i < p.vectors:
         some = some_of(p, i, sizeof(real))
         output_some(t, m + i * lanes_of(sizeof(real)), p.vectors * lanes_of(sizeof(real)), bias, out, b,
@@ -252,7 +252,7 @@ cdef inline void output_some(
     cdef real biases[32]
     cdef real *to
     cdef real *target
-    cdef inline Run r
+    cdef Run r
     memset(biases, 0, sizeof(biases))
     if bias != NULL:
         memcpy(biases, bias + o, count * sizeof(real))
