@@ -32,10 +32,15 @@ cdef enum:
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
+cdef inline Py_ssize_t few_outputs(const Task *t) noexcept nogil:
+    """Outputs up to which rows are read in place by vectors of a whole line."""
+    return IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
+
+
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels, or too short
     sums, repay a panel."""
-    cdef Py_ssize_t most = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
+    cdef Py_ssize_t most = few_outputs(t)
     if short_vectors(size):
         most = (SHORT_IN_PLACE if t.aligned else SHORT_ACROSS) // size
     return (t.flat and not t.deep and t.ocg <= most and not channels_collide(t)
@@ -47,7 +52,7 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
 
     Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
     """
-    cdef Py_ssize_t few = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS, least = PASSING_DEPTH
+    cdef Py_ssize_t few = few_outputs(t), least = PASSING_DEPTH
     if short_vectors(size):
         few, least = SHORT_ACROSS // size if t.aligned else TILE_ROWS, SHORT_PASSING_DEPTH
     return (t.flat and not t.deep and lanes_of(size) * size >= LINE // 2 and t.depth >= least

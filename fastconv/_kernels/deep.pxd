@@ -10,7 +10,7 @@ order that depends on neither pixels nor channels.
 
 from fastconv._kernels.deep_patches cimport FEW, fill_patches
 from fastconv._kernels.dot_tile cimport DOT_COLS, DOT_PARTS, DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
-from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div
+from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div, even
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
@@ -127,7 +127,7 @@ cdef inline void multiply_deep(
     const real *patches, Py_ssize_t ldp, const real *bias, real *out, Py_ssize_t ldo, tile_finish finish,
 ) noexcept nogil:
     """out[channel][pixel], or with `last` out[pixel][channel], (+)= w[channel] . patches[pixel]."""
-    cdef Py_ssize_t width = round_up(ceil_div(pixels, ceil_div(pixels, WIDE)), DOT_COLS)
+    cdef Py_ssize_t width = even(pixels, WIDE, DOT_COLS)
     cdef Py_ssize_t lds = width + DOT_SLOTS, p = 0, o, some, r
     cdef real w_rest[ROWS * MOST]
     cdef real patch_rest[WIDE * MOST]

@@ -20,7 +20,7 @@ from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_pat
 from fastconv._kernels.deep_taps cimport multiply_by_taps, plan_taps, saved_by_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.product cimport (
     LINE, SHORT, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks,
     round_up, turn_weights, turned_size
@@ -102,7 +102,7 @@ cdef void block(
     """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
-    cdef Py_ssize_t step = round_up(ceil_div(o1 - o0, ceil_div(o1 - o0, most)), TILE_ROWS)
+    cdef Py_ssize_t step = even(o1 - o0, most, TILE_ROWS)
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
     cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))

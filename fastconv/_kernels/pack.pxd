@@ -24,6 +24,11 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
 
+cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:
+    """The size of equal pieces of `total`, as few as none is larger than `most`, rounded up to a multiple of `unit`."""
+    return ceil_div(ceil_div(total, ceil_div(total, most)), unit) * unit
+
+
 cdef inline Py_ssize_t clip(Py_ssize_t v, Py_ssize_t lo, Py_ssize_t hi) noexcept nogil:
     return lo if v < lo else (hi if v > hi else v)
 

@@ -20,16 +20,14 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport FAN, add_levels, carry, levels_of
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport outer, outer_rows, outer_width
-from fastconv._kernels.pack cimport ceil_div, copy_run
+from fastconv._kernels.pack cimport ceil_div, copy_run, even
 from fastconv._kernels.point_grad cimport Side, Task, place, plan_side, share_parts
-from fastconv._kernels.scratch cimport LINE, borrow, round_up
+from fastconv._kernels.scratch cimport LINE, borrow, odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK
 from fastconv._kernels.turn cimport turn_block
-from fastconv._kernels.weight_grad cimport even
-from fastconv._kernels.winograd cimport odd_lines
 
 cdef enum:
     SETS = 1024             # copied, 256 to 64 channels on 56x56 took 0.95 of the time, 1024 to 256 on 14x14 0.87

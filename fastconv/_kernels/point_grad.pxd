@@ -5,7 +5,7 @@ from libc.string cimport memset
 from fastconv._kernels.ahead cimport Ahead
 from fastconv._kernels.copy cimport copy_tiles
 from fastconv._kernels.levels cimport FAN, levels_of
-from fastconv._kernels.pack cimport ceil_div, copy_run
+from fastconv._kernels.pack cimport ceil_div, copy_run, even
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
@@ -94,8 +94,7 @@ cdef inline void plan_parts(Task *t, Py_ssize_t size, int threads) noexcept nogi
     share_parts(t, width, threads)
     t.a.in_place = not t.last and t.a.w == 1 and t.a.run >= t.pixels >= LONG
     t.span = t.pixels if t.a.in_place else t.depth
-    t.kc = min(<Py_ssize_t> DEPTH, PANEL_BYTES // (width * size))
-    t.kc = round_up(ceil_div(t.span, ceil_div(t.span, t.kc)), 8)
+    t.kc = even(t.span, min(<Py_ssize_t> DEPTH, PANEL_BYTES // (width * size)), 8)
     t.pieces = ceil_div(t.span, t.kc)
     t.blocks = t.depth // t.span * t.pieces
     t.levels = levels_of(t.blocks, FAN)

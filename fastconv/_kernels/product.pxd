@@ -12,7 +12,7 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.operand cimport operand
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -69,8 +69,8 @@ cdef struct Item:
 
 cdef inline Py_ssize_t even_width(Py_ssize_t channels, Py_ssize_t size) noexcept nogil:
     """Output channels of a tile whose lanes they are: whole vectors, two at least, as even as that allows."""
-    cdef Py_ssize_t lanes = lanes_of(size), tiles = max(ceil_div(channels, tile_width(size)), 1)
-    return max(round_up(ceil_div(channels, tiles), lanes), 2 * lanes)
+    cdef Py_ssize_t lanes = lanes_of(size)
+    return max(even(max(channels, 1), tile_width(size), lanes), 2 * lanes)
 
 
 cdef inline Py_ssize_t short_stripe(Py_ssize_t size) noexcept nogil:

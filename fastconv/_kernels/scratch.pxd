@@ -3,6 +3,11 @@
 from fastconv._kernels.heap cimport LINE, give_back, round_up, take
 
 
+cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
+    """At least so many elements in an odd number of cache lines: what lies so far apart falls into all sets."""
+    return (round_up(elements * size, LINE) | LINE) // size
+
+
 cdef inline char *borrow(str kernel, Py_ssize_t bytes) except NULL:
     """So many bytes from a line on, for `give_back`; MemoryError that names the kernel."""
     cdef char *memory = <char *> take(bytes)

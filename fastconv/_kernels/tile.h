@@ -30,7 +30,7 @@
 /* columns of the widest tile, for elements of `size` bytes */
 static inline ptrdiff_t tile_width(size_t size)
 {
-    return TILE_VECTORS * (size == sizeof(float) ? LANES_OF(float) : LANES_OF(double));
+    return TILE_VECTORS * lanes_of(size);
 }
 
 #define TILE(kind, size, rows, cols, ...) do { \
@@ -70,8 +70,7 @@ static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_
  * three. */
 static inline int tile_halves(size_t size, ptrdiff_t cols)
 {
-    const ptrdiff_t lanes = tile_width(size) / TILE_VECTORS;
-    return VECTOR_BYTES == 64 && cols != lanes && 2 * cols <= 3 * lanes;
+    return VECTOR_BYTES == 64 && cols != lanes_of(size) && 2 * cols <= 3 * lanes_of(size);
 }
 
 /* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. */
@@ -81,7 +80,7 @@ static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 {
 #if VECTOR_BYTES == 64
     if (tile_halves(size, cols)) {
-        const ptrdiff_t more = (cols - 1) / (tile_width(size) / TILE_VECTORS / 2);
+        const ptrdiff_t more = (cols - 1) / (lanes_of(size) / 2);
         if (size == sizeof(float))
             tile_taps_h32[rows - 1][more](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
         else

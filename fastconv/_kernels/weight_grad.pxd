@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 
 from fastconv._kernels.levels cimport FAN, levels_of
 from fastconv._kernels.outer cimport outer_width
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, even, first_inside
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -52,11 +52,6 @@ cdef inline Span inside(Py_ssize_t offset, Py_ssize_t stride, Py_ssize_t size, P
     span.first = min(first_inside(offset, stride), n)
     span.end = clip(end_inside(offset, stride, size), span.first, n)
     return span
-
-
-cdef inline Py_ssize_t even(Py_ssize_t total, Py_ssize_t most, Py_ssize_t unit) noexcept nogil:
-    """The size, a multiple of `unit`, of equal pieces of `total` none of which is larger than `most`."""
-    return round_up(ceil_div(total, ceil_div(total, most)), unit)
 
 
 cdef inline Py_ssize_t panel_of(const Task *t, Py_ssize_t size) noexcept nogil:

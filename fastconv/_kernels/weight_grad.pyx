@@ -23,7 +23,7 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport add_levels, carry
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport outer, outer_rows
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -35,7 +35,6 @@ from fastconv._kernels.weight_grad cimport (
     Task,
     copy_input,
     copy_output,
-    even,
     fan,
     flatten,
     inside,

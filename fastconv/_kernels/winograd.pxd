@@ -1,7 +1,7 @@
 """How Winograd convolution divides its work, and the transforms of `winograd.h`; distances are in elements."""
 
 from fastconv._kernels.pack cimport ceil_div, clip
-from fastconv._kernels.scratch cimport LINE, round_up
+from fastconv._kernels.scratch cimport odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
@@ -90,11 +90,6 @@ cdef struct Panel:
 cdef struct Run:
     Py_ssize_t image, z, ty, tx, count           # `count` tiles from (ty, tx) of a plane of output to the right
     int rule_h, rule_w
-
-
-cdef inline Py_ssize_t odd_lines(Py_ssize_t elements, Py_ssize_t size) noexcept nogil:
-    """At least so many elements in an odd number of cache lines: the points of one tile then fall into all sets."""
-    return (ceil_div(elements * size, LINE) | 1) * LINE // size
 
 
 cdef inline Panel panel_at(const Task *t, Py_ssize_t i, Py_ssize_t size) noexcept nogil:

@@ -38,14 +38,12 @@ from fastconv._kernels.grad_tiles cimport (
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport outer, outer_rows, outer_width
-from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport LINE, borrow, round_up
+from fastconv._kernels.pack cimport ceil_div, even
+from fastconv._kernels.scratch cimport LINE, borrow, odd_lines, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turn cimport turn_block
-from fastconv._kernels.weight_grad cimport even
-from fastconv._kernels.winograd cimport odd_lines
 
 cdef enum:
     TILES = 48              # of a block at most: a chain of products

@@ -19,8 +19,9 @@
 #include "keep.h"
 #include "simd.h"
 
-#define WINOGRAD_ROWS (VECTOR_BYTES == 64 ? 12 : 6)
-#define WINOGRAD_VECTORS (VECTOR_BYTES == 64 ? 4 : 2) /* AVX-512 has twice the registers */
+#define WINOGRAD_SUMS (VECTOR_BYTES == 64 ? 24 : 12) /* vectors of them: AVX-512 has twice the registers */
+#define WINOGRAD_ROWS (WINOGRAD_SUMS / 2)
+#define WINOGRAD_VECTORS (VECTOR_BYTES == 64 ? 4 : 2)
 #define WINOGRAD_STEPS (VECTOR_BYTES ? 4 : 1) /* of k in a turn; even */
 #if VECTOR_BYTES
 #define PREFETCH(p) __builtin_prefetch(p)
@@ -35,7 +36,7 @@
 /* rows of a tile of `nv` vectors at most */
 static inline ptrdiff_t winograd_rows(ptrdiff_t nv)
 {
-    return VECTOR_BYTES < 64 ? 6 : nv > 2 ? 24 / nv : 12;
+    return WINOGRAD_SUMS / (nv > 2 ? nv : 2);
 }
 
 /* One tile of `rows` <= winograd_rows(nv) and `nv` vectors, of rows `ldb` apart in B and dense ones in C; starts from C
