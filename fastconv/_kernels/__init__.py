@@ -5,7 +5,7 @@ A `.pyx` is a kernel: functions that read their operands and have the team's thr
 for both float types or for all elements of pooling. Each says at its top what it computes and how.
 
     convolution            direct direct_last              a matrix product: product stage columns pack, tile.h,
-                                                           channels last stage_last taps_last
+                                                           turned_weights, channels last stage_last taps_last
                              with lanes along              output channels (across, across_cost), the depth (deep,
                                                            deep_patches, deep_taps), both (rest); chosen in
                                                            last_choice

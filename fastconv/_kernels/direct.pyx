@@ -23,7 +23,7 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.product cimport (
     LINE, SHORT, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks,
-    round_up, turn_weights, turned_size
+    round_up
 )
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
@@ -33,6 +33,7 @@ from fastconv._kernels.stage cimport stage_table
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turned_weights cimport turn_weights, turned_size
 
 cdef enum:
     TREE_SHARE = 4      # sums whose lanes are added up in the time in which a weight is turned

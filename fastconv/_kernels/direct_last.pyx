@@ -18,7 +18,7 @@ from fastconv._kernels.last_choice cimport (
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, Item, Task, begin, divide, item_at, items, lines_apart, round_up, turn_weights, turned_size
+    LINE, PANEL_BYTES, Item, Task, begin, divide, item_at, items, lines_apart, round_up
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, sees_no_padding
@@ -29,6 +29,7 @@ from fastconv._kernels.stage_last cimport (
 from fastconv._kernels.taps_last cimport multiply_seen, multiply_taps, multiply_turned
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish
+from fastconv._kernels.turned_weights cimport turn_weights, turned_size
 
 cdef enum:
     MOST_PIXELS = 4096      # of a block, each with an item in a table

@@ -12,14 +12,13 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.operand cimport operand
-from fastconv._kernels.pack cimport ceil_div, even
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
-from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, first_tile, tile, tile_at, tile_finish, tile_width
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turned_weights cimport even_width
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
@@ -65,12 +64,6 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
-
-
-cdef inline Py_ssize_t even_width(Py_ssize_t channels, Py_ssize_t size) noexcept nogil:
-    """Output channels of a tile whose lanes they are: whole vectors, two at least, as even as that allows."""
-    cdef Py_ssize_t lanes = lanes_of(size)
-    return max(even(max(channels, 1), tile_width(size), lanes), 2 * lanes)
 
 
 cdef inline Py_ssize_t short_stripe(Py_ssize_t size) noexcept nogil:
@@ -207,42 +200,6 @@ cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
     item.p1 = min(item.p0 + t.block, (block // each + 1) * t.span)
     item.o0, item.o1 = part * t.part, min((part + 1) * t.part, t.ocg)
     return item
-
-
-cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Elements of the weights turned to (group, tile, K, channel of a tile)."""
-    cdef Py_ssize_t ocg = s.oc // s.groups
-    return s.groups * round_up(ocg, even_width(ocg, size)) * (s.ic // s.groups) * s.kd * s.kh * s.kw
-
-
-cdef struct Turn:
-    const void *w
-    void *to
-    Py_ssize_t ocg, wide, tiles                     # output channels of a group and of a tile, and its tiles
-    Py_ssize_t depth, run                           # K, and how many of it follow each other in both
-    Py_ssize_t together                             # runs of which element after element lies side by side in K
-
-
-cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
-    """The weights of a tile of output channels of a group."""
-    cdef Py_ssize_t first = i % c.tiles * c.wide, k = 0, each, n
-    cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
-    cdef real *to = <real *> c.to + i * c.depth * c.wide
-    while k < c.depth:
-        each = min(c.together, (c.depth - k) // c.run)
-        for n in range(each):
-            turn_block(sizeof(real), min(c.wide, c.ocg - first), c.run, w + k + n * c.run, c.depth,
-                       to + (k + n) * c.wide, each * c.wide)
-        k += each * c.run
-
-
-cdef inline void turn_weights(const ConvShape *s, Py_ssize_t together, const real *w, real *to,
-                              int threads) noexcept nogil:
-    """All of them, a tile of output channels at a time, with so many channels of each tap together in K."""
-    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps, ocg = s.oc // s.groups
-    cdef Py_ssize_t wide = even_width(ocg, sizeof(real))
-    cdef Turn c = Turn(w, to, ocg, wide, ceil_div(ocg, wide), depth, taps if together > 1 else depth, together)
-    each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
 
 
 cdef inline Py_ssize_t share_of(Py_ssize_t rows, Py_ssize_t tiles) noexcept nogil:
