@@ -80,12 +80,12 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
                     + tap % t.s.kw * t.s.dw)
     for p in range(t.block):
         t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
-    tiles = ceil_div(t.part, t.wide) + (t.part % t.wide > 0) if t.kc < t.depth else 1   # a part begins within a tile
-    t.panel = round_up(t.block * tiles * t.wide, LINE)
+    tiles = ceil_div(t.part, t.width) + (t.part % t.width > 0) if t.kc < t.depth else 1   # a part begins within a tile
+    t.panel = round_up(t.block * tiles * t.width, LINE)
     t.ordered = 0
     if sorts(&t.s) and t.kc == t.channels * taps and not sees_no_padding(&t.s):
         t.finish.chain = CHUNK // taps * taps           # whole channels: chains of all pixels end at the same k
-        t.ordered = round_up(t.block * t.wide, LINE)
+        t.ordered = round_up(t.block * t.width, LINE)
 
 
 cdef inline void multiply_tiles(
@@ -117,7 +117,7 @@ cdef inline void multiply_kinds(
     const real *b, const real *later, real *sums, tile_finish finish,
 ) noexcept nogil:
     """The same for pixels in the order of what they see, each with the taps that it sees; chains end where all do."""
-    cdef Py_ssize_t width = t.wide, taps = t.depth // t.icg, chain = finish.chain, kind, first, some
+    cdef Py_ssize_t width = t.width, taps = t.depth // t.icg, chain = finish.chain, kind, first, some
     cdef bint finite
     if sights.start[1] > 0:
         multiply_tiles(sights.start[1], channels, kc, x, sights.spot, tap, b, width, NULL, later, t.depth, sums,
@@ -144,7 +144,7 @@ cdef inline void write_sums(
     real *out,
 ) noexcept nogil:
     """out[channel][pixel] = sums[pixel][channel], which are in the order of `sights` unless there is one kind."""
-    cdef Py_ssize_t width = t.wide, p
+    cdef Py_ssize_t width = t.width, p
     if sights.kinds > 1:
         for p in range(pixels):
             copy_rows(sizeof(real), ordered + sights.order[p] * width, 0, sums + p * width, 0, 1, width)
@@ -170,7 +170,7 @@ cdef inline void multiply_block(
 
     x : channel c0 of the image or the stage
     """
-    cdef Py_ssize_t width = t.wide, some, o = o0
+    cdef Py_ssize_t width = t.width, some, o = o0
     cdef real *ordered = sums + t.panel
     cdef real *turned = ordered + t.ordered
     cdef const real *b = turned
@@ -220,7 +220,7 @@ cdef inline void multiply_across(
     if t.ordered:
         place_sights(&sights, <Py_ssize_t *> (sums + t.panel + t.ordered + t.turned), t.block, t.kc)
         if sort_pixels(&sights, &t.s, p0, p1, t.spot):
-            list_taps(&sights, &t.s, t.row, t.channels, t.wide)
+            list_taps(&sights, &t.s, t.row, t.channels, t.width)
         else:
             sights.kinds = 1
             sights.spot = t.spot

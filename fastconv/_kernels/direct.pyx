@@ -166,7 +166,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
         small_map(False, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0 * t.pixels, scratch,
                   item.o1 - item.o0)
     elif t.across:
-        packed = at(packed, item.group * round_up(t.ocg, t.wide) * t.depth)
+        packed = at(packed, item.group * round_up(t.ocg, t.width) * t.depth)
         multiply_across(t, x, w, packed, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
         block(t, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
@@ -256,7 +256,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     else:
         find_across(&t, size, <Py_ssize_t *> memory)
         if packed is None and (t.n * t.blocks == 1 or t.n * t.blocks <= threads and t.block >= TURNS_ALONE):
-            t.turned = round_up(t.kc * t.wide, LINE)
+            t.turned = round_up(t.kc * t.width, LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
     each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches

@@ -61,7 +61,7 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
         stage.patch = taps * channels
     else:
         most = max(most_pixels(&t.s, PANEL_BYTES // size // max(channels, 1)), TILE_ROWS)
-    divide(t, min(most, MOST_PIXELS) // TILE_ROWS * TILE_ROWS, TILE_ROWS, t.wide, threads)
+    divide(t, min(most, MOST_PIXELS) // TILE_ROWS * TILE_ROWS, TILE_ROWS, t.width, threads)
     if stage.patch:
         stage.size = stage.patch * t.block
     elif stage.size:
@@ -102,7 +102,7 @@ cdef void block(
     finish.accumulate = finish.clamp = False
     find_pixels(stage, &t.s, p0, p1, pixel)
     if stage.skips:                 # sums start before the first products, and are clamped after the last
-        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.wide, 0, NULL, 0, c, t.s.oc, finish)
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, t.s.oc, finish)
         finish.accumulate = True
     while True:
         c1 = min(c0 + stage.channels, t.icg)
@@ -114,7 +114,7 @@ cdef void block(
         k0 = 0
         while True:
             k1 = min(k0 + step, (c1 - c0) * taps)
-            b = w + o0 * t.depth + (c0 * taps + k0) * t.wide
+            b = w + o0 * t.depth + (c0 * taps + k0) * t.width
             if stage.skips:
                 multiply_seen(t, stage, k0 // step, p0, p1, outputs, k1 - k0, a, pixel, tap + k0, b, c, &finish)
             else:
@@ -124,8 +124,8 @@ cdef void block(
                     multiply_turned(t, stage, pixels, outputs, c1 - c0, k0, k1, a, pixel, tap + k0, lda,
                                     w + o0 * t.depth + c0 * taps, turned, c, finish)
                 else:
-                    multiply_taps(pixels, outputs, k1 - k0, a, pixel, tap + k0, taps == 1, lda, b, t.wide,
-                                  t.depth * t.wide, NULL, 0, c, t.s.oc, finish)
+                    multiply_taps(pixels, outputs, k1 - k0, a, pixel, tap + k0, taps == 1, lda, b, t.width,
+                                  t.depth * t.width, NULL, 0, c, t.s.oc, finish)
             k0 = k1
             if k0 >= (c1 - c0) * taps:
                 break
@@ -134,7 +134,7 @@ cdef void block(
             break
     if stage.skips and t.finish.clamp:
         finish.clamp = True
-        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.wide, 0, NULL, 0, c, t.s.oc, finish)
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, t.s.oc, finish)
 
 
 cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
@@ -145,7 +145,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef const real *w = <const real *> c.w
     cdef const real *bias = at(<const real *> c.bias, first)
     cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
-    w += (first if t.deep or t.turned else item.group * round_up(t.ocg, t.wide)) * t.depth
+    w += (first if t.deep or t.turned else item.group * round_up(t.ocg, t.width)) * t.depth
     if t.by_taps:
         multiply_by_taps(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch,
                          item.o1 - item.o0)
@@ -217,7 +217,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         shared = round_up(t.s.oc * t.depth, LINE)
     elif not t.deep and packed is None:
         if t.n * t.blocks == 1 and not stage.skips and not reads_image(&t.s):   # weights are read once
-            t.turned = round_up(t.kc * t.wide, LINE)
+            t.turned = round_up(t.kc * t.width, LINE)
         else:
             shared = round_up(turned_size(&t.s, size), LINE)
     if t.deep:

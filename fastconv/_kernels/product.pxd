@@ -54,7 +54,7 @@ cdef struct Task:
     bint aligned                                    # rows of the input begin at multiples of a vector
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
-    Py_ssize_t wide                                 # output channels of a tile whose lanes they are
+    Py_ssize_t width                                # output channels of a tile whose lanes they are
     Py_ssize_t channels                             # that are staged or turned at a time, where lanes are not pixels
     Py_ssize_t ordered                              # elements of a tile's sums, if its pixels are sorted
     ConvShape fine                                  # the same at stride 1, if a stage is not to be split by phases
@@ -119,7 +119,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.next_rows = 0
     t.finish.chain = CHUNK
-    t.wide = even_width(t.ocg, size)
+    t.width = even_width(t.ocg, size)
     t.aligned = (<Py_ssize_t> x.data | t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
     t.flat = patch_is_pixel(t)
     if t.flat:                                      # of however many rows: one will do

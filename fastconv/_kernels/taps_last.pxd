@@ -77,7 +77,7 @@ cdef inline void multiply_turned(
 
     w : where the channels of the stage start, of which products [k0, k1) are taken
     """
-    cdef Py_ssize_t width = t.wide, taps = t.s.kd * t.s.kh * t.s.kw, n, j, some
+    cdef Py_ssize_t width = t.width, taps = t.s.kd * t.s.kh * t.s.kw, n, j, some
     cdef const real *bias = <const real *> finish.col_bias
     for n in range(ceil_div(cols, width)):
         j = n * width
@@ -106,5 +106,5 @@ cdef inline void multiply_seen(
     for z in range(max(p0 // plane, z0), min((p1 - 1) // plane + 1, z1)):
         p, end = max(z * plane + y0 * t.s.ow, p0), min(z * plane + y1 * t.s.ow, p1)
         if p < end:
-            multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.wide, t.depth * t.wide, NULL, 0,
+            multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.width, t.depth * t.width, NULL, 0,
                           c + (p - p0) * t.s.oc, t.s.oc, finish[0])

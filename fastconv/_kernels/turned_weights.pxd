@@ -24,21 +24,21 @@ cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept
 cdef struct Turn:
     const void *w
     void *to
-    Py_ssize_t ocg, wide, tiles                     # output channels of a group and of a tile, and its tiles
+    Py_ssize_t ocg, width, tiles                    # output channels of a group and of a tile, and its tiles
     Py_ssize_t depth, run                           # K, and how many of it follow each other in both
     Py_ssize_t together                             # runs of which element after element lies side by side in K
 
 
 cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept nogil:
     """The weights of a tile of output channels of a group."""
-    cdef Py_ssize_t first = i % c.tiles * c.wide, k = 0, each, n
+    cdef Py_ssize_t first = i % c.tiles * c.width, k = 0, each, n
     cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
-    cdef real *to = <real *> c.to + i * c.depth * c.wide
+    cdef real *to = <real *> c.to + i * c.depth * c.width
     while k < c.depth:
         each = min(c.together, (c.depth - k) // c.run)
         for n in range(each):
-            turn_block(sizeof(real), min(c.wide, c.ocg - first), c.run, w + k + n * c.run, c.depth,
-                       to + (k + n) * c.wide, each * c.wide)
+            turn_block(sizeof(real), min(c.width, c.ocg - first), c.run, w + k + n * c.run, c.depth,
+                       to + (k + n) * c.width, each * c.width)
         k += each * c.run
 
 
@@ -46,6 +46,6 @@ cdef inline void turn_weights(const ConvShape *s, Py_ssize_t together, const rea
                               int threads) noexcept nogil:
     """All weights, a tile of output channels at a time, with so many channels of each tap together in K."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps, ocg = s.oc // s.groups
-    cdef Py_ssize_t wide = even_width(ocg, sizeof(real))
-    cdef Turn c = Turn(w, to, ocg, wide, ceil_div(ocg, wide), depth, taps if together > 1 else depth, together)
+    cdef Py_ssize_t width = even_width(ocg, sizeof(real))
+    cdef Turn c = Turn(w, to, ocg, width, ceil_div(ocg, width), depth, taps if together > 1 else depth, together)
     each_piece(<Piece> turn_tile[real], &c, s.groups * c.tiles, threads)
