@@ -15,7 +15,8 @@ cdef enum:
     TURNED = 64             # of so many rows,
     PANEL_BYTES = 524288    # and pass over pixels that stay there
     SHARES = 4              # blocks for each thread
-    WIDEST = 32             # the width of a tile
+    VECTORS = 4             # of the widest tile,
+    WIDEST = 64             # and its columns
 
 
 cdef struct Task:
@@ -88,9 +89,9 @@ cdef inline Py_ssize_t place(const Task *t, Py_ssize_t p, Py_ssize_t n) noexcept
     return (front * t.s.ih + top) * t.s.iw + left
 
 
-cdef inline Py_ssize_t cut(const Task *t, Py_ssize_t p, Py_ssize_t n, Run *runs) noexcept nogil:
-    """The runs of pixels [p, p + n)."""
-    cdef Py_ssize_t end = p + n, count = 0, source = 0, x, some, left
+cdef inline Py_ssize_t cut(const Task *t, Py_ssize_t p, Py_ssize_t n, Py_ssize_t source, Run *runs) noexcept nogil:
+    """The runs of pixels [p, p + n), what they give being at `source` of a line."""
+    cdef Py_ssize_t end = p + n, count = 0, x, some, left
     while p < end:
         x = p % t.s.ow
         some = min(t.s.ow - x, end - p)

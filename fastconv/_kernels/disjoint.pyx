@@ -4,9 +4,9 @@
 
 That is one matrix product, of the weights as they lie, turned, with the pixels as they lie. Its rows are outputs of a
 pixel, (o, a, i, j), and those that differ in j alone, neighbours in the result, make a *line*: the register tile weaves
-them (`woven_tile.h`) and stores whole vectors where they belong, so that the result is written once. Where a vector of
-pixels reaches into the next row, or over the border of a result that is cut off, a tile goes by way of a buffer in L1.
-What the next products read is asked for while these are made.
+them (`woven_tile.h`) and stores whole vectors where they belong, so that the result is written once. What a vector of
+pixels gives that reaches into the next row, or over the border of a result that is cut off, goes by way of a buffer in
+L1. What the next products read is asked for while these are made.
 
 Channels-first memory. Work is split over images, groups, blocks of pixels and lines; no sum depends on that.
 """
@@ -14,7 +14,7 @@ Channels-first memory. Work is split over images, groups, blocks of pixels and l
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.disjoint cimport (
-    TURNED, WIDEST, Run, Task, copy_lines, cut, place, place_lines, plan, tile_lines, woven_width
+    TURNED, VECTORS, WIDEST, Run, Task, copy_lines, cut, place, place_lines, plan, tile_lines, woven_width
 )
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
@@ -28,8 +28,7 @@ from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "woven_tile.h" nogil:
     void woven_tile(size_t size, Py_ssize_t ways, Py_ssize_t lines, Py_ssize_t vectors, Py_ssize_t kc, const void *a,
-                    Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *c, Py_ssize_t next, const Py_ssize_t *line,
-                    const tile_finish *finish)
+                    Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *const *to, const tile_finish *finish)
 
 
 cdef struct Call:
@@ -46,31 +45,34 @@ cdef void multiply_columns(
     tile_finish finish, Ahead *ahead,
 ) noexcept nogil:
     """Lines [l0, l1) of n pixels, at most a tile's width, from p on."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), ways = t.s.kw, vectors = ceil_div(n, lanes), i = l0, r, piece, m
-    cdef Py_ssize_t tiles = ceil_div(l1 - l0, tile_lines(ways)), ldb = woven_width(sizeof(real)), count = 0
-    cdef Py_ssize_t here = place(t, p, lanes), second = place(t, p + lanes, lanes) if vectors > 1 else 0
-    cdef bint whole = n == vectors * lanes and here >= 0 and second >= 0
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), ways = t.s.kw, vectors = ceil_div(n, lanes), i = l0, r, piece
+    cdef Py_ssize_t tiles = ceil_div(l1 - l0, tile_lines(ways)), ldb = woven_width(sizeof(real)), step = lanes * ways
+    cdef Py_ssize_t count = 0, cuts = 0, m, j
     cdef const real *bias = <const real *> finish.row_bias
     cdef Run runs[WIDEST]
-    cdef Py_ssize_t line[TILE_ROWS]
+    cdef Py_ssize_t where[VECTORS]
+    cdef void *to[TILE_ROWS * VECTORS]
     cdef real woven[TILE_ROWS * WIDEST]
-    if not whole:
-        count = cut(t, p, n, runs)
-        for i in range(TILE_ROWS // ways):
-            line[i] = i * vectors * lanes * ways
-    i = l0
+    for j in range(vectors):
+        where[j] = place(t, p + j * lanes, lanes) if (j + 1) * lanes <= n else -1
+        if where[j] >= 0:
+            count += cut(t, p + cuts * lanes, (j - cuts) * lanes, cuts * step, runs + count)
+            cuts = j + 1
+    count += cut(t, p + cuts * lanes, n - cuts * lanes, cuts * step, runs + count)
     for piece in range(tiles):
         r = ceil_div(l1 - i, tiles - piece)
         finish.row_bias = at(bias, i * ways)
         ask(ahead, False)
-        if whole:
-            for m in range(r):
-                fetch_ahead(out + here + t.line[i + m], vectors * lanes * ways * sizeof(real))
-            woven_tile(sizeof(real), ways, r, vectors, t.icg, a, t.leading, b, ldb, out + here, second - here,
-                       t.line + i, &finish)
-        else:
-            woven_tile(sizeof(real), ways, r, vectors, t.icg, a, t.leading, b, ldb, woven, lanes * ways, line, &finish)
-            copy_lines(t, runs, count, <const real *> woven, vectors * lanes * ways, i, r, out)
+        for m in range(r):
+            for j in range(vectors):
+                if where[j] < 0:
+                    to[m * vectors + j] = woven + (m * vectors + j) * step
+                else:
+                    to[m * vectors + j] = out + t.line[i + m] + where[j]
+                    fetch_ahead(to[m * vectors + j], step * sizeof(real))
+        woven_tile(sizeof(real), ways, r, vectors, t.icg, a, t.leading, b, ldb, to, &finish)
+        if count > 0:
+            copy_lines(t, runs, count, <const real *> woven, vectors * step, i, r, out)
         a += r * ways * t.leading
         i += r
 
@@ -90,7 +92,7 @@ cdef void multiply_left(
     cdef real plain[TILE_ROWS * WIDEST]
     cdef real woven[TILE_ROWS * WIDEST]
     finish.row_bias = NULL
-    count = cut(t, p, t.left, runs)
+    count = cut(t, p, t.left, 0, runs)
     turn_block(sizeof(real), t.icg, t.left, b, ldb, patches, t.icg)
     while first < l1:
         some = min(most, l1 - first)

@@ -78,13 +78,13 @@ typedef struct {
  * stays in registers; in one function for all of them gcc 12 spills. Sums of `chain` products are added up in `total`.
  * Rows of A are `lda` apart, or `by_tap` their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or
  * at `at`; PACKING, they are copied to `panel`, ASKING, what is right of them fetched. WOVEN, every `ways` rows of C
- * become one line (`woven_tile.h`). Rows of B far apart have one place of the load in the code, by which a core
- * foresees them; those of a panel need none. */
+ * become one line, and vectors of lines go where `to` says (`woven_tile.h`). Rows of B far apart have one place of the
+ * load in the code, by which a core foresees them; those of a panel need none. */
 static ALWAYS_INLINE void run(
     const int how, const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a,
     ptrdiff_t lda, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
     ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *panel, ELEMENT *restrict c,
-    ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, const ptrdiff_t *line)
+    ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, ELEMENT *const *to)
 {
     const int packed = how % NEXT_ROWS, asks_next = how >= NEXT_ROWS;
     const ELEMENT *seen[TILE_ROWS];
@@ -156,7 +156,7 @@ static ALWAYS_INLINE void run(
             vec some[WEAVE_MOST];
             UNROLL for (ptrdiff_t k = 0; k < ways; k++)
                 some[k] = acc[i + k][j];
-            WOVEN((int)ways, some, c + line[i / ways] + j * ldc);
+            WOVEN((int)ways, some, to[i / ways * nv + j]);
         }
     return;
 #endif

@@ -1,9 +1,9 @@
 /* The register tile with rows that are phases: every `ways` of them are woven while they are in registers.
  *
- *     rows of A     phases a b of line 0, a b of line 1, ...       c + line[0]    a0 b0 a1 b1 a2 b2 ...
- *                                                                  c + line[1]    a0 b0 a1 b1 a2 b2 ...
+ *     rows of A     phases a b of line 0, a b of line 1, ...       to[0]    a0 b0 a1 b1 ..       to[1]    a8 b8 a9 b9 ..
+ *                                                                  to[2]    a0 b0 a1 b1 ..       to[3]    a8 b8 a9 b9 ..
  *
- * Columns are one vector or two, and what the second gives is `next` elements after what the first gives. The sums and
+ * What each vector of columns gives in a line goes to a place of its own, `to[line * vectors + vector]`. The sums and
  * their order are those of `tile.h`.
  */
 #ifndef FASTCONV_WOVEN_TILE_H
@@ -13,7 +13,6 @@
 #include "weave.h"
 
 #define MOST_WAYS 4 /* that leave a tile enough rows */
-#define WOVEN_VECTORS 2
 
 #define vec_woven_f32 vec_f32
 #define vec_woven_f64 vec_f64
@@ -39,40 +38,40 @@
 
 /* Lines of a tile of so many ways, and its columns. */
 static inline ptrdiff_t tile_lines(ptrdiff_t ways) { return TILE_ROWS / ways; }
-static inline ptrdiff_t woven_width(size_t size) { return WOVEN_VECTORS * lanes_of(size); }
+static inline ptrdiff_t woven_width(size_t size) { return TILE_VECTORS * lanes_of(size); }
 
 /* One tile of `lines` <= tile_lines(ways), ways of 2 to MOST_WAYS; `size` is a constant at every call. */
 static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrdiff_t vectors, ptrdiff_t kc,
-                              const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *c, ptrdiff_t next,
-                              const ptrdiff_t *line, const tile_finish *finish)
+                              const void *a, ptrdiff_t lda, const void *b, ptrdiff_t ldb, void *const *to,
+                              const tile_finish *finish)
 {
     if (size == sizeof(float))
-        woven_tile_woven_f32(ways, lines, vectors, kc, a, lda, b, ldb, c, next, line, finish);
+        woven_tile_woven_f32(ways, lines, vectors, kc, a, lda, b, ldb, (float *const *)to, finish);
     else
-        woven_tile_woven_f64(ways, lines, vectors, kc, a, lda, b, ldb, c, next, line, finish);
+        woven_tile_woven_f64(ways, lines, vectors, kc, a, lda, b, ldb, (double *const *)to, finish);
 }
 
 #elif defined(ELEMENT)
 
-#define run PASTE(tile_run, SUFFIX)
-#define LINES(ways, n) case ways * 8 + n: \
-        if (vectors > 1) \
-            run(TILE_STEPS > 1, ways * n, WOVEN_VECTORS, WOVEN_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, \
-                b, ldb, 0, NULL, NULL, c, next, finish, ways, line); \
-        else \
-            run(TILE_STEPS > 1, ways * n, 1, LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL, c, \
-                next, finish, ways, line); \
+#define VECTORS(ways, n, nv) case (ways * 8 + n) * 8 + nv: \
+        PASTE(tile_run, SUFFIX)(TILE_STEPS > 1, ways * n, nv, nv * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, b, ldb, \
+                                0, NULL, NULL, NULL, 0, finish, ways, to); \
         return;
+#if TILE_VECTORS > 2
+#define LINES(ways, n) VECTORS(ways, n, 1) VECTORS(ways, n, 2) VECTORS(ways, n, 3) VECTORS(ways, n, 4)
+#else
+#define LINES(ways, n) VECTORS(ways, n, 1) VECTORS(ways, n, 2)
+#endif
 static NEVER_INLINE void PASTE(woven_tile, SUFFIX)(
     ptrdiff_t ways, ptrdiff_t lines, ptrdiff_t vectors, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b,
-    ptrdiff_t ldb, ELEMENT *c, ptrdiff_t next, const ptrdiff_t *line, const tile_finish *finish)
+    ptrdiff_t ldb, ELEMENT *const *to, const tile_finish *finish)
 {
-    switch (ways * 8 + lines) {
+    switch ((ways * 8 + lines) * 8 + vectors) {
         LINES(2, 1) LINES(2, 2) LINES(2, 3)
         LINES(3, 1) LINES(3, 2)
         LINES(4, 1)
     }
 }
 #undef LINES
-#undef run
+#undef VECTORS
 #endif
