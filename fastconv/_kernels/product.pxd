@@ -17,8 +17,7 @@ from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, first_tile, tile, tile_at, tile_finish, tile_width
-from fastconv._kernels.turned_weights cimport even_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, even_width, first_tile, tile, tile_at, tile_finish, tile_width
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2

@@ -1,5 +1,9 @@
 """The register tile of `tile.h`."""
 
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.scratch cimport round_up
+from fastconv._kernels.simd cimport lanes_of
+
 cdef extern from "tile.h" nogil:
     enum: TILE_ROWS, CHUNK
     ctypedef struct tile_finish:
@@ -28,3 +32,9 @@ cdef extern from "tile.h" nogil:
 cdef extern from "first_tile.h" nogil:
     void first_tile(size_t size, Py_ssize_t rows, Py_ssize_t kc, const void *a, Py_ssize_t lda, const void *b,
                     Py_ssize_t ldb, void *panel, void *c, Py_ssize_t ldc, const tile_finish *finish)
+
+
+cdef inline Py_ssize_t even_width(Py_ssize_t columns, Py_ssize_t size) noexcept nogil:
+    """Of the tiles of so many columns: whole vectors, two at least, as even as that allows."""
+    cdef Py_ssize_t lanes = lanes_of(size), tiles = max(ceil_div(columns, tile_width(size)), 1)
+    return max(round_up(ceil_div(columns, tiles), lanes), 2 * lanes)

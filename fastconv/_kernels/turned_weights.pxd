@@ -1,18 +1,11 @@
 """Weights of a product whose lanes are output channels, turned to (group, tile, K, channel of the tile)."""
 
-from fastconv._kernels.pack cimport ceil_div, even
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport round_up
 from fastconv._kernels.shape cimport ConvShape, real
-from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport tile_width
+from fastconv._kernels.tile cimport even_width
 from fastconv._kernels.turn cimport turn_block
-
-
-cdef inline Py_ssize_t even_width(Py_ssize_t channels, Py_ssize_t size) noexcept nogil:
-    """Output channels of a tile whose lanes they are: whole vectors, two at least, as even as that allows."""
-    cdef Py_ssize_t lanes = lanes_of(size)
-    return max(even(max(channels, 1), tile_width(size), lanes), 2 * lanes)
 
 
 cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
