@@ -1,7 +1,6 @@
 """The register tile of `tile.h`."""
 
-from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.scratch cimport round_up
+from fastconv._kernels.pack cimport even
 from fastconv._kernels.simd cimport lanes_of
 
 cdef extern from "tile.h" nogil:
@@ -36,5 +35,5 @@ cdef extern from "first_tile.h" nogil:
 
 cdef inline Py_ssize_t even_width(Py_ssize_t columns, Py_ssize_t size) noexcept nogil:
     """Of the tiles of so many columns: whole vectors, two at least, as even as that allows."""
-    cdef Py_ssize_t lanes = lanes_of(size), tiles = max(ceil_div(columns, tile_width(size)), 1)
-    return max(round_up(ceil_div(columns, tiles), lanes), 2 * lanes)
+    cdef Py_ssize_t lanes = lanes_of(size)
+    return max(even(max(columns, 1), tile_width(size), lanes), 2 * lanes)

@@ -42,6 +42,7 @@ cdef enum:
     PRODUCTS_BYTES = 262144  # the most of M for several blocks, beside the weights of KC
     RESIDENT_BYTES = 16777216   # the most of V for all images,
     OWN_BYTES = 8388608      # and of U or V that threads transform for themselves, all of them together
+    MANY = 4                 # panels for each thread, that need not be shared out evenly
     SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
     SHALLOWEST = 16          # its tile are, and few channels average out too little of their errors
     SHORTEST_CHAIN = 6
@@ -215,11 +216,22 @@ cdef inline void cut_edges(Task *t) noexcept nogil:
     t.corner = t.tiles - planes * high * wide
 
 
+cdef inline Py_ssize_t shared_panels(const Task *t, bint all_at_once, int threads) noexcept nogil:
+    """At least as many panels of a group as there are, of which few are shared evenly: those of all groups by all
+    threads where V is in memory, else those of one block."""
+    cdef Py_ssize_t groups = t.s.groups if all_at_once else 1, panels = t.panels
+    cdef Py_ssize_t shares = threads if all_at_once else ceil_div(threads, t.s.groups * t.blocks)
+    while groups * panels % shares and groups * panels < MANY * shares:
+        panels += 1
+    return panels
+
+
 cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, int threads) noexcept nogil:
     """Everything that follows from the geometry, the number of images and the size of an element.
 
     `all_at_once` where V of all images is in memory, `packed` where all of U is. Blocks are as many as threads share
-    evenly, unless they became too small for that.
+    evenly, unless they became too small for that; where U is not packed, so are panels. Chunks of the depth, and with
+    them the order of sums, stay those of panels as U is packed.
     """
     cdef Py_ssize_t vector = lanes_of(size), vectors, most, even, every
     t.icg = t.s.ic // t.s.groups
@@ -249,6 +261,9 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
         t.blocks = max(t.blocks, min(even, t.tiles // LEAST_TILES))
     t.block = round_up(ceil_div(t.tiles, t.blocks), every)      # a row's classes of outputs stay together
     t.blocks = ceil_div(t.tiles, t.block)
+    if not packed:
+        t.panels = min(shared_panels(t, all_at_once, threads), vectors)
+        t.width = ceil_div(vectors, t.panels) * vector
     t.v_point = odd_lines(t.block * t.chunks * t.kc, size)
     t.m_point = odd_lines(t.block * t.width, size)
     t.v_size = t.nh * t.nw * t.v_point

@@ -36,6 +36,7 @@ from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.winograd cimport (
+    MANY,
     MOST_VECTORS,
     OWN_BYTES,
     RESIDENT_BYTES,
@@ -57,7 +58,7 @@ cdef struct Call:
     const void *w
     void *u                     # transformed weights,
     void *v                     # and input; NULL where each thread has its own, if any:
-    Py_ssize_t own, held        # elements of a group of them, and before these room for the group of each part of one
+    Py_ssize_t own, held        # elements of a group of them, and before these room for the group of each panel
     const void *bias
     void *out
     Py_ssize_t parts            # of a block, for threads that are more than blocks,
@@ -75,11 +76,11 @@ cdef void multiply_panel(
 
 
 cdef const real *weights(const Call *c, Py_ssize_t g, Py_ssize_t i, real *scratch, real *turned) noexcept nogil:
-    """The panel of part `i` of a group of U, of all threads or this one, which has those parts of the group that it
+    """The panel of part `i` of a group of U, of all threads or this one, which has those panels of the group that it
     needed last."""
     cdef const Task *t = c.t
     cdef Py_ssize_t *group = <Py_ssize_t *> scratch + i
-    cdef real *u = scratch + c.held + i // t.cuts * t.u_size
+    cdef real *u = scratch + c.held + i * t.u_size
     cdef Panel p
     if c.u != NULL:
         return <const real *> c.u + (g * t.panels + i // t.cuts) * t.u_size
@@ -144,9 +145,8 @@ cdef void one_panel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogi
 cdef void one_weight(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """Transform the weights of a panel to `u`."""
     cdef const Task *t = c.t
-    cdef Panel p = panel_at(t, item % (t.panels * t.cuts), sizeof(real))
-    transform_weight(t, <const real *> c.w, <real *> c.u + item // t.cuts * t.u_size, scratch,
-                     item // (t.panels * t.cuts), &p, 0, t.chunks)
+    cdef Panel p = panel_at(t, item % t.panels, sizeof(real))
+    transform_weight(t, <const real *> c.w, <real *> c.u + item * t.u_size, scratch, item // t.panels, &p, 0, t.chunks)
 
 
 cdef void one_input(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
@@ -193,8 +193,8 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
 
 
 cdef inline Py_ssize_t cuts_for(const Task *t, Py_ssize_t panels, Py_ssize_t shares, Py_ssize_t size) noexcept nogil:
-    """Parts of each panel, so that few panels are shared evenly, of a vector at least."""
-    if panels % shares == 0 or panels >= 4 * shares:
+    """Parts of each panel as weights are packed, so that few panels are shared evenly, of a vector at least."""
+    if panels % shares == 0 or panels >= MANY * shares:
         return 1
     return min(WINOGRAD_VECTORS // MOST_VECTORS, t.width // lanes_of(size))
 
@@ -210,12 +210,14 @@ cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_s
     ):
         c.own = t.blocks * t.v_size
         each[0] = t.u_size if c.u == NULL else 0
-        t.cuts = cuts_for(t, t.s.groups * t.panels, threads, size)
+        if c.u != NULL:
+            t.cuts = cuts_for(t, t.s.groups * t.panels, threads, size)
         return True
     plan(t, size, False, c.u != NULL, threads)
     c.own = t.panels * t.u_size if c.u == NULL else 0
     c.parts = ceil_div(<Py_ssize_t> threads, t.s.groups * t.blocks)
-    t.cuts = cuts_for(t, t.panels, c.parts, size)
+    if c.u != NULL:
+        t.cuts = cuts_for(t, t.panels, c.parts, size)
     c.parts = min(c.parts, t.panels * t.cuts)
     each[0] = t.v_size
     return False
@@ -233,7 +235,7 @@ cdef void transform_for_all(
         each_piece(<Piece> one_input[real], c, t.s.groups * t.blocks * c.parts, threads, own, each)
     else:
         c.u = shared
-        each_piece(<Piece> one_weight[real], c, t.s.groups * t.panels * t.cuts, threads, own, each)
+        each_piece(<Piece> one_weight[real], c, t.s.groups * t.panels, threads, own, each)
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None,
@@ -260,7 +262,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     if threads > 1 and call.own * threads * size > OWN_BYTES:
         shared = round_up(t.s.groups * call.own * size, LINE)
         call.own = 0
-    call.held = round_up(t.panels * t.cuts * sizeof(Py_ssize_t), LINE) // size
+    call.held = round_up(t.panels * sizeof(Py_ssize_t), LINE) // size
     each = round_up((call.held + call.own + each + t.m_size + max(2 * t.strip, turned_size(&t, size))) * size, LINE)
     scratch = borrow("winograd", shared + each * threads)
     own = scratch + shared
