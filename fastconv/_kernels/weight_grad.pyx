@@ -211,14 +211,16 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     gout += o0 * t.gc
     dw += (o0 * row + (0 if t.alone else c0)) * whole
     sum_pixels(t, x, gout, plane, channels, outs, scratch, gs, sums)
-    if t.by_channel and whole == t.taps:
-        turn_block(sizeof(real), channels * whole, outs, sums, t.oc_part, dw, row * whole)
-        return
-    while o < outs:     # a line of sums at a time, so that rows of dw are written one after the other
+    # A line of sums at a time, so that rows of dw are written one after the other: down 128 rows of 25 KiB each,
+    # on pages of their own, double 5x5 128-128 took 1.4 to 1.9 times as long in all (Ice Lake, 2026-11-30)
+    while o < outs:
         some = min(line, outs - o)
-        for c in range(meets):
-            turn_block(sizeof(real), t.taps, some, sums + c * c_row + o, tap_row, dw + (o * row + c) * whole,
-                       row * whole)
+        if t.by_channel and whole == t.taps:
+            turn_block(sizeof(real), channels * whole, some, sums + o, t.oc_part, dw + o * row * whole, row * whole)
+        else:
+            for c in range(meets):
+                turn_block(sizeof(real), t.taps, some, sums + c * c_row + o, tap_row, dw + (o * row + c) * whole,
+                           row * whole)
         o += line
 
 
