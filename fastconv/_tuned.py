@@ -180,7 +180,7 @@ class Tuned(NamedTuple):
 
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
 TUNED = {
-    64: Tuned(  # Zen 4, 2026-11-28 and 29
+    64: Tuned(  # Zen 4, 2026-11-28 and 29; points of gradients of weights Ice Lake, 2026-11-30
         Winograd(  # between Zen 4, whose product is 1.1, and Ice Lake, where it is 1.5 (2026-11-30)
             product=1.25, input=10, packed_input=60, output=12, weight_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
         ),
@@ -219,7 +219,7 @@ TUNED = {
         Volumes(store=5.9, plane=190, stage=5.9, product=1.6, merged=2.7, row=67, element=0.51, call=52_000),
         Few(product=0.75, run=10, output=50, seen=70, weight=6),
         Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2, most=8),
-        WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.6, in_place=inf),
+        WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.3, in_place=inf),
     ),
     32: Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
         Winograd(
