@@ -4,11 +4,10 @@ from fastconv._kernels.pack cimport ceil_div, copy_run
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport TILE_ROWS, tile_finish
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "woven_tile.h" nogil:
     Py_ssize_t tile_lines(Py_ssize_t ways)
-    Py_ssize_t woven_width(size_t size)
 
 cdef enum:
     WEIGHT_BYTES = 262144   # weights that stay in L2 while all pixels pass over them; larger ones are taken in chunks,
@@ -43,7 +42,7 @@ cdef struct Run:                            # pixels of a tile that are neighbou
 cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     """Blocks of pixels and chunks of weights that fit an L2, as many as threads share evenly if all weights do; lines
     are split if threads would go without work."""
-    cdef Py_ssize_t width = woven_width(size), most = PANEL_BYTES // (size * t.icg) // width, items, tiles
+    cdef Py_ssize_t width = tile_width(size), most = PANEL_BYTES // (size * t.icg) // width, items, tiles
     cdef Py_ssize_t images = t.n * t.s.groups
     cdef bint whole
     t.lines = t.ocg * t.s.kd * t.s.kh

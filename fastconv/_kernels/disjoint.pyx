@@ -14,7 +14,7 @@ Channels-first memory. Work is split over images, groups, blocks of pixels and l
 from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.disjoint cimport (
-    TURNED, VECTORS, WIDEST, Run, Task, copy_lines, cut, place, place_lines, plan, tile_lines, woven_width
+    TURNED, VECTORS, WIDEST, Run, Task, copy_lines, cut, place, place_lines, plan, tile_lines
 )
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
@@ -23,7 +23,7 @@ from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
 
 cdef extern from "woven_tile.h" nogil:
@@ -46,7 +46,7 @@ cdef void multiply_columns(
 ) noexcept nogil:
     """Lines [l0, l1) of n pixels, at most a tile's width, from p on."""
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), ways = t.s.kw, vectors = ceil_div(n, lanes), i = l0, r, piece
-    cdef Py_ssize_t tiles = ceil_div(l1 - l0, tile_lines(ways)), ldb = woven_width(sizeof(real)), step = lanes * ways
+    cdef Py_ssize_t tiles = ceil_div(l1 - l0, tile_lines(ways)), ldb = tile_width(sizeof(real)), step = lanes * ways
     cdef Py_ssize_t count = 0, cuts = 0, m, j
     cdef const real *bias = <const real *> finish.row_bias
     cdef Run runs[WIDEST]
@@ -85,7 +85,7 @@ cdef void multiply_left(
 
     A vector that would reach beyond all weights ends with them and begins earlier.
     """
-    cdef Py_ssize_t ways = t.s.kw, ldb = woven_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left
+    cdef Py_ssize_t ways = t.s.kw, ldb = tile_width(sizeof(real)), most = ldb // ways, p = t.pixels - t.left
     cdef Py_ssize_t first = l0, i, j, q, some, count, row, before
     cdef const real *bias = <const real *> finish.row_bias
     cdef Run runs[WIDEST]
@@ -114,7 +114,7 @@ cdef void fill_panel(const Task *t, const real *x, Py_ssize_t p, Py_ssize_t n, r
     while n > 0:
         y, z = p // t.s.ow % t.s.oh, p // (t.s.ow * t.s.oh)
         some = n if t.flat else min(t.s.ow - p % t.s.ow, n)
-        copy_rows(sizeof(real), panel, woven_width(sizeof(real)), x + z * t.xd + y * t.xh + p % t.s.ow, t.xc, t.icg,
+        copy_rows(sizeof(real), panel, tile_width(sizeof(real)), x + z * t.xd + y * t.xh + p % t.s.ow, t.xc, t.icg,
                   some)
         panel += some
         p += some
@@ -124,7 +124,7 @@ cdef void fill_panel(const Task *t, const real *x, Py_ssize_t p, Py_ssize_t n, r
 cdef void one_item(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """Some lines of a block."""
     cdef const Task *t = c.t
-    cdef Py_ssize_t width = woven_width(sizeof(real)), block = item % t.blocks, rest = item // t.blocks
+    cdef Py_ssize_t width = tile_width(sizeof(real)), block = item % t.blocks, rest = item // t.blocks
     cdef Py_ssize_t part = rest % t.parts, g = rest // t.parts % t.s.groups, image = rest // t.parts // t.s.groups
     cdef Py_ssize_t first = block * t.block, end = min(first + t.block, t.pixels), stop = min(end, t.pixels - t.left)
     cdef Py_ssize_t l0 = part * t.part, l1, last = min(l0 + t.part, t.lines), p, n, tiles

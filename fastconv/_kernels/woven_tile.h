@@ -36,9 +36,8 @@
 #undef SUFFIX
 #undef WOVEN
 
-/* Lines of a tile of so many ways, and its columns. */
+/* Lines of a tile of so many ways. */
 static inline ptrdiff_t tile_lines(ptrdiff_t ways) { return TILE_ROWS / ways; }
-static inline ptrdiff_t woven_width(size_t size) { return TILE_VECTORS * lanes_of(size); }
 
 /* One tile of `lines` <= tile_lines(ways), ways of 2 to MOST_WAYS; `size` is a constant at every call. */
 static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrdiff_t vectors, ptrdiff_t kc,
