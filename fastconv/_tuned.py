@@ -181,8 +181,8 @@ class Tuned(NamedTuple):
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
 TUNED = {
     64: Tuned(  # Zen 4, 2026-11-28 and 29; points of gradients of weights Ice Lake, 2026-11-30
-        Winograd(  # between Zen 4, whose product is 1.1, and Ice Lake, where it is 1.5 (2026-11-30)
-            product=1.25, input=10, packed_input=60, output=12, weight_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
+        Winograd(
+            product=1.1, input=10, packed_input=45, output=6, weight_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
         ),
         Fourier(
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},

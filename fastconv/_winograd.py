@@ -191,10 +191,10 @@ def cost(g, corner=None):
     costs = tuned().winograd
     vector = costs.lanes[g.itemsize]
     packed = sums > channels and channels % vector
-    lanes = ceil_div(outputs, vector) * vector
+    lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
     work = sums * (costs.product * lanes + (costs.packed_input if packed else costs.input)) + costs.output * lanes
     weights = costs.weight_point * points(g) + costs.weight_tap * g.kh * g.kw
-    count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * lanes * weights)
+    count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
     if corner is None:
         return count + _corners.cost(_corners.together(g, corners(g)))
     taps = g.kh * g.kw
