@@ -25,22 +25,16 @@ cdef enum:
     SHORT_IN_PLACE = 384     # bytes of a pixel's outputs with shorter vectors (peers.py, 1x1),
     SHORT_ACROSS = 128       # if rows are not aligned, so that every other vector lies in two lines
     ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
-    # Columns are copied in passing for more outputs than these,
-    PASSING_BYTES = 256      # up to so many bytes of a pixel's, and products of a sum from
-    PASSING_DEPTH = 24
-    SHORT_PASSING_DEPTH = 64    # with shorter vectors, on
+    # With vectors of half a line columns are copied in passing for outputs of more bytes than SHORT_ACROSS, if rows are
+    PASSING_BYTES = 256      # aligned, up to so many, and products of a sum from which on; with longer ones, whose tile
+    PASSING_DEPTH = 64       # is four lines wide, that gained nothing (Ice Lake, 2026-11-30)
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
-
-
-cdef inline Py_ssize_t few_outputs(const Task *t) noexcept nogil:
-    """Outputs up to which rows are read in place by vectors of a whole line."""
-    return IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
 
 
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels, or too short
     sums, repay a panel."""
-    cdef Py_ssize_t most = few_outputs(t)
+    cdef Py_ssize_t most = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
     if short_vectors(size):
         most = (SHORT_IN_PLACE if t.aligned else SHORT_ACROSS) // size
     return (t.flat and not t.deep and t.ocg <= most and not channels_collide(t)
@@ -52,10 +46,8 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
 
     Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
     """
-    cdef Py_ssize_t few = few_outputs(t), least = PASSING_DEPTH
-    if short_vectors(size):
-        few, least = SHORT_ACROSS // size if t.aligned else TILE_ROWS, SHORT_PASSING_DEPTH
-    return (t.flat and not t.deep and lanes_of(size) * size >= LINE // 2 and t.depth >= least
+    cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS
+    return (t.flat and not t.deep and 2 * lanes_of(size) * size == LINE and t.depth >= PASSING_DEPTH
             and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
 
 
