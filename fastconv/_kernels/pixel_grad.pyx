@@ -21,13 +21,12 @@ from fastconv._kernels.levels cimport FAN, add_levels, carry, levels_of
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport outer, outer_rows, outer_width
 from fastconv._kernels.pack cimport ceil_div, copy_run, even
-from fastconv._kernels.point_grad cimport Side, Task, place, plan_side, share_parts
+from fastconv._kernels.point_grad cimport Side, Task, place, plan_side, share_parts, write_part
 from fastconv._kernels.scratch cimport LINE, borrow, odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK
-from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     SETS = 1024             # copied, 256 to 64 channels on 56x56 took 0.95 of the time, 1024 to 256 on 14x14 0.87
@@ -132,7 +131,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     """Some rows and columns of a group, of all pixels, into dw."""
     cdef Py_ssize_t i = item // t.b.parts % t.a.parts * t.a.part, j = item % t.b.parts * t.b.part
     cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, p
-    cdef Py_ssize_t group = item // (t.b.parts * t.a.parts), row
+    cdef Py_ssize_t group = item // (t.b.parts * t.a.parts)
     cdef real *sums = scratch + t.a_size + t.b_size
     cdef const real *a = <const real *> t.a.start + (group * t.a.channels + i) * t.a.c
     cdef const real *b = <const real *> t.b.start + (group * t.b.channels + j) * t.b.c
@@ -144,11 +143,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
         one_block(t, a, b, rows, cols, block // t.pieces * t.span + p, min(t.kc, t.span - p), scratch, sums)
         carry(sums, t.sums, t.levels, FAN, block + 1)
     add_levels(sums, t.sums, t.levels)
-    if t.swapped:
-        turn_block(sizeof(real), rows, cols, sums, t.ldc, dw, t.a.channels)
-    else:
-        for row in range(rows):
-            copy_run(dw + row * t.b.channels, <const real *> sums + row * t.ldc, cols, 1)
+    write_part(t, rows, cols, <const real *> sums, dw)
 
 
 def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):

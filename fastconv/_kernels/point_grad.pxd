@@ -187,3 +187,15 @@ cdef inline void fill_panels(
         copy_tiles(sizeof(real), to, width, t.kc * width, width, source, side.w, some, channels)
         to += some * width
         p += some
+
+
+cdef inline void write_part(
+    const Task *t, Py_ssize_t rows, Py_ssize_t cols, const real *sums, real *dw,
+) noexcept nogil:
+    """Sums of a part of a group, which lie by the rows and columns of the product, to dw, where the part begins."""
+    cdef Py_ssize_t row
+    if t.swapped:
+        turn_block(sizeof(real), rows, cols, sums, t.ldc, dw, t.a.channels)
+    else:
+        for row in range(rows):
+            copy_run(dw + row * t.b.channels, sums + row * t.ldc, cols, 1)

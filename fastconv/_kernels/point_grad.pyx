@@ -17,16 +17,15 @@ from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.levels cimport FAN, add_levels, carry
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
-from fastconv._kernels.pack cimport ceil_div, copy_run
+from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.point_grad cimport (
-    GROUP, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side
+    GROUP, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side, write_part
 )
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
-from fastconv._kernels.turn cimport turn_block
 
 
 cdef void multiply(
@@ -85,7 +84,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     """Some rows and columns of a group, of all pixels, into dw."""
     cdef Py_ssize_t i = item // t.b.parts % t.a.parts * t.a.part, j = item % t.b.parts * t.b.part
     cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, p
-    cdef Py_ssize_t group = item // (t.b.parts * t.a.parts), row
+    cdef Py_ssize_t group = item // (t.b.parts * t.a.parts)
     cdef real *sums = scratch + t.a_size + t.b_size + t.rows_size
     cdef const real *a = <const real *> t.a.start + (group * t.a.channels + i) * t.a.c
     cdef const real *b = <const real *> t.b.start + (group * t.b.channels + j) * t.b.c
@@ -99,11 +98,8 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
                   t.levels == 1 and block == 0, scratch, sums if t.sums else dw)
         carry(sums, t.sums, t.levels, FAN, block + 1)
     add_levels(sums, t.sums, t.levels)
-    if t.swapped:
-        turn_block(sizeof(real), rows, cols, sums, t.ldc, dw, t.a.channels)
-    elif t.sums:
-        for row in range(rows):
-            copy_run(dw + row * t.b.channels, <const real *> sums + row * t.ldc, cols, 1)
+    if t.sums:
+        write_part(t, rows, cols, <const real *> sums, dw)
 
 
 def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
