@@ -9,20 +9,31 @@ weight_grad      all others: outer products of pixels, a lane for each channel
 """
 
 from math import ceil, prod
+from typing import NamedTuple
 
 from fastconv._depthwise import sees_near_rows
 from fastconv._sights import seen_products
 from fastconv._tuned import tuned
 
-# Minimal filtering by stride: taps of a piece of the kernel, outputs of a tile along an axis, its products, and the
-# channels of a group that repay the transforms; at stride 1 by other taps too, four of which, and seven and eight, are
-# pieces of four, and five one piece.
-TILES = {1: (3, 4, 6, 8), 2: (3, 4, 9, 32)}
-FOUR, FIVE = (4, 3, 6, 8), (5, 2, 6, 8)
+
+class Rule(NamedTuple):
+    """Minimal filtering along one axis."""
+
+    taps: int  # of a piece of the kernel
+    outputs: int  # of a tile
+    points: int  # products of a tile
+    channels: int  # of a group, that repay the transforms
+    noise: float  # times as many tiles average errors out as by three taps
+
+
+# By stride; at stride 1 by other taps too, four of which, and seven and eight, are pieces of four, and five one piece.
+RULES = {1: Rule(3, 4, 6, 8, 1), 2: Rule(3, 4, 9, 32, 1)}
+FOUR, FIVE = Rule(4, 3, 6, 8, 1.4), Rule(5, 2, 6, 8, 2)
 BY_TAPS = {4: FOUR, 5: FIVE, 7: FOUR, 8: FOUR}
 MOST_APART = 32  # taps of dilated kernels, between which as many tiles begin side by side
 # Errors average out over tiles: simulated, a rectified input with positive slopes reaches 11 eps of the sum of
-# magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196.
+# magnitudes over 4 tiles, 7 over 8, 5 over 32 and 3 over 196. More taps are less exact: of 5x5 such data reached 10 eps
+# over 36 tiles, and 22 where slopes are rectified too, of 4x4 6 and 11, of 5x3 over 32 5.7 and 12; 2026-11-30.
 LEAST_TILES = 32
 # Of the outputs that the outermost taps see, which share the errors of others: 5x5 on maps of 3x3 see a ninth there,
 # and rectified inputs reached 200 eps; taps that see nothing got other than zero. Of 0.44 to 0.48 rectified inputs with
@@ -102,12 +113,12 @@ def few_products(g, images):
     for _, outputs, taps, stride, dilation, _ in g.axes[1:]:
         if taps == 1:
             tiles, products = tiles * outputs, products * outputs
-        elif (dilation == 1 and stride in TILES) or (stride == 1 and dilation <= MOST_APART):
-            piece, tile, points, channels = BY_TAPS.get(taps, TILES[1]) if stride == 1 else TILES[stride]
-            along = tiles_of(outputs, tile, dilation)
-            tiles *= along
-            products *= along * points * -(-taps // piece)
-            least = max(least, channels)
+        elif (dilation == 1 and stride in RULES) or (stride == 1 and dilation <= MOST_APART):
+            rule = BY_TAPS.get(taps, RULES[1]) if stride == 1 else RULES[stride]
+            along = tiles_of(outputs, rule.outputs, dilation)
+            tiles *= along / rule.noise
+            products *= along * rule.points * -(-taps // rule.taps)
+            least = max(least, rule.channels)
         else:
             return False
     enough = min(g.oc, g.ic) >= max(LEAST_CHANNELS, least * g.groups)
