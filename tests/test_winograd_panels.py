@@ -5,6 +5,7 @@ import pytest
 
 import fastconv
 from tests import data
+from tests.layouts import DENSE, LAYOUTS
 from tests.tolerance import assert_within
 
 
@@ -25,3 +26,38 @@ def test_panels_of_any_width(size, dtype, cpu_level):
             for result in results:
                 data.assert_identical(result, expected)
         assert_within(expected[window], exact, scale, "winograd")
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "groups"), [((7, 8), (150, 70), 1), ((4, 15), (48, 17), 1), ((8, 7), (128, 66), 2)], ids=str
+)
+@pytest.mark.parametrize("layout", DENSE)
+def test_weights_of_four_tiles_are_transformed_as_they_are_multiplied(size, channels, groups, layout, dtype, cpu_level):
+    """One image of four tiles has the bits of the same in a batch or by prepared weights, where these are in memory."""
+    ic, oc = channels
+    x, w = data.normal((3, ic, *size), dtype), data.normal((oc, ic // groups, 3, 3), dtype, "weight")
+    arguments = {"padding": 1, "groups": groups, "method": "winograd"}
+    expected = fastconv.conv2d(LAYOUTS[layout](x, 1), w, **arguments)[:1]
+    image = LAYOUTS[layout](x[:1], 1)
+    data.assert_identical(fastconv.prepare(w, **arguments)(image), expected)
+    for threads in (1, 2, 3):
+        with fastconv.num_threads(threads):
+            data.assert_identical(fastconv.conv2d(image, w, **arguments), expected)
+
+
+def test_packed_weights_beyond_the_caches_are_transformed_anew_for_four_tiles(cpu_level):
+    """Of 17 MiB; a batch reads the packed ones."""
+    x, w = data.normal((2, 176, 8, 8), "float32"), data.normal((704, 176, 3, 3), "float32", "weight")
+    conv = fastconv.prepare(w, padding=1, method="winograd")
+    expected = conv(x)
+    for threads in (1, 2, 5):
+        with fastconv.num_threads(threads):
+            data.assert_identical(conv(x[:1]), expected[:1])
+
+
+def test_transposed_weights_of_four_tiles(dtype, cpu_level):
+    """Those of a transposed convolution and of an input gradient lie the other way round, taps from the last one on."""
+    x, w = data.normal((3, 150, 8, 7), dtype), data.normal((150, 70, 3, 3), dtype, "weight")
+    expected = fastconv.conv_transpose2d(x, w, padding=1)[:1]
+    data.assert_identical(fastconv.conv_transpose2d(x[:1], w, padding=1), expected)
+    data.assert_identical(fastconv.grad.conv2d_input((1, 70, 8, 7), w, x[:1], padding=1), expected)

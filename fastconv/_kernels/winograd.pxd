@@ -24,6 +24,12 @@ cdef extern from "winograd.h" nogil:
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
 
+cdef extern from "winograd_few.h" nogil:
+    Py_ssize_t FEW_TILES
+    void winograd_few(size_t size, Py_ssize_t kc, const void *taps, const void *a, Py_ssize_t a_point, Py_ssize_t lda,
+                      void *c, Py_ssize_t c_point, Py_ssize_t ldc, Py_ssize_t chain, int more, const void *ahead,
+                      Py_ssize_t step, Py_ssize_t apart)
+
 cdef extern from "winograd_tile.h" nogil:
     Py_ssize_t WINOGRAD_VECTORS
     Py_ssize_t winograd_rows(Py_ssize_t nv)
@@ -41,6 +47,7 @@ cdef enum:
     MOST_TILES = 64          # of a block: M is 36 * 32 * 4 * 64 bytes
     PRODUCTS_BYTES = 262144  # the most of M for several blocks, beside the weights of KC
     RESIDENT_BYTES = 16777216   # the most of V for all images,
+    NEAR_BYTES = 16777216    # of packed U, more of which takes longer to come than few tiles take to transform it anew
     OWN_BYTES = 8388608      # and of U or V that threads transform for themselves, all of them together
     MANY = 4                 # panels for each thread, that need not be shared out evenly
     SHALLOW = 64             # up to this depth chains of products are short: an output is as exact as all products of
@@ -71,6 +78,7 @@ cdef struct Task:
     Py_ssize_t icp, depth                        # channels in whole vectors; sums over all channels and parts
     Py_ssize_t group, kc, chunks                 # channels of a chunk of the depth; room for it; how many there are
     bint swapped                                 # weights are (ic, oc, *kernel), their taps the last one first
+    bint few                                     # tiles: U is transformed as it is multiplied, and never in memory
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
     Py_ssize_t block, blocks                     # tiles of a block; blocks
     Py_ssize_t panels, width, cuts               # of a group's output channels; elements of one; parts of each
@@ -226,6 +234,12 @@ cdef inline Py_ssize_t shared_panels(const Task *t, bint all_at_once, int thread
     return panels
 
 
+cdef inline bint few_tiles(const Task *t) noexcept nogil:
+    """Whether there are as many tiles as `winograd_few.h` takes, all of whose points are needed."""
+    return (t.tiles == FEW_TILES and t.rule_h == F43 and t.rule_w == F43 and t.parts.count == 1
+            and not (t.edge_h or t.edge_w))
+
+
 cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, int threads) noexcept nogil:
     """Everything that follows from the geometry, the number of images and the size of an element.
 
@@ -275,10 +289,12 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
         t.m_size *= t.blocks
         t.u_chunks = 1
     t.u_point = odd_lines(t.u_chunks * t.kc * t.width, size)
-    t.u_size = t.nh * t.nw * t.u_point
+    t.few = all_at_once and not packed and few_tiles(t)
+    t.u_size = 0 if t.few else t.nh * t.nw * t.u_point
     t.strip = max(t.strip * vector, t.mh * t.mw * t.run * MOST_VECTORS * vector)
 
 
 cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:
-    """Elements that the weights of a vector of channels take while they are transformed."""
-    return min(t.icg, lanes_of(size)) * t.s.kd * t.s.kh * t.s.kw * MOST_VECTORS * lanes_of(size)
+    """Elements that the weights of a chunk or a vector of channels take while they are transformed."""
+    cdef Py_ssize_t lanes = lanes_of(size), channels = t.group if t.few else min(t.icg, lanes) * MOST_VECTORS
+    return channels * t.s.kd * t.s.kh * t.s.kw * lanes

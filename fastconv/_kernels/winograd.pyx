@@ -38,16 +38,19 @@ from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.winograd cimport (
     MANY,
     MOST_VECTORS,
+    NEAR_BYTES,
     OWN_BYTES,
     RESIDENT_BYTES,
     WINOGRAD_VECTORS,
     Panel,
     Task,
     choose_rules,
+    few_tiles,
     panel_at,
     plan,
     turned_size,
 )
+from fastconv._kernels.winograd_few cimport multiply_few
 from fastconv._kernels.winograd_product cimport multiply
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
 
@@ -70,7 +73,8 @@ cdef void multiply_panel(
     const Panel *p, Py_ssize_t first, Py_ssize_t end, real *m, real *strips,
 ) noexcept nogil:
     """Block `b` with chunks [first, end) of `p` of group `g`, and at the end of the depth to the output."""
-    multiply(t, v, u, m, b, p, first, end)
+    if not t.few:
+        multiply(t, v, u, m, b, p, first, end)
     if end == t.chunks:
         transform_output(t, <const real *> m, bias, out, b, g, p, strips)
 
@@ -135,7 +139,9 @@ cdef void one_panel(const Call *c, Py_ssize_t item, real *scratch) noexcept nogi
     for i in range(ceil_div(t.chunks, t.u_chunks)):
         first = i * t.u_chunks
         end = min(first + t.u_chunks, t.chunks)
-        if c.u == NULL:
+        if t.few:
+            multiply_few(t, v, <const real *> c.w, m, &p, g, first, end, m + t.m_size)
+        elif c.u == NULL:
             transform_weight(t, <const real *> c.w, u, m + t.m_size, g, &p, first, end)
         for b in range(t.blocks):
             multiply_panel(t, v + b * t.v_size, panel, <const real *> c.bias, <real *> c.out, g, b, &p, first, end,
@@ -205,6 +211,9 @@ cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_s
     each : elements of what a thread uses up, besides what it keeps of the other operand, `c.own`
     """
     plan(t, size, True, c.u != NULL, threads)
+    if c.u != NULL and few_tiles(t) and t.s.groups * t.panels * t.u_size * size > NEAR_BYTES:
+        c.u = NULL
+        plan(t, size, True, False, threads)
     if t.tiles <= t.panels * t.width and (
         c.u == NULL or t.s.groups * t.blocks * t.v_size * size <= RESIDENT_BYTES
     ):

@@ -38,15 +38,16 @@ cdef enum:
 
 
 cdef inline void turn_weights(
-    const Task *t, const real *w, Py_ssize_t count, Py_ssize_t some, Py_ssize_t taps, real *turned,
+    const Task *t, const real *w, Py_ssize_t count, Py_ssize_t some, Py_ssize_t taps, real *turned, Py_ssize_t width,
 ) noexcept nogil:
-    """turned[channel][tap][lane] of `some` channels from w on, and so many lanes; asks for those that are next."""
-    cdef Py_ssize_t width = MOST_VECTORS * lanes_of(sizeof(real)), whole = t.icg * taps, row = t.ocg * taps, c
+    """turned[channel][tap][lane] of `some` channels from w on, and `count` lanes of `width`."""
+    cdef Py_ssize_t whole = t.icg * taps, row = t.ocg * taps, c
     if not t.swapped:
         turn_block(sizeof(real), count, some * taps, w, whole, turned, width)
         return
     for c in range(some):
-        fetch_near(w + (some + c) * row, count * taps * sizeof(real))
+        if not t.few:                   # of which each tile asks for what comes next
+            fetch_near(w + (some + c) * row, count * taps * sizeof(real))
         turn_block(sizeof(real), count, taps, w + c * row, taps, turned + (c * taps + taps - 1) * width, -width)
 
 
@@ -87,7 +88,8 @@ cdef inline void transform_some(
     w += p.first * (taps if t.swapped else whole)
     if p.count < p.vectors * vector:
         memset(turned, 0, channels * taps * width * sizeof(real))
-    turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), p.count, channels, taps, turned)
+    turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), p.count, channels, taps, turned,
+                 width)
     ahead = w + (c0 * taps + each if c0 + vector < t.icg else t.width * whole)      # of this panel or the next
     c = 0
     while c < channels:
