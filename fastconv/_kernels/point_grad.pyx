@@ -22,17 +22,20 @@ from fastconv._kernels.point_grad cimport (
     GROUP, Task, ahead, fill_panels, fill_rows, place, plan_parts, plan_side, write_part
 )
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
-from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
+from fastconv._kernels.shape cimport LAYOUT, ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
 
 
 cdef void multiply(
-    const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, const real *a, Py_ssize_t lda,
+    const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, const real *a, const real *later, Py_ssize_t lda,
     const real *b, bint first, real *c, Ahead next,
 ) noexcept nogil:
-    """C (+)= A . B for some rows and all columns; a panel of B stays in L1 while they pass over it."""
+    """C (+)= A . B for some rows and all columns; a panel of B stays in L1 while they pass over it.
+
+    later : where these rows are read next, in place, which the tiles of the first panel ask for; or NULL
+    """
     cdef Py_ssize_t width = tile_width(sizeof(real)), pieces = ceil_div(rows, TILE_ROWS), j = 0, piece, i, r, line
     cdef tile_finish finish
     finish.accumulate, finish.clamp = not first, 0
@@ -46,10 +49,17 @@ cdef void multiply(
             for line in range(i + r, min(i + 2 * r, rows)):
                 fetch_ahead(c + line * t.ldc + j, width * sizeof(real))
             ask(&next, True)
+            finish.next, finish.next_rows = at(later, i * lda), r if later != NULL and j == 0 else 0
             tile(sizeof(real), r, min(width, cols - j), n, a + i * lda, lda, b + j * t.kc, width,
                  c + i * t.ldc + j, t.ldc, &finish)
             i += r
         j += width
+
+
+cdef inline const real *in_place(const Task *t, const real *a, Py_ssize_t p) noexcept nogil:
+    """Where rows are read from pixel p on; NULL behind the last."""
+    cdef Py_ssize_t count = 1
+    return a + place(t, &t.a, p, &count) if p < t.depth else NULL
 
 
 cdef void one_block(
@@ -63,20 +73,22 @@ cdef void one_block(
     fill_panels(t, &t.b, b, cols, p, n, panels + t.b_size, panels)
     if t.sums:              # what is beside the columns is there, too
         cols = min(round_up(cols, lanes_of(sizeof(real))), t.ldc)
+    next.rows = 0
     while i < rows:
         some = ceil_div(rows - i, ceil_div(rows - i, GROUP))
         until, tiles = i + some, ceil_div(some, TILE_ROWS) * ceil_div(cols, width)
-        if until < rows:    # asked for meanwhile
-            next = ahead(t, &t.a, a + until * t.a.c, min(<Py_ssize_t> GROUP, rows - until), p, n, tiles)
-        else:
-            next = ahead(t, &t.a, a, min(<Py_ssize_t> GROUP, rows), p + n, n, tiles)
         if t.a.in_place:
-            until = n
-            multiply(t, some, cols, n, a + i * t.a.c + place(t, &t.a, p, &until), t.a.c, <const real *> panels, first,
+            multiply(t, some, cols, n, in_place(t, a, p), in_place(t, a, p + n), t.a.c, <const real *> panels, first,
                      c + i * t.ldc, next)
         else:
-            fill_rows(t, &t.a, a + i * t.a.c, some, p, n, scratch)
-            multiply(t, some, cols, n, <const real *> scratch, t.kc, <const real *> panels, first, c + i * t.ldc, next)
+            if until < rows:    # asked for meanwhile
+                next = ahead(t, &t.a, a + some * t.a.c, min(<Py_ssize_t> GROUP, rows - until), p, n, tiles)
+            else:
+                next = ahead(t, &t.a, a - i * t.a.c, min(<Py_ssize_t> GROUP, rows), p + n, n, tiles)
+            fill_rows(t, &t.a, a, some, p, n, scratch)
+            multiply(t, some, cols, n, <const real *> scratch, NULL, t.kc, <const real *> panels, first,
+                     c + i * t.ldc, next)
+        a += some * t.a.c
         i += some
 
 
