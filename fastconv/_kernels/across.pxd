@@ -21,7 +21,7 @@ from fastconv._kernels.sights cimport Sights, all_finite, list_taps, place_sight
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_to_l2, tile_finish, tile_some, tile_taps
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 cdef enum:
     WIDEST = 64             # output channels of a tile at most
@@ -187,6 +187,7 @@ cdef inline void multiply_block(
             start_from(at(bias, o), some, start)
             finish.col_bias = start
         if packed == NULL:
+            clear_beside(some, k1 - k0, width, turned)
             turn_block(sizeof(real), some, k1 - k0, w + o * t.depth + k0, t.depth, turned, width)
             later = w + (o + some) * t.depth + k0 if o + some < o1 else NULL
         else:

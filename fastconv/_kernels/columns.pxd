@@ -15,6 +15,7 @@ from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
+from fastconv._kernels.turn cimport clear_beside
 
 cdef enum:
     # Rows of 1x1 layers lie a plane apart, each on another page. By vectors of a whole line they are read in place for
@@ -104,6 +105,9 @@ cdef inline void fill_panel(
     p0 is the first pixel of a block if there is a stage.
     """
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c
+    cdef Py_ssize_t last = (p1 - p0) % tile_width(sizeof(real))
+    if not t.staged or t.row == NULL:
+        clear_beside(last, k1 - k0, t.leading, panel + column(t, p1 - p0 - last, sizeof(real)))
     if t.staged:
         c = k0 // taps
         stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, (k1 - 1) // taps - c + 1, p0 // plane,

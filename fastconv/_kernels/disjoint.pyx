@@ -24,7 +24,7 @@ from fastconv._kernels.shape cimport at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 cdef extern from "woven_tile.h" nogil:
     void woven_tile(size_t size, Py_ssize_t ways, Py_ssize_t lines, Py_ssize_t vectors, Py_ssize_t kc, const void *a,
@@ -111,6 +111,7 @@ cdef void multiply_left(
 cdef void fill_panel(const Task *t, const real *x, Py_ssize_t p, Py_ssize_t n, real *panel) noexcept nogil:
     """All channels of pixels [p, p + n), row by row if rows do not follow each other."""
     cdef Py_ssize_t y, z, some
+    clear_beside(n, t.icg, tile_width(sizeof(real)), panel)
     while n > 0:
         y, z = p // t.s.ow % t.s.oh, p // (t.s.ow * t.s.oh)
         some = n if t.flat else min(t.s.ow - p % t.s.ow, n)

@@ -19,7 +19,7 @@ from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, even_width, fetch_ahead, tile, tile_finish, tile_width
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 cdef enum:
     BLOCK_BYTES = 262144    # pixels of a block, and what they give: they stay in L2 while all weights pass over them
@@ -101,6 +101,7 @@ cdef void turn_part(
         turn_block(sizeof(real), outputs, t.taps, <const real *> t.w + ((g * t.icg + c) * t.ocg + first) * t.taps,
                    t.taps, row, outputs)
         for run in range(runs(t)):
+            clear_beside(n % width, 1, width, packed + run * each + n // width * apart + c * width)
             copy_tiles(sizeof(real), packed + run * each + c * width, 0, apart, width, row + run * n, 0, 1, n)
 
 

@@ -26,7 +26,7 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, re
 from fastconv._kernels.stream cimport stream
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 cdef extern from "overlap.h" nogil:
     void overlap_row(size_t size, const overlap_shape *g, Py_ssize_t lines, const void *const *line, double bias,
@@ -58,6 +58,7 @@ cdef void fill_panel(const Task *t, const Box *b, const real *x, Py_ssize_t p, P
                      real *panel) noexcept nogil:
     """All channels of n pixels, of which each row has some more behind its end: whatever lies there."""
     cdef Py_ssize_t width = tile_width(sizeof(real)), row = p // t.row, from_start = p - row * t.row, some, c
+    clear_beside(n, t.icg, width, panel)
     while n > 0:
         some = min(t.row - from_start, n)
         copy_rows(sizeof(real), panel, width, pixel(t, b, x, row) + from_start, t.xc, t.icg,
@@ -138,6 +139,7 @@ cdef void multiply_weights(const Task *t, const Box *b, const real *x, const rea
     for piece in range(ceil_div(b.cols, t.across) * chunks):
         here, ahead = weights_of(t, b, w, piece, chunks, 1), weights_of(t, b, w, piece + 1, chunks, tiles)
         k, n = piece % chunks * CHUNK, here.bytes // sizeof(real)
+        clear_beside(n % width, here.rows, width, panel + n // width * CHUNK * width)
         copy_tiles(sizeof(real), panel, width, CHUNK * width, width, here.row, t.ocg * t.taps, here.rows, n)
         ahead.row += LINE - sizeof(real)                                        # the first line is here already
         for j in range(ceil_div(n, width)):

@@ -10,7 +10,7 @@ from fastconv._kernels.stage_last cimport StageLast
 from fastconv._kernels.tile cimport (
     TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps
 )
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 
 cdef inline void multiply_taps(
@@ -60,6 +60,7 @@ cdef inline void turn_some(
 ) noexcept nogil:
     """Turn products [k0, k1) of a stage of some channels, at which w starts, for a tile's outputs, `depth` apart."""
     cdef Py_ssize_t c
+    clear_beside(outputs, k1 - k0, width, turned)
     if stage.together == 1:
         turn_block(sizeof(real), outputs, k1 - k0, w + k0, depth, turned, width)
         return

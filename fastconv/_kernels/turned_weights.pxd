@@ -5,7 +5,7 @@ from fastconv._kernels.scratch cimport round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport even_width
-from fastconv._kernels.turn cimport turn_block
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 
 cdef inline Py_ssize_t turned_size(const ConvShape *s, Py_ssize_t size) noexcept nogil:
@@ -27,6 +27,7 @@ cdef inline void turn_tile(const Turn *c, Py_ssize_t i, real *_scratch) noexcept
     cdef Py_ssize_t first = i % c.tiles * c.width, k = 0, each, n
     cdef const real *w = <const real *> c.w + (i // c.tiles * c.ocg + first) * c.depth
     cdef real *to = <real *> c.to + i * c.depth * c.width
+    clear_beside(min(c.width, c.ocg - first), c.depth, c.width, to)
     while k < c.depth:
         each = min(c.together, (c.depth - k) // c.run)
         for n in range(each):
