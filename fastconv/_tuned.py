@@ -180,7 +180,8 @@ class Tuned(NamedTuple):
 
 # By bytes of a vector. Cores with vectors of 64 have 32 of them, which keep rows and weights in registers.
 TUNED = {
-    64: Tuned(  # Zen 4, 2026-11-28 and 29; points of gradients of weights Ice Lake, 2026-11-30
+    64: Tuned(  # Zen 4, 2026-11-28 and 29; points of gradients of weights Ice Lake, 2026-11-30,
+        # `row_plane` Emerald Rapids, 2026-11-30
         Winograd(
             product=1.1, input=10, packed_input=45, output=6, weight_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
         ),
@@ -190,7 +191,7 @@ TUNED = {
         ),
         Rows(tile=12, group=60, long_tile=9.5, padded_tile=13, stage=8, store=16, load=0.5, alone=3, tallest=7),
         Planes(
-            vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, turned_tap=0.6,
+            vector=64, row_end=0.5, row_load=2, row_plane=100, staged_plane=690, split=inf, turned_tap=0.6,
             turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
         ),
         Transposed(

@@ -22,6 +22,7 @@ LAYERS = {
     "several bands of unlike heights": ((3, 75, 37), 1),
     "several bands, strided": ((3, 75, 61), 2),
     "several bands of rows shorter than a vector": ((4, 19, 9), 1),
+    "several parts of such rows, the last band of one row": ((3, 113, 10), 1),
     "wide and strided": ((2, 21, 1100), 2),
 }
 

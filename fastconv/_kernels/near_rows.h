@@ -28,10 +28,24 @@
 #define NEAR_ROWS 8 /* of output in a band: sums, weights, a row's taps, masks and shuffles fit 32 registers */
 #define UNROLL_ROWS _Pragma("GCC unroll 32")
 
+/* The first `rows` of nr sums, SUM(q), to rows of n elements, less than a vector, at `to`: each is stored whole and what
+ * is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
+#define STORE_SHORT(to, n, rows, more) do { \
+        const ptrdiff_t whole = (more) ? (rows) : (rows) - 1; \
+        ELEMENT end[LANES_OF(ELEMENT)]; \
+        UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
+            if (q < whole) \
+                *(vec *)((to) + q * (n)) = SUM(q); \
+            else if (q == whole) \
+                *(vec *)end = SUM(q); \
+        if (whole < (rows)) \
+            copy_few((char *)((to) + whole * (n)), (const char *)end, (n) * (ptrdiff_t)sizeof(ELEMENT)); \
+    } while (0)
+
 typedef struct {
     ptrdiff_t stride;
     ptrdiff_t cols;     /* of output */
-    ptrdiff_t most;     /* rows of output in a band, NEAR_ROWS or fewer */
+    ptrdiff_t tall;     /* rows of output in a band, NEAR_ROWS or fewer; the last one may have fewer yet */
     int aside;          /* store rows of output a part at a time; cols is a multiple of ASIDE */
     ptrdiff_t ahead;    /* from a row to the one NEAR_ROWS of output further on, which is asked for; or 0 */
     int claims;         /* ask for what is written as far ahead, too */
@@ -65,33 +79,23 @@ static inline void near_bands(size_t size, const near_shape *s, ptrdiff_t rows, 
 #define half_columns PASTE(near_columns, HALF_SUFFIX)
 #include "three_taps.h"
 
-/* Rows of a vector from `sums` to rows of n elements at `to`. */
-static NEVER_INLINE void PASTE(store_short, SUFFIX)(ELEMENT *to, const ELEMENT *sums, ptrdiff_t rows, ptrdiff_t n)
-{
-    for (; rows > 1; rows--, to += n, sums += LANES)
-        *(vec *)to = *(const vec *)sums;
-    copy_few((char *)to, (const char *)sums, n * (ptrdiff_t)sizeof(ELEMENT));
-}
-
-/* Columns `from` to `end` of so many bands, together `all_rows` high. The first three are constants in every caller. */
+/* Columns `from` to `end` of `left` rows. The first three are constants in every caller. */
 static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const int asks, const near_shape *s,
-                              const ptrdiff_t bands, const ptrdiff_t all_rows, const ELEMENT *const *table,
-                              const ELEMENT *w, const ELEMENT bias, ELEMENT *out, const ptrdiff_t pitch,
-                              const ptrdiff_t from, const ptrdiff_t end)
+                              ptrdiff_t left, const ELEMENT *const *table, const ELEMENT *w, const ELEMENT bias,
+                              ELEMENT *out, const ptrdiff_t pitch, const ptrdiff_t from, const ptrdiff_t end)
 {
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask first = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
-    const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES, ahead = s->ahead;
+    const ptrdiff_t cols = s->cols, last = cols < LANES ? 0 : cols - LANES, ahead = s->ahead, tall = s->tall;
     const mask final = PASTE(all_but, SUFFIX)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
     vec k[9];
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         k[t] = w[t] - (vec){0};
-    ptrdiff_t rows;
-    for (ptrdiff_t i = 0, top = 0; i < bands; i++, top += rows, table += rows * stride, out += rows * pitch) {
-        rows = (i + 1) * all_rows / bands - top;
+    for (; left > 0; left -= tall, table += tall * stride, out += tall * pitch) {
+        const ptrdiff_t rows = left < tall ? left : tall;
         for (ptrdiff_t o = from; o < end; o += LANES) {
             const ptrdiff_t at = o < last ? o : last;
-            const mask left = at == 0 ? first : all, right = at == last ? final : all;
+            const mask before = at == 0 ? first : all, after = at == last ? final : all;
             vec acc[NEAR_ROWS];
             UNROLL for (ptrdiff_t q = 0; q < nr; q++)
                 acc[q] = bias - (vec){0};
@@ -100,7 +104,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
                 vec v[3];
                 if (asks && r > 0)
                     fetch_to_l2(row + ahead, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
-                THREE_TAPS(v, row, stride, left, right);
+                THREE_TAPS(v, row, stride, before, after);
                 UNROLL for (ptrdiff_t j = 0; j < 3; j++)
                     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
                         if (r >= q * stride && r < q * stride + 3)
@@ -115,10 +119,9 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
             UNROLL for (ptrdiff_t q = 0; q < nr; q++)
                 acc[q] = IN_ORDER(acc[q], stride);
             if (cols < LANES) {
-                ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
-                UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-                    *(vec *)(sums + q * LANES) = acc[q];
-                PASTE(store_short, SUFFIX)(out, sums, rows, cols);
+#define SUM(q) acc[q]
+                STORE_SHORT(out, cols, rows, left > rows);
+#undef SUM
                 break;
             }
             UNROLL for (ptrdiff_t q = 0; q < nr; q++)
@@ -133,10 +136,10 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
 
 #define BAND(nr, stride, asks) \
     static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)( \
-        const near_shape *s, ptrdiff_t bands, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, \
-        ELEMENT bias, ELEMENT *out, ptrdiff_t pitch, ptrdiff_t from, ptrdiff_t end) \
+        const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w, ELEMENT bias, \
+        ELEMENT *out, ptrdiff_t pitch, ptrdiff_t from, ptrdiff_t end) \
     { \
-        run(nr, stride, asks, s, bands, rows, table, w, bias, out, pitch, from, end); \
+        run(nr, stride, asks, s, rows, table, w, bias, out, pitch, from, end); \
     }
 #define BANDS(nr) BAND(nr, 1, 0) BAND(nr, 1, 1) BAND(nr, 2, 0) BAND(nr, 2, 1)
 BANDS(8)
@@ -148,15 +151,14 @@ BANDS(4)
 static inline void columns(const near_shape *s, ptrdiff_t rows, const ELEMENT *const *table, const ELEMENT *w,
                            ELEMENT bias, ELEMENT *out, ptrdiff_t pitch, ptrdiff_t from, ptrdiff_t end)
 {
-    const ptrdiff_t bands = (rows + s->most - 1) / s->most, tallest = (rows + bands - 1) / bands;
 #define NAME(nr, stride, asks) PASTE(PASTE(PASTE(PASTE(near, nr), stride), asks), SUFFIX)
 #define NAMES(nr) {{NAME(nr, 1, 0), NAME(nr, 1, 1)}, {NAME(nr, 2, 0), NAME(nr, 2, 1)}}
-    static void (*const each[3][2][2])(const near_shape *, ptrdiff_t, ptrdiff_t, const ELEMENT *const *,
-                                       const ELEMENT *, ELEMENT, ELEMENT *, ptrdiff_t, ptrdiff_t, ptrdiff_t) = {
+    static void (*const each[3][2][2])(const near_shape *, ptrdiff_t, const ELEMENT *const *, const ELEMENT *, ELEMENT,
+                                       ELEMENT *, ptrdiff_t, ptrdiff_t, ptrdiff_t) = {
         NAMES(8), NAMES(7), NAMES(4),
     };
-    each[tallest > 7 ? 0 : tallest > 4 ? 1 : 2][s->stride - 1][s->ahead > 0](s, bands, rows, table, w, bias, out, pitch,
-                                                                             from, end);
+    each[s->tall > 7 ? 0 : s->tall > 4 ? 1 : 2][s->stride - 1][s->ahead > 0](s, rows, table, w, bias, out, pitch, from,
+                                                                             end);
 #undef NAMES
 #undef NAME
 }
@@ -170,8 +172,8 @@ static inline void PASTE(near_bands, SUFFIX)(const near_shape *s, ptrdiff_t rows
     if (s->aside) {
         enum { PART = ASIDE / sizeof(ELEMENT), PITCH = PART + 64 / sizeof(ELEMENT) };
         ELEMENT sums[NEAR_ROWS * PITCH];
-        for (ptrdiff_t q = 0; q < rows; q += s->most) {
-            const ptrdiff_t some = rows - q < s->most ? rows - q : s->most;
+        for (ptrdiff_t q = 0; q < rows; q += s->tall) {
+            const ptrdiff_t some = rows - q < s->tall ? rows - q : s->tall;
             for (ptrdiff_t o = 0; o < cols; o += PART) {
                 columns(s, some, table + q * s->stride, w, bias, sums - o, PITCH, o, o + PART);
                 PASTE(copy_rows, SUFFIX)(out + q * cols + o, cols, sums, PITCH, some, PART);

@@ -35,7 +35,7 @@ cdef extern from "near_taps.h" nogil:
 
 cdef extern from "near_rows.h" nogil:
     ctypedef struct near_shape:
-        Py_ssize_t stride, cols, most, ahead
+        Py_ssize_t stride, cols, tall, ahead
         int aside, claims
         int before, after
         int clamp
@@ -69,7 +69,8 @@ cdef struct Task:
     const void *weight
     const void *bias
     void *output
-    Py_ssize_t parts, phases                # parts of a plane, phases of rows under dilated taps
+    Py_ssize_t parts, high                  # of a plane, and rows of output of each but the last
+    Py_ssize_t phases                       # of rows under dilated taps
     Py_ssize_t under                        # rows of input under NEAR_ROWS rows of output of one phase
     bint in_registers                       # all weights at once
     near_shape shape
@@ -80,7 +81,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
     """The bands of a part of a plane."""
     cdef const real *table[TABLE]
     cdef Py_ssize_t plane = item // t.parts, index = item % t.parts, c = plane % t.x.s.ic
-    cdef Py_ssize_t top = index * t.x.s.oh // t.parts, low = (index + 1) * t.x.s.oh // t.parts
+    cdef Py_ssize_t top = index * t.high, low = min(top + t.high, t.x.s.oh)
     cdef Py_ssize_t phase, rows, bands, band, first, count, y
     cdef const real *x = <const real *> t.input + plane // t.x.s.ic * t.x.xn + c * t.x.xc
     cdef const real *w = <const real *> t.weight + c * t.x.s.kh * t.x.s.kw
@@ -106,11 +107,16 @@ cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:
     return s.kh == s.kw == 3 and s.dh == s.dw == 1 and s.pw <= 1 and (s.ow - 1) * s.sw + 2 - s.pw <= s.iw
 
 
+cdef inline Py_ssize_t even_parts(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """What of n each of as few parts as can be has, but for the last one, which may have less."""
+    return ceil_div(n, ceil_div(n, most))
+
+
 cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nogil:
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
     t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
-    t.shape.most = FEWER_ROWS if t.x.xh * size % PAGE == 0 else NEAR_ROWS
+    t.shape.tall = even_parts(t.x.s.oh, FEWER_ROWS if t.x.xh * size % PAGE == 0 else NEAR_ROWS)
     if t.x.xh * size % PAGE == 0 or not NARROWEST <= t.shape.ahead * size <= WIDEST:
         t.shape.ahead = 0
     t.shape.claims = (t.shape.ahead > 0 and NEAR_ROWS * t.x.s.ow * size <= CLAIMED
@@ -152,11 +158,12 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.x.n = x.shape[0]
     t.x.xn, t.x.xc, t.x.xh = x.strides[0] // size, x.strides[1] // size, x.strides[3] // size
     t.phases = t.x.s.dh
-    t.parts = ceil_div(t.x.s.oh, PART)
     t.in_registers = sees_neighbours(&t.x.s)
     plan_near(&t, size, lo, hi)
     t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
     plan_taps(&t, lo, hi)
+    t.high = even_parts(ceil_div(t.x.s.oh, t.shape.tall), PART // t.shape.tall) * t.shape.tall
+    t.parts = ceil_div(t.x.s.oh, t.high)
     find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:
         each_piece(<Piece> one_part[real], &t, t.x.n * t.x.s.ic * t.parts, threads)

@@ -144,10 +144,9 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
         UNROLL for (ptrdiff_t x = 0; x < nv; x++)
             acc[q][x] = IN_ORDER(acc[q][x], stride);
     if (s->cols < LANES) {
-        ELEMENT sums[NEAR_ROWS * LANES_OF(ELEMENT)];
-        UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            *(vec *)(sums + q * LANES) = acc[q][0];
-        PASTE(store_short, SUFFIX)(out, sums, rows, s->cols);
+#define SUM(q) acc[q][0]
+        STORE_SHORT(out, s->cols, rows, 0);
+#undef SUM
         return;
     }
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
