@@ -2,7 +2,7 @@
  *
  *     a b c d        a e . .      Four rows are loaded, interleaved twice and stored as four columns: two shuffles for
  *     e f g h   ->   b f . .      each row instead of sixteen single stores. Where a vector holds eight elements and
- *     . . . .        c g . .      there are as many rows, squares of eight, of three shuffles.
+ *     . . . .        c g . .      there are as many rows, squares of eight, also of two shuffles.
  *
  * `from` and `to` do not overlap. The file includes itself once per element type.
  */
@@ -65,32 +65,36 @@ typedef ELEMENT turn_vec8 __attribute__((vector_size(8 * sizeof(ELEMENT)), align
                                                   5 + half, 13 + half)
 #define QUADS(a, b, half) __builtin_shufflevector(a, b, 0 + half, 1 + half, 8 + half, 9 + half, 4 + half, 5 + half, \
                                                   12 + half, 13 + half)
-#define HALVES(a, b, half) __builtin_shufflevector(a, b, 0 + half, 1 + half, 2 + half, 3 + half, 8 + half, 9 + half, \
-                                                   10 + half, 11 + half)
+/* Halves loaded to where they belong, which is no shuffle; gcc 12 makes one of two halves in registers. */
+#if defined(__x86_64__)
+#define TURN_HALVES(v, low, high) \
+    __asm__("vmovups %1, %x0\n\tvinsertf128 $1, %2, %0, %0" \
+            : "=x"(v) : "m"(*(const vec4 *)(low)), "m"(*(const vec4 *)(high)))
+#else
+#define TURN_HALVES(v, low, high) \
+    (v) = __builtin_shufflevector(*(const vec4 *)(low), *(const vec4 *)(high), 0, 1, 2, 3, 4, 5, 6, 7)
+#endif
 
+/* Four columns at a time, of four rows and beside these of the four after them. */
 static inline void turn_eight(const ELEMENT *from, ptrdiff_t ldf, ELEMENT *to, ptrdiff_t ldt)
 {
-    turn_vec8 a[8], b[8];
-    TURN_UNROLL for (int i = 0; i < 8; i++)
-        a[i] = *(const turn_vec8 *)(from + i * ldf);
-    TURN_UNROLL for (int i = 0; i < 8; i += 2) { /* columns 0 1 4 5, then 2 3 6 7, of two rows */
-        b[i] = PAIRS(a[i], a[i + 1], 0);
-        b[i + 1] = PAIRS(a[i], a[i + 1], 2);
-    }
-    TURN_UNROLL for (int i = 0; i < 8; i += 4) { /* columns j and j + 4 of four rows in a[i + j] */
-        a[i] = QUADS(b[i], b[i + 2], 0);
-        a[i + 1] = QUADS(b[i], b[i + 2], 2);
-        a[i + 2] = QUADS(b[i + 1], b[i + 3], 0);
-        a[i + 3] = QUADS(b[i + 1], b[i + 3], 2);
-    }
-    TURN_UNROLL for (int j = 0; j < 4; j++) {
-        *(turn_vec8 *)(to + j * ldt) = HALVES(a[j], a[j + 4], 0);
-        *(turn_vec8 *)(to + (j + 4) * ldt) = HALVES(a[j], a[j + 4], 4);
+    TURN_UNROLL for (int j = 0; j < 8; j += 4, from += 4, to += 4 * ldt) {
+        turn_vec8 a[4], b[4];
+        TURN_UNROLL for (int i = 0; i < 4; i++)
+            TURN_HALVES(a[i], from + i * ldf, from + (i + 4) * ldf);
+        TURN_UNROLL for (int i = 0; i < 4; i += 2) { /* columns 0 1, then 2 3, of two rows */
+            b[i] = PAIRS(a[i], a[i + 1], 0);
+            b[i + 1] = PAIRS(a[i], a[i + 1], 2);
+        }
+        *(turn_vec8 *)to = QUADS(b[0], b[2], 0);
+        *(turn_vec8 *)(to + ldt) = QUADS(b[0], b[2], 2);
+        *(turn_vec8 *)(to + 2 * ldt) = QUADS(b[1], b[3], 0);
+        *(turn_vec8 *)(to + 3 * ldt) = QUADS(b[1], b[3], 2);
     }
 }
 #undef PAIRS
 #undef QUADS
-#undef HALVES
+#undef TURN_HALVES
 #endif
 
 /* Squares of n that cover at least n rows and columns; those at the far edges overlap their neighbours. Of the two
