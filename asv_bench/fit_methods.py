@@ -3,7 +3,8 @@
 Times every method that takes a shape, on a grid of shapes, and prints how much slower the one that "auto" names is than
 the fastest: the geometric mean, and every shape beyond a factor of `--list`. `--part 2/9` times the second of nine
 samples of the grid, `--save` keeps the times and `--load` puts them together again; `--fit` prints the constants of
-`fastconv/_tuned.py` that suit them best beside the present ones of the CPU level in use (FASTCONV_CPU forces one).
+`fastconv/_tuned.py` that suit them best beside the present ones of this CPU at the level in use (FASTCONV_CPU forces
+one).
 "auto" looks at shapes alone, so that the thresholds are of one thread and of one image, whose weights are not prepared:
 `--batch` and `--prepared` time the others, `--last` channels-last memory.
 """
@@ -133,8 +134,8 @@ def geometry(layer, dtype, last=False):
 
 
 def fit_fft(measured, dtype, last):
-    """The costs of `_tuned.Fourier`, by least squares of relative errors."""
-    from fastconv import _fft, _tuned
+    """The costs of `_costs.Fourier`, by least squares of relative errors."""
+    from fastconv import _costs, _fft, _tuned
 
     rows = [(geometry(one, d, last), spent) for one, d, spent in measured if d == dtype and "fft" in spent]
     size = np.dtype(dtype).itemsize
@@ -143,7 +144,7 @@ def fit_fft(measured, dtype, last):
     seconds = np.array([spent["fft"] for _, spent in rows])
     found = np.linalg.lstsq(matrix / seconds[:, None], np.ones(len(rows)), rcond=None)[0] * rate
     print(f"{dtype}, direct sums at {rate / 1e9:.0f} GMAC/s:", end=" ")
-    names = _tuned.Fourier._fields[:-1]
+    names = _costs.Fourier._fields[:-1]
     for name, present, value in zip(names, _tuned.tuned().fourier, found, strict=False):
         print(f"{name} {value:.3g} (now {present[size]:.3g})", end=", ")
     predicted = matrix @ found / rate
@@ -152,8 +153,8 @@ def fit_fft(measured, dtype, last):
 
 
 def fit_winograd(measured, last):
-    """The costs of `_tuned.Winograd`: those with the least regret over the shapes that Winograd takes."""
-    from fastconv import _tuned, _winograd
+    """The costs of `_costs.Winograd`: those with the least regret over the shapes that Winograd takes."""
+    from fastconv import _costs, _tuned, _winograd
 
     rows = [(geometry(one, d, last), spent) for one, d, spent in measured if "winograd" in spent]
     level = _tuned.tuned()
@@ -161,13 +162,13 @@ def fit_winograd(measured, last):
     scores = {}
     for factors in product((0.95, 1), (0.8, 1, 1.25), (0.7, 1), (0.7, 1), (0.5, 1, 2), (0.5, 1, 2)):
         values = tuple(value * factor for value, factor in zip(present, factors, strict=True))
-        costs = _tuned.Winograd(*values, lanes)
+        costs = _costs.Winograd(*values, lanes)
         _winograd.tuned = partial(level._replace, winograd=costs)
         taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]
         ratios = [s[method] / min(s["direct"], s["winograd"]) for method, (_, s) in zip(taken, rows, strict=True)]
         scores[values] = mean(ratios), max(ratios)
     _winograd.tuned = _tuned.tuned
-    names = ", ".join(_tuned.Winograd._fields[:-1])
+    names = ", ".join(_costs.Winograd._fields[:-1])
     print(f"{names}: (mean, worst regret) over {len(rows)} shapes; now and the best")
     for values in (tuple(present), *sorted(scores, key=scores.get)[:3]):
         print("    {}: {:.3f}, {:.2f}".format(", ".join(f"{value:.3g}" for value in values), *scores[values]))

@@ -40,20 +40,24 @@ def remembers_kernels(cached):
 
 
 @contextmanager
-def override(name):
-    """Use another level for a while, in every thread; for tests and benchmarks."""
-    global _level
-    before, _level = _level, _checked(name, "level")
+def override(name, unit=None):
+    """Use another level for a while, in every thread; for tests and benchmarks.
+
+    unit : choose by the costs of cores that compute so many bytes of a vector at once, if not as before
+    """
+    global _level, _unit
+    before = _level, _unit
+    _level, _unit = _checked(name, "level"), unit or _unit
     _changed()
     try:
         yield
     finally:
-        _level = before
+        _level, _unit = before
         _changed()
 
 
 def _changed():
-    _tuned.take(_VECTORS[_level], kernel)
+    _tuned.take(_VECTORS[_level], _unit, kernel)
     _forget()
 
 
@@ -69,4 +73,5 @@ def _checked(name, source):
 
 
 _level = _checked(os.environ.get("FASTCONV_CPU") or _AVAILABLE[-1], "FASTCONV_CPU")
+_unit = features.unit()
 _changed()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv import _cpu
+from fastconv import _cpu, _tuned
 from fastconv._arrays import FIRST, FLOATS, LAST
 from fastconv._plan import plan_conv
 from fastconv._sizes import flag, frozen, name, shape, shown
@@ -155,7 +155,8 @@ def show_config():
     -------
     dict
         "fastconv", "python", "numpy", "scipy": versions; "machine"; "cpu_level" in use and "cpu_levels" available;
-        "threads"; "blas": the one that SciPy links, for "im2col".
+        "costs": of what vectors those were measured by which methods are chosen; "threads"; "blas": the one that SciPy
+        links, for "im2col".
 
     Examples
     --------
@@ -176,6 +177,7 @@ def show_config():
         "machine": platform.machine(),
         "cpu_level": _cpu.level(),
         "cpu_levels": _cpu.available(),
+        "costs": "vectors of {} bytes, {} at once".format(*_tuned.measured()),
         "threads": get_num_threads(),
         "blas": f"{blas['name']} {blas['version']}",
     }

@@ -27,7 +27,7 @@ MOST_LENGTHS = 12  # of blocks that are compared: 16 times the extent of small k
 PASSES = 4  # what staging, turning and storing cost beside a transform, in factors of two of its size
 # What transforms and products cost where ways to cut are compared, at every level: the cuts that AVX2's own costs name
 # take 1.2 times as long
-CUTTING = TUNED[64].fourier
+CUTTING = TUNED[64, 32].fourier
 # Products of an output, and of one beside padding, so that sums of unlike neighbours come close enough: over 25
 # rectified inputs the largest error was 5.1 eps with 32 or more beside padding, 7 to 8.3 with 24 to 27 (2026-11-25)
 LEAST_PRODUCTS = 64

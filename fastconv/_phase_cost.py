@@ -1,7 +1,7 @@
 """What the ways of a transposed convolution cost: as convolutions of its phases, and by each kernel for all of them.
 
 A way's time is a sum over what there is to do (`Counts`), each at a price that depends on the kernel alone and was
-fitted to the times of random layers (`_tuned.Sum`). `c` is one of the convolutions, of stride 1, and `phases` how many
+fitted to the times of random layers (`_costs.Sum`). `c` is one of the convolutions, of stride 1, and `phases` how many
 phases are its output channels: see `_phase_plan`.
 """
 
@@ -36,7 +36,7 @@ KEPT_BYTES, FAR = 1 << 20, 25
 
 
 class Counts(NamedTuple):
-    """What there is to do for an image; the fields are those of `_tuned.Sum`."""
+    """What there is to do for an image; the fields are those of `_costs.Sum`."""
 
     product: int
     seen: int  # products of one output channel; of kernels for all phases, of one input channel: what is added up

@@ -16,6 +16,19 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--unit", type=int, help="choose by the costs of cores that compute so many bytes of a vector at once: 32 or 64"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def costs_of_unit(request):
+    """Choices are those of the core that `--unit` names, or of this one."""
+    with _cpu.override(_cpu.level(), request.config.getoption("--unit")):
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def filled_memory():
     """Scratch and large results begin as NaN, so that what is read before it is written shows."""
@@ -87,8 +100,9 @@ def summed_here(monkeypatch):
 
 @pytest.fixture
 def vectors(request):
-    """What was measured of vectors of so many bytes, 32 unless the test says otherwise, until its end."""
-    _tuned.take(getattr(request, "param", 32))
+    """What was measured of vectors, by a key of `TUNED`, of 32 bytes unless the test says otherwise, until its end."""
+    _tuned.take(*getattr(request, "param", (32,)))
+    _cpu._forget()
     yield
     with _cpu.override(_cpu.level()):
         pass

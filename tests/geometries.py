@@ -2,6 +2,10 @@
 
 from fastconv._geometry import conv_geometry
 from fastconv._methods import lay_out
+from fastconv._tuned import TUNED
+
+MEASURED = sorted(TUNED)  # vectors, as the fixture of that name takes them
+LONG = [key for key in MEASURED if key[0] == 64]
 
 
 def geometry(input, weight, stride=1, padding=0, groups=1, itemsize=4, last=0, dilation=1):

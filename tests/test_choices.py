@@ -6,7 +6,7 @@ import pytest
 import fastconv
 from fastconv import _cpu, _depthwise, _direct, _gradients, _phases, _plan, _tuned, _weight_choice
 from fastconv._methods import DIRECT
-from tests.geometries import geometry
+from tests.geometries import LONG, MEASURED, geometry
 
 
 def test_staged_planes_that_a_stride_splits_are_turned_only_where_that_is_faster(vectors):
@@ -33,7 +33,7 @@ def test_rows_of_three_taps_at_stride_two_share_few_loads(vectors):
     assert DIRECT.kernel(geometry((1, 16, 64, 64), (4, 16, 5, 5), 2, 2)) == "filter"
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_rows_with_a_common_factor_of_stride_and_dilation_share_nothing(vectors):
     """32 to 5 channels of 5x5 on 160x160 took 2.6 times the register tile's time as rows at stride and dilation 2."""
     assert DIRECT.kernel(geometry((1, 32, 160, 160), (5, 32, 5, 5), 2, 4, dilation=2)) == "direct"
@@ -41,7 +41,7 @@ def test_rows_with_a_common_factor_of_stride_and_dilation_share_nothing(vectors)
     assert DIRECT.kernel(geometry((1, 32, 160, 160), (4, 32, 5, 5), 2, 6, dilation=3)) == "filter"
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 def test_rows_of_long_vectors_serve_more_than_four_outputs(vectors):
     """By thresholds 12 to 5 channels of 7x7 on 28x28 were left to the register tile: 2.5 times as long in float64."""
     assert DIRECT.kernel(geometry((1, 12, 28, 28), (5, 12, 7, 7), 1, 3, itemsize=8)) == "filter"
@@ -50,13 +50,13 @@ def test_rows_of_long_vectors_serve_more_than_four_outputs(vectors):
     assert DIRECT.kernel(geometry((1, 24, 112, 112), (4, 24, 1, 5), 1, 0)) == "direct"
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_two_kernels_a_channel_share_rows_at_stride_two(vectors):
     """The register tile, whose groups cost more than their products, took twice as long."""
     assert DIRECT.kernel(geometry((1, 64, 28, 28), (128, 1, 3, 3), 2, 1, 64)) == "filter"
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 def test_idle_lanes_of_long_sums_count(vectors):
     """Volumes of four columns took up to seven times the register tile's time; short sums have one order on any map."""
     for size, taken in (8, "direct"), (58, "filter"):
@@ -82,7 +82,7 @@ def test_long_sums_by_rows_stay_in_the_cache(cpu_level):
 FEW = (1, 12, 80, 80), (1, 12, 5, 5)
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 def test_rows_that_far_taps_see_are_staged(vectors):
     """More of padding than of the image, which the tile leaves out: rows of 96 to 3 channels by 7x3 six apart took 1.7
     times as long, of 384 to 2 by 4x4x4 on 2x5x5 seven times."""
@@ -91,7 +91,7 @@ def test_rows_that_far_taps_see_are_staged(vectors):
     assert DIRECT.kernel(geometry((1, 96, 26, 26), (3, 96, 7, 3), 1, (3, 1))) == "filter"
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 def test_pixels_that_see_padding_count_for_few_outputs(vectors):
     """They are copied, a tap at a time, which had no price: 12 to 1 channels of 5x5 on 80x80 took 93 us by lanes along
     them and by copies, with padding 126 and 74; weights of few pixels neither: 256 to 4 by 4x4 on 7x7 took twice as
@@ -104,7 +104,7 @@ def test_pixels_that_see_padding_count_for_few_outputs(vectors):
         assert DIRECT.kernel(geometry((1, 16, size, size), (1, 16, 3, 3), 1, padding, last=1)) == "few_last"
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_gradients_of_few_outputs_run_along_long_rows_only(vectors):
     """Along short ones 28 to 3 channels of 5x5x5 on planes of 5x5 took 37 times as long as by outer products."""
     kernel = _weight_choice.kernel
@@ -115,7 +115,7 @@ def test_gradients_of_few_outputs_run_along_long_rows_only(vectors):
     assert kernel(geometry((1, 2, 1, 3000), (2, 1, 1, 7), 1, (0, 3), 2), 1) == "tap_grad"
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 @pytest.mark.parametrize("last", [0, 1])
 def test_gradients_of_1x1_kernels_are_products_in_both_memory_orders(vectors, last):
     """Outer products take 1.1 to 1.3 times as long, rows for one output a group up to 4 times. In place, channels last,

@@ -9,14 +9,14 @@ import fastconv
 from fastconv import _cpu, _direct, _plan
 from fastconv._methods import choose
 from tests import data
-from tests.geometries import geometry, is_copied
+from tests.geometries import LONG, MEASURED, geometry, is_copied
 from tests.layouts import channels_last
 from tests.product_checks import on_integers
 
 FEW = (1, 12, 80, 80), (1, 12, 5, 5)
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_few_outputs_of_channels_last_memory_are_copied_where_that_repays(vectors):
     """12 to 1 channels of 5x5 on 80x80 took 3.2 times as long by the register tile as they lie, by vectors of 64 bytes,
     which had not been measured, 4.8 times; on 10x10 the call takes longer than that."""
@@ -33,7 +33,7 @@ SHORT_ROWS = {
 }
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_short_rows_of_channels_first_memory_are_copied_where_that_repays(vectors):
     """32 to 1 channels of 3x3x3 at stride 3 on 56x56x5 took 0.57 ms as they lay, most of it for patches that are copied
     a row at a time, and take 0.1 in copies; long rows, many outputs and few pixels stay."""
@@ -44,7 +44,7 @@ def test_short_rows_of_channels_first_memory_are_copied_where_that_repays(vector
     assert not is_copied(geometry((1, 4, 64, 28, 5), (2, 4, 3, 3, 3), 1, 1)), "short sums have one order on any map"
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 def test_short_rows_of_a_vector_of_outputs_are_copied_where_patches_are_dear(vectors):
     """By vectors of 64 bytes, whose products take less time beside the copies."""
     assert is_copied(geometry(*SHORT_ROWS["a vector of outputs"]))
@@ -75,7 +75,7 @@ GROUPED = (1, 96, 56, 56), (160, 3, 3, 3), 1, 1, 32
 MULTIPLIED = (1, 6, 14, 17), (96, 1, 4, 4), 1, 2, 6
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_groups_and_depthwise_layers_are_copied_where_that_repays(vectors):
     """All groups of few outputs were, and 512 to 2 channels of 1x1 at stride 3 took 17 times as long as they lie; no
     depthwise layers were, and 6 channels of 16 kernels of 4x4 each took 4.3 times as long as copies."""
@@ -135,7 +135,7 @@ def test_transposed_convolution_of_few_outputs_follows_the_memory_order_of_its_p
     assert last.strides[1] == last.itemsize
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 def test_outputs_of_several_groups_cost_more_in_place(vectors):
     """24 channels in 4 groups of 1x1 on 56x56 took 1.7 times as long in a batch of eight as by copies."""
     assert is_copied(geometry((1, 24, 56, 56), (24, 6, 1, 1), groups=4, last=1))
@@ -158,7 +158,7 @@ CONTRADICTIONS = {  # that were copied to either memory order for what lay in th
 }
 
 
-@pytest.mark.parametrize("vectors", [64], indirect=True)
+@pytest.mark.parametrize("vectors", LONG, indirect=True)
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_short_rows_are_as_dear_in_copies_as_where_they_lie(name, vectors):
     """Channels-last, 3 to 1 channels took 198 us in copies and take 70 in place."""
@@ -193,7 +193,7 @@ VOLUMES = {  # channels-first and depthwise
 }
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 @pytest.mark.parametrize("name", VOLUMES)
 def test_depthwise_volumes_are_copied_where_that_repays(name, vectors):
     """960 channels of 4x4x4 on 8x8x8, eight of them, took 1384 us by rows that leave most lanes idle."""
@@ -201,7 +201,7 @@ def test_depthwise_volumes_are_copied_where_that_repays(name, vectors):
     assert not is_copied(geometry(*VOLUMES[name], last=1)), "to and fro"
 
 
-@pytest.mark.parametrize("vectors", [32, 64], indirect=True)
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_short_sums_of_depthwise_volumes_are_chosen_without_the_map(vectors):
     """Both ways add up taps in orders of their own, so that pieces of a volume would have other bits than the whole."""
     for size in (4, 9, 30, 70):

@@ -12,12 +12,15 @@ import pytest
 import fastconv
 from fastconv import _cpu, _kernels, _tuned
 from fastconv._geometry import conv_geometry
+from fastconv._kernels import features
 from fastconv._methods import DIRECT, choose
 from fastconv._plan import plan_conv
 from tests import data
 from tests.child import output, script
+from tests.geometries import MEASURED
 
 LEVELS = ("baseline", "avx2", "avx512")
+CPUINFO = Path("/proc/cpuinfo")
 FOLDER = Path(_kernels.__file__).parent
 MODULES = sorted(path for suffix in ("so", "pyd") for path in FOLDER.glob(f"*.{suffix}"))
 SOURCES = sorted(path.stem for path in FOLDER.glob("*.pyx") if path.stem not in ("features", "heap", "team"))
@@ -85,7 +88,7 @@ LESSER = """
 import sys, types
 package, features = types.ModuleType("fastconv"), types.ModuleType("fastconv._kernels.features")
 package.__path__ = ["fastconv"]                     # the package without its `__init__`, which would import `_cpu`
-features.supported = lambda: ("baseline",)
+features.supported, features.unit = lambda: ("baseline",), lambda: 64
 sys.modules |= {"fastconv": package, "fastconv._kernels.features": features}
 import fastconv._kernels
 fastconv._kernels.features = features
@@ -132,21 +135,14 @@ def test_override_refuses_what_is_not_available(value):
     assert _cpu.level() == before
 
 
-@pytest.fixture
-def restored():
-    yield
-    with _cpu.override(_cpu.level()):
-        pass
-
-
-@pytest.mark.parametrize(("vector", "method", "kernel"), [(64, "direct", "filter"), (32, "winograd", "direct")])
-def test_choices_follow_what_was_measured_of_a_vector(vector, method, kernel, restored):
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
+def test_choices_follow_what_was_measured_of_a_vector(vectors):
     """Eight output channels fill a vector of AVX2, whose 16 registers hold few rows that share loads.
 
     By what was measured of AVX-512, 3x3 of 32 to 8 channels took 1.4 times as long there. By thresholds at stride 2
     they were rows at AVX-512 too, which took 1.25 times as long as the register tile.
     """
-    _tuned.take(vector)
+    method, kernel = ("direct", "filter") if _tuned.measured()[0] == 64 else ("winograd", "direct")
     near, strided, short = (
         conv_geometry("", 2, (1, inputs, 56, 56), (outputs, inputs, k, k), stride, k // 2, 1, 1, "zeros", 4, 0).geometry
         for inputs, outputs, k, stride in ((32, 8, 3, 1), (32, 8, 3, 2), (6, 7, 5, 1))
@@ -156,13 +152,12 @@ def test_choices_follow_what_was_measured_of_a_vector(vector, method, kernel, re
     assert DIRECT.kernel(short) == kernel
 
 
-def test_rows_share_loads_under_tall_kernels_at_short_vectors(restored):
+def test_rows_share_loads_under_tall_kernels_at_short_vectors(vectors):
     """With vectors of 32 bytes 7x7 of 8 to 4 channels on 14x14 took 2.2 times as long by the register tile as by rows.
 
     Six channels under 3x3 fill the tile's rows, under 11x11 they repay rows. By a price that knew no padding seven
     under 5x5 were left to the tile: 2.5 times as long (Zen 4, AVX2, 2026-11-29).
     """
-    _tuned.take(32)
     layers = {(7, 4): "filter", (11, 6): "filter", (11, 16): "direct", (5, 6): "filter", (5, 7): "filter",
               (5, 16): "direct", (3, 5): "filter", (3, 6): "direct"}  # fmt: skip
     for (kernel, outputs), name in layers.items():
@@ -173,8 +168,38 @@ def test_rows_share_loads_under_tall_kernels_at_short_vectors(restored):
 
 def test_override_takes_what_was_measured_of_the_level():
     with _cpu.override("baseline"):
-        assert _tuned.tuned() == _tuned.TUNED[min(_tuned.TUNED)]
-    assert _tuned.tuned() == _tuned.TUNED[{"avx512": 64}.get(_cpu.level(), 32)]
+        assert _tuned.measured() == min(_tuned.TUNED)
+    vector = {"avx512": 64}.get(_cpu.level(), 32)
+    assert _tuned.measured() == (vector, min(_cpu._unit, vector))
+    assert _tuned.tuned() is _tuned.TUNED[_tuned.measured()]
+
+
+def test_costs_are_those_of_the_nearest_vectors_that_were_measured(vectors):
+    for key in ((64, 64), (64, 32), (32, 32)):
+        _tuned.take(*key)
+        assert _tuned.measured() == key
+    for vector, unit, key in ((128, 128, (64, 64)), (32, 64, (32, 32)), (32, 16, (32, 32)), (16, 64, (32, 32))):
+        _tuned.take(vector, unit)
+        assert _tuned.measured() == key
+
+
+def test_override_takes_what_was_measured_of_another_core():
+    """One that computes 32 bytes at once; nothing but choices changes."""
+    level, before = _cpu.level(), _tuned.measured()
+    with _cpu.override(level, 32):
+        assert _tuned.measured() == (before[0], 32)
+        with _cpu.override("baseline"):
+            assert _tuned.measured() == (32, 32)
+        assert _cpu.level() == level
+    assert _tuned.measured() == before
+
+
+@pytest.mark.skipif(not CPUINFO.exists(), reason="needs Linux")
+def test_unit_is_that_of_the_family():
+    """Zen 3 and Zen 4, AMD's family 25, compute 32 bytes at once, others all of a vector as far as is known."""
+    first = dict(re.findall(r"^(\S.*?)\s*: (.*)$", CPUINFO.read_text().partition("\n\n")[0], re.M))
+    halves = (first.get("vendor_id"), first.get("cpu family")) == ("AuthenticAMD", "25")
+    assert features.unit() == (32 if halves else 64)
 
 
 def test_override_forgets_plans():

@@ -12,6 +12,7 @@ from fastconv import _cpu, _winograd
 from fastconv._geometry import ConvGeometry
 from fastconv.probe import WinogradStages
 from tests import data
+from tests.geometries import MEASURED
 from tests.layouts import DENSE, LAYOUTS
 from tests.tolerance import assert_within
 
@@ -228,14 +229,15 @@ def test_outputs_of_three_eighths_of_the_taps(channels, kernel, stride, padding)
     [
         ((1, 3, 224, 224), (64, 3, 7, 7), {"stride": 2, "padding": 3}),
         ((1, 3, 224, 224), (64, 3, 11, 11), {"stride": 4, "padding": 2}),
-        ((1, 128, 56, 56), (128, 128, 3, 3), {"stride": 2, "padding": 1}),
+        ((1, 128, 112, 112), (128, 128, 3, 3), {"stride": 2, "padding": 1}),
         ((1, 192, 17, 17), (192, 192, 1, 7), {"padding": (0, 3)}),
         ((1, 256, 28, 28), (256, 256, 3, 3), {"padding": 2, "dilation": 2}),
         ((1, 64, 16000), (64, 64, 9), {"padding": 4}),
     ],
     ids=str,
 )
-def test_auto_takes_kernels_in_parts(input, weight, arguments):
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
+def test_auto_takes_kernels_in_parts(input, weight, arguments, vectors):
     assert fastconv.choose_method(input, weight, **arguments) == "winograd"
 
 
