@@ -12,7 +12,7 @@ one).
 import argparse
 import json
 import sys
-from functools import partial
+from functools import cache, partial
 from itertools import islice, product
 from math import exp, log
 from pathlib import Path
@@ -152,26 +152,45 @@ def fit_fft(measured, dtype, last):
     print(f"predicts within a factor of {spread:.2f} (standard deviation)")
 
 
+LOOSE = 0.1  # how much a squared error of the ratio of both methods' times counts beside regret
+WORTH = 1e-4  # by which a step must lessen both
+
+
 def fit_winograd(measured, last):
-    """The costs of `_costs.Winograd`: those with the least regret over the shapes that Winograd takes."""
-    from fastconv import _costs, _tuned, _winograd
+    """The costs of `_costs.Winograd`, from the present ones by ever shorter steps along each, over the shapes that
+    Winograd takes: those with the least regret, and with the ratio of times where methods are near, for regret alone
+    leaves costs loose that other shapes need."""
+    from fastconv import _costs, _direct, _tuned, _winograd
 
     rows = [(geometry(one, d, last), spent) for one, d, spent in measured if "winograd" in spent]
     level = _tuned.tuned()
     *present, lanes = level.winograd
-    scores = {}
-    for factors in product((0.95, 1), (0.8, 1, 1.25), (0.7, 1), (0.7, 1), (0.5, 1, 2), (0.5, 1, 2)):
-        values = tuple(value * factor for value, factor in zip(present, factors, strict=True))
+
+    @cache
+    def score(values):
         costs = _costs.Winograd(*values, lanes)
         _winograd.tuned = partial(level._replace, winograd=costs)
-        taken = ["direct" if _winograd.declines(g) else "winograd" for g, _ in rows]
-        ratios = [s[method] / min(s["direct"], s["winograd"]) for method, (_, s) in zip(taken, rows, strict=True)]
-        scores[values] = mean(ratios), max(ratios)
+        ratios, errors = [], []
+        for g, spent in rows:
+            direct, winograd = spent["direct"], spent["winograd"]
+            ratios.append((direct if _winograd.declines(g) else winograd) / min(direct, winograd))
+            took = log(winograd / direct)
+            if abs(took) < 1:
+                errors.append(min((log(_winograd.cost(g) / _direct.cost(g)) - took) ** 2, 1))
+        return log(mean(ratios)) + LOOSE * sum(errors) / len(rows), mean(ratios), max(ratios)
+
+    best = near = tuple(present)
+    for factor in (1.4, 1.2, 1.1):
+        while near:
+            best = near
+            steps = [(*best[:i], best[i] * by, *best[i + 1 :]) for i in range(len(best)) for by in (factor, 1 / factor)]
+            near = min((v for v in steps if score(v)[0] < score(best)[0] - WORTH), key=score, default=None)
+        near = best
     _winograd.tuned = _tuned.tuned
     names = ", ".join(_costs.Winograd._fields[:-1])
-    print(f"{names}: (mean, worst regret) over {len(rows)} shapes; now and the best")
-    for values in (tuple(present), *sorted(scores, key=scores.get)[:3]):
-        print("    {}: {:.3f}, {:.2f}".format(", ".join(f"{value:.3g}" for value in values), *scores[values]))
+    print(f"{names}: mean, worst regret over {len(rows)} shapes; now and the best")
+    for values in (tuple(present), best):
+        print("    {}: {:.3f}, {:.2f}".format(", ".join(f"{value:.3g}" for value in values), *score(values)[1:]))
 
 
 def main(argv=None):

@@ -126,7 +126,7 @@ TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
     Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
     Transpose("corners-of-four-phases", (2, 64, 18, 21), (64, 40, 5, 5), 2, 2),
-    Transpose("corners-of-many-channels", (1, 141, 12, 13), (141, 40, 4, 4), 2, 1, bias=False),
+    Transpose("corners-of-many-channels", (1, 141, 18, 19), (141, 40, 4, 4), 2, 1, bias=False),
     Transpose("corners-of-many-windows", (2, 64, 12, 13), (64, 1, 12, 12), 4, 4),
     Transpose("corners-3d", (2, 48, 3, 12, 13), (48, 32, 3, 4, 4), (1, 2, 2), 1),
     Transpose("edges-that-see-nothing", (1, 100, 8, 7), (100, 70, 4, 3), (1, 4), (1, 0), (0, 3)),
