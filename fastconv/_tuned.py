@@ -111,6 +111,7 @@ TUNED = {
 # Cores that compute 64 at once sum directly in half the time: transforms, which load and store, cost more of such sums,
 # and direct sums of half a vector, which cost nothing here, take as long as of a whole one
 TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-11-30
+    planes=TUNED[64, 32].planes._replace(row_plane=100),
     winograd=Winograd(
         product=1.4, input=4, packed_input=60, output=6, weight_point=6, weight_tap=9.5, lanes={4: 8, 8: 8},
     ),
