@@ -131,6 +131,16 @@ def test_any_number_of_output_channels(channels, dtype, cpu_level):
         assert np.isnan(memory[-32:]).all()
 
 
+@pytest.mark.parametrize("channels", [3, 8, 13, 16, 20, 24, 36, 56])
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_ends_of_vectors_are_added_to(channels, layout, dtype, cpu_level):
+    """Sums of several blocks of products start from a part of a vector, or half of one, and are clamped there."""
+    x, w = data.integers((1, 70, 31, 29), dtype), data.integers((channels, 70, 3, 3), dtype, "weight")
+    bias = data.integers((channels,), dtype)
+    result = fastconv.conv2d(LAYOUTS[layout](x, 1), w, bias, stride=2, activation="relu", method="direct")
+    data.assert_identical(result, np.maximum(exact(x, w, stride=2) + bias[:, None, None], 0).astype(dtype))
+
+
 @pytest.mark.parametrize("depth", [9, 40, 280])
 @pytest.mark.parametrize("channels", [13, 48, 65, 133])
 def test_addresses_change_no_bit(channels, depth, dtype, cpu_level):

@@ -68,6 +68,39 @@ typedef int mask_f64;
 #endif
 #endif
 
+/* The same of the lower half of a vector, whose upper half is zeros then; this half from memory and to it, or some lanes.
+ * Code for shorter vectors has these in branches that are not taken. */
+#if VECTOR_BYTES == 64
+typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half_vector;
+#define LOAD_HALF(v, p) __asm__("vmovups %1, %t0" : "=v"(v) : "m"(*(const half_vector *)(p)))
+#define STORE_HALF(v, p) __asm__("vmovups %t1, %0" : "=m"(*(half_vector *)(p)) : "v"(v))
+#define MULTIPLY_ADD_HALF(sum, left, right) do { \
+        const __typeof__(right) left_ = (left) - (__typeof__(right)){0}; \
+        if (sizeof (sum)[0] == sizeof(float)) \
+            __asm__("vfmadd231ps %t1, %t2, %t0" : "+v"(sum) : "v"(left_), "v"(right)); \
+        else \
+            __asm__("vfmadd231pd %t1, %t2, %t0" : "+v"(sum) : "v"(left_), "v"(right)); \
+    } while (0)
+#define LOAD_PART(v, p, lanes) do { \
+        if (sizeof (v)[0] == sizeof(float)) \
+            __asm__("vmovups %1, %0%{%2%}%{z%}" : "=v"(v) : "m"(*(const __typeof__(v) *)(p)), "Yk"(lanes)); \
+        else \
+            __asm__("vmovupd %1, %0%{%2%}%{z%}" : "=v"(v) : "m"(*(const __typeof__(v) *)(p)), "Yk"(lanes)); \
+    } while (0)
+#define STORE_PART(v, p, lanes) do { \
+        if (sizeof (v)[0] == sizeof(float)) \
+            __asm__("vmovups %1, %0%{%2%}" : "+m"(*(__typeof__(v) *)(p)) : "v"(v), "Yk"(lanes)); \
+        else \
+            __asm__("vmovupd %1, %0%{%2%}" : "+m"(*(__typeof__(v) *)(p)) : "v"(v), "Yk"(lanes)); \
+    } while (0)
+#else
+#define MULTIPLY_ADD_HALF(sum, left, right) ((void)0)
+#define LOAD_HALF(v, p) ((void)0)
+#define STORE_HALF(v, p) ((void)0)
+#define LOAD_PART(v, p, lanes) ((void)(lanes))
+#define STORE_PART(v, p, lanes) ((void)(lanes))
+#endif
+
 /* v = min(max(v, lo), hi), NaN and the sign of zero as they are: where neither comparison holds, v stays. So do the
  * instructions take their second operand, which gcc does not know of vectors: it compares and blends. */
 #if VECTOR_BYTES == 32 && defined(__x86_64__)

@@ -43,7 +43,7 @@ cdef inline void multiply_taps(
             for m in range(ceil_div(min(stripe, cols - j0), width)):
                 j = j0 + m * width
                 finish.col_bias = at(bias, j)
-                if lda and not tile_halves(sizeof(real), cols - j):
+                if lda and not tile_halves(sizeof(real), min(width, cols - j)):
                     tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, width,
                          c + i * ldc + j, ldc, &finish)
                 else:

@@ -23,7 +23,6 @@
 #include "tile_run.h"
 
 #define EACH_TYPE "tile.h"
-#include "each_half.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
@@ -66,11 +65,11 @@ static inline void tile_at(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_
     TILE(tile_at, size, rows, cols, kc, a, lda, b, at, c, ldc, finish);
 }
 
-/* Whether `tile_taps` computes so many columns by halves of a vector, of which a core takes two a cycle: up to
- * three. */
+/* Whether the last vector that `tile_taps` computes of so many columns is half of one, which takes half the time on
+ * cores whose products of 64 bytes are two short ones, and no more on others. */
 static inline int tile_halves(size_t size, ptrdiff_t cols)
 {
-    return VECTOR_BYTES == 64 && cols != lanes_of(size) && 2 * cols <= 3 * lanes_of(size);
+    return VECTOR_BYTES == 64 && (cols - 1) * 2 / lanes_of(size) % 2 == 0;
 }
 
 /* The same with A as taps see an image: its element (i, k) is at a + pixel[i] + tap[k]. */
@@ -80,11 +79,7 @@ static inline void tile_taps(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 {
 #if VECTOR_BYTES == 64
     if (tile_halves(size, cols)) {
-        const ptrdiff_t more = (cols - 1) / (lanes_of(size) / 2);
-        if (size == sizeof(float))
-            tile_taps_h32[rows - 1][more](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
-        else
-            tile_taps_h64[rows - 1][more](cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
+        TILE(tile_halved, size, rows, cols, kc, a, pixel, tap, b, ldb, c, ldc, finish);
         return;
     }
 #endif
@@ -107,26 +102,20 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
         PASTE(tile_run, SUFFIX)(how, rows, nv, cols, kc, __VA_ARGS__, c, ldc, finish, 1, NULL); \
     }
 #if TILE_VECTORS > 2
-#define THIRD(...) __VA_ARGS__
+#define WIDER(...) __VA_ARGS__
 #else
-#define THIRD(...)
-#endif
-#if TILE_VECTORS > 2 && !defined(HALVES)
-#define FOURTH(...) __VA_ARGS__
-#else
-#define FOURTH(...)
+#define WIDER(...)
 #endif
 #define INSTANCES(kind, rows, ...) INSTANCE(kind, rows, 1, __VA_ARGS__) INSTANCE(kind, rows, 2, __VA_ARGS__) \
-    THIRD(INSTANCE(kind, rows, 3, __VA_ARGS__)) FOURTH(INSTANCE(kind, rows, 4, __VA_ARGS__))
-#define NAMES(kind, rows) {NAME(kind, rows, 1), NAME(kind, rows, 2), THIRD(NAME(kind, rows, 3),) \
-    FOURTH(NAME(kind, rows, 4))}
+    WIDER(INSTANCE(kind, rows, 3, __VA_ARGS__) INSTANCE(kind, rows, 4, __VA_ARGS__))
+#define NAMES(kind, rows) {NAME(kind, rows, 1), NAME(kind, rows, 2), \
+    WIDER(NAME(kind, rows, 3), NAME(kind, rows, 4))}
 #define EACH_TILE(kind, parameters, ...) \
     INSTANCES(kind, 1, parameters, __VA_ARGS__) INSTANCES(kind, 2, parameters, __VA_ARGS__) \
     INSTANCES(kind, 3, parameters, __VA_ARGS__) INSTANCES(kind, 4, parameters, __VA_ARGS__) \
     INSTANCES(kind, 5, parameters, __VA_ARGS__) INSTANCES(kind, 6, parameters, __VA_ARGS__) \
     static void (*const PASTE(kind, SUFFIX)[TILE_ROWS][TILE_VECTORS]) parameters = { \
         NAMES(kind, 1), NAMES(kind, 2), NAMES(kind, 3), NAMES(kind, 4), NAMES(kind, 5), NAMES(kind, 6)};
-#ifndef HALVES
 #define PARAMETERS (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, ptrdiff_t ldb, \
                     ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
 EACH_TILE(tile, PARAMETERS, 0, a, lda, 0, NULL, NULL, b, ldb, 0, NULL, NULL)
@@ -140,11 +129,13 @@ EACH_TILE(tile_at,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, ptrdiff_t lda, const ELEMENT *b, const ptrdiff_t *at, ELEMENT *c,
      ptrdiff_t ldc, const tile_finish *finish),
     0, a, lda, 0, NULL, NULL, b, 0, 1, at, NULL)
+#define PARAMETERS (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, \
+                    const ELEMENT *b, ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish)
+EACH_TILE(tile_taps, PARAMETERS, TILE_STEPS > 1 ? PACKED : 0, a, 0, 1, pixel, tap, b, ldb, 0, NULL, NULL)
+#if VECTOR_BYTES == 64
+EACH_TILE(tile_halved, PARAMETERS, HALVED, a, 0, 1, pixel, tap, b, ldb, 0, NULL, NULL)
 #endif
-EACH_TILE(tile_taps,
-    (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
-     ptrdiff_t ldb, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
-    TILE_STEPS > 1 ? PACKED : 0, a, 0, 1, pixel, tap, b, ldb, 0, NULL, NULL)
+#undef PARAMETERS
 EACH_TILE(tile_some,
     (ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *a, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *b,
      const ptrdiff_t *at, ELEMENT *c, ptrdiff_t ldc, const tile_finish *finish),
@@ -152,8 +143,7 @@ EACH_TILE(tile_some,
 #undef EACH_TILE
 #undef NAMES
 #undef INSTANCES
-#undef FOURTH
-#undef THIRD
+#undef WIDER
 #undef INSTANCE
 #undef NAME
 #endif

@@ -19,8 +19,8 @@
 #endif
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
 /* What a tile does with B, a panel, rows that become one, or rows read in place (`first_tile.h`); NEXT_ROWS added, it
- * asks for rows of A that are read next */
-enum { PACKED = 1, PACKING, ASKING, NEXT_ROWS };
+ * asks for rows of A that are read next; HALVED added, the last vector of a row is half of one, the lower half */
+enum { PACKED = 1, PACKING, ASKING, NEXT_ROWS, HALVED = 2 * NEXT_ROWS };
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens besides the product. Clamping keeps NaN: both comparisons are false for it. */
@@ -36,7 +36,6 @@ typedef struct {
 } tile_finish;
 
 #define EACH_TYPE "tile_run.h"
-#include "each_half.h"
 #include "each_float.h"
 #undef EACH_TYPE
 
@@ -47,16 +46,32 @@ typedef struct {
 #define mask PASTE(mask, SUFFIX)
 #define run PASTE(tile_run, SUFFIX)
 #define COLUMN(j) ((j) + 1 < nv ? (j) * LANES : last)
+/* Vector j in memory. Instructions that leave out lanes beyond the columns spare a copy, and in B, where columns are
+ * channels, sums of what these lanes may hold: of subnormal numbers they took 3.6 times as long. */
+#define IS_HALF(j) (halved && (j) + 1 == nv)
+#define IS_PART (VECTOR_BYTES == 64 && nv == 1 && cols < least)
+#define LOAD(v, j, p, parts) do { \
+        if (IS_PART && (parts)) LOAD_PART(v, p, there); \
+        else if (IS_HALF(j)) LOAD_HALF(v, p); \
+        else (v) = *(const vec *)(p); \
+    } while (0)
+#define STORE(v, j, p) do { \
+        if (IS_PART) STORE_PART(v, p, there); else if (IS_HALF(j)) STORE_HALF(v, p); else *(vec *)(p) = (v); \
+    } while (0)
+#define ADD_FROM(v, j, p) do { vec more_; LOAD(more_, j, p, 1); (v) += more_; } while (0)
 
 /* A step of k: `nv` vectors of B, the last of them `second`, and element `left` of each row of A. */
 #define STEP(first, second, left) { \
         vec right[TILE_VECTORS]; \
         UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
-            right[j] = *(const vec *)(j + 1 < nv ? (first) + j * LANES : (second)); \
+            LOAD(right[j], j, j + 1 < nv ? (first) + j * LANES : (second), by_tap); \
         UNROLL for (ptrdiff_t j = 0; j < nv && packed == PACKING; j++) *(vec *)(panel + j * LANES) = right[j]; \
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
-            UNROLL for (ptrdiff_t j = 0; j < nv; j++) \
-                MULTIPLY_ADD(acc[i][j], by_tap || packed ? seen[i][left] : a[i * lda + (left)], right[j]); \
+            UNROLL for (ptrdiff_t j = 0; j < nv; j++) { \
+                const ELEMENT one = by_tap || packed ? seen[i][left] : a[i * lda + (left)]; \
+                if (IS_HALF(j)) MULTIPLY_ADD_HALF(acc[i][j], one, right[j]); \
+                else MULTIPLY_ADD(acc[i][j], one, right[j]); \
+            } \
             KEEP_ORDER(); \
         } \
         UNROLL for (ptrdiff_t j = 0; j < nv && VECTOR_BYTES == 64; j++) STILL_USED(right[j]); \
@@ -86,7 +101,9 @@ static ALWAYS_INLINE void run(
     ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *panel, ELEMENT *restrict c,
     ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, ELEMENT *const *to)
 {
-    const int packed = how % NEXT_ROWS, asks_next = how >= NEXT_ROWS;
+    const int packed = how % NEXT_ROWS, asks_next = how / NEXT_ROWS % 2, halved = how >= HALVED;
+    const ptrdiff_t least = halved ? LANES / 2 : LANES;
+    const unsigned short there = (unsigned short)((1u << (cols & 15)) - 1);
     const ELEMENT *seen[TILE_ROWS];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
         seen[i] = a + (by_tap ? pixel[i] : i * lda);
@@ -94,7 +111,7 @@ static ALWAYS_INLINE void run(
             OPAQUE(seen[i]);
     }
     /* columns of the last vector: it ends where they do and overlaps the one before it, if there is one */
-    const ptrdiff_t last = nv > 1 ? cols - LANES : 0;
+    const ptrdiff_t last = nv > 1 ? cols - least : 0;
     vec acc[TILE_ROWS][TILE_VECTORS];
     ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t ldt = nv * LANES;
@@ -162,7 +179,7 @@ static ALWAYS_INLINE void run(
 #endif
     ELEMENT *target = c;
     ptrdiff_t step = ldc;
-    if (nv == 1 && cols < LANES) { /* it works on a copy, so that nothing beside C is read or written */
+    if (VECTOR_BYTES < 64 && nv == 1 && cols < LANES) { /* it works on a copy, so that nothing beside C is read or written */
         target = total;
         step = ldt;
         if (finish->accumulate)
@@ -170,7 +187,7 @@ static ALWAYS_INLINE void run(
                 memcpy(total + i * ldt, c + i * ldc, (size_t)cols * sizeof(ELEMENT));
     }
     if (finish->accumulate) {
-        EACH_VECTOR acc[i][j] += *(const vec *)(target + i * step + COLUMN(j));
+        EACH_VECTOR ADD_FROM(acc[i][j], j, target + i * step + COLUMN(j));
     } else if (finish->row_bias) {
         const ELEMENT *bias = finish->row_bias;
         EACH_VECTOR acc[i][j] += bias[i];
@@ -180,18 +197,23 @@ static ALWAYS_INLINE void run(
             memcpy(total, bias, (size_t)cols * sizeof(ELEMENT));
             bias = total;
         }
-        EACH_VECTOR acc[i][j] += *(const vec *)(bias + COLUMN(j));
+        EACH_VECTOR ADD_FROM(acc[i][j], j, bias + COLUMN(j));
     }
     if (finish->clamp) {
         const vec lo = (vec){0} + (ELEMENT)finish->lo, hi = (vec){0} + (ELEMENT)finish->hi;
         EACH_VECTOR CLAMP(vec, mask, acc[i][j], lo, hi);
     }
-    EACH_VECTOR *(vec *)(target + i * step + COLUMN(j)) = acc[i][j];
+    EACH_VECTOR STORE(acc[i][j], j, target + i * step + COLUMN(j));
     if (target == total)
         for (ptrdiff_t i = 0; i < rows; i++)
             memcpy(c + i * ldc, total + i * ldt, (size_t)cols * sizeof(ELEMENT));
 }
 
+#undef ADD_FROM
+#undef STORE
+#undef LOAD
+#undef IS_PART
+#undef IS_HALF
 #undef COLUMN
 #undef ASK_NEXT
 #undef AT_ONCE
