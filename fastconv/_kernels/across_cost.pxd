@@ -5,7 +5,7 @@ channels have weights and sums to be turned, and leave out padding that pixels s
 """
 
 from fastconv._kernels.pack cimport ceil_div, clip
-from fastconv._kernels.product cimport round_up
+from fastconv._kernels.product cimport round_up, short_vectors
 from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
@@ -23,7 +23,7 @@ cdef enum:
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
     WRITING = 24            # products in whose time a sum is turned,
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
-    COPYING = 10            # output channels for which columns are staged and copied in the time of their products,
+    COPYING = 14            # output channels for which columns are staged and copied in the time of their products,
     GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
     STAGING = 4             # if columns are not copied,
     PICKING = 36            # and where strided pixels, which lanes along channels read in place, are copied one by one
@@ -91,8 +91,8 @@ cdef inline double cost_across(const ConvShape *s, Py_ssize_t size) noexcept nog
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw, turning = TURNING * size // 4
     cdef Py_ssize_t writing = WRITING_ALONE if is_plain(s) else WRITING
     cdef double cost = (products_across(s) + <double> pixels * writing + turning * depth) * ceil_div(channels, lanes)
-    if channels <= lanes:               # a tile of one vector waits for its sums, and for what it loads
-        cost *= 1.5
+    if channels <= lanes:               # a tile of one vector waits for its sums; copies across lines wait as long
+        cost *= 1.5 if short_vectors(size) else 1.1
     return cost + LISTING * min(depth, <Py_ssize_t> KC) if products_across(s) < <double> pixels * depth else cost
 
 

@@ -11,7 +11,7 @@ turned for it (`deep_taps.pxd`).
 from fastconv._kernels.across cimport (
     TURNS_ALONE, across_scratch, across_table, find_across, multiply_across, plan_across
 )
-from fastconv._kernels.across_cost cimport picks_pixels, rows_are_vectors, sees_less, wastes_lanes
+from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
@@ -23,7 +23,7 @@ from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.product cimport (
     LINE, SHORT, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, multiply, plan_blocks,
-    round_up
+    round_up, short_vectors
 )
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
@@ -37,6 +37,7 @@ from fastconv._kernels.turned_weights cimport turn_weights, turned_size
 
 cdef enum:
     TREE_SHARE = 4      # sums whose lanes are added up in the time in which a weight is turned
+    PATCHING = 4        # vectors of products in whose time what a pixel sees of a row is copied along the depth
 
 
 cdef struct Lanes:
@@ -58,6 +59,15 @@ cdef inline bint favours_taps(const ConvShape *s, Py_ssize_t size) noexcept nogi
     return saved_by_taps(s, size) * TREE_SHARE > <double> s.od * s.oh * s.ow * s.oc
 
 
+cdef inline double cost_deep(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """What lanes along the depth take, copied patches included, in products of one; measured for vectors of a line."""
+    cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
+    cdef Py_ssize_t each = along_depth(depth, size) * (s.oc // s.groups)
+    if packs_taps(s) and saved_by_taps(s, size) <= 0:
+        each += depth // s.kw * PATCHING * lanes_of(size)
+    return <double> s.od * s.oh * s.ow * each
+
+
 cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """What lanes run along."""
     cdef Lanes choice
@@ -68,7 +78,8 @@ cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
         instead = SMALL_MAP * 2
     choice.deep = deep_block(pixels, instead, depth, lanes_of(size), size)
     if choice.deep and (sees_less(s, <double> pixels * along_depth(depth, size) * (s.oc // s.groups), size)
-                        or wastes and picks_pixels(s)):
+                        or wastes and (picks_pixels(s) or not short_vectors(size)
+                                       and cost_across(s, size) * lanes_of(size) < cost_deep(s, size))):
         choice.deep = 0
     choice.across = choice.deep == 0 and wastes
     return choice
