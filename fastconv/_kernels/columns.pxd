@@ -18,11 +18,11 @@ from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 from fastconv._kernels.turn cimport clear_beside
 
 cdef enum:
-    # Rows of 1x1 layers lie a plane apart, each on another page. By vectors of a whole line they are read in place for
-    # few outputs: 64 to 8 channels of 56x56 took 34 instead of 46 us, but 256 to 128 3100 and from a panel 1580 (Ice
-    # Lake, 2026-11-30)
+    # Rows of 1x1 layers lie a plane apart, each on another page; a vector in two lines takes two loads. By vectors of
+    # a whole line they are read in place for
     IN_PLACE = 12            # outputs, of sums of at most
-    IN_PLACE_DEPTH = 64      # products; else no more than a tile's rows
+    IN_PLACE_DEPTH = 64      # products; else no more than a tile's rows. Where rows are whole vectors apart tiles begin
+    ALIGNED_IN_PLACE = 64    # with a line: for so many outputs, and not more than products (writing C then costs more)
     SHORT_IN_PLACE = 384     # bytes of a pixel's outputs with shorter vectors (peers.py, 1x1),
     SHORT_ACROSS = 128       # if rows are not aligned, so that every other vector lies in two lines
     ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
@@ -36,6 +36,8 @@ cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels, or too short
     sums, repay a panel."""
     cdef Py_ssize_t most = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
+    if t.aligned:
+        most = max(most, min(<Py_ssize_t> ALIGNED_IN_PLACE, t.depth))
     if short_vectors(size):
         most = (SHORT_IN_PLACE if t.aligned else SHORT_ACROSS) // size
     return (t.flat and not t.deep and t.ocg <= most and not channels_collide(t)
@@ -50,6 +52,12 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
     cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS
     return (t.flat and not t.deep and 2 * lanes_of(size) * size == LINE and t.depth >= PASSING_DEPTH
             and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
+
+
+cdef inline Py_ssize_t pixels_in_place(const Task *t, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t size) noexcept nogil:
+    """Pixels from p0 on that tiles may read in place: all but less than a vector before p1."""
+    cdef Py_ssize_t rest = (p1 - p0) % tile_width(size)
+    return p1 - p0 - (rest if rest < lanes_of(size) else 0)
 
 
 cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogil:

@@ -13,7 +13,7 @@ from fastconv._kernels.across cimport (
 )
 from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.columns cimport (
-    ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, plan_columns, read_in_place
+    ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, pixels_in_place, plan_columns, read_in_place
 )
 from fastconv._kernels.deep cimport along_depth, deep_block, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
@@ -116,7 +116,9 @@ cdef void block(
     cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t step = even(o1 - o0, most, TILE_ROWS)
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
-    cdef Py_ssize_t whole = (p1 - p0) // width * width if read_in_place(t, sizeof(real)) else 0
+    cdef bint in_place = read_in_place(t, sizeof(real))
+    cdef Py_ssize_t head = width - t.lead if in_place and p0 == 0 and t.lead > 0 and p1 - p0 >= width else 0
+    cdef Py_ssize_t whole = head + pixels_in_place(t, p0 + head, p1 - left, sizeof(real)) if in_place else 0
     cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))
     cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
     cdef Py_ssize_t passed = (p1 - p0) // width * width if packs else 0
@@ -136,7 +138,7 @@ cdef void block(
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
-        source = x + k0 * t.xc + p0 if packs or asks else NULL
+        source = x + k0 * t.xc + p0 + head if packs or asks else NULL
         while o < o1:
             count = min(step, o1 - o)
             finish.row_bias = at(bias, o)
@@ -146,8 +148,10 @@ cdef void block(
                 multiply_stage(t, count, k0, k1, a, <const real *> stage, p0, p1, c, finish)
                 o += count
                 continue
-            multiply(count, whole, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, source, t.xc, c,
+            multiply(count, head, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, NULL, t.xc, c,
                      t.pixels, finish)
+            multiply(count, whole - head, k1 - k0, a, t.depth, x + k0 * t.xc + p0 + head, t.xc, NULL, width, source,
+                     t.xc, c + head, t.pixels, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
                                t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)
@@ -180,6 +184,9 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
         packed = at(packed, item.group * round_up(t.ocg, t.width) * t.depth)
         multiply_across(t, x, w, packed, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
+        if read_in_place(t, sizeof(real)):
+            item.p0 -= t.lead if item.p0 > 0 else 0
+            item.p1 -= t.lead if item.p1 < t.pixels else 0
         block(t, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
 
 

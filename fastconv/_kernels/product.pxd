@@ -50,7 +50,8 @@ cdef struct Task:
     Py_ssize_t *row                                 # of each k, where the stage has it at pixel 0; NULL: by a panel
     Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)
-    bint aligned                                    # rows of the input begin at multiples of a vector
+    bint aligned                                    # rows of the input are whole vectors apart
+    Py_ssize_t lead                                 # pixels of an image that lie in a vector begun before it then
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
     Py_ssize_t width                                # output channels of a tile whose lanes they are
@@ -119,7 +120,8 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.next_rows = 0
     t.finish.chain = CHUNK
     t.width = even_width(t.ocg, size)
-    t.aligned = (<Py_ssize_t> x.data | t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
+    t.aligned = (t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
+    t.lead = <Py_ssize_t> x.data % (lanes_of(size) * size) // size if t.aligned else 0
     t.flat = patch_is_pixel(t)
     if t.flat:                                      # of however many rows: one will do
         t.s.iw = t.s.ow = t.pixels
