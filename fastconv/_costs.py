@@ -17,6 +17,7 @@ class Winograd(NamedTuple):
     packed_input: float  # where the channels of a group fill no vectors, and lanes are of several parts
     output: float
     weight_point: float  # of a weight, for each point
+    few_point: float  # or where few tiles are multiplied by weights as these are transformed
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector
 

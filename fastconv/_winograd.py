@@ -154,6 +154,12 @@ def tiles(g):
     return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
 
 
+def few_tiles(g):
+    """Whether vectors of 64 bytes of weights are transformed as they are multiplied: `_kernels/winograd_few.h`."""
+    whole = all(-outputs % RULES[3].outputs <= 1 for outputs in (g.oh, g.ow))  # a last tile of fewer takes other points
+    return whole and tiles(g) == 4 and rules(g) == [RULES[3]] * 2 and depth(g) * g.kd == g.ic // g.groups
+
+
 @lru_cache(maxsize=16)
 def corners(g):
     """Outputs to be summed directly afterwards."""
@@ -193,7 +199,8 @@ def cost(g, corner=None):
     packed = sums > channels and channels % vector
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
     work = sums * (costs.product * lanes + (costs.packed_input if packed else costs.input)) + costs.output * lanes
-    weights = costs.weight_point * points(g) + costs.weight_tap * g.kh * g.kw
+    point = costs.few_point if few_tiles(g) else costs.weight_point
+    weights = point * points(g) + costs.weight_tap * g.kh * g.kw
     count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
     if corner is None:
         return count + _corners.cost(_corners.together(g, corners(g)))
