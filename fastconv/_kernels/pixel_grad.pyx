@@ -21,9 +21,9 @@ from fastconv._kernels.levels cimport FAN, add_levels, carry, levels_of
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.outer cimport outer, outer_rows, outer_width
 from fastconv._kernels.pack cimport ceil_div, copy_run, even
-from fastconv._kernels.point_grad cimport Side, Task, place, plan_side, share_parts, write_part
+from fastconv._kernels.point_grad cimport Part, Side, Task, begin, part_at, place, share_parts, write_part
 from fastconv._kernels.scratch cimport LINE, borrow, odd_lines, round_up
-from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real
+from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport CHUNK
@@ -129,21 +129,19 @@ cdef void one_block(
 
 cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """Some rows and columns of a group, of all pixels, into dw."""
-    cdef Py_ssize_t i = item // t.b.parts % t.a.parts * t.a.part, j = item % t.b.parts * t.b.part
-    cdef Py_ssize_t rows = min(t.a.part, t.a.channels - i), cols = min(t.b.part, t.b.channels - j), block, p
-    cdef Py_ssize_t group = item // (t.b.parts * t.a.parts)
+    cdef Part part = part_at(t, item)
+    cdef Py_ssize_t block, p
     cdef real *sums = scratch + t.a_size + t.b_size
-    cdef const real *a = <const real *> t.a.start + (group * t.a.channels + i) * t.a.c
-    cdef const real *b = <const real *> t.b.start + (group * t.b.channels + j) * t.b.c
-    cdef real *dw = <real *> t.dw + group * t.a.channels * t.b.channels
-    dw += j * t.a.channels + i if t.swapped else i * t.b.channels + j
+    cdef const real *a = <const real *> t.a.start + part.a
+    cdef const real *b = <const real *> t.b.start + part.b
+    cdef real *dw = <real *> t.dw + part.dw
     memset(sums, 0, t.levels * t.sums * sizeof(real))
     for block in range(t.blocks):
         p = block % t.pieces * t.kc
-        one_block(t, a, b, rows, cols, block // t.pieces * t.span + p, min(t.kc, t.span - p), scratch, sums)
+        one_block(t, a, b, part.rows, part.cols, block // t.pieces * t.span + p, min(t.kc, t.span - p), scratch, sums)
         carry(sums, t.sums, t.levels, FAN, block + 1)
     add_levels(sums, t.sums, t.levels)
-    write_part(t, rows, cols, <const real *> sums, dw)
+    write_part(t, part.rows, part.cols, <const real *> sums, dw)
 
 
 def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
@@ -153,19 +151,9 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     """
     cdef operand dw = five(grad_weight, OWN_RANK), x = five(input, dw.rank), gout = five(grad_output, dw.rank)
     cdef Task t
-    cdef ConvShape s
     cdef Py_ssize_t size = sizeof(real), each
-    cdef Py_ssize_t[5] strides
     cdef char *scratch
-    t.a.start, t.b.start, t.dw = gout.data, x.data, dw.data
-    read_shape(&s, geometry)
-    t.groups, t.od, t.oh, t.ow = s.groups, s.od, s.oh, s.ow
-    t.pixels = s.od * s.oh * s.ow
-    t.depth = x.shape[0] * t.pixels
-    read_strides(strides, gout.shape, gout.strides, size, True)
-    plan_side(&t.a, &t, strides, 1, 1, 1, s.oc // s.groups)
-    read_strides(strides, x.shape, x.strides, size, True)
-    plan_side(&t.b, &t, strides, s.sd, s.sh, s.sw, s.ic // s.groups)
+    begin(&t, geometry, &x, &gout, &dw, size, True)
     plan(&t, size, threads)
     each = round_up((t.a_size + t.b_size + t.levels * t.sums) * size, LINE)
     scratch = borrow("pixel_grad", each * threads)

@@ -5,9 +5,10 @@ from libc.string cimport memset
 from fastconv._kernels.ahead cimport Ahead
 from fastconv._kernels.copy cimport copy_tiles
 from fastconv._kernels.levels cimport FAN, levels_of
+from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div, copy_run, even
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.shape cimport real
+from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport tile_width
 from fastconv._kernels.turn cimport turn_block
@@ -46,6 +47,22 @@ cdef struct Task:
     int levels
 
 
+cdef struct Part:                           # of a group
+    Py_ssize_t rows, cols
+    Py_ssize_t a, b, dw                     # where these start, in elements
+
+
+cdef inline Part part_at(const Task *t, Py_ssize_t item) noexcept nogil:
+    cdef Part part
+    cdef Py_ssize_t j = item % t.b.parts * t.b.part, rest = item // t.b.parts
+    cdef Py_ssize_t i = rest % t.a.parts * t.a.part, group = rest // t.a.parts
+    part.rows, part.cols = min(t.a.part, t.a.channels - i), min(t.b.part, t.b.channels - j)
+    part.a, part.b = (group * t.a.channels + i) * t.a.c, (group * t.b.channels + j) * t.b.c
+    part.dw = group * t.a.channels * t.b.channels
+    part.dw += j * t.a.channels + i if t.swapped else i * t.b.channels + j
+    return part
+
+
 cdef inline void plan_side(
     Side *side, const Task *t, const Py_ssize_t *strides, Py_ssize_t sd, Py_ssize_t sh, Py_ssize_t sw,
     Py_ssize_t channels,
@@ -61,6 +78,24 @@ cdef inline void plan_side(
             side.run *= t.od
             if t.depth == t.pixels or side.n == t.pixels * side.w:
                 side.run = t.depth
+
+
+cdef inline int begin(
+    Task *t, tuple geometry, const operand *x, const operand *gout, const operand *dw, Py_ssize_t size, bint last,
+) except -1:
+    """What follows from the geometry and the operands; rows are channels of grad_output as yet."""
+    cdef ConvShape s
+    cdef Py_ssize_t[5] strides
+    read_shape(&s, geometry)
+    t.a.start, t.b.start, t.dw, t.last = gout.data, x.data, dw.data, last
+    t.groups, t.od, t.oh, t.ow = s.groups, s.od, s.oh, s.ow
+    t.pixels = s.od * s.oh * s.ow
+    t.depth = x.shape[0] * t.pixels
+    read_strides(strides, gout.shape, gout.strides, size, last)
+    plan_side(&t.a, t, strides, 1, 1, 1, s.oc // s.groups)
+    read_strides(strides, x.shape, x.strides, size, last)
+    plan_side(&t.b, t, strides, s.sd, s.sh, s.sw, s.ic // s.groups)
+    return 0
 
 
 cdef inline Py_ssize_t work(const Task *t, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t size) noexcept nogil:
