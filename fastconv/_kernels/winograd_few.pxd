@@ -1,10 +1,9 @@
 """Products of few tiles: each vector of weights is turned, then transformed in registers as it is multiplied."""
 
-from libc.string cimport memset
-
 from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.turn cimport clear_beside
 from fastconv._kernels.winograd cimport Panel, Task, winograd_few
 from fastconv._kernels.winograd_transforms cimport turn_weights
 
@@ -14,7 +13,7 @@ cdef inline void multiply_few(
     Py_ssize_t end, real *turned,
 ) noexcept nogil:
     """M = V . U for each point, over chunks [first, end) of the depth of group `g`; M += from the second on."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kh * t.s.kw, whole = t.icg * taps, chunk, i, group
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kh * t.s.kw, whole = t.icg * taps, chunk, i, group, lanes
     cdef Py_ssize_t channel = t.ocg * taps if t.swapped else taps, output = taps if t.swapped else whole
     cdef const real *source
     cdef const real *ahead
@@ -23,9 +22,9 @@ cdef inline void multiply_few(
         group = min(t.group, t.icg - chunk * t.group)
         for i in range(p.vectors):
             source = w + chunk * t.group * channel + (p.first + i * vector) * output
-            if p.count < p.vectors * vector:
-                memset(turned, 0, group * taps * vector * sizeof(real))
-            turn_weights(t, source, min(vector, p.count - i * vector), group, taps, turned, vector)
+            lanes = min(vector, p.count - i * vector)
+            clear_beside(lanes, group * taps, vector, turned)
+            turn_weights(t, source, lanes, group, taps, turned, vector)
             if i + 1 < p.vectors:
                 ahead = source + vector * output
             elif chunk + 1 < t.chunks:

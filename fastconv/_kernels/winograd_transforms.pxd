@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.pack cimport ceil_div, clip, copy_elements
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.turn cimport pixels_of, turn_block
+from fastconv._kernels.turn cimport clear_beside, pixels_of, turn_block
 from fastconv._kernels.winograd cimport (
     MOST_VECTORS,
     POINTS,
@@ -86,10 +86,8 @@ cdef inline void transform_some(
     cdef const Part *part
     cdef const real *ahead
     w += p.first * (taps if t.swapped else whole)
-    if p.count < p.vectors * vector:
-        memset(turned, 0, channels * taps * width * sizeof(real))
-    turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), p.count, channels, taps, turned,
-                 width)
+    clear_beside(p.count, channels * taps, width, turned)
+    turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), p.count, channels, taps, turned, width)
     ahead = w + (c0 * taps + each if c0 + vector < t.icg else t.width * whole)      # of this panel or the next
     c = 0
     while c < channels:
