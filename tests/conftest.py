@@ -18,7 +18,7 @@ hypothesis.settings.load_profile("repeatable")
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--unit", type=int, help="choose by the costs of cores that compute so many bytes of a vector at once: 32 or 64"
+        "--unit", type=int, choices=(32, 64), help="choose by the costs of cores that compute so many bytes at once"
     )
 
 

@@ -178,7 +178,7 @@ def test_override_takes_what_was_measured_of_the_level():
 
 
 def test_costs_are_those_of_the_nearest_vectors_that_were_measured(vectors):
-    for key in ((64, 64), (64, 32), (32, 32)):
+    for key in MEASURED:
         _tuned.take(*key)
         assert _tuned.measured() == key
     for vector, unit, key in ((128, 128, (64, 64)), (32, 64, (32, 32)), (32, 16, (32, 32)), (16, 64, (32, 32))):

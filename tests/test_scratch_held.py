@@ -44,6 +44,8 @@ def give_back(dtype):
     ("function", "image", "weight", "dtype", "layout", "settings"),
     [
         ("conv2d", (1, 64, 40, 40), (16, 16, 1, 1), np.float32, channels_last, {"groups": 4}),
+        ("conv2d", (1, 64, 9, 22), (32, 64, 1, 1), np.float32, contiguous, {}),
+        ("conv2d", (1, 40, 25, 25), (7, 40, 3, 3), np.float32, contiguous, {"stride": 2, "padding": 1}),
         ("conv_transpose2d", (1, 8, 14, 14), (8, 7, 3, 3), np.float32, channels_last, {"groups": 2}),
         ("conv_transpose2d", (2, 20, 14, 14), (20, 4, 3, 3), np.float64, contiguous, {"stride": 2}),
         ("conv_transpose2d", (1, 40, 7, 7), (40, 7, 2, 2), np.float64, channels_last, {"groups": 8, "stride": 2}),
