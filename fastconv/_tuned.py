@@ -111,7 +111,8 @@ TUNED = {
     ),
 }  # fmt: skip
 # Cores that compute 64 at once sum directly in half the time: transforms, which load and store, cost more of such sums,
-# and direct sums of half a vector, which cost nothing here, take as long as of a whole one
+# and depthwise planes have less beside them. Half a vector takes as long as a whole one, which direct sums are not
+# charged for, so neither is minimal filtering (lanes of 8).
 TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-11-30
     planes=TUNED[64, 32].planes._replace(row_plane=100),
     winograd=Winograd(

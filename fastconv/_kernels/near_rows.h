@@ -28,8 +28,8 @@
 #define NEAR_ROWS 8 /* of output in a band: sums, weights, a row's taps, masks and shuffles fit 32 registers */
 #define UNROLL_ROWS _Pragma("GCC unroll 32")
 
-/* The first `rows` of nr sums, SUM(q), to rows of n elements, less than a vector, at `to`: each is stored whole and what
- * is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
+/* The first `rows` of nr sums, SUM(q), to rows of n elements, less than a vector, at `to`: each is stored whole and
+ * what is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
 #define STORE_SHORT(to, n, rows, more) do { \
         const ptrdiff_t whole = (more) ? (rows) : (rows) - 1; \
         ELEMENT end[LANES_OF(ELEMENT)]; \

@@ -51,7 +51,7 @@ cdef struct Task:
     Py_ssize_t *spot                                # of each pixel of a block, how far it is from pixel 0
     bint across                                     # lanes of the product are output channels (`across.pxd`)
     bint aligned                                    # rows of the input are whole vectors apart
-    Py_ssize_t lead                                 # pixels of an image that lie in a vector begun before it then
+    Py_ssize_t lead                                 # elements from a boundary of vectors to an image's beginning then
     bint flat                                       # a patch is a pixel, and an image is one row of them
     Stage stage
     Py_ssize_t width                                # output channels of a tile whose lanes they are

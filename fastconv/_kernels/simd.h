@@ -68,8 +68,8 @@ typedef int mask_f64;
 #endif
 #endif
 
-/* The same of the lower half of a vector, whose upper half is zeros then; this half from memory and to it, or some lanes.
- * Code for shorter vectors has these in branches that are not taken. */
+/* MULTIPLY_ADD of the lower half of a vector, whose upper half is zeros then; loads and stores of this half, or of the
+ * lanes that a mask has. Code for shorter vectors has these in branches that are not taken. */
 #if VECTOR_BYTES == 64
 typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half_vector;
 #define LOAD_HALF(v, p) __asm__("vmovups %1, %t0" : "=v"(v) : "m"(*(const half_vector *)(p)))

@@ -47,7 +47,7 @@ typedef struct {
 #define run PASTE(tile_run, SUFFIX)
 #define COLUMN(j) ((j) + 1 < nv ? (j) * LANES : last)
 /* Vector j in memory. Instructions that leave out lanes beyond the columns spare a copy, and in B, where columns are
- * channels, sums of what these lanes may hold: of subnormal numbers they took 3.6 times as long. */
+ * channels, sums of what these lanes may hold: of denormal numbers they took 3.6 times as long. */
 #define IS_HALF(j) (halved && (j) + 1 == nv)
 #define IS_PART (VECTOR_BYTES == 64 && nv == 1 && cols < least)
 #define LOAD(v, j, p, parts) do { \
@@ -179,7 +179,7 @@ static ALWAYS_INLINE void run(
 #endif
     ELEMENT *target = c;
     ptrdiff_t step = ldc;
-    if (VECTOR_BYTES < 64 && nv == 1 && cols < LANES) { /* it works on a copy, so that nothing beside C is read or written */
+    if (VECTOR_BYTES < 64 && nv == 1 && cols < LANES) { /* a copy, so that nothing beside C is read or written */
         target = total;
         step = ldt;
         if (finish->accumulate)
