@@ -38,7 +38,7 @@ cdef struct Task:
     Py_ssize_t segment, segments            # pixels of a piece of a row, pieces of a row
     Py_ssize_t block, blocks                # pieces of a block, blocks of an image
     Py_ssize_t part, parts                  # outputs of a part of a group
-    Py_ssize_t wide                         # columns of a panel
+    Py_ssize_t width                        # columns of a panel
     bint joined                             # a run is all taps of a kernel's row, not one
     bint alone                              # each part is turned by who uses it
     Py_ssize_t turned                       # elements of a part's turned weights
@@ -71,8 +71,8 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
         t.part = min(round_up(ceil_div(t.ocg, wanted), width), t.ocg)
     t.parts = ceil_div(t.ocg, t.part)
     t.joined = t.parts == t.s.groups == 1
-    t.wide = even_width(run_of(t, t.part), size)
-    t.turned = round_up(runs(t) * tiles(t, t.part) * t.wide * t.icg, LINE)
+    t.width = even_width(run_of(t, t.part), size)
+    t.turned = round_up(runs(t) * tiles(t, t.part) * t.width * t.icg, LINE)
 
 
 cdef inline Py_ssize_t runs(const Task *t) noexcept nogil:
@@ -87,14 +87,14 @@ cdef inline Py_ssize_t run_of(const Task *t, Py_ssize_t outputs) noexcept nogil:
 
 cdef inline Py_ssize_t tiles(const Task *t, Py_ssize_t outputs) noexcept nogil:
     """Panels of a run."""
-    return ceil_div(run_of(t, outputs), t.wide)
+    return ceil_div(run_of(t, outputs), t.width)
 
 
 cdef void turn_part(
     const Task *t, Py_ssize_t part, Py_ssize_t c0, Py_ssize_t c1, real *row, real *packed,
 ) noexcept nogil:
     """The weights of a part of a group, counted (group, part), of some channels; `row` holds those of one."""
-    cdef Py_ssize_t width = t.wide, g = part // t.parts, first = part % t.parts * t.part, c, run
+    cdef Py_ssize_t width = t.width, g = part // t.parts, first = part % t.parts * t.part, c, run
     cdef Py_ssize_t outputs = min(t.part, t.ocg - first), n = run_of(t, outputs), apart = t.icg * width
     cdef Py_ssize_t each = tiles(t, outputs) * apart
     for c in range(c0, c1):
@@ -115,7 +115,7 @@ cdef void multiply_row(
     const Task *t, Py_ssize_t pixels, const real *a, const real *b, Py_ssize_t columns, real *c, tile_finish finish,
 ) noexcept nogil:
     """Neighbouring pixels of a row with some panels of a run."""
-    cdef Py_ssize_t width = t.wide, count = ceil_div(pixels, TILE_ROWS), i = 0, j, r, m, piece
+    cdef Py_ssize_t width = t.width, count = ceil_div(pixels, TILE_ROWS), i = 0, j, r, m, piece
     cdef Py_ssize_t ldc = t.s.sw * t.s.ic
     cdef const real *bias = <const real *> finish.col_bias
     for piece in range(count):
@@ -147,7 +147,7 @@ cdef void multiply_run(
 
 cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
     """A block of pixels of an image with a part of the outputs of a group."""
-    cdef Py_ssize_t width = t.wide, block = item % t.blocks, rest = item // t.blocks
+    cdef Py_ssize_t width = t.width, block = item % t.blocks, rest = item // t.blocks
     cdef Py_ssize_t part = rest % (t.parts * t.s.groups), image = rest // (t.parts * t.s.groups), g = part // t.parts
     cdef Py_ssize_t first = part % t.parts * t.part, outputs = min(t.part, t.ocg - first), n = run_of(t, outputs)
     cdef Py_ssize_t p0 = block * t.block, p1 = min(p0 + t.block, t.s.od * t.s.oh * t.segments), run, line, tap, j
