@@ -184,7 +184,7 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
         packed = at(packed, item.group * round_up(t.ocg, t.width) * t.depth)
         multiply_across(t, x, w, packed, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
     else:
-        if read_in_place(t, sizeof(real)):
+        if read_in_place(t, sizeof(real)):      # blocks begin where vectors do
             item.p0 -= t.lead if item.p0 > 0 else 0
             item.p1 -= t.lead if item.p1 < t.pixels else 0
         block(t, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
