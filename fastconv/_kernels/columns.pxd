@@ -22,7 +22,7 @@ cdef enum:
     # a whole line they are read in place for
     IN_PLACE = 12            # outputs, of sums of at most
     IN_PLACE_DEPTH = 64      # products, else for those of a tile's rows; where rows are whole vectors apart, so that
-    ALIGNED_IN_PLACE = 64    # tiles begin with a line, for so many, but no more than products: then writing C costs most
+    ALIGNED_IN_PLACE = 64    # tiles begin with a line, for so many, but at most as many as products: else C is dear
     SHORT_IN_PLACE = 384     # bytes of a pixel's outputs with shorter vectors (peers.py, 1x1),
     SHORT_ACROSS = 128       # if rows are not aligned, so that every other vector lies in two lines
     ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for

@@ -13,7 +13,8 @@ cdef inline void multiply_few(
     Py_ssize_t end, real *turned,
 ) noexcept nogil:
     """M = V . U for each point, over chunks [first, end) of the depth of group `g`; M += from the second on."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kh * t.s.kw, whole = t.icg * taps, chunk, i, group, lanes
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kh * t.s.kw, whole = t.icg * taps
+    cdef Py_ssize_t chunk, i, group, lanes
     cdef Py_ssize_t channel = t.ocg * taps if t.swapped else taps, output = taps if t.swapped else whole
     cdef const real *source
     cdef const real *ahead
