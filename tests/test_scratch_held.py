@@ -49,6 +49,23 @@ def give_back(dtype):
         ("conv_transpose2d", (1, 8, 14, 14), (8, 7, 3, 3), np.float32, channels_last, {"groups": 2}),
         ("conv_transpose2d", (2, 20, 14, 14), (20, 4, 3, 3), np.float64, contiguous, {"stride": 2}),
         ("conv_transpose2d", (1, 40, 7, 7), (40, 7, 2, 2), np.float64, channels_last, {"groups": 8, "stride": 2}),
+        ("conv2d", (1, 8, 24, 37), (22, 8, 1, 5), np.float32, contiguous, {"stride": (4, 1)}),
+        (
+            "conv2d",
+            (1, 21, 14, 15),
+            (132, 7, 3, 2),
+            np.float32,
+            contiguous,
+            {"groups": 3, "stride": (1, 4), "padding": (3, 1)},
+        ),
+        (
+            "conv_transpose2d",
+            (1, 32, 8, 2),
+            (32, 40, 3, 4),
+            np.float32,
+            contiguous,
+            {"stride": 4, "padding": 1, "dilation": 2},
+        ),
     ],
 )
 def test_lanes_beside_are_zeros(function, image, weight, dtype, layout, settings, cpu_level, held_memory):

@@ -13,7 +13,7 @@ from fastconv._kernels.product cimport (
 from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.stage cimport copy_columns, first_column, plan_stage, stage_block, stage_table
+from fastconv._kernels.stage cimport clear_beyond, copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 from fastconv._kernels.turn cimport clear_beside
 
@@ -112,14 +112,15 @@ cdef inline void fill_panel(
 
     p0 is the first pixel of a block if there is a stage.
     """
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c = k0 // taps
+    cdef Py_ssize_t channels = (k1 - 1) // taps - c + 1
     cdef Py_ssize_t last = (p1 - p0) % tile_width(sizeof(real))
     if not t.staged or t.row == NULL:
         clear_beside(last, k1 - k0, t.leading, panel + column(t, p1 - p0 - last, sizeof(real)))
     if t.staged:
-        c = k0 // taps
-        stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, (k1 - 1) // taps - c + 1, p0 // plane,
-                    p0 % plane // t.s.ow, first_column(&t.stage, &t.s, p0), stage)
+        stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, channels, p0 // plane, p0 % plane // t.s.ow,
+                    first_column(&t.stage, &t.s, p0), stage)
+        clear_beyond(&t.stage, channels, stage)
         if t.row == NULL:
             copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
     elif t.flat and t.leading == tile_width(sizeof(real)):

@@ -16,6 +16,7 @@ from fastconv._kernels.copy cimport copy_rows, copy_runs, split_rows
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.staged_rows cimport slot_of
 from fastconv._kernels.split cimport Split, can_split, pick_rows, split_table
 from fastconv._kernels.turn cimport turn_block
@@ -201,6 +202,15 @@ cdef inline void stage_block(
             z = z0 * s.sd - s.pd + a
             stage_plane(t, s, &e, x + c * xc + z * xd if 0 <= z < s.id else <const real *> NULL, xh,
                         stage + c * t.channel + a * t.depth)
+
+
+cdef inline void clear_beyond(const Stage *t, Py_ssize_t channels, real *stage) noexcept nogil:
+    """Zeros after each channel, and in a vector after the last: what lanes beside the last pixels read, or are copied
+    from there; see `clear_beside`."""
+    cdef Py_ssize_t c, n = t.deep * t.depth
+    for c in range(channels):
+        zeros(stage + c * t.channel + n, t.channel - n)
+    zeros(stage + channels * t.channel, lanes_of(sizeof(real)))
 
 
 cdef inline void copy_columns(
