@@ -54,10 +54,10 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
             and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
 
 
-cdef inline Py_ssize_t pixels_in_place(const Task *t, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t size) noexcept nogil:
-    """Pixels from p0 on that tiles may read in place: all but less than a vector before p1."""
-    cdef Py_ssize_t rest = (p1 - p0) % tile_width(size)
-    return p1 - p0 - (rest if rest < lanes_of(size) else 0)
+cdef inline Py_ssize_t pixels_in_place(Py_ssize_t pixels, Py_ssize_t size) noexcept nogil:
+    """Of so many pixels, those that tiles may read in place: all but less than a vector at the end."""
+    cdef Py_ssize_t rest = pixels % tile_width(size)
+    return pixels - (rest if rest < lanes_of(size) else 0)
 
 
 cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogil:

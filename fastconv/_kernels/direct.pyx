@@ -118,7 +118,7 @@ cdef void block(
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef bint in_place = read_in_place(t, sizeof(real))
     cdef Py_ssize_t head = width - t.lead if in_place and p0 == 0 and t.lead > 0 and p1 - p0 >= width else 0
-    cdef Py_ssize_t whole = head + pixels_in_place(t, p0 + head, p1 - left, sizeof(real)) if in_place else 0
+    cdef Py_ssize_t whole = head + pixels_in_place(p1 - left - p0 - head, sizeof(real)) if in_place else 0
     cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))
     cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
     cdef Py_ssize_t passed = (p1 - p0) // width * width if packs else 0
