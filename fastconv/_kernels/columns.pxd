@@ -115,7 +115,7 @@ cdef inline void fill_panel(
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c = k0 // taps
     cdef Py_ssize_t channels = (k1 - 1) // taps - c + 1
     cdef Py_ssize_t last = (p1 - p0) % tile_width(sizeof(real))
-    if not t.staged or t.row == NULL:
+    if t.row == NULL:
         clear_beside(last, k1 - k0, t.leading, panel + column(t, p1 - p0 - last, sizeof(real)))
     if t.staged:
         stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, channels, p0 // plane, p0 % plane // t.s.ow,

@@ -20,7 +20,7 @@ from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.team cimport Piece, each_piece
 
@@ -107,16 +107,11 @@ cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:
     return s.kh == s.kw == 3 and s.dh == s.dw == 1 and s.pw <= 1 and (s.ow - 1) * s.sw + 2 - s.pw <= s.iw
 
 
-cdef inline Py_ssize_t even_parts(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
-    """What of n each of as few parts as can be has, but for the last one, which may have less."""
-    return ceil_div(n, ceil_div(n, most))
-
-
 cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nogil:
     t.shape.stride = t.x.s.sw
     t.shape.cols = t.x.s.ow
     t.shape.ahead = NEAR_ROWS * t.x.s.sh * t.x.xh
-    t.shape.tall = even_parts(t.x.s.oh, FEWER_ROWS if t.x.xh * size % PAGE == 0 else NEAR_ROWS)
+    t.shape.tall = even(t.x.s.oh, FEWER_ROWS if t.x.xh * size % PAGE == 0 else NEAR_ROWS, 1)
     if t.x.xh * size % PAGE == 0 or not NARROWEST <= t.shape.ahead * size <= WIDEST:
         t.shape.ahead = 0
     t.shape.claims = (t.shape.ahead > 0 and NEAR_ROWS * t.x.s.ow * size <= CLAIMED
@@ -162,7 +157,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     plan_near(&t, size, lo, hi)
     t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
     plan_taps(&t, lo, hi)
-    t.high = even_parts(ceil_div(t.x.s.oh, t.shape.tall), PART // t.shape.tall) * t.shape.tall
+    t.high = even(ceil_div(t.x.s.oh, t.shape.tall), PART // t.shape.tall, 1) * t.shape.tall
     t.parts = ceil_div(t.x.s.oh, t.high)
     find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:
