@@ -113,13 +113,34 @@ TUNED = {
 # Cores that compute 64 at once sum directly in half the time: transforms, which load and store, cost more of such sums,
 # and depthwise planes have less beside them. Half a vector takes as long as a whole one, which direct sums are not
 # charged for, so neither is minimal filtering (lanes of 8).
-TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-11-30
+TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-11-30; transposed convolution 2026-12-01
     planes=TUNED[64, 32].planes._replace(row_plane=100),
     winograd=Winograd(
         product=1.4, input=4, packed_input=60, output=6, weight_point=6, few_point=0.7, weight_tap=9.5,
         lanes={4: 8, 8: 8},
     ),
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}),
+    transposed=Transposed(
+        sums={
+            # product seen input weight output row group
+            "direct": Sum(0.67, 16, 0, 21, 0, 130, 6200),
+            "direct_last": Sum(0.52, 11, 9.8, 18, 4.7, 2100, 0),
+            "few_last": Sum(2.1, 0, 0, 11, 180, 680, 0),
+            "depthwise_last": Sum(1.8, 0, 0, 25, 30, 0, 0),
+            "filter": Sum(1.7, 0.33, 27, 75, 0, 360, 1700),
+            "near_rows": Sum(2.1, 0, 9, 42, 0, 150, 270),
+            "planes": Sum(2.1, 0, 9, 42, 0, 150, 270),
+            "grouped": Sum(1.6, 0, 24, 12, 2.7, 130, 6100),
+            "winograd": Sum(0.52, 32, 0, 4.8, 14, 940, 0),
+            "gather": Sum(1.7, 0, 3.2, 48, 1.2, 910, 2300),
+            "gather_last": Sum(1.7, 0, 0, 5, 7.2, 25, 0),
+            "disjoint": Sum(0.53, 12, 14, 4.9, 5.2, 250, 0),
+            "disjoint_last": Sum(0.57, 0, 3.2, 7.4, 4.7, 41, 0),
+            "overlap": Sum(0.76, 26, 14, 1.7, 0, 920, 4000),
+            "pixel": Sum(0, 0, 0, 4.2, 5, 20, 4400),
+        },
+        woven=21, copied=18, copied_back=20, whole_rows=0.5, swapped=1, call=150_000,
+    ),
 )  # fmt: skip
 _key, _bytes, _kernels = (64, 64), 64, None
 
