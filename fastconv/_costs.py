@@ -94,7 +94,6 @@ class Volumes(NamedTuple):
     plane: float  # a plane of outputs,
     stage: float  # and a vector of a staged row, or to begin it
     product: float  # of a vector of channels, in channels-last copies,
-    merged: float  # besides, where channels are fewer than lanes,
     row: float  # a row of such outputs,
     element: float  # a float that is copied
     call: float

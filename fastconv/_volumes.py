@@ -46,8 +46,7 @@ def cost_in_copies(g):
     """What vectors of channels take, and copies to and fro, in the same products."""
     costs, outputs, taps = tuned().volumes, g.oc // g.ic, g.kd * g.kh * g.kw
     lanes = tuned().planes.vector // g.itemsize
-    product = costs.product * ceil(g.ic / lanes) + (costs.merged if g.ic < lanes else 0)
     rows = outputs * g.od * g.oh
     elements = g.ic * prod((g.id, g.ih, g.iw)) + g.oc * g.od * g.oh * g.ow
-    sums = rows * (g.ow * taps * product + costs.row * ceil(g.ic / lanes))
+    sums = rows * ceil(g.ic / lanes) * (g.ow * taps * costs.product + costs.row)
     return sums + costs.element * elements * g.itemsize / 4 + costs.call

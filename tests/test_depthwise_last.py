@@ -1,4 +1,4 @@
-"""Depthwise layers with channels last whose rows come from beyond the second cache, where later ones are asked for."""
+"""Depthwise layers with channels last: rows from beyond the second cache, and channels that fill no vector."""
 
 import numpy as np
 import pytest
@@ -31,6 +31,29 @@ def test_rows_asked_for_ahead(name, dtype, cpu_level):
     result = convolve(LAYOUTS["channels_last"](x, 1), w, groups=input[1], **keywords)
     assert np.count_nonzero(expected) > expected.size // 2
     np.testing.assert_array_equal(result, expected, strict=True)
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "channels_last_cropped", "channels_of_many"])
+@pytest.mark.parametrize("channels", [2, 3, 5, 8, 13])
+@pytest.mark.parametrize(
+    "keywords",
+    [{}, {"stride": 2, "padding": 1}, {"stride": (1, 3)}, {"dilation": 2, "padding": 3}, {"stride": 2, "dilation": 3}],
+    ids=str,
+)
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (5, 1), (2, 4)], ids=str)
+def test_fewer_channels_than_lanes(kernel, keywords, channels, layout, dtype, cpu_level):
+    """A vector reaches behind its pixel, into what is none of its business: NaN beside each image, but in its memory,
+    comes to nothing, nor is anything written there."""
+    x, w = data.integers((2, channels, 15, 29), dtype), data.integers((channels, 1, *kernel), dtype, "weight")
+    b = data.integers((channels,), dtype, "bias")
+    x[:, :, -1, -1] = np.nan
+    seen = LAYOUTS[layout](x, 1)
+    expected = fastconv.conv2d(x, w, b, groups=channels, **keywords)
+    np.testing.assert_array_equal(fastconv.conv2d(seen, w, b, groups=channels, **keywords), expected, strict=True)
+    beside = LAYOUTS["channels_last"](np.full((2, channels + 1, *expected.shape[2:]), 7, dtype), 1)
+    fastconv.conv2d(seen, w, b, groups=channels, out=beside[:, :channels], **keywords)
+    np.testing.assert_array_equal(beside[:, :channels], expected)
+    assert (beside[:, channels] == 7).all()
 
 
 @pytest.mark.parametrize("stride", [2**50, 2**60, 2**61, 2**62 - 1])

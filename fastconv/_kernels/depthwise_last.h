@@ -20,6 +20,7 @@
 #ifndef FASTCONV_DEPTHWISE_LAST_H
 #define FASTCONV_DEPTHWISE_LAST_H
 
+#include <string.h>
 #include "keep.h"
 #include "simd.h"
 
@@ -44,7 +45,7 @@ typedef struct {
 #undef EACH_TYPE
 
 /* Whether the weights of a row of taps stay in registers. */
-static inline int strip_shares(ptrdiff_t kw) { return kw % 2 && kw >= 3 && kw <= MOST_SHARED; }
+static inline int strip_shares(ptrdiff_t kw) { return kw == 2 || (kw % 2 && kw >= 3 && kw <= MOST_SHARED); }
 
 /* Output pixels at a time: sums, the weights of a row and one loaded pixel share the registers. */
 static inline ptrdiff_t strip_pixels(const depthwise_strip *t)
@@ -95,6 +96,21 @@ static NEVER_INLINE void PASTE(strip_grand, SUFFIX)(ptrdiff_t px, int more, cons
         else
             *(vec *)(grand + p) = sum;
     }
+}
+
+/* Fewer lanes of the results than a vector has, as two pieces that overlap. */
+static NEVER_INLINE void PASTE(strip_part, SUFFIX)(ptrdiff_t px, ptrdiff_t lanes, const ELEMENT *from, ELEMENT *out,
+                                                   ptrdiff_t out_step)
+{
+#define PIECES(n) if (lanes >= n) { \
+        for (ptrdiff_t p = 0; p < px; p++, from += LANES, out += out_step) { \
+            memcpy(out, from, n * sizeof(ELEMENT)); \
+            memcpy(out + lanes - n, from + lanes - n, n * sizeof(ELEMENT)); \
+        } \
+        return; \
+    }
+    PIECES(8) PIECES(4) PIECES(2) PIECES(1)
+#undef PIECES
 }
 
 /* Some lanes of the results, to where they are not next to each other. */
@@ -191,7 +207,10 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
             const ptrdiff_t lanes = valid - c < LANES ? valid - c : LANES;
             ELEMENT edge[STRIP_PIXELS * LANES];
             EACH_PIXEL AT(edge) = acc[p];
-            PASTE(strip_scatter, SUFFIX)(px, lanes, edge, out + c * spread, out_step, spread);
+            if (spread == 1)
+                PASTE(strip_part, SUFFIX)(px, lanes, edge, out, out_step);
+            else
+                PASTE(strip_scatter, SUFFIX)(px, lanes, edge, out + c * spread, out_step, spread);
         }
     }
 }

@@ -43,5 +43,5 @@ cdef inline Py_ssize_t plan_row(depthwise_strip *t, const ConvShape *s, Py_ssize
     """
     t.tap_step = s.dw if phases == 1 else 1
     t.pixel_step = s.sw if phases == 1 else s.sw * phases // s.dw
-    t.shared = t.pixel_step if t.tap_step == 1 and t.pixel_step <= 2 and strip_shares(s.kw) else 0
+    t.shared = t.pixel_step if t.tap_step == 1 and t.pixel_step <= (1 if s.kw == 2 else 2) and strip_shares(s.kw) else 0
     return (ceil_div(outputs, phases) - 1) * t.pixel_step + (s.kw - 1) * t.tap_step + 1

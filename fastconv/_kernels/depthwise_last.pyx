@@ -16,11 +16,8 @@ pointer to zeros, so that a padded tap is a product with zero as anywhere else (
 Weights are repacked once per call as (m, vectors of channels, bias and taps, lanes). The m kernels of a channel read
 the same vectors and write every m-th channel.
 
-The products of groups go round in rings (`ring.h`). Their last vector may reach behind a pixel, so rows that end where
-the image does are copied.
-
-With fewer channels than a vector has lanes the pixels are copied, padding included, next to each other; at stride 1
-`lanes` neighbouring pixels then make one pixel of lanes * ic channels, so that the vectors are full again.
+The products of groups go round in rings (`ring.h`). Their last vector may reach behind a pixel, and so does the only
+one of fewer channels than it has lanes; rows that end where the image does are copied for it.
 
 Outputs share what they load along a row of taps. Where kernels are one column, rows are columns: the axes are swapped.
 
@@ -59,7 +56,6 @@ cdef struct Task:
     Py_ssize_t lines, length, stride                # the table of a kernel row: `lines` runs of `length` columns
     Py_ssize_t apart                                # columns from the first one of a line to that of the next
     Py_ssize_t segments, segment                    # of a row of outputs, and their pixels
-    Py_ssize_t merge                                # pixels that make one of the strip's; 0: read where they lie
     ring_shape ring
     bint rings                                      # groups of several channels
     Py_ssize_t vectors, step                        # of channels, and from one to the next
@@ -83,16 +79,14 @@ cdef struct Call:
 cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     """Everything that follows from the geometry alone."""
     cdef ConvShape *s = &t.s
-    cdef Py_ssize_t lanes = lanes_of(size), image = s.id * s.ih * s.iw * s.ic * size, merge
-    t.merge = 0 if s.ic >= lanes else (lanes if s.sw == 1 else 1)
-    merge = max(t.merge, 1)
+    cdef Py_ssize_t lanes = lanes_of(size), image = s.id * s.ih * s.iw * s.ic * size
     t.segments = ceil_div(s.ow, SEGMENT)
-    t.segment = round_up(ceil_div(s.ow, t.segments), merge if merge > 1 else STRIP_PIXELS)  # copies hold whole merges
+    t.segment = round_up(ceil_div(s.ow, t.segments), STRIP_PIXELS)
     t.segments = ceil_div(s.ow, t.segment)
 
     t.strip.rows = s.kd * s.kh
     t.strip.kw = s.kw
-    t.phases = line_phases(s, t.segment) if merge == 1 and not t.rings else 1
+    t.phases = line_phases(s, t.segment) if not t.rings else 1
     t.length = plan_row(&t.strip, s, t.phases, t.segment)
     if t.phases > 1:
         t.lines = t.phases
@@ -107,19 +101,18 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
         t.strip.tap_step = t.segment
         t.strip.pixel_step = 1
         t.strip.shared = 0
-    t.strip.pixel_step *= merge
-    if merge > 1 or t.rings:
+    if t.rings:
         t.strip.shared = 0
     t.strip.row_step = t.lines * t.length
-    t.strip.channels = merge * s.ic
-    t.strip.out_step = merge * t.phases * t.ow
+    t.strip.channels = s.ic
+    t.strip.out_step = t.phases * t.ow
     t.strip.spread = t.m
     t.step = ring_lanes(size, &t.ring) if t.rings else lanes
-    t.vectors = ceil_div(t.strip.channels, t.step)
+    t.vectors = ceil_div(s.ic, t.step)
     t.kernel = (t.strip.rows * s.kw * t.ring.size + 1) * (ring_width(size) if t.rings else lanes)
     t.most = ring_pixels(t.ring.size) if t.rings else strip_pixels(&t.strip)
-    t.beyond = max(lanes - t.step, 0)
-    t.strip.ahead = s.sh if image * min(t.n, 2) > CACHE and t.merge == 0 and t.xw == s.ic and t.ow == s.oc else 0
+    t.beyond = max(lanes - min(t.step, s.ic), 0)
+    t.strip.ahead = s.sh if image * min(t.n, 2) > CACHE and t.xw == s.ic and t.ow == s.oc else 0
     t.strip.ahead_step = t.xh * size
 
 
@@ -127,11 +120,10 @@ cdef void repack(const Call *call, Py_ssize_t item, real *_scratch) noexcept nog
     """packed[q][vector][bias, taps...][lane] of `item`, counted over (q, vector); zeros in lanes beyond the last."""
     cdef const Task *t = call.t
     cdef Py_ssize_t lanes = lanes_of(sizeof(real)), taps = t.strip.rows * t.strip.kw, q = item // t.vectors
-    cdef Py_ssize_t c = min(item % t.vectors * t.step, max(t.strip.channels - t.step, 0)), lane = 0, channel, some, i
+    cdef Py_ssize_t c = min(item % t.vectors * t.step, max(t.s.ic - t.step, 0)), some = min(t.step, t.s.ic), i
     cdef const real *w = <const real *> call.w
     cdef const real *bias = <const real *> call.bias
     cdef real *packed = <real *> call.packed + item * t.kernel
-    some = min(t.step, t.strip.channels)
     if t.rings or some < lanes:
         zeros(packed, t.kernel)
     elif bias == NULL:
@@ -139,15 +131,11 @@ cdef void repack(const Call *call, Py_ssize_t item, real *_scratch) noexcept nog
     if t.rings:
         pack_rings(&t.ring, w, bias, taps, t.s.ic, c, some, q, packed)
         return
-    while lane < min(lanes, t.strip.channels):
-        channel = (c + lane) % t.s.ic
-        some = min(min(lanes, t.strip.channels) - lane, t.s.ic - channel)
-        channel = channel * t.m + q
-        if bias != NULL:
-            for i in range(some):
-                packed[lane + i] = bias[channel + i * t.m]
-        turn_block(sizeof(real), some, taps, w + channel * taps, t.m * taps, packed + lanes + lane, lanes)
-        lane += some
+    c = c * t.m + q
+    if bias != NULL:
+        for i in range(some):
+            packed[i] = bias[c + i * t.m]
+    turn_block(sizeof(real), some, taps, w + c * taps, t.m * taps, packed + lanes, lanes)
 
 
 cdef void point(
@@ -168,7 +156,8 @@ cdef void point(
 
 
 cdef void copy(const Task *t, const real **table, real *to) noexcept nogil:
-    """Replace the pixels of a table's line by copies next to each other; those that lie so already go as one."""
+    """Replace the pixels of a table's line by copies next to each other, with zeros where the last is read beyond;
+    those that lie so already go as one."""
     cdef Py_ssize_t e = 0, first, channels = t.s.ic
     cdef const real *source
     while e < t.length:
@@ -178,6 +167,7 @@ cdef void copy(const Task *t, const real **table, real *to) noexcept nogil:
             table[e] = to + e * channels
             e += 1
         memcpy(to + first * channels, source, (e - first) * channels * sizeof(real))
+    zeros(to + e * channels, t.beyond)
 
 
 cdef void fill(
@@ -197,7 +187,7 @@ cdef void fill(
                 row = x + iz * t.xd + iy * t.xh
             for j in range(t.lines):
                 point(t, table, row, blank, o * t.s.sw + j * t.apart - t.s.pw)
-                if t.merge or (row != NULL and row + (t.s.iw - 1) * max(t.xw, 0) > end - t.beyond):
+                if row != NULL and row + (t.s.iw - 1) * max(t.xw, 0) > end - t.beyond:
                     copy(t, table, copies)
                     copies += t.length * t.s.ic
                 table += t.length
@@ -226,9 +216,8 @@ cdef inline void sum_strip(
 cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     """A segment of an output row, `item` counted over (n, od, oh, segments)."""
     cdef const Task *t = c.t
-    cdef Py_ssize_t merge = max(t.merge, 1)
     cdef Py_ssize_t row = item // t.segments, o = item % t.segments * t.segment
-    cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, whole, p, px, q
+    cdef Py_ssize_t plane = row // t.s.oh, phase, pixels, p, px, q
     cdef depthwise_strip own = t.strip
     cdef const real *later
     cdef const real **table = <const real **> scratch
@@ -239,16 +228,14 @@ cdef void segment(const Call *c, Py_ssize_t item, real *scratch) noexcept nogil:
     later = rows_ahead(t, &own, x, plane % t.s.od, row % t.s.oh)
     for phase in range(t.phases):
         pixels = in_phase(min(t.segment, t.s.ow - o), t.phases, phase)
-        whole = pixels // merge
         p = 0
-        while p * merge < pixels:
-            px = ceil_div(whole - p, ceil_div(whole - p, t.most)) if p < whole else 1
+        while p < pixels:
+            px = ceil_div(pixels - p, ceil_div(pixels - p, t.most))
             if own.ahead:
                 own.later = later + (o + p * t.phases + phase * px) * t.s.sw * t.s.ic
             for q in range(t.m):
                 sum_strip(t, px, &own, table + phase * t.length + p * t.strip.pixel_step, w + q * t.vectors * t.kernel,
-                          out + phase * t.ow + p * t.strip.out_step + q * t.ring.size,
-                          min(merge, pixels - p * merge) * t.s.ic)
+                          out + phase * t.ow + p * t.strip.out_step + q * t.ring.size, t.s.ic)
             p += px
 
 
@@ -274,7 +261,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.xh = x.strides[3] // size
     t.xw = x.strides[4] // size
     t.oh, t.ow = t.s.ow * t.s.oc, t.s.oc
-    if t.s.kw == 1 and strip_shares(t.s.kh) and t.s.ic >= lanes and not t.rings:
+    if t.s.kw == 1 and strip_shares(t.s.kh) and not t.rings:
         swap_axes(&t.s)
         t.xh, t.xw = t.xw, t.xh
         t.oh, t.ow = t.ow, t.oh
@@ -285,14 +272,14 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     packed_bytes = round_up(t.m * t.vectors * t.kernel * size, LINE)
     blank_bytes = round_up((max(t.s.ic, lanes) + t.beyond) * size, LINE)
     each = t.table = round_up(entries * sizeof(void *), LINE)
-    if t.merge or t.beyond:
-        each += round_up((entries * t.s.ic + lanes) * size, LINE)       # the last pixel is read by whole vectors
+    if t.beyond:
+        each += round_up((entries * t.s.ic + t.beyond) * size, LINE)
     packed = borrow("depthwise_last", packed_bytes + blank_bytes + each * threads)
     blank = packed + packed_bytes
     own = blank + blank_bytes
     call = Call(&t, x.data, w.data, first_of(bias), packed, blank, out.data)
     with nogil:
-        zeros(<real *> blank, (blank_bytes + (each * threads if t.merge else 0)) // size)
+        zeros(<real *> blank, blank_bytes // size)
         each_piece(<Piece> repack[real], &call, t.m * t.vectors, threads)
         each_piece(<Piece> segment[real], &call, t.n * t.s.od * t.s.oh * t.segments, threads, own, each)
     give_back(packed)
