@@ -107,6 +107,11 @@ SUMMED = {
     "taps-that-see-parts-strided": ((2, 9, 21, 70), (19, 9, 3, 5), {"padding": (9, 36), "dilation": 18, "stride": 2}),
     "small-planes-and-padding": ((5, 13, 9, 2, 3), (35, 13, 3, 3, 3), {"padding": (3, 1, 1), "dilation": (4, 1, 1)}),
     "small-volumes": ((19, 14, 3, 4, 2), (21, 14, 3, 2, 2), {"padding": 1, "stride": (1, 2, 1)}),
+    "passed-over": ((2, 24, 23, 29), (24, 8, 2, 3), {"stride": 5, "padding": (2, 4), "groups": 3}),
+    "passed-over-between-taps": ((2, 9, 31, 33), (19, 9, 2, 2), {"stride": 5, "padding": 4, "dilation": 3}),
+    "passed-over-far-taps": ((2, 9, 31, 33), (19, 9, 2, 2), {"stride": 4, "padding": 5, "dilation": 21}),
+    "passed-over-rows": ((2, 7, 33, 85), (14, 1, 1, 2), {"stride": 4, "groups": 7}),
+    "passed-over-depthwise": ((2, 32, 19, 21), (32, 1, 2, 2), {"stride": 4, "padding": 1, "groups": 32}),
     # parts of threads filled other tiles than all channels, and their taps were summed in another order
     "parts that fill tiles": ((2, 66, 292), (10, 33, 32), {"stride": 4, "padding": 16, "groups": 2}),
 }

@@ -218,6 +218,19 @@ static ALWAYS_INLINE void PASTE(copy, SUFFIX)(ELEMENT *restrict to, const ELEMEN
 static NEVER_INLINE void PASTE(copy_rows, SUFFIX)(ELEMENT *restrict to, ptrdiff_t step, const ELEMENT *restrict source,
                                                   ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t n)
 {
+#define TWO_PIECES(some) \
+    if (n >= (some) && n < LANES) { \
+        for (; rows > 0; rows--, to += step, source += source_step) { \
+            ELEMENT head[some], tail[some]; \
+            memcpy(head, source, sizeof head); \
+            memcpy(tail, source + n - (some), sizeof tail); \
+            memcpy(to, head, sizeof head); \
+            memcpy(to + n - (some), tail, sizeof tail); \
+        } \
+        return; \
+    }
+    TWO_PIECES(8) TWO_PIECES(4) TWO_PIECES(2) TWO_PIECES(1) /* which of them is the same for all rows */
+#undef TWO_PIECES
     for (; rows > 0; rows--, to += step, source += source_step)
         PASTE(copy, SUFFIX)(to, source, n, 1);
 }

@@ -43,6 +43,17 @@ cdef inline Py_ssize_t end_inside(Py_ssize_t offset, Py_ssize_t stride, Py_ssize
     return 0 if offset >= size else ceil_div(size - offset, stride)
 
 
+cdef inline bint is_seen(Py_ssize_t place, Py_ssize_t stride, Py_ssize_t step, Py_ssize_t taps) noexcept nogil:
+    """Whether one of some taps, `step` apart, meets a place from an output whose first tap is a multiple of stride."""
+    cdef Py_ssize_t tap
+    if taps >= stride and (step == 1 or stride == 1):   # a division takes as long as to copy a short row
+        return True
+    for tap in range(taps):
+        if place >= tap * step and (place - tap * step) % stride == 0:
+            return True
+    return False
+
+
 cdef inline void zeros(real *to, Py_ssize_t n) noexcept nogil:
     clear_bytes(<char *> to, n * sizeof(real))
 

@@ -16,7 +16,7 @@ from libc.string cimport memset
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, first_inside, is_seen, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, borrow_more, round_up
 from fastconv._kernels.shape cimport LAYOUT, ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
@@ -110,6 +110,8 @@ cdef void copy_input(const Task *t, const real *x, Py_ssize_t channels, Py_ssize
     cdef Py_ssize_t row, r, iy, offset, lo, hi, c
     cdef real *line
     for row in range(t.x_rows):
+        if not is_seen(row, t.s.sh, t.s.dh, t.s.kh):
+            continue
         iy = y * t.s.sh - t.s.ph + row
         for r in range(t.residues):
             line = to + (row * t.residues + r) * t.run

@@ -2,9 +2,10 @@
 
 from libc.string cimport memcpy, memset
 
+from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.levels cimport FAN, levels_of
 from fastconv._kernels.outer cimport outer_width
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, end_inside, even, first_inside
+from fastconv._kernels.pack cimport ceil_div, clip, end_inside, even, first_inside, is_seen
 from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -36,6 +37,7 @@ cdef struct Task:
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
+    Py_ssize_t together, apart                  # columns that are copied side by side, and to the next of these
     Py_ssize_t x_plane                          # elements of a plane of X
     Py_ssize_t x_size, g_size, sums             # elements of X, of a panel of G, of one level of M
     Py_ssize_t panel                            # channels of that
@@ -78,6 +80,9 @@ cdef inline void plan_blocks(Task *t, Py_ssize_t size) noexcept nogil:
     reach = (t.width - 1) * t.s.sw + 1
     t.w_step = min(t.s.dw, reach)
     t.x_cols = (t.s.kw - 1) * t.w_step + reach
+    t.together = (t.s.kw - 1) * t.w_step + 1 if t.w_step == t.s.dw else 1
+    t.apart = t.s.sw if t.together < t.s.sw else 1      # what a stride passes over is left out
+    t.together = min(t.together, t.apart)
     t.lines = clip(CHUNK // t.width, 1, t.s.oh)
     t.rows = min(COPY_BYTES // (t.x_cols * pixel * t.s.sh), MOST_PIXELS // t.width) // t.lines
     t.rows = clip(t.rows, 1, FAN) * t.lines
@@ -139,19 +144,20 @@ cdef inline void flatten(Task *t) noexcept nogil:
 cdef inline void copy_row(
     const Task *t, const real *row, Py_ssize_t x0, Py_ssize_t cols, Py_ssize_t channels, real *to,
 ) noexcept nogil:
-    """Pixels [x0, x0 + cols) of a row, zeros where there are none."""
-    cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), col
-    row += (x0 + lo) * t.xw
+    """Pixels [x0, x0 + cols) of a row, zeros where there are none; of channels-last memory, those that taps see."""
+    cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), j, first
+    row += x0 * t.xw
     memset(to, 0, lo * channels * sizeof(real))
     memset(to + hi * channels, 0, (cols - hi) * channels * sizeof(real))
-    to += lo * channels
     if not t.last:
-        turn_block(sizeof(real), channels, hi - lo, row, t.xc, to, channels)
-    elif t.xw == channels:
-        memcpy(to, row, (hi - lo) * channels * sizeof(real))
+        turn_block(sizeof(real), channels, hi - lo, row + lo * t.xw, t.xc, to + lo * channels, channels)
+    elif t.xw == channels and t.apart == 1:
+        memcpy(to + lo * channels, row + lo * t.xw, (hi - lo) * channels * sizeof(real))
     else:
-        for col in range(hi - lo):
-            copy_run(to + col * channels, row + col * t.xw, channels, 1)
+        for j in range(t.together):
+            first = j if lo <= j else j + ceil_div(lo - j, t.apart) * t.apart
+            copy_rows(sizeof(real), to + first * channels, t.apart * channels, row + first * t.xw, t.apart * t.xw,
+                      ceil_div(hi - first, t.apart), channels)
 
 
 cdef inline void copy_input(
@@ -160,14 +166,17 @@ cdef inline void copy_input(
     """X under `rows` rows of output from (y, o) on: x is a plane of the first channel."""
     cdef bint apart = t.w_step < t.s.dw
     cdef Py_ssize_t cols = t.w_step if apart else t.x_cols, row, iy, j
+    to -= t.x_cols * channels
     for row in range((t.s.kh - 1) * t.h_step + (rows - 1) * t.s.sh + 1):
+        to += t.x_cols * channels
+        if not is_seen(row, t.s.sh, t.h_step, t.s.kh):
+            continue
         iy = y * t.s.sh - t.s.ph + row // t.h_step * t.s.dh + row % t.h_step
         if 0 <= iy < t.s.ih:
             for j in range(t.s.kw if apart else 1):
                 copy_row(t, x + iy * t.xh, o * t.s.sw - t.s.pw + j * t.s.dw, cols, channels, to + j * cols * channels)
         else:
             memset(to, 0, t.x_cols * channels * sizeof(real))
-        to += t.x_cols * channels
 
 
 cdef inline void copy_output(
@@ -175,7 +184,7 @@ cdef inline void copy_output(
     real *to,
 ) noexcept nogil:
     """A panel of G for a block of one plane, with zeros beside the channels: gout is that of the first of them."""
-    cdef Py_ssize_t ldt = t.panel, row, p
+    cdef Py_ssize_t ldt = t.panel, row
     if channels < ldt:
         memset(to, 0, rows * width * ldt * sizeof(real))
     if not t.last and width == t.s.ow == t.gh:      # rows are neighbours: less is left at the edges of squares
@@ -183,8 +192,7 @@ cdef inline void copy_output(
         rows = 1
     for row in range(y, y + rows):
         if t.last:
-            for p in range(width):
-                copy_run(to + p * ldt, gout + row * t.gh + (o + p) * t.gw, channels, 1)
+            copy_rows(sizeof(real), to, ldt, gout + row * t.gh + o * t.gw, t.gw, width, channels)
         else:
             turn_block(sizeof(real), channels, width, gout + row * t.gh + o, t.gc, to, ldt)
         to += width * ldt
