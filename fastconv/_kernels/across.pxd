@@ -12,7 +12,7 @@ until they are complete, and are turned then.
 
 from fastconv._kernels.across_cost cimport KC, STAGED_BYTES, channels_of, most_pixels, sorts
 from fastconv._kernels.copy cimport copy_rows
-from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.pack cimport ceil_div, extend
 from fastconv._kernels.product cimport (
     LINE, SMALL_MAP, Task, channels_collide, divide, is_uneven, round_up, split_channels
 )
@@ -60,7 +60,7 @@ cdef inline Py_ssize_t across_scratch(const Task *t, Py_ssize_t size) noexcept n
 
 cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """Where each k and each pixel of a block lies, from the first ones on; blocks start a row, or are part of one."""
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes, k, p, tap
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, taps = t.depth // t.icg, rows, columns, planes
     cdef Py_ssize_t tiles
     cdef Py_ssize_t dc = t.xc, dd = t.xd, dh = t.xh
     t.row, t.spot = table + stage_table(&t.s), table + stage_table(&t.s) + t.channels * taps
@@ -74,12 +74,14 @@ cdef inline void find_across(Task *t, Py_ssize_t size, Py_ssize_t *table) noexce
                    (columns - 1) * t.s.sw + 1, STAGED_BYTES)
         dc, dd, dh = t.stage.channel, t.stage.depth, t.stage.cols
         t.staged = round_up(t.channels * dc, LINE)
-    for k in range(t.channels * taps):
-        tap = k % taps
-        t.row[k] = (k // taps * dc + tap // (t.s.kh * t.s.kw) * t.s.dd * dd + tap // t.s.kw % t.s.kh * t.s.dh * dh
-                    + tap % t.s.kw * t.s.dw)
-    for p in range(t.block):
-        t.spot[p] = p // plane * t.s.sd * dd + p % plane // t.s.ow * t.s.sh * dh + p % t.s.ow * t.s.sw
+    t.row[0] = t.spot[0] = 0
+    extend(t.row, t.s.kw, 1, t.s.dw)
+    extend(t.row, t.s.kh * t.s.kw, t.s.kw, t.s.dh * dh)
+    extend(t.row, taps, t.s.kh * t.s.kw, t.s.dd * dd)
+    extend(t.row, t.channels * taps, taps, dc)
+    extend(t.spot, min(t.s.ow, t.block), 1, t.s.sw)
+    extend(t.spot, min(plane, t.block), t.s.ow, t.s.sh * dh)
+    extend(t.spot, t.block, plane, t.s.sd * dd)
     tiles = ceil_div(t.part, t.width) + (t.part % t.width > 0) if t.kc < t.depth else 1   # a part begins within a tile
     t.panel = round_up(t.block * tiles * t.width, LINE)
     t.ordered = 0

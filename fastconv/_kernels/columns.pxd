@@ -6,7 +6,7 @@ those of 1x1 kernels from the image, where whole tiles of few channels are read 
 
 from fastconv._kernels.across_cost cimport rows_are_vectors
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
-from fastconv._kernels.pack cimport ceil_div, pack_columns
+from fastconv._kernels.pack cimport ceil_div, extend, pack_columns
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
 )
@@ -98,8 +98,9 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
             if not t.deep and rows_are_vectors(&t.s, size):
                 t.row = table + stage_table(&t.s)
                 t.left = t.panel = 0
-                for k in range(t.depth):
-                    t.row[k] = k // taps * t.stage.channel + t.stage.tap[k % taps]
+                for k in range(taps):
+                    t.row[k] = t.stage.tap[k]
+                extend(t.row, t.depth, taps, t.stage.channel)
     if t.left:
         t.patch = patch_pitch(t.kc, size)
         t.patches = t.left * t.patch

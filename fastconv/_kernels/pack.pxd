@@ -54,6 +54,13 @@ cdef inline bint is_seen(Py_ssize_t place, Py_ssize_t stride, Py_ssize_t step, P
     return False
 
 
+cdef inline void extend(Py_ssize_t *table, Py_ssize_t n, Py_ssize_t period, Py_ssize_t step) noexcept nogil:
+    """table[i] = table[i - period] + step for period <= i < n: distances along one more axis, without divisions."""
+    cdef Py_ssize_t i
+    for i in range(period, n):
+        table[i] = table[i - period] + step
+
+
 cdef inline void zeros(real *to, Py_ssize_t n) noexcept nogil:
     clear_bytes(<char *> to, n * sizeof(real))
 
