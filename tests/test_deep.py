@@ -40,6 +40,7 @@ LAYERS = {
     "rows of taps without padding": ((2, 37, 19, 21), (13, 37, 4, 3), {"stride": (4, 5)}),
     "rows of taps of a volume": ((1, 20, 7, 13, 13), (9, 20, 3, 3, 5), {"stride": (2, 3, 4), "padding": (1, 0, 2)}),
     "single taps of a row, strided": ((1, 171, 16, 17), (11, 171, 2, 1), {"stride": 3}),
+    "many outputs of few pixels": ((2, 45, 3, 3), (203, 45, 3, 3), {"padding": 1}),
     "few outputs": ((2, 37, 9, 8), (5, 37, 3, 4), {"padding": (1, 2), "stride": 2}),
     "few outputs of a volume": ((2, 70, 8, 5, 2), (3, 70, 3, 3, 3), {"padding": 1, "stride": 2}),
     "few outputs in groups": ((3, 75, 4, 3, 5), (12, 25, 2, 3, 3), {"padding": (1, 1, 2), "groups": 3}),

@@ -6,6 +6,7 @@
 """
 
 from fastconv._kernels.deep cimport SHORT_TURNING, TURNING, deep_block, mixes
+from fastconv._kernels.deep_taps cimport fits_taps_last
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport LINE, SMALL_MAP, round_up
 from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
@@ -25,7 +26,10 @@ cdef enum:
     LEAST_WIDTH = 4         # and rows of output be no shorter than this
     MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
     MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
-    PATCHED = 6             # outputs whose products take as long as to copy an element of a patch and turn it
+    # outputs whose products take as long as to copy an element of a patch and turn it (2x2 to 7x7 taps of 8 to 384
+    # channels on maps of 1x1 to 11x11; Emerald Rapids, 2026-12-01, AVX2 too)
+    PATCHED = 24
+    COPIED = 10             # and to copy it alone, where weights are turned instead
 
 
 cdef inline bint reads_image(const ConvShape *s) noexcept nogil:
@@ -84,7 +88,8 @@ cdef inline Py_ssize_t deep_for(const ConvShape *s, Py_ssize_t size) noexcept no
     cdef Py_ssize_t turning = TURNING if lanes_of(size) * size == 64 else SHORT_TURNING
     cdef Py_ssize_t outputs = max(s.oc // s.groups, 1)
     cdef Py_ssize_t narrowest = lanes_of(size) // (2 if tile_halves(size, 1) else 1)
-    cdef Py_ssize_t instead = (pixels + turning) * round_up(outputs, narrowest) - (pixels * PATCHED if taps > 1 else 0)
+    cdef Py_ssize_t copied = 0 if taps == 1 else COPIED if fits_taps_last(s) else PATCHED
+    cdef Py_ssize_t instead = (pixels + turning) * round_up(outputs, narrowest) - pixels * copied
     cdef Py_ssize_t block = deep_block(pixels, instead // outputs, depth, taps, size)
     if mixed_for(s, size):
         block = depth
