@@ -106,6 +106,16 @@ def test_rows_shorter_than_a_vector(end, mirrored, dtype, cpu_level):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @pytest.mark.parametrize("end", ["first", "last"])
+@pytest.mark.parametrize(("ic", "oc", "pixels"), [(300, 5, 131), (40, 11, 133), (40, 24, 192), (40, 5, 3)])
+def test_pixels_read_in_place(ic, oc, pixels, end, dtype, cpu_level):
+    """Of the last channel, too: less than a vector after whole tiles belongs to a last one of two vectors."""
+    x, w = data.integers((2, ic, 1, pixels), dtype), data.integers((oc, ic, 1, 1), dtype, "weight")
+    expected = reference.conv(x, w)
+    data.assert_identical(fastconv.conv2d(alone_in_memory(x, end), w, method="direct"), expected)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+@pytest.mark.parametrize("end", ["first", "last"])
 @pytest.mark.parametrize(("ic", "oc", "stride"), [(3, 5, 1), (24, 6, 1), (70, 4, 1), (2, 9, 2), (4, 100, 1)])
 def test_pixels_of_a_gradient_read_in_place(ic, oc, stride, end, dtype, cpu_level):
     """Vectors of neighbouring channels reach beyond a pixel, of the last ones beyond all memory."""

@@ -40,6 +40,8 @@ LAYERS = {
     "patches, a stride apart": ((2, 19, 40, 41), (21, 19, 2, 3), {"padding": 1, "stride": 9}),
     "pixels read from the beginning of a line": ((2, 75, 9, 32), (13, 75, 1, 1), {}),
     "blocks of pixels from the beginning of a line, less than a vector left": ((1, 290, 20, 28), (31, 290, 1, 1), {}),
+    "pixels in place, less than a vector after whole tiles": ((2, 290, 12, 16), (31, 290, 1, 1), {}),
+    "pixels in place, more than are taken at a time": ((1, 290, 40, 44), (13, 290, 1, 1), {}),
     "pixels packed in passing": ((2, 75, 9, 29), (13, 75, 1, 1), {}),
     "blocks of pixels packed in passing": ((1, 290, 27, 29), (31, 290, 1, 1), {}),
     "pixels not packed in passing, for they meet in cache": ((1, 75, 32, 64), (13, 75, 1, 1), {}),

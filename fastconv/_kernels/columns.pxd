@@ -29,6 +29,7 @@ cdef enum:
     # With vectors of half a line columns are copied in passing for outputs of more bytes than SHORT_ACROSS, if rows are
     PASSING_BYTES = 256      # aligned, up to so many, and products of a sum from which on; with longer ones, whose tile
     PASSING_DEPTH = 64       # is four lines wide, that gained nothing (Ice Lake, 2026-11-30)
+    PIECE_BYTES = 1048576    # of pixels in place that a thread takes at a time; nobody asks for its first columns
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
 
 
@@ -54,15 +55,17 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
             and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
 
 
-cdef inline Py_ssize_t pixels_in_place(Py_ssize_t pixels, Py_ssize_t size) noexcept nogil:
-    """Of so many pixels, those that tiles may read in place: all but less than a vector at the end."""
+cdef inline Py_ssize_t last_in_place(Py_ssize_t pixels, Py_ssize_t size) noexcept nogil:
+    """Of so many pixels that tiles read in place, those left to a shorter last one so that it has a vector at least."""
     cdef Py_ssize_t rest = pixels % tile_width(size)
-    return pixels - (rest if rest < lanes_of(size) else 0)
+    return rest + lanes_of(size) if 0 < rest < lanes_of(size) else 0
 
 
 cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogil:
-    """What a panel takes at most: weights that stay in L2 meet many small ones as fast."""
-    cdef bint small = t.ocg * t.depth * size <= WEIGHT_BYTES and short_vectors(size) and not read_in_place(t, size)
+    """What a panel takes at most: weights that stay in L2 meet many small ones as fast; of pixels in place, a piece."""
+    cdef bint small = t.ocg * t.depth * size <= WEIGHT_BYTES and short_vectors(size)
+    if read_in_place(t, size):
+        return PIECE_BYTES
     return PANEL_BYTES // 2 if small else PANEL_BYTES
 
 

@@ -13,7 +13,7 @@ from fastconv._kernels.across cimport (
 )
 from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.columns cimport (
-    ASKING_DEPTH, column, fill_panel, packs_in_passing, panel_bytes, pixels_in_place, plan_columns, read_in_place
+    ASKING_DEPTH, column, fill_panel, last_in_place, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
 from fastconv._kernels.deep cimport along_depth, deep_block, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
@@ -114,11 +114,12 @@ cdef void block(
     """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
-    cdef Py_ssize_t step = even(o1 - o0, most, TILE_ROWS)
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
-    cdef bint in_place = read_in_place(t, sizeof(real))
-    cdef Py_ssize_t head = width - t.lead if in_place and p0 == 0 and t.lead > 0 and p1 - p0 >= width else 0
-    cdef Py_ssize_t whole = head + pixels_in_place(p1 - left - p0 - head, sizeof(real)) if in_place else 0
+    cdef bint in_place = read_in_place(t, sizeof(real)) and p1 - left - p0 >= lanes_of(sizeof(real))
+    cdef Py_ssize_t step = o1 - o0 if in_place else even(o1 - o0, most, TILE_ROWS)
+    cdef Py_ssize_t head = width - t.lead if in_place and p0 == 0 and t.lead > 0 and p1 - p0 >= 2 * width else 0
+    cdef Py_ssize_t whole = p1 - left - p0 if in_place else 0
+    cdef Py_ssize_t end = last_in_place(whole - head, sizeof(real))
     cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))
     cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
     cdef Py_ssize_t passed = (p1 - p0) // width * width if packs else 0
@@ -150,8 +151,10 @@ cdef void block(
                 continue
             multiply(count, head, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, NULL, t.xc, c,
                      t.pixels, finish)
-            multiply(count, whole - head, k1 - k0, a, t.depth, x + k0 * t.xc + p0 + head, t.xc, NULL, width, source,
-                     t.xc, c + head, t.pixels, finish)
+            multiply(count, whole - head - end, k1 - k0, a, t.depth, x + k0 * t.xc + p0 + head, t.xc, NULL, width,
+                     source, t.xc, c + head, t.pixels, finish)
+            multiply(count, end, k1 - k0, a, t.depth, x + k0 * t.xc + p0 + whole - end, t.xc, NULL, width, NULL, t.xc,
+                     c + whole - end, t.pixels, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
                                t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)

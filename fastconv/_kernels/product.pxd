@@ -17,7 +17,9 @@ from fastconv._kernels.scratch cimport LINE, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, even_width, first_tile, tile, tile_at, tile_finish, tile_width
+from fastconv._kernels.tile cimport (
+    CHUNK, TILE_ROWS, asking_tile, even_width, first_tile, tile, tile_at, tile_finish, tile_width
+)
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
@@ -31,6 +33,7 @@ cdef enum:
     OUT_OF_CACHE = 4194304   # bytes of C from which on its lines are asked for (asv_bench/peers.py, networks)
     WAYS = 8                 # lines of a set of an L1 cache,
     SETS = 4096              # and bytes from one line to the next in the same set
+    ASKERS = 4               # tiles of rows, a power of two, that share in asking for columns in place (32-16@112)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
 
 
@@ -226,11 +229,11 @@ cdef inline void multiply(
 
     Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one
     tile's columns to the next one's. Unless `source` is NULL, whole tiles of columns lie there in rows `lds` apart,
-    and the first tile of rows copies them to B, or asks for the next ones if that is B. Rows of A are split evenly
-    into as few tiles as will do, the first `longer` of them one row longer than the others. Where the sum is short
-    a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are then
-    written in runs of a kilobyte. During the first stripe the next tile of rows of A is asked for, and with each tile
-    what the one below writes, where that comes from memory.
+    and the first tile of rows copies them to B, or if that is B the first ones ask for the next stripe's. Rows of A
+    are split evenly into as few tiles as will do, the first `longer` of them one row longer than the others. Where the
+    sum is short a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are
+    then written in runs of a kilobyte. During the first stripe the next tile of rows of A is asked for, and with each
+    tile what the one below writes, where that comes from memory.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
@@ -241,6 +244,10 @@ cdef inline void multiply(
     cdef Py_ssize_t stripe = max(bytes // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
     cdef const real *row_bias = <const real *> finish.row_bias
     cdef const real *col_bias = <const real *> finish.col_bias
+    cdef bint in_place = source == b
+    finish.pace = 1
+    while in_place and finish.pace < ASKERS and 2 * finish.pace <= tiles:
+        finish.pace *= 2
     while j0 < cols:
         i = 0
         for n in range(tiles):
@@ -257,7 +264,11 @@ cdef inline void multiply(
                     sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
                                  min(width, cols - j) * sizeof(real))
                     ask(&sums, True)
-                if source != NULL and n == 0 and j + width <= cols:
+                if in_place and n < finish.pace and j + width <= cols:
+                    asking_tile(sizeof(real), r, kc, a + i * lda, lda, source + j, lds,
+                                source + j + min(stripe, cols - j0) + n * ceil_div(kc, finish.pace) * lds,
+                                c + i * ldc + j, ldc, &finish)
+                elif source != NULL and n == 0 and j + width <= cols and not in_place:
                     first_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
                                &finish)
                 elif row == NULL:

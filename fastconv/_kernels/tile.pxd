@@ -12,7 +12,7 @@ cdef extern from "tile.h" nogil:
         const void *row_bias
         const void *col_bias
         const void *next
-        Py_ssize_t next_rows
+        Py_ssize_t next_rows, pace
     void fetch_ahead(const void *p, Py_ssize_t bytes)
     void fetch_to_l2(const void *p, Py_ssize_t bytes)
     Py_ssize_t tile_width(size_t size)
@@ -31,6 +31,8 @@ cdef extern from "tile.h" nogil:
 cdef extern from "first_tile.h" nogil:
     void first_tile(size_t size, Py_ssize_t rows, Py_ssize_t kc, const void *a, Py_ssize_t lda, const void *b,
                     Py_ssize_t ldb, void *panel, void *c, Py_ssize_t ldc, const tile_finish *finish)
+    void asking_tile(size_t size, Py_ssize_t rows, Py_ssize_t kc, const void *a, Py_ssize_t lda, const void *b,
+                     Py_ssize_t ldb, const void *next, void *c, Py_ssize_t ldc, const tile_finish *finish)
 
 
 cdef inline Py_ssize_t even_width(Py_ssize_t columns, Py_ssize_t size) noexcept nogil:

@@ -33,6 +33,7 @@ typedef struct {
     const void *col_bias; /* one element a column of C, or NULL; not both */
     const void *next;     /* rows of A that are read next, as far apart as these; */
     ptrdiff_t next_rows;  /* so many of them are asked for meanwhile */
+    ptrdiff_t pace;       /* of steps, a power of two, one in which a tile that is ASKING does so */
 } tile_finish;
 
 #define EACH_TYPE "tile_run.h"
@@ -92,9 +93,9 @@ typedef struct {
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
  * stays in registers; in one function for all of them gcc 12 spills. Sums of `chain` products are added up in `total`.
  * Rows of A are `lda` apart, or `by_tap` their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or
- * at `at`; PACKING, they are copied to `panel`, ASKING, what is right of them fetched. WOVEN, every `ways` rows of C
- * become one line, and vectors of lines go where `to` says (`woven_tile.h`). Rows of B far apart have one place of the
- * load in the code, by which a core foresees them; those of a panel need none. */
+ * at `at`; PACKING, they are copied to `panel`, ASKING, rows from there on, as far apart, fetched. WOVEN, every `ways`
+ * rows of C become one line, and vectors of lines go where `to` says (`woven_tile.h`). Rows of B far apart have one
+ * place of the load in the code, by which a core foresees them; those of a panel need none. */
 static ALWAYS_INLINE void run(
     const int how, const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a,
     ptrdiff_t lda, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
@@ -141,11 +142,17 @@ static ALWAYS_INLINE void run(
         }
 #endif
         if (packed >= PACKING)
-            for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb, panel += nv * LANES) {
+            for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb) {
                 OPAQUE(k); OPAQUE(row); OPAQUE(panel);
-                if (packed == PACKING) fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each is on another page */
-                else fetch_to_l2(row + nv * LANES, nv * VECTOR_BYTES);
+                if (packed == PACKING) {
+                    fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each is on another page */
+                } else if ((k & (finish->pace - 1)) == 0) {
+                    fetch_to_l2(panel, nv * VECTOR_BYTES);
+                    panel += ldb;
+                }
                 STEP(row, row + last, k)
+                if (packed == PACKING)
+                    panel += nv * LANES;
                 if (asks_next)
                     ASK_NEXT(1)
             }
