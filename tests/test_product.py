@@ -42,6 +42,7 @@ LAYERS = {
     "blocks of pixels from the beginning of a line, less than a vector left": ((1, 290, 20, 28), (31, 290, 1, 1), {}),
     "pixels in place, less than a vector after whole tiles": ((2, 290, 12, 16), (31, 290, 1, 1), {}),
     "pixels in place, more than are taken at a time": ((1, 290, 40, 44), (13, 290, 1, 1), {}),
+    "panels of pixels, the next of which are asked for": ((2, 290, 27, 41), (67, 290, 1, 1), {}),
     "pixels packed in passing": ((2, 75, 9, 29), (13, 75, 1, 1), {}),
     "blocks of pixels packed in passing": ((1, 290, 27, 29), (31, 290, 1, 1), {}),
     "pixels not packed in passing, for they meet in cache": ((1, 75, 32, 64), (13, 75, 1, 1), {}),

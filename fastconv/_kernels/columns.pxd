@@ -65,7 +65,7 @@ cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogi
     """What a panel takes at most: weights that stay in L2 meet many small ones as fast; of pixels in place, a piece."""
     cdef bint small = t.ocg * t.depth * size <= WEIGHT_BYTES and short_vectors(size)
     if read_in_place(t, size):
-        return PIECE_BYTES
+        return PANEL_BYTES if short_vectors(size) else PIECE_BYTES
     return PANEL_BYTES // 2 if small else PANEL_BYTES
 
 

@@ -48,7 +48,8 @@ cdef void multiply(
             for line in range(i + r, min(i + 2 * r, rows)):
                 fetch_ahead(c + line * t.ldc + j, width * sizeof(real))
             ask(&next, True)
-            finish.next, finish.next_rows = at(later, i * lda), r if later != NULL and j == 0 else 0
+            finish.next, finish.next_step = at(later, i * lda), lda
+            finish.next_rows = r if later != NULL and j == 0 else 0
             tile(sizeof(real), r, min(width, cols - j), n, a + i * lda, lda, b + j * t.kc, width,
                  c + i * t.ldc + j, t.ldc, &finish)
             i += r

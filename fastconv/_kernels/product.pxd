@@ -33,7 +33,8 @@ cdef enum:
     OUT_OF_CACHE = 4194304   # bytes of C from which on its lines are asked for (asv_bench/peers.py, networks)
     WAYS = 8                 # lines of a set of an L1 cache,
     SETS = 4096              # and bytes from one line to the next in the same set
-    ASKERS = 4               # tiles of rows, a power of two, that share in asking for columns in place (32-16@112)
+    ASKERS = 4               # tiles of rows, a power of two, that share in asking for columns in place, by whole lines
+    ROWS_ASKED = 8           # that a tile asks for at most (`tile_run.h`)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
 
 
@@ -67,6 +68,12 @@ cdef struct Task:
 
 cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
+
+
+cdef struct Later:                                  # columns that the next panel is made from
+    const char *first
+    Py_ssize_t step, rows, pieces                   # rows so many elements apart, of pieces as long as this one is deep
+    Py_ssize_t asked                                # pieces that have been asked for, a column of them after the other
 
 
 cdef inline Py_ssize_t short_stripe(Py_ssize_t size) noexcept nogil:
@@ -217,13 +224,23 @@ cdef inline void ask_for_rows(
     """Have tile m ask for its share of the rows at `a`, which are read next and too short to be foreseen."""
     finish.next_rows = max(min(share, rows - m * share), <Py_ssize_t> 0)
     if finish.next_rows > 0:
-        finish.next = a + m * share * lda
+        finish.next, finish.next_step = a + m * share * lda, lda
+
+
+cdef inline void ask_for_columns(
+    tile_finish *finish, Later *later, Py_ssize_t kc, Py_ssize_t share, Py_ssize_t size,
+) noexcept nogil:
+    """Have a tile over `kc` products ask for its share of what the next panel is made from."""
+    cdef Py_ssize_t row = later.asked % later.rows, piece = later.asked // later.rows
+    finish.next_rows = min(share, later.rows - row) if piece < later.pieces else 0
+    finish.next, finish.next_step = later.first + (row * later.step + piece * kc) * size, later.step
+    later.asked += finish.next_rows
 
 
 cdef inline void multiply(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
     const Py_ssize_t *row, Py_ssize_t b_tile, const real *source, Py_ssize_t lds, real *c, Py_ssize_t ldc,
-    tile_finish finish,
+    tile_finish finish, Later *later=NULL,
 ) noexcept nogil:
     """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
@@ -233,7 +250,7 @@ cdef inline void multiply(
     are split evenly into as few tiles as will do, the first `longer` of them one row longer than the others. Where the
     sum is short a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are
     then written in runs of a kilobyte. During the first stripe the next tile of rows of A is asked for, and with each
-    tile what the one below writes, where that comes from memory.
+    tile what the one below writes, where that comes from memory; during the others `later`, unless it is NULL.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
@@ -246,8 +263,11 @@ cdef inline void multiply(
     cdef const real *col_bias = <const real *> finish.col_bias
     cdef bint in_place = source == b
     finish.pace = 1
-    while in_place and finish.pace < ASKERS and 2 * finish.pace <= tiles:
+    while in_place and not short_vectors(sizeof(real)) and finish.pace < ASKERS and 2 * finish.pace <= tiles:
         finish.pace *= 2
+    cdef Py_ssize_t more = 0
+    if later != NULL and cols > stripe:
+        more = min(ceil_div(later.rows * later.pieces, tiles * ceil_div(cols - stripe, width)), <Py_ssize_t> ROWS_ASKED)
     while j0 < cols:
         i = 0
         for n in range(tiles):
@@ -259,7 +279,10 @@ cdef inline void multiply(
             share = share_of(below, wide)
             for m in range(wide):
                 finish.col_bias = at(col_bias, j)
-                ask_for_rows(&finish, a + (i + r) * lda, lda, below if j0 == 0 else 0, share, m)
+                if j0 == 0 or later == NULL:
+                    ask_for_rows(&finish, a + (i + r) * lda, lda, below if j0 == 0 else 0, share, m)
+                else:
+                    ask_for_columns(&finish, later, kc, more, sizeof(real))
                 if asks:
                     sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
                                  min(width, cols - j) * sizeof(real))

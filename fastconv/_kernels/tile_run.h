@@ -31,7 +31,8 @@ typedef struct {
     double lo, hi;
     const void *row_bias; /* one element a row of C, or NULL */
     const void *col_bias; /* one element a column of C, or NULL; not both */
-    const void *next;     /* rows of A that are read next, as far apart as these; */
+    const void *next;     /* rows of A, or of what B is made from, that are read next, */
+    ptrdiff_t next_step;  /* elements apart; */
     ptrdiff_t next_rows;  /* so many of them are asked for meanwhile */
     ptrdiff_t pace;       /* of steps, a power of two, one in which a tile that is ASKING does so */
 } tile_finish;
@@ -87,7 +88,7 @@ typedef struct {
         const ptrdiff_t row = (k & (LINE - 1)) / (steps) * AT_ONCE(steps); \
         UNROLL for (ptrdiff_t n = 0; n < AT_ONCE(steps); n++) \
             if (row + n < finish->next_rows) \
-                FETCH((const ELEMENT *)finish->next + (row + n) * lda + (k & -LINE)); \
+                FETCH((const ELEMENT *)finish->next + (row + n) * finish->next_step + (k & -LINE)); \
     }
 
 /* `rows` and `nv` are constants in every caller, so that each loop below unrolls and acc, which never has an address,
