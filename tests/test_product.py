@@ -32,6 +32,8 @@ LAYERS = {
     "rows of vectors, strided": ((1, 29, 23, 101), (13, 29, 5, 7), {"padding": (1, 3), "stride": (3, 2)}),
     "rows of vectors, grown": ((1, 31, 14, 43), (11, 31, 3, 3), {"padding": (2, 11), "dilation": (1, 2)}),
     "planes of vectors": ((1, 9, 5, 6, 32), (13, 9, 2, 3, 1), {"padding": (1, 0, 0), "stride": (1, 2, 1)}),
+    "rows side by side, padded": ((2, 3, 167, 165), (24, 3, 3, 3), {"padding": 1, "stride": 3}),
+    **{f"rows of {w} pixels": ((1, 7, 5, w), (13, 7, 3, 3), {"padding": 1}) for w in (80, 93, 144, 150)},
     "rows wider than a block": ((1, 120, 3, 700), (12, 120, 2, 3), {"padding": (1, 2)}),
     "rows far wider than a block": ((1, 40, 1, 3001), (12, 40, 1, 9), {"padding": (0, 4), "dilation": (1, 3)}),
     "blocks shorter than a row": ((1, 20, 2, 25), (12, 20, 3, 3), {"padding": 1}),

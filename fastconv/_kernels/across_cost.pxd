@@ -15,7 +15,8 @@ cdef enum:
     KC = 256                # products of a block of K, about
     LEAST = 32              # pixels of a block
     MOST = 1024             # and about as many at most, rows of whose sums stay in cache until they are turned
-    WASTED = 16             # one lane in so many may be idle at the end of a row of output that is read from the stage
+    COPIED = 12             # output channels for which columns are copied from a stage in the time of their products
+    IDLE = 2                # a lane beyond a row of pixels takes as long as so many in it: its tile is a narrow one
     STAGED_BYTES = 524288   # of the stage of a block, at most
     SUM_BYTES = 1048576     # of the sums of a block that wait for more products, at most
     UNSEEN = 3              # one product of so many has to be left out, to make up for kinds of few pixels
@@ -23,9 +24,8 @@ cdef enum:
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
     WRITING = 24            # products in whose time a sum is turned,
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
-    COPYING = 14            # output channels for which columns are staged and copied in the time of their products,
-    GATHERING = 24          # the same at strides beyond two, at which single elements are staged,
-    STAGING = 4             # if columns are not copied,
+    STAGING = 24            # output channels in the time of whose products a pixel is staged, split by phases,
+    PADDING = 8             # or, for lanes along channels, as it lies (240 random layers by 2x2 to 7x7)
     PICKING = 36            # and where strided pixels, which lanes along channels read in place, are copied one by one
 
 
@@ -53,11 +53,21 @@ cdef inline Py_ssize_t most_pixels(const ConvShape *s, Py_ssize_t size) noexcept
     return min((most // high - wide) // s.sw + 1, sums)
 
 
+cdef inline Py_ssize_t staged_run(const ConvShape *s) noexcept nogil:
+    """Pixels that follow each other in a stage: of a row, or of a plane where taps reach no further than a stride."""
+    return s.ow if (s.kw - 1) * s.dw >= s.sw else s.oh * s.ow
+
+
+cdef inline Py_ssize_t idle_lanes(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Lanes that such a run leaves idle, as many as take so long."""
+    return (round_up(staged_run(s), lanes_of(size)) - staged_run(s)) * IDLE
+
+
 cdef inline bint rows_are_vectors(const ConvShape *s, Py_ssize_t size) noexcept nogil:
-    """Whether tiles of pixels that end where rows of output do waste next to nothing, so that they need no panel."""
-    cdef Py_ssize_t lanes = lanes_of(size)
-    return (s.kd * s.kh * s.kw > 1 and s.ow >= 2 * lanes
-            and (round_up(s.ow, lanes) - s.ow) * WASTED <= s.ow)
+    """Whether tiles of pixels that end where rows of output do waste less than copies to a panel, which join rows."""
+    cdef Py_ssize_t run = staged_run(s)
+    return (s.kd * s.kh * s.kw > 1 and run >= 2 * lanes_of(size)
+            and idle_lanes(s, size) * (s.oc // s.groups) <= run * COPIED)
 
 
 cdef inline bint sorts(const ConvShape *s) noexcept nogil:
@@ -101,12 +111,19 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t s
 
     worth : pixels that would take as long along pixels if no lane were idle
     """
-    cdef Py_ssize_t channels = s.oc // s.groups, depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    cdef Py_ssize_t copying = GATHERING if s.sw > 2 else COPYING
-    if s.kd * s.kh * s.kw == 1 or rows_are_vectors(s, size):
-        copying = 0 if is_plain(s) else (PICKING if picks_pixels(s) else STAGING)
+    cdef Py_ssize_t channels = s.oc // s.groups, taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps
+    cdef Py_ssize_t run = staged_run(s)
+    cdef double seen = <double> min(s.kd, s.sd) * min(s.kh, s.sh) * min(s.kw, s.sw)
+    cdef double copying = COPIED + STAGING * seen / max(taps, 1), padding = 0
+    if is_plain(s) or picks_pixels(s):
+        copying = PICKING if picks_pixels(s) else 0
+    elif rows_are_vectors(s, size):
+        copying -= COPIED
+        worth = s.od * s.oh * s.ow // run * (run + idle_lanes(s, size))
+    if not sees_no_padding(s):
+        padding = <double> PADDING * s.od * s.oh * s.ow * (s.ic // s.groups) * s.sd * s.sh * s.sw
     return (most_pixels(s, size) > 0 < depth
-            and cost_across(s, size) <= <double> (channels + copying) * depth * worth / lanes_of(size))
+            and cost_across(s, size) * lanes_of(size) + padding <= (channels + copying) * depth * worth)
 
 
 cdef inline bint sees_less(const ConvShape *s, double products, Py_ssize_t size) noexcept nogil:

@@ -11,7 +11,9 @@ turned for it (`deep_taps.pxd`).
 from fastconv._kernels.across cimport (
     TURNS_ALONE, across_scratch, across_table, find_across, multiply_across, plan_across
 )
-from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
+from fastconv._kernels.across_cost cimport (
+    cost_across, picks_pixels, rows_are_vectors, sees_less, staged_run, wastes_lanes
+)
 from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, last_in_place, packs_in_passing, panel_bytes, plan_columns, read_in_place
 )
@@ -89,19 +91,20 @@ cdef void multiply_stage(
     const Task *t, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1, const real *a, const real *stage, Py_ssize_t p0,
     Py_ssize_t p1, real *c, tile_finish finish,
 ) noexcept nogil:
-    """Rows of output [p0, p1) of some channels from the stage of that block, whose first channel is that of k0."""
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, y0 = p0 % plane // t.s.ow, i = 0, row, p, z, y, some
+    """Pixels [p0, p1) of some channels, whole rows, from the stage of that block, whose first channel is that of k0."""
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, run = staged_run(&t.s), y0 = p0 % plane // t.s.ow
+    cdef Py_ssize_t i = 0, row, p, z, y, some
     cdef Py_ssize_t _piece, pieces = ceil_div(channels, TILE_ROWS) if k1 - k0 <= SHORT else 1
     cdef const real *bias = <const real *> finish.row_bias
     stage -= k0 // (t.s.kd * t.s.kh * t.s.kw) * t.stage.channel
     for _piece in range(pieces):
         some = (channels - i) // (pieces - _piece)
         finish.row_bias = at(bias, i)
-        for row in range(ceil_div(p1 - p0, t.s.ow)):
-            p = p0 + row * t.s.ow
+        for row in range(ceil_div(p1 - p0, run)):
+            p = p0 + row * run
             z = p // plane
             y = (p - z * plane) // t.s.ow
-            multiply(some, min(t.s.ow, p1 - p), k1 - k0, a + i * t.depth, t.depth,
+            multiply(some, min(run, p1 - p), k1 - k0, a + i * t.depth, t.depth,
                      stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
                      tile_width(sizeof(real)), NULL, 0, c + i * t.pixels + p - p0, t.pixels, finish)
         i += some

@@ -245,15 +245,18 @@ cdef inline void multiply(
     """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
     Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one
-    tile's columns to the next one's. Unless `source` is NULL, whole tiles of columns lie there in rows `lds` apart,
-    and the first tile of rows copies them to B, or if that is B the first ones ask for the next stripe's. Rows of A
-    are split evenly into as few tiles as will do, the first `longer` of them one row longer than the others. Where the
-    sum is short a stripe is several tiles wide, though it may leave L1: the rows of C, often a power of two apart, are
-    then written in runs of a kilobyte. During the first stripe the next tile of rows of A is asked for, and with each
-    tile what the one below writes, where that comes from memory; during the others `later`, unless it is NULL.
+    tile's columns to the next one's; where all lie side by side, tiles are as even as whole vectors allow. Unless
+    `source` is NULL, whole tiles of columns lie there in rows `lds` apart, and the first tile of rows copies them
+    to B, or if that is B the first ones ask for the next stripe's. Rows of A are split evenly into as few tiles as
+    will do, the first `longer` of them one row longer than the others. Where the sum is short a stripe is several
+    tiles wide, though it may leave L1: the rows of C, often a power of two apart, are then written in runs of a
+    kilobyte. During the first stripe the next tile of rows of A is asked for, and with each tile what the one below
+    writes, where that comes from memory; during the others `later`, unless it is NULL.
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), vectors, narrow, some = width
+    cdef bint beside = source == NULL and (row != NULL or b_tile == width)
     cdef Py_ssize_t least = short_stripe(sizeof(real)) if kc <= SHORT else 1
     cdef bint asks = not finish.accumulate and rows * ldc * <Py_ssize_t> sizeof(real) >= OUT_OF_CACHE
     cdef Ahead sums
@@ -274,10 +277,14 @@ cdef inline void multiply(
             r = shorter + (n < longer)
             finish.row_bias = at(row_bias, i)
             j = j0
-            wide = ceil_div(min(stripe, cols - j0), width)
+            vectors = ceil_div(min(stripe, cols - j0), lanes)
+            wide = ceil_div(vectors * lanes, width)
+            narrow = vectors // wide
             below = min(r, rows - i - r)
             share = share_of(below, wide)
             for m in range(wide):
+                if beside:
+                    some = (narrow + (m < vectors - narrow * wide)) * lanes
                 finish.col_bias = at(col_bias, j)
                 if j0 == 0 or later == NULL:
                     ask_for_rows(&finish, a + (i + r) * lda, lda, below if j0 == 0 else 0, share, m)
@@ -285,7 +292,7 @@ cdef inline void multiply(
                     ask_for_columns(&finish, later, kc, more, sizeof(real))
                 if asks:
                     sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
-                                 min(width, cols - j) * sizeof(real))
+                                 min(some, cols - j) * sizeof(real))
                     ask(&sums, True)
                 if in_place and n < finish.pace and j + width <= cols:
                     asking_tile(sizeof(real), r, kc, a + i * lda, lda, source + j, lds,
@@ -295,12 +302,12 @@ cdef inline void multiply(
                     first_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
                                &finish)
                 elif row == NULL:
-                    tile(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, ldb,
-                         c + i * ldc + j, ldc, &finish)
+                    tile(sizeof(real), r, min(some, cols - j), kc, a + i * lda, lda,
+                         b + (j - j0 if beside else m * b_tile), ldb, c + i * ldc + j, ldc, &finish)
                 else:
-                    tile_at(sizeof(real), r, min(width, cols - j), kc, a + i * lda, lda, b + m * b_tile, row,
+                    tile_at(sizeof(real), r, min(some, cols - j), kc, a + i * lda, lda, b + j - j0, row,
                             c + i * ldc + j, ldc, &finish)
-                j += width
+                j += some
             i += r
         j0 += stripe
         b += stripe // width * b_tile
