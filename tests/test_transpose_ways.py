@@ -140,6 +140,25 @@ def test_weights_of_a_few_pixels_are_read_where_they_lie(size, dtype, cpu_level)
     np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
 
 
+@pytest.mark.parametrize("size", [3, 4, 6])
+def test_results_added_up_along_channels_have_the_bits_of_others(size, dtype, cpu_level, monkeypatch):
+    """Pixels of batches are many enough for that, those of single images are few."""
+    case = Transpose("few pixels", (9, 131, size, size), (131, 35, 5, 3), 2, 1)
+    x, w, b = operands(case, data.normal, dtype)
+    monkeypatch.setattr(_phase_plan, "least_cost", lambda *_: (FIRST, "overlap"))
+    _cpu._forget()
+    try:
+        result = run(case, x, w, b)
+        np.testing.assert_array_equal(result, [run(case, image, w, b) for image in x])
+    finally:
+        _cpu._forget()
+    turned = np.flip(w, (2, 3)).swapaxes(0, 1)
+    spread = np.zeros((*x.shape[:2], 2 * size - 1, 2 * size - 1), dtype)
+    spread[..., ::2, ::2] = x
+    expected = fastconv.conv2d(spread, turned, b, padding=((3, 3), (1, 1)), method="direct")
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-3 if dtype == "float32" else 1e-10)
+
+
 def test_products_of_one_pixel_are_its_outputs(dtype, cpu_level):
     """They are added up as the convolution of the image between zeros is, by panels."""
     case = Transpose("one pixel", (7, 131, 1, 1), (131, 35, 5, 3), 2, 1)

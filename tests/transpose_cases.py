@@ -115,6 +115,14 @@ OVERLAPPED = (  # one product, whose results are added up: lanes along pixels or
     Transpose("overlap-3d", (2, 64, 3, 4, 5), (64, 1, 3, 4, 4), (1, 2, 2), 1, (0, 1, 0)),
 )
 CASES += OVERLAPPED
+CASES += (  # the same with results added up along channels, which are turned then
+    Transpose("overlap-channels", (3, 131, 5, 6), (131, 37, 4, 4), 2, 1),
+    Transpose("overlap-channels-in-parts", (7, 13, 9, 8), (13, 75, 5, 5), 2, 2, 1, bias=False),
+    Transpose("overlap-channels-dilation", (2, 70, 7, 9), (70, 33, 3, 4), (2, 1), (3, 1), dilation=(3, 2)),
+    Transpose("overlap-channels-1d", (2, 67, 300), (67, 17, 16), 8, 5, 3),
+    Transpose("overlap-channels-3d-groups", (2, 80, 3, 4, 5), (80, 19, 3, 3, 3), (1, 2, 2), 1, (0, 1, 0), groups=2),
+    Transpose("overlap-channels-beyond-crops", (1, 70, 8, 7), (70, 40, 3, 3), 1, 4),
+)
 CUT = (  # into boxes of some rows, or of a part of each
     Transpose("overlap-rows-cut", (1, 33, 75, 70), (33, 1, 5, 5), 2, ((1, 2), (2, 0)), (0, 1), bias=False),
     Transpose("overlap-weights-cut", (2, 33, 24, 25), (33, 1, 15, 15), 4, 3, 1),

@@ -21,6 +21,10 @@ typedef struct {
     const ptrdiff_t *at;   /* of each tap: where its product of output 0 of its phase lies in a line */
 } overlap_shape;
 
+typedef struct {
+    ptrdiff_t input, tap; /* what meets in an output along w */
+} overlap_pair;
+
 #define EACH_TYPE "overlap.h"
 #include "each_float.h"
 #undef EACH_TYPE
@@ -33,6 +37,20 @@ static inline void overlap_row(size_t size, const overlap_shape *g, ptrdiff_t li
         overlap_row_f32(g, lines, (const float *const *)line, (float)bias, out, n);
     else
         overlap_row_f64(g, lines, (const double *const *)line, bias, out, n);
+}
+
+/* Outputs that lie side by side along w, `channels` of each in whole vectors, to sums[output][channel]: `counts` says
+ * how many `pairs` meet in each, of at most `taps`; in a line products are `pixel` apart, those of its taps `tap`. */
+static inline void overlap_channels(size_t size, ptrdiff_t lines, const void *const *line, const overlap_pair *pairs,
+                                    ptrdiff_t taps, const ptrdiff_t *counts, ptrdiff_t pixel, ptrdiff_t tap,
+                                    const void *bias, void *sums, ptrdiff_t channels, ptrdiff_t n)
+{
+    if (size == sizeof(float))
+        overlap_channels_f32(lines, (const float *const *)line, pairs, taps, counts, pixel, tap, bias, sums, channels,
+                             n);
+    else
+        overlap_channels_f64(lines, (const double *const *)line, pairs, taps, counts, pixel, tap, bias, sums, channels,
+                             n);
 }
 
 #elif defined(ELEMENT)
@@ -81,6 +99,20 @@ static NEVER_INLINE void PASTE(overlap_row, SUFFIX)(const overlap_shape *g, ptrd
                 for (ptrdiff_t i = 0; i < LANES && x + i * g->s < n; i++)
                     out[x + i * g->s] = lane[i];
             }
+}
+
+static NEVER_INLINE void PASTE(overlap_channels, SUFFIX)(
+    ptrdiff_t lines, const ELEMENT *const *line, const overlap_pair *pairs, ptrdiff_t taps, const ptrdiff_t *counts,
+    ptrdiff_t pixel, ptrdiff_t tap, const ELEMENT *bias, ELEMENT *sums, ptrdiff_t channels, ptrdiff_t n)
+{
+    for (ptrdiff_t x = 0; x < n; x++, pairs += taps, sums += channels)
+        for (ptrdiff_t o = 0; o < channels; o += LANES) {
+            vec sum = *(const vec *)(bias + o);
+            for (ptrdiff_t i = 0; i < lines; i++)
+                for (ptrdiff_t j = 0; j < counts[x]; j++)
+                    sum += *(const vec *)(line[i] + pairs[j].input * pixel + pairs[j].tap * tap + o);
+            *(vec *)(sums + o) = sum;
+        }
 }
 #undef WOVEN
 #undef sum_phase

@@ -12,15 +12,22 @@ cdef extern from "overlap.h" nogil:
         Py_ssize_t s
         const Py_ssize_t *ends
         const Py_ssize_t *at
+    ctypedef struct overlap_pair:
+        pass
 
 cdef enum:
     BOX_BYTES = 393216      # of the products of a box, which stay in L2 until they are added up
+    SUMMED_BYTES = 524288   # the same where these are added up as they are made, with lanes along output channels:
+    MANY_SUMMED = 384       # pixels of images that share weights then,
+    LEAST_PIXELS = 48       # and as many at least as make up for turning these,
+    LEAST_TAPS = 8          # of so many taps, the side of a square
     LEAST_ROWS = 64         # of them, tiles that share a panel of pixels
     FEW_PIXELS = 640        # of an image, up to which lanes are weights: pixels cost less to turn
     PIXEL_BYTES = 1048576   # and of these, which have to stay in cache then
     MANY_PIXELS = 256       # of images that share weights and tiles
     STREAM_PIXELS = 9       # up to which weights are read where they lie (`stream.h`)
     ACROSS_BYTES = 512      # of a row of weights that are copied together, rows being pages apart
+    SUMS = 16384            # bytes of sums of outputs that are turned together, where lanes are channels
     SHARES = 4              # items for each thread
 
 
@@ -33,6 +40,7 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg, taps
     Py_ssize_t xn, xc, xd, xh, xw           # strides of what is read, in elements
     bint by_weights                         # lanes of a product are weights, else pixels
+    bint by_channels                        # and results are added up with lanes along output channels
     bint streams                            # and these are read once, where they lie
     bint alone                              # an image is one pixel, and each of its products an output or none
     Py_ssize_t many                         # images of an item
@@ -43,11 +51,14 @@ cdef struct Task:
     Py_ssize_t gap, row, pitch              # zeros before and after rows of products; from row to row; from tap to tap
     Py_ssize_t across                       # columns of a panel of weights, whole tiles; or of all, whole vectors
     Py_ssize_t leading                      # from one row of turned operands to the next: an odd number of lines
-    Py_ssize_t turned, panel, plain, products, lines    # sizes of a thread's scratch
+    Py_ssize_t turned, panel, plain, products, sums, lines      # sizes of a thread's scratch
+    Py_ssize_t together                     # rows of outputs whose sums are turned together
     Meeting *depth                          # of output z: kd at z * kd, those that are none at the end
     Meeting *height
+    Meeting *width
     Py_ssize_t *depths                      # how many
     Py_ssize_t *heights
+    Py_ssize_t *widths
     Py_ssize_t *ends                        # as `overlap_shape` has them
     Py_ssize_t *at
     overlap_shape overlap
@@ -98,22 +109,32 @@ cdef inline void cut_boxes(Task *t, Py_ssize_t most) noexcept nogil:
 cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     cdef ConvShape *s = &t.s
     cdef Py_ssize_t room = BOX_BYTES // size, all_pixels = s.od * s.oh * s.ow, width = tile_width(size), line, rows
-    cdef Py_ssize_t pixels, cols, image
+    cdef Py_ssize_t pixels, cols, image, channels
     t.low, t.far = floor_div(-s.pw, s.sw), floor_div((s.kw - 1) * s.dw - s.pw, s.sw)
     t.gap = max(t.far, max(ceil_div(s.iw, s.sw) - t.low - s.ow, 0))
     t.taps = s.kd * s.kh * s.kw
     t.by_weights = (
         all_pixels <= FEW_PIXELS and all_pixels * t.icg * size <= PIXEL_BYTES and t.ocg * t.taps >= lanes_of(size)
     )
-    image = s.od * s.oh * (s.ow + t.gap)
-    t.many = clip(MANY_PIXELS // max(image, 1), 1, t.n)
+    image, pixels = s.od * s.oh * (s.ow + t.gap), MANY_PIXELS
+    cols = t.taps * min(lanes_of(size), t.ocg)
+    t.by_channels = (t.by_weights and t.ocg * 2 >= lanes_of(size) and t.taps >= max(LEAST_TAPS, s.sd * s.sh * s.sw)
+                     and t.n * all_pixels >= LEAST_PIXELS
+                     and cols * max(all_pixels, LEAST_PIXELS) * size <= SUMMED_BYTES)
+    if t.by_channels:
+        room = SUMMED_BYTES // size
+        image, pixels = all_pixels, min(room // cols, MANY_SUMMED)
+    t.many = clip(pixels // max(image, 1), 1, t.n)
     t.many = ceil_div(t.n, ceil_div(t.n, t.many))
-    cols = max(room // (t.many * image + t.gap + lanes_of(size)), LEAST_ROWS)
+    cols = max(room // (t.many * image + (0 if t.by_channels else t.gap + lanes_of(size))), LEAST_ROWS)
     t.some = clip(cols // t.taps, 1, t.ocg)
     if threads > 1:
         t.some = min(t.some, max(ceil_div(t.ocg * s.groups * t.n // t.many, SHARES * threads), 1))
     t.parts = ceil_div(t.ocg, t.some)
     t.some = ceil_div(t.ocg, t.parts)
+    if t.by_channels and t.parts > 1:
+        t.some = min(max(t.some // lanes_of(size), 1) * lanes_of(size), t.ocg)
+        t.parts = ceil_div(t.ocg, t.some)
     cut_boxes(t, max(room // (t.some * t.taps * t.many), width))
     cols = t.some * t.taps
     pixels = reach(t.wide, s.kw, s.sw, s.dw, s.ow)
@@ -126,10 +147,15 @@ cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     t.turned = (pixels if t.by_weights else cols) * t.leading
     t.streams = t.by_weights and (pixels <= STREAM_PIXELS or all_pixels == 1)
     t.alone = t.streams and all_pixels == 1
-    t.across = (ceil_div(cols, line) | 1) * line if t.streams else round_up(ACROSS_BYTES // size, width)
+    t.across = round_up(ACROSS_BYTES // size, width)
+    if t.streams or t.by_channels:
+        t.across = (ceil_div(cols, line) | 1) * line
     t.panel = 0 if t.streams else CHUNK * t.across if t.by_weights else t.icg * width
-    t.plain = t.across * pixels if t.by_weights else 0
-    t.products = 0 if t.alone else round_up(cols * t.pitch + lanes_of(size), line)
+    t.plain = t.across * pixels + line if t.by_weights else 0
+    t.products = 0 if t.alone or t.by_channels else round_up(cols * t.pitch + lanes_of(size), line)
+    channels = round_up(t.some, lanes_of(size))
+    t.together = clip(SUMS // size // max(t.wide * channels, 1), 1, t.high)
+    t.sums = (t.together * t.wide + 1) * channels if t.by_channels else 0
     t.lines = round_up(s.kd * s.kh * sizeof(void *) // size, line)
 
 

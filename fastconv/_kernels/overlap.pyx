@@ -11,47 +11,29 @@ turned for that, or, where an image has few pixels, weights, with rows of pixels
     x (c, pixels)  ->  panels of a tile's width           w (c, o taps)  ->  panels
     w turned (o taps, c)  ->  rows                        x turned (pixels, c)  ->  rows       products turned back
 
-A sum over channels has the same order either way, so results depend on neither. Channels-first memory.
+Where output channels fill vectors and pixels make up for turning weights, products are added up before any are turned
+(`overlap_channels.pxd`). A sum has the same order each way, so results depend on none. Channels-first memory.
 """
 
-from fastconv._kernels.ahead cimport Ahead, ask
+from fastconv._kernels.ahead cimport Ahead
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.overlap cimport Box, Task, box_of, find_taps, overlap_shape, plan
+from fastconv._kernels.overlap_channels cimport add_up_channels, multiply_channels
+from fastconv._kernels.overlap_product cimport multiply, pixel, turn_pixels, weights_of
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
 from fastconv._kernels.stream cimport stream
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, fetch_ahead, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile_width
 from fastconv._kernels.turn cimport clear_beside, turn_block
 
 cdef extern from "overlap.h" nogil:
     void overlap_row(size_t size, const overlap_shape *g, Py_ssize_t lines, const void *const *line, double bias,
                      void *out, Py_ssize_t n)
-
-
-cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssize_t row) noexcept nogil:
-    """The first pixel that a box sees in one of its rows, which count (image, z, y)."""
-    cdef Py_ssize_t y = row % b.ih, z = row // b.ih % b.id, image = row // (b.ih * b.id)
-    return x + (b.image + image) * t.xn + (b.iz + z) * t.xd + (b.iy + y) * t.xh + b.ix * t.xw
-
-
-cdef void multiply(const Task *t, const real *a, const real *panel, Py_ssize_t depth, bint more, Py_ssize_t rows,
-                   Py_ssize_t n, real *to, Py_ssize_t leading, Ahead *ahead) noexcept nogil:
-    """So many turned rows with n columns of a panel, of some depth; `more` than what is there already."""
-    cdef Py_ssize_t tiles = ceil_div(rows, TILE_ROWS), width = tile_width(sizeof(real)), i = 0, r, m, piece
-    cdef tile_finish finish = t.finish
-    finish.accumulate = more
-    for piece in range(tiles):
-        r = ceil_div(rows - i, tiles - piece)
-        for m in range(r):
-            fetch_ahead(to + (i + m) * leading, n * sizeof(real))
-        ask(ahead, True)
-        tile(sizeof(real), r, n, depth, a + i * t.leading, t.leading, panel, width, to + i * leading, leading, &finish)
-        i += r
 
 
 cdef void fill_panel(const Task *t, const Box *b, const real *x, Py_ssize_t p, Py_ssize_t n,
@@ -81,29 +63,13 @@ cdef void multiply_pixels(const Task *t, const Box *b, const real *x, const real
         p = block * width
         n = min(width, columns - p)
         fill_panel(t, b, x, p, n, panel)
-        multiply(t, <const real *> turned, <const real *> panel, t.icg, False, b.cols, n, products + t.gap + p, t.pitch,
-                 &nothing)
+        multiply(t, <const real *> turned, <const real *> panel, width, t.icg, False, b.cols, n, products + t.gap + p,
+                 t.pitch, &nothing)
     for _c in range(b.cols if t.gap else 0):
         zeros(products, t.gap)
         for row in range(b.rows):
             zeros(products + t.gap + row * t.row + b.iw, t.row - b.iw)
         products += t.pitch
-
-
-cdef inline Ahead weights_of(const Task *t, const Box *b, const real *w, Py_ssize_t piece, Py_ssize_t chunks,
-                             Py_ssize_t tiles) noexcept nogil:
-    """The rows of weights of a panel, which count (columns, depth), to be asked for during so many tiles."""
-    cdef Py_ssize_t k = piece % chunks * CHUNK, i = piece // chunks * t.across, leading = t.ocg * t.taps
-    cdef Py_ssize_t rows = min(CHUNK, t.icg - k) if i < b.cols else 0
-    return Ahead(<const char *> (w + k * leading + i), leading * sizeof(real), rows, ceil_div(rows, tiles),
-                 min(t.across, b.cols - i) * sizeof(real))
-
-
-cdef void turn_pixels(const Task *t, const Box *b, const real *x, real *turned) noexcept nogil:
-    """All channels of each pixel side by side."""
-    cdef Py_ssize_t row
-    for row in range(b.rows):
-        turn_block(sizeof(real), t.icg, b.iw, pixel(t, b, x, row), t.xc, turned + row * b.iw * t.leading, t.leading)
 
 
 cdef void turn_products(const Task *t, const Box *b, const real *plain, Py_ssize_t n, real *products) noexcept nogil:
@@ -143,8 +109,8 @@ cdef void multiply_weights(const Task *t, const Box *b, const real *x, const rea
         copy_tiles(sizeof(real), panel, width, CHUNK * width, width, here.row, t.ocg * t.taps, here.rows, n)
         ahead.row += LINE - sizeof(real)                                        # the first line is here already
         for j in range(ceil_div(n, width)):
-            multiply(t, <const real *> turned + k, <const real *> panel + j * CHUNK * width, here.rows, k > 0, pixels,
-                     min(width, n - j * width), plain + j * width, t.across, &ahead)
+            multiply(t, <const real *> turned + k, <const real *> panel + j * CHUNK * width, width, here.rows, k > 0,
+                     pixels, min(width, n - j * width), plain + j * width, t.across, &ahead)
         if k + here.rows < t.icg:
             continue
         turn_products(t, b, <const real *> plain, n, products + piece // chunks * t.across * t.pitch)
@@ -216,8 +182,12 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     cdef real *panel = scratch + t.turned
     cdef real *plain = panel + t.panel
     cdef real *products = plain + t.plain
+    cdef real *sums = products + t.products
+    cdef const void **lines = <const void **> (sums + t.sums)
     if t.streams:
         stream_weights(t, &b, x, w, scratch, plain, products)
+    elif t.by_channels:
+        multiply_channels(t, &b, x, w, scratch, panel, plain)
     elif t.by_weights:
         multiply_weights(t, &b, x, w, scratch, panel, plain, products)
     else:
@@ -225,9 +195,10 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
     for image in range(b.images):
         if t.alone:
             place(t, &b, <const real *> plain + image * t.across, at(<const real *> t.bias, g * t.ocg), out)
+        elif t.by_channels:
+            add_up_channels(t, &b, <const real *> plain, at(<const real *> t.bias, g * t.ocg), out, image, sums, lines)
         else:
-            add_up(t, &b, <const real *> products, at(<const real *> t.bias, g * t.ocg), out, image,
-                   <const void **> (products + t.products))
+            add_up(t, &b, <const real *> products, at(<const real *> t.bias, g * t.ocg), out, image, lines)
         out += t.s.groups * t.ocg * t.s.id * t.s.ih * t.s.iw
 
 
@@ -247,20 +218,25 @@ def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     t.finish.row_bias = t.finish.col_bias = NULL
     t.finish.next_rows = 0
     plan(&t, size, threads)
-    each = round_up((t.turned + t.panel + t.plain + t.products + t.lines) * size, LINE)
-    tables = round_up((t.s.id * t.s.kd + t.s.ih * t.s.kh) * sizeof(Meeting) + (
-        t.s.id + t.s.ih + t.s.sw + t.s.kw) * sizeof(Py_ssize_t), LINE)
+    each = round_up((t.turned + t.panel + t.plain + t.products + t.sums + t.lines) * size, LINE)
+    tables = round_up((t.s.id * t.s.kd + t.s.ih * t.s.kh + t.s.iw * t.s.kw) * sizeof(Meeting) + (
+        t.s.id + t.s.ih + t.s.iw + t.s.sw + t.s.kw) * sizeof(Py_ssize_t), LINE)
     memory = borrow("overlap", tables + each * threads)
     t.depth = <Meeting *> memory
     t.height = t.depth + t.s.id * t.s.kd
-    t.depths = <Py_ssize_t *> (t.height + t.s.ih * t.s.kh)
+    t.width = t.height + t.s.ih * t.s.kh
+    t.depths = <Py_ssize_t *> (t.width + t.s.iw * t.s.kw)
     t.heights = t.depths + t.s.id
-    t.ends = t.heights + t.s.ih
+    t.widths = t.heights + t.s.ih
+    t.ends = t.widths + t.s.iw
     t.at = t.ends + t.s.sw
     with nogil:
         meet(t.depth, t.depths, t.s.id, t.s.od, t.s.kd, t.s.sd, t.s.dd, t.s.pd)
         meet(t.height, t.heights, t.s.ih, t.s.oh, t.s.kh, t.s.sh, t.s.dh, t.s.ph)
-        find_taps(&t)
+        if t.by_channels:
+            meet(t.width, t.widths, t.s.iw, t.s.ow, t.s.kw, t.s.sw, t.s.dw, t.s.pw)
+        else:
+            find_taps(&t)
         each_piece(<Piece> one_item[real], &t,
                    t.s.groups * t.parts * ceil_div(t.n, t.many) * t.boxes_d * t.boxes_h * t.boxes_w, threads,
                    memory + tables, each)
