@@ -33,6 +33,8 @@ cdef inline void multiply_channels(
     cdef Ahead here, ahead
     w += b.o * t.taps
     turn_pixels(t, b, x, turned)
+    for k in range(pixels if b.channels % lanes_of(sizeof(real)) else 0):       # see `clear_beside`
+        zeros(plain + k * t.across + b.cols, lanes_of(sizeof(real)))
     for piece in range(chunks):
         here = weights_of(t, b, w, piece, chunks, 1)
         ahead = weights_of(t, b, w, piece + 1, chunks, max(ceil_div(pixels, TILE_ROWS), 1) * tiles)
