@@ -60,7 +60,7 @@ def tiles(real like, Py_ssize_t rounds, Py_ssize_t kc):
     cdef real *b = <real *> borrow("probe", size * sizeof(real))     # as a panel lies: on a cache line
     cdef real *a = b + kc * width
     cdef real *c = a + TILE_ROWS * kc
-    cdef tile_finish finish = tile_finish(False, False, CHUNK, 0, 0, NULL, NULL, NULL, 0, 0)
+    cdef tile_finish finish = tile_finish(False, False, CHUNK, 0, 0, NULL, NULL, NULL, 0, 0, 1)
     memset(b, 0, size * sizeof(real))
     with nogil:
         for _r in range(rounds):
