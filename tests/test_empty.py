@@ -38,6 +38,13 @@ def test_no_input_channels_leave_the_bias(outputs, spatial, dtype, method, cpu_l
             data.assert_identical(out, np.broadcast_to(bias.reshape(-1, *[1] * len(spatial)), out.shape))
 
 
+def test_many_taps_of_no_input_channels(dtype, cpu_level):
+    """The table of what tiles read in the stage had those of one channel, behind its end."""
+    x, w, bias = np.zeros((1, 0, 40, 64), dtype), np.zeros((4, 0, 31, 31), dtype), data.integers((4,), dtype)
+    expected = np.broadcast_to(bias[:, None, None], (1, 4, 40, 64))
+    data.assert_identical(fastconv.conv2d(x, w, bias, padding=15, method="direct"), expected)
+
+
 def test_no_output_channels(dtype):
     assert fastconv.conv2d(np.ones((2, 3, 5, 5), dtype), np.ones((0, 3, 3, 3), dtype)).shape == (2, 0, 3, 3)
 

@@ -101,7 +101,7 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
             if not t.deep and rows_are_vectors(&t.s, size):
                 t.row = table + stage_table(&t.s)
                 t.left = t.panel = 0
-                for k in range(taps):
+                for k in range(min(taps, t.depth)):
                     t.row[k] = t.stage.tap[k]
                 extend(t.row, t.depth, taps, t.stage.channel)
     if t.left:
