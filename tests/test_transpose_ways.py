@@ -155,6 +155,23 @@ def test_results_added_up_along_channels_have_the_bits_of_others(size, dtype, cp
         _cpu._forget()
 
 
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (2, 1)])
+def test_batches_give_no_zero_its_sign(stride, dilation, dtype, cpu_level, monkeypatch):
+    """Products that underflow leave -0.0, which zeros between rows of products make 0.0 where these are added, too."""
+    case = Transpose("underflow", (9, 64, 4, 4), (64, 32, 3, 4), stride, 1, dilation=dilation)
+    tiny = np.finfo(dtype).tiny
+    x, w = np.full(case.input, -tiny, dtype), np.full(case.weight, tiny, dtype)
+    b = np.full(32, -0.0, dtype)
+    monkeypatch.setattr(_phase_plan, "least_cost", lambda *_: (FIRST, "overlap"))
+    _cpu._forget()
+    try:
+        result = run(case, x, w, b)
+        assert not result.any()
+        assert result.tobytes() == b"".join(run(case, image, w, b).tobytes() for image in x)
+    finally:
+        _cpu._forget()
+
+
 def test_products_of_one_pixel_are_its_outputs(dtype, cpu_level):
     """They are added up as the convolution of the image between zeros is, by panels."""
     case = Transpose("one pixel", (7, 131, 1, 1), (131, 35, 5, 3), 2, 1)

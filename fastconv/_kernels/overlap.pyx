@@ -118,7 +118,8 @@ cdef void multiply_weights(const Task *t, const Box *b, const real *x, const rea
 
 cdef void add_up(const Task *t, const Box *b, const real *products, const real *bias, real *out, Py_ssize_t image,
                  const void **lines) noexcept nogil:
-    """The outputs of a box in one image, of a group's channels."""
+    """The outputs of a box in one image, of a group's channels. Added to zero, no bias is -0.0, whose sign would tell
+    whether zeros between rows were added, too."""
     cdef Py_ssize_t o, z, y, i, j, count, shift = b.m0 - b.ix
     cdef const Meeting *depth
     cdef const Meeting *height
@@ -134,7 +135,7 @@ cdef void add_up(const Task *t, const Box *b, const real *products, const real *
                             (o * t.s.kd + depth[i].tap) * t.s.kh + height[j].tap) * t.s.kw * t.pitch + (
                             ((image * b.id) + depth[i].input - b.iz) * b.ih + height[j].input - b.iy) * t.row + shift
                         count += 1
-                overlap_row(sizeof(real), &t.overlap, count, lines, 0 if bias == NULL else bias[b.o + o],
+                overlap_row(sizeof(real), &t.overlap, count, lines, 0 if bias == NULL else 0 + bias[b.o + o],
                             out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
 
 

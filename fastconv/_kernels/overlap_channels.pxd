@@ -6,8 +6,6 @@ Of an output several products are added up, so there is less to turn afterwards 
 need no rows of pixels that fill vectors, nor zeros between them.
 """
 
-from libc.string cimport memcpy
-
 from fastconv._kernels.ahead cimport Ahead
 from fastconv._kernels.meeting cimport Meeting
 from fastconv._kernels.overlap cimport Box, Task, overlap_pair
@@ -59,8 +57,8 @@ cdef inline void add_up_channels(
     cdef const Meeting *depth
     cdef const Meeting *height
     zeros(biases, channels)
-    if bias != NULL:
-        memcpy(biases, bias + b.o, b.channels * sizeof(real))
+    for i in range(b.channels if bias != NULL else 0):
+        biases[i] += bias[b.o + i]      # see `add_up`
     for z in range(b.z0, b.z1):
         depth = t.depth + z * t.s.kd
         for y in range(b.y0, b.y1):
