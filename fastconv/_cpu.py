@@ -40,24 +40,24 @@ def remembers_kernels(cached):
 
 
 @contextmanager
-def override(name, unit=None):
+def override(name, datapath=None):
     """Use another level for a while, in every thread; for tests and benchmarks.
 
-    unit : choose by the costs of cores that compute so many bytes of a vector at once, if not as before
+    datapath : choose by the costs of cores that multiply and add so many bytes of a vector at once, if not as before
     """
-    global _level, _unit
-    before = _level, _unit
-    _level, _unit = _checked(name, "level"), unit or _unit
+    global _level, _datapath
+    before = _level, _datapath
+    _level, _datapath = _checked(name, "level"), datapath or _datapath
     _changed()
     try:
         yield
     finally:
-        _level, _unit = before
+        _level, _datapath = before
         _changed()
 
 
 def _changed():
-    _tuned.take(_VECTORS[_level], _unit, kernel)
+    _tuned.take(_VECTORS[_level], _datapath, kernel)
     _forget()
 
 
@@ -73,5 +73,5 @@ def _checked(name, source):
 
 
 _level = _checked(os.environ.get("FASTCONV_CPU") or _AVAILABLE[-1], "FASTCONV_CPU")
-_unit = features.unit()
+_datapath = features.datapath()
 _changed()

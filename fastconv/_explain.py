@@ -177,7 +177,7 @@ def show_config():
         "machine": platform.machine(),
         "cpu_level": _cpu.level(),
         "cpu_levels": _cpu.available(),
-        "costs": "vectors of {} bytes, {} at once".format(*_tuned.measured()),
+        "costs": "vectors of {} bytes, a datapath of {}".format(*_tuned.measured()),
         "threads": get_num_threads(),
         "blas": f"{blas['name']} {blas['version']}",
     }

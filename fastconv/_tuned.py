@@ -22,8 +22,8 @@ from fastconv._costs import (
     Winograd,
 )  # fmt: skip
 
-# By bytes of a vector, and of as much of it as a core multiplies and adds at once; cores with vectors of 64 have 32 of
-# them, which keep rows and weights in registers
+# By bytes of a vector and of the datapath, what a core multiplies and adds of it at once; cores with vectors of 64 have
+# 32 of them, which keep rows and weights in registers
 TUNED = {
     (64, 32): Tuned(  # Zen 4, 2026-11-28 and 29; points of gradients of weights Ice Lake, 2026-11-30
         Winograd(
@@ -110,9 +110,9 @@ TUNED = {
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6, in_place=24),
     ),
 }  # fmt: skip
-# Cores that compute 64 at once sum directly in half the time: transforms, which load and store, cost more of such sums,
+# Cores with datapaths of 64 sum directly in half the time: transforms, which load and store, cost more of such sums,
 # and depthwise planes have less beside them. Fitted to what is chosen: the register tile beside rows, copies and rings
-# among 10,400 random layers, Winograd among 4600. What takes as it would by Zen 4's costs, to 0.1%, is Zen 4's.
+# among 10,400 random layers, Winograd among 4600. Costs that gained less than 0.1% when fitted anew are Zen 4's.
 TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier and planes 2026-11-30
     planes=TUNED[64, 32].planes._replace(row_plane=100),
     winograd=Winograd(
@@ -168,13 +168,13 @@ def kernel(name):
     return _kernels(name)
 
 
-def take(vector, unit=64, kernels=None):
+def take(vector, datapath=64, kernels=None):
     """Let vectors of so many bytes be in use; of shorter ones than any measured, what is known of the shortest.
 
-    unit : bytes of one that the core computes at once, at most
+    datapath : bytes of one that the core multiplies and adds at once, at most
     kernels : by whose names kernels are found, if not as before
     """
     global _key, _bytes, _kernels
     _bytes = vector
-    _key = max((known for known in TUNED if known <= (vector, min(unit, vector))), default=min(TUNED))
+    _key = max((known for known in TUNED if known <= (vector, min(datapath, vector))), default=min(TUNED))
     _kernels = kernels or _kernels

@@ -18,14 +18,14 @@ hypothesis.settings.load_profile("repeatable")
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--unit", type=int, choices=(32, 64), help="choose by the costs of cores that compute so many bytes at once"
+        "--datapath", type=int, choices=(32, 64), help="bytes that a core computes at once, by whose costs to choose"
     )
 
 
 @pytest.fixture(scope="session", autouse=True)
-def costs_of_unit(request):
-    """Choices are those of the core that `--unit` names, or of this one."""
-    with _cpu.override(_cpu.level(), request.config.getoption("--unit")):
+def costs_of_datapath(request):
+    """Choices are those of the core that `--datapath` names, or of this one."""
+    with _cpu.override(_cpu.level(), request.config.getoption("--datapath")):
         yield
 
 

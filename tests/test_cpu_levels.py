@@ -88,7 +88,7 @@ LESSER = """
 import sys, types
 package, features = types.ModuleType("fastconv"), types.ModuleType("fastconv._kernels.features")
 package.__path__ = ["fastconv"]                     # the package without its `__init__`, which would import `_cpu`
-features.supported, features.unit = lambda: ("baseline",), lambda: 64
+features.supported, features.datapath = lambda: ("baseline",), lambda: 64
 sys.modules |= {"fastconv": package, "fastconv._kernels.features": features}
 import fastconv._kernels
 fastconv._kernels.features = features
@@ -173,7 +173,7 @@ def test_override_takes_what_was_measured_of_the_level():
     with _cpu.override("baseline"):
         assert _tuned.measured() == min(_tuned.TUNED)
     vector = {"avx512": 64}.get(_cpu.level(), 32)
-    assert _tuned.measured() == (vector, min(_cpu._unit, vector))
+    assert _tuned.measured() == (vector, min(_cpu._datapath, vector))
     assert _tuned.tuned() is _tuned.TUNED[_tuned.measured()]
 
 
@@ -181,8 +181,8 @@ def test_costs_are_those_of_the_nearest_vectors_that_were_measured(vectors):
     for key in MEASURED:
         _tuned.take(*key)
         assert _tuned.measured() == key
-    for vector, unit, key in ((128, 128, (64, 64)), (32, 64, (32, 32)), (32, 16, (32, 32)), (16, 64, (32, 32))):
-        _tuned.take(vector, unit)
+    for vector, datapath, key in ((128, 128, (64, 64)), (32, 64, (32, 32)), (32, 16, (32, 32)), (16, 64, (32, 32))):
+        _tuned.take(vector, datapath)
         assert _tuned.measured() == key
 
 
@@ -198,11 +198,11 @@ def test_override_takes_what_was_measured_of_another_core():
 
 
 @pytest.mark.skipif(not CPUINFO.exists(), reason="needs Linux")
-def test_unit_is_that_of_the_family():
+def test_datapath_is_that_of_the_family():
     """Zen 3 and Zen 4, AMD's family 25, compute 32 bytes at once, others all of a vector as far as is known."""
     first = dict(re.findall(r"^(\S.*?)\s*: (.*)$", CPUINFO.read_text().partition("\n\n")[0], re.M))
     halves = (first.get("vendor_id"), first.get("cpu family")) == ("AuthenticAMD", "25")
-    assert features.unit() == (32 if halves else 64)
+    assert features.datapath() == (32 if halves else 64)
 
 
 def test_override_forgets_plans():

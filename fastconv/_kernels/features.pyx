@@ -37,6 +37,6 @@ def supported():
     return tuple(levels)
 
 
-def unit():
+def datapath():
     """Bytes of a vector that the core multiplies and adds at once, as far as is known; shorter ones it takes whole."""
     return 32 if halves_vectors() else 64
