@@ -11,27 +11,28 @@ turned for it (`deep_taps.pxd`).
 from fastconv._kernels.across cimport (
     TURNS_ALONE, across_scratch, across_table, find_across, multiply_across, plan_across
 )
-from fastconv._kernels.across_cost cimport (
-    cost_across, picks_pixels, rows_are_vectors, sees_less, staged_run, wastes_lanes
-)
+from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
+from fastconv._kernels.ahead cimport Next
 from fastconv._kernels.columns cimport (
-    ASKING_DEPTH, column, fill_panel, last_in_place, packs_in_passing, panel_bytes, plan_columns, read_in_place
+    ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes, plan_columns,
+    read_in_place
 )
 from fastconv._kernels.deep cimport along_depth, deep_block, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
 from fastconv._kernels.deep_taps cimport multiply_by_taps, plan_taps, saved_by_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, even
+from fastconv._kernels.pack cimport even
 from fastconv._kernels.product cimport (
-    LINE, SHORT, SMALL_MAP, WEIGHT_BYTES, Item, Later, Task, begin, block_of_depth, item_at, items, multiply,
-    plan_blocks, round_up, short_vectors
+    LINE, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, plan_blocks, round_up,
+    short_vectors
 )
 from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport stage_table
+from fastconv._kernels.stripes cimport multiply, multiply_stage
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
@@ -87,49 +88,14 @@ cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     return choice
 
 
-cdef void multiply_stage(
-    const Task *t, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1, const real *a, const real *stage, Py_ssize_t p0,
-    Py_ssize_t p1, real *c, tile_finish finish,
-) noexcept nogil:
-    """Pixels [p0, p1) of some channels, whole rows, from the stage of that block, whose first channel is that of k0."""
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, run = staged_run(&t.s), y0 = p0 % plane // t.s.ow
-    cdef Py_ssize_t i = 0, row, p, z, y, some
-    cdef Py_ssize_t _piece, pieces = ceil_div(channels, TILE_ROWS) if k1 - k0 <= SHORT else 1
-    cdef const real *bias = <const real *> finish.row_bias
-    stage -= k0 // (t.s.kd * t.s.kh * t.s.kw) * t.stage.channel
-    for _piece in range(pieces):
-        some = (channels - i) // (pieces - _piece)
-        finish.row_bias = at(bias, i)
-        for row in range(ceil_div(p1 - p0, run)):
-            p = p0 + row * run
-            z = p // plane
-            y = (p - z * plane) // t.s.ow
-            multiply(some, min(run, p1 - p), k1 - k0, a + i * t.depth, t.depth,
-                     stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
-                     tile_width(sizeof(real)), NULL, 0, c + i * t.pixels + p - p0, t.pixels, finish)
-        i += some
-
-
-cdef inline Later next_columns(
-    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1,
-) noexcept nogil:
-    """Pixels that are packed after rows [k0, k1) of [p0, p1): the next rows of them, or the first of the next block.
-
-    None with vectors of half a line, whose tiles have no instructions to spare (24 layers took 1.02 times as long).
-    """
-    cdef Py_ssize_t rows = min(t.kc, t.depth - k1), cols = p1 - p0, deep = max(k1 - k0, 1)
-    if rows == 0:
-        x, k1, rows, cols = x + p1 - p0, 0, t.kc, min(t.block, t.pixels - p1)
-    if not t.flat or short_vectors(sizeof(real)):
-        rows = 0
-    return Later(<const char *> (x + k1 * t.xc + p0), t.xc, rows, ceil_div(cols, deep), 0)
-
-
 cdef void block(
     const Task *t, const real *x, const real *w, const real *bias, real *out, real *stage, Py_ssize_t p0, Py_ssize_t p1,
     Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
+    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group.
+
+    The first `whole` are read in place: `head` up to a boundary of vectors, whole tiles, and `end` in a narrower one.
+    """
     cdef Py_ssize_t width = tile_width(sizeof(real))
     cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
@@ -148,7 +114,7 @@ cdef void block(
     cdef const real *source
     cdef real *c
     cdef tile_finish finish = t.finish
-    cdef Later later
+    cdef Next later
     while True:
         k1 = min(k0 + t.kc, t.depth)
         if p0 + whole + passed < p1 and k0 < k1:
@@ -180,8 +146,7 @@ cdef void block(
                                t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)
             else:
                 multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart,
-                         source if packs else NULL, t.xc, c + whole, t.pixels, finish,
-                         &later if later.rows > 0 and not packs else NULL)
+                         source if packs else NULL, t.xc, c + whole, t.pixels, finish, &later)
             source = NULL
             o += count
         k0 = k1

@@ -27,7 +27,7 @@ static inline void first_tile(size_t size, ptrdiff_t rows, ptrdiff_t kc, const v
     FIRST_TILE(PACKING, rows, kc, a, lda, b, ldb, panel, c, ldc, finish);
 }
 
-/* The same without a copy, asking for rows of as many columns at `next` as it has steps of finish->pace. */
+/* The same without a copy: every finish->every steps it asks for a row of as many columns, from `next` on. */
 static inline void asking_tile(size_t size, ptrdiff_t rows, ptrdiff_t kc, const void *a, ptrdiff_t lda, const void *b,
                                ptrdiff_t ldb, const void *next, void *c, ptrdiff_t ldc, const tile_finish *finish)
 {

@@ -10,31 +10,24 @@ Goto & van de Geijn 2008, doi:10.1145/1356052.1356053.
 
 from libc.math cimport INFINITY
 
-from fastconv._kernels.ahead cimport Ahead, ask
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
+from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
-from fastconv._kernels.tile cimport (
-    CHUNK, TILE_ROWS, asking_tile, even_width, first_tile, tile, tile_at, tile_finish, tile_width
-)
+from fastconv._kernels.tile cimport CHUNK, even_width, tile_finish, tile_width
 
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2,
     WEIGHT_BYTES = 131072    # and the block of weights that passes over it
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
-    STAGED_STRIPE = 65536    # the same of a stage, lines of which serve several taps
     SHORT = 128              # products of a sum so short that writing C counts: at least
     SHORT_VECTORS = 16       # vectors make a stripe then (peers.py, conv3d)
     SMALL_MAP = 128          # pixels up to which layers gain from lanes along channels or the depth: peers.py, 1x1
-    OUT_OF_CACHE = 4194304   # bytes of C from which on its lines are asked for (asv_bench/peers.py, networks)
     WAYS = 8                 # lines of a set of an L1 cache,
     SETS = 4096              # and bytes from one line to the next in the same set
-    ASKERS = 4               # tiles of rows, a power of two, that share in asking for columns in place, by whole lines
-    ROWS_ASKED = 8           # that a tile asks for at most (`tile_run.h`)
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
 
 
@@ -70,15 +63,11 @@ cdef struct Item:
     Py_ssize_t image, group, p0, p1, o0, o1         # one piece of work: pixels and, of the group, output channels
 
 
-cdef struct Later:                                  # columns that the next panel is made from
-    const char *first
-    Py_ssize_t step, rows, pieces                   # rows so many elements apart, of pieces as long as this one is deep
-    Py_ssize_t asked                                # pieces that have been asked for, a column of them after the other
-
-
-cdef inline Py_ssize_t short_stripe(Py_ssize_t size) noexcept nogil:
-    """Tiles of a stripe at least, where sums are short."""
-    return SHORT_VECTORS * lanes_of(size) // tile_width(size)
+cdef inline Py_ssize_t stripe_of(Py_ssize_t kc, Py_ssize_t bytes, Py_ssize_t width, Py_ssize_t size) noexcept nogil:
+    """Columns of a stripe of about so many bytes, whole tiles of `width`: where sums are short several, though it may
+    leave L1, since rows of C, often a power of two apart, are then written in runs of a kilobyte."""
+    cdef Py_ssize_t least = SHORT_VECTORS * lanes_of(size) // tile_width(size) if kc <= SHORT else 1
+    return max(bytes // size // (max(kc, 1) * width), least) * width
 
 
 cdef inline bint short_vectors(Py_ssize_t size) noexcept nogil:
@@ -211,103 +200,3 @@ cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
     item.p1 = min(item.p0 + t.block, (block // each + 1) * t.span)
     item.o0, item.o1 = part * t.part, min((part + 1) * t.part, t.ocg)
     return item
-
-
-cdef inline Py_ssize_t share_of(Py_ssize_t rows, Py_ssize_t tiles) noexcept nogil:
-    """Of so many rows of A, how many each tile asks for: all in the first half, later they would come too late."""
-    return ceil_div(rows, max(ceil_div(tiles, 2), <Py_ssize_t> 1))
-
-
-cdef inline void ask_for_rows(
-    tile_finish *finish, const real *a, Py_ssize_t lda, Py_ssize_t rows, Py_ssize_t share, Py_ssize_t m,
-) noexcept nogil:
-    """Have tile m ask for its share of the rows at `a`, which are read next and too short to be foreseen."""
-    finish.next_rows = max(min(share, rows - m * share), <Py_ssize_t> 0)
-    if finish.next_rows > 0:
-        finish.next, finish.next_step = a + m * share * lda, lda
-
-
-cdef inline void ask_for_columns(
-    tile_finish *finish, Later *later, Py_ssize_t kc, Py_ssize_t share, Py_ssize_t size,
-) noexcept nogil:
-    """Have a tile over `kc` products ask for its share of what the next panel is made from."""
-    cdef Py_ssize_t row = later.asked % later.rows, piece = later.asked // later.rows
-    finish.next_rows = min(share, later.rows - row) if piece < later.pieces else 0
-    finish.next, finish.next_step = later.first + (row * later.step + piece * kc) * size, later.step
-    later.asked += finish.next_rows
-
-
-cdef inline void multiply(
-    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb,
-    const Py_ssize_t *row, Py_ssize_t b_tile, const real *source, Py_ssize_t lds, real *c, Py_ssize_t ldc,
-    tile_finish finish, Later *later=NULL,
-) noexcept nogil:
-    """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
-
-    Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one
-    tile's columns to the next one's; where all lie side by side, tiles are as even as whole vectors allow. Unless
-    `source` is NULL, whole tiles of columns lie there in rows `lds` apart, and the first tile of rows copies them
-    to B, or if that is B the first ones ask for the next stripe's. Rows of A are split evenly into as few tiles as
-    will do, the first `longer` of them one row longer than the others. Where the sum is short a stripe is several
-    tiles wide, though it may leave L1: the rows of C, often a power of two apart, are then written in runs of a
-    kilobyte. During the first stripe the next tile of rows of A is asked for, and with each tile what the one below
-    writes, where that comes from memory; during the others `later`, unless it is NULL.
-    """
-    cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS)
-    cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, wide, below, share, j0 = 0
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), vectors, narrow, some = width
-    cdef bint beside = source == NULL and (row != NULL or b_tile == width)
-    cdef Py_ssize_t least = short_stripe(sizeof(real)) if kc <= SHORT else 1
-    cdef bint asks = not finish.accumulate and rows * ldc * <Py_ssize_t> sizeof(real) >= OUT_OF_CACHE
-    cdef Ahead sums
-    cdef Py_ssize_t bytes = STRIPE_BYTES if row == NULL else STAGED_STRIPE
-    cdef Py_ssize_t stripe = max(bytes // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
-    cdef const real *row_bias = <const real *> finish.row_bias
-    cdef const real *col_bias = <const real *> finish.col_bias
-    cdef bint in_place = source == b
-    finish.pace = 1
-    while in_place and not short_vectors(sizeof(real)) and finish.pace < ASKERS and 2 * finish.pace <= tiles:
-        finish.pace *= 2
-    cdef Py_ssize_t more = 0
-    if later != NULL and cols > stripe:
-        more = min(ceil_div(later.rows * later.pieces, tiles * ceil_div(cols - stripe, width)), <Py_ssize_t> ROWS_ASKED)
-    while j0 < cols:
-        i = 0
-        for n in range(tiles):
-            r = shorter + (n < longer)
-            finish.row_bias = at(row_bias, i)
-            j = j0
-            vectors = ceil_div(min(stripe, cols - j0), lanes)
-            wide = ceil_div(vectors * lanes, width)
-            narrow = vectors // wide
-            below = min(r, rows - i - r)
-            share = share_of(below, wide)
-            for m in range(wide):
-                if beside:
-                    some = (narrow + (m < vectors - narrow * wide)) * lanes
-                finish.col_bias = at(col_bias, j)
-                if j0 == 0 or later == NULL:
-                    ask_for_rows(&finish, a + (i + r) * lda, lda, below if j0 == 0 else 0, share, m)
-                else:
-                    ask_for_columns(&finish, later, kc, more, sizeof(real))
-                if asks:
-                    sums = Ahead(<const char *> (c + (i + r) * ldc + j), ldc * sizeof(real), below, below,
-                                 min(some, cols - j) * sizeof(real))
-                    ask(&sums, True)
-                if in_place and n < finish.pace and j + width <= cols:
-                    asking_tile(sizeof(real), r, kc, a + i * lda, lda, source + j, lds,
-                                source + j + min(stripe, cols - j0) + n * ceil_div(kc, finish.pace) * lds,
-                                c + i * ldc + j, ldc, &finish)
-                elif source != NULL and n == 0 and j + width <= cols and not in_place:
-                    first_tile(sizeof(real), r, kc, a, lda, source + j, lds, <real *> b + m * b_tile, c + j, ldc,
-                               &finish)
-                elif row == NULL:
-                    tile(sizeof(real), r, min(some, cols - j), kc, a + i * lda, lda,
-                         b + (j - j0 if beside else m * b_tile), ldb, c + i * ldc + j, ldc, &finish)
-                else:
-                    tile_at(sizeof(real), r, min(some, cols - j), kc, a + i * lda, lda, b + j - j0, row,
-                            c + i * ldc + j, ldc, &finish)
-                j += some
-            i += r
-        j0 += stripe
-        b += stripe // width * b_tile

@@ -8,9 +8,9 @@ pixels' patches are turned to it, and a tile's weights are read once more, while
 
 from libc.string cimport memcpy, memset
 
+from fastconv._kernels.ahead cimport Next, ask_meanwhile, rows_below
 from fastconv._kernels.dot_tile cimport DOT_ROWS, DOT_SLOTS, dot_finish, dot_tile
 from fastconv._kernels.pack cimport ceil_div
-from fastconv._kernels.product cimport ask_for_rows, share_of
 from fastconv._kernels.shape cimport LONG_SUM, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
@@ -74,16 +74,15 @@ cdef inline void multiply_mixed(
     """
     cdef Py_ssize_t width = tile_width(sizeof(real)), tiles = ceil_div(rows, TILE_ROWS), wide = ceil_div(cols, width)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i = 0, n, r, m
-    cdef Py_ssize_t below, share
+    cdef Next next
     cdef const real *row_bias = <const real *> finish.row_bias
     for n in range(tiles):
         r = shorter + (n < longer)
         finish.row_bias = at(row_bias, i)
         multiply_last(r, left, kc, a + i * lda, lda, patches, ldp, c + i * ldc + cols, ldc, &finish)
-        below = min(r, rows + later - i - r)
-        share = share_of(below, wide)
+        next = rows_below(a + (i + r) * lda, lda, min(r, rows + later - i - r), wide)
         for m in range(wide):
-            ask_for_rows(&finish, a + (i + r) * lda, lda, below, share, m)
+            ask_meanwhile(&finish, &next, kc, sizeof(real))
             tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * b_tile, ldb,
                  c + i * ldc + m * width, ldc, &finish)
         i += r

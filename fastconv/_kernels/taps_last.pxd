@@ -4,7 +4,7 @@ Elements of a pixel's patch lie where two tables say, of pixels and of taps; K i
 """
 
 from fastconv._kernels.pack cimport ceil_div, end_inside, first_inside
-from fastconv._kernels.product cimport SHORT, STRIPE_BYTES, Task, short_stripe
+from fastconv._kernels.product cimport SHORT, STRIPE_BYTES, Task, stripe_of
 from fastconv._kernels.shape cimport at, real
 from fastconv._kernels.stage_last cimport StageLast
 from fastconv._kernels.tile cimport (
@@ -18,7 +18,7 @@ cdef inline void multiply_taps(
     bint ahead, Py_ssize_t lda, const real *b, Py_ssize_t width, Py_ssize_t b_tile, const real *later, Py_ssize_t ld,
     real *c, Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
-    """C += A . B as `multiply` of `product.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
+    """C += A . B as `multiply` of `stripes.pxd`, where element (i, k) of A is a[pixel[i] + tap[k]].
 
     ahead : elements of a row of A are neighbours, and asked for before their turn if many; else C is, if sums are short
     lda : what rows of neighbours are apart, needing no tables, or 0
@@ -27,8 +27,7 @@ cdef inline void multiply_taps(
     """
     cdef Py_ssize_t tiles = ceil_div(rows, TILE_ROWS)
     cdef Py_ssize_t shorter = rows // tiles, longer = rows - shorter * tiles, i, j, n, r, m, j0 = 0
-    cdef Py_ssize_t least = short_stripe(sizeof(real)) if kc <= SHORT else 1
-    cdef Py_ssize_t stripe = max(STRIPE_BYTES // <Py_ssize_t> sizeof(real) // (max(kc, 1) * width), least) * width
+    cdef Py_ssize_t stripe = stripe_of(kc, STRIPE_BYTES, width, sizeof(real))
     cdef const real *bias = <const real *> finish.col_bias
     while j0 < cols:
         i = 0

@@ -12,7 +12,7 @@ cdef extern from "tile.h" nogil:
         const void *row_bias
         const void *col_bias
         const void *next
-        Py_ssize_t next_step, next_rows, pace
+        Py_ssize_t next_step, next_rows, every
     void fetch_ahead(const void *p, Py_ssize_t bytes)
     void fetch_to_l2(const void *p, Py_ssize_t bytes)
     Py_ssize_t tile_width(size_t size)

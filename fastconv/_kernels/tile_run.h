@@ -34,7 +34,7 @@ typedef struct {
     const void *next;     /* rows of A, or of what B is made from, that are read next, */
     ptrdiff_t next_step;  /* elements apart; */
     ptrdiff_t next_rows;  /* so many of them are asked for meanwhile */
-    ptrdiff_t pace;       /* of steps, a power of two, one in which a tile that is ASKING does so */
+    ptrdiff_t every;      /* step, a power of two, a tile that is ASKING does so */
 } tile_finish;
 
 #define EACH_TYPE "tile_run.h"
@@ -147,7 +147,7 @@ static ALWAYS_INLINE void run(
                 OPAQUE(k); OPAQUE(row); OPAQUE(panel);
                 if (packed == PACKING) {
                     fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1); /* each is on another page */
-                } else if ((k & (finish->pace - 1)) == 0) {
+                } else if ((k & (finish->every - 1)) == 0) {
                     fetch_to_l2(panel, nv * VECTOR_BYTES);
                     panel += ldb;
                 }
