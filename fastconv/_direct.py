@@ -68,7 +68,7 @@ GROUP_STAGE = 2**17  # bytes of the stage of one row of output
 FEW_PIXELS = 196  # which leave lanes along pixels idle
 LEAST_USED = 0.8  # of the lanes: groups of 12 channels took 1.05 times as long on 28x28 as by lanes along pixels,
 LEAST_USED_OF_FEW = 0.75  # but less time with few pixels and channels-last
-RING_OUTPUTS = 64  # bytes, which have lanes of their own: 0.7 of the time of rings, twice as many 0.4 (AVX-512)
+RING_OUTPUTS = 64  # bytes of a group, whose own lanes take 0.7 of the time of rings, of twice as many 0.4 (AVX-512)
 
 
 def suits_rows(g):
@@ -93,8 +93,8 @@ def way_of_groups(g):
     """How groups of few channels are summed: by "rows" of pixels, lanes along outputs, by "rings", lanes along the
     inputs of several groups, whose sums go round, or by None of these, as other layers are.
 
-    Rows come first where a group's outputs fill a `GROUP_VECTOR`, rings where they do not, up to
-    `RING_OUTPUTS`. Sums of few products are chosen as on large maps.
+    Rows come first where a group's outputs fill a `GROUP_VECTOR`, rings where they do not, below `RING_OUTPUTS`.
+    Sums of few products are chosen as on large maps.
     """
     inputs, outputs, vector = g.ic // g.groups, g.oc // g.groups, vector_lanes(g.itemsize)
     rings = g.last and g.groups > 1 and 1 < inputs <= vector and 0 < outputs * g.itemsize < RING_OUTPUTS

@@ -218,14 +218,14 @@ static ALWAYS_INLINE void PASTE(copy, SUFFIX)(ELEMENT *restrict to, const ELEMEN
 static NEVER_INLINE void PASTE(copy_rows, SUFFIX)(ELEMENT *restrict to, ptrdiff_t step, const ELEMENT *restrict source,
                                                   ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t n)
 {
-#define TWO_PIECES(some) \
-    if (n >= (some) && n < LANES) { \
+#define TWO_PIECES(piece) \
+    if (n >= (piece) && n < LANES) { \
         for (; rows > 0; rows--, to += step, source += source_step) { \
-            ELEMENT head[some], tail[some]; \
+            ELEMENT head[piece], tail[piece]; \
             memcpy(head, source, sizeof head); \
-            memcpy(tail, source + n - (some), sizeof tail); \
+            memcpy(tail, source + n - (piece), sizeof tail); \
             memcpy(to, head, sizeof head); \
-            memcpy(to + n - (some), tail, sizeof tail); \
+            memcpy(to + n - (piece), tail, sizeof tail); \
         } \
         return; \
     }

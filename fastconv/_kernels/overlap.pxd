@@ -20,7 +20,7 @@ cdef enum:
     SUMMED_BYTES = 524288   # the same where these are added up as they are made, with lanes along output channels:
     MANY_SUMMED = 384       # pixels of images that share weights then,
     LEAST_PIXELS = 48       # and as many at least as make up for turning these,
-    LEAST_TAPS = 8          # of so many taps, the side of a square
+    LEAST_TAPS = 8          # of so many taps at least, as they are turned by squares of eight
     LEAST_ROWS = 64         # of them, tiles that share a panel of pixels
     FEW_PIXELS = 640        # of an image, up to which lanes are weights: pixels cost less to turn
     PIXEL_BYTES = 1048576   # and of these, which have to stay in cache then

@@ -37,7 +37,7 @@ cdef struct Task:
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
     Py_ssize_t h_step, w_step                   # from tap to tap there: the dilation, or less where taps share nothing
-    Py_ssize_t together, apart                  # columns that are copied side by side, and to the next of these
+    Py_ssize_t together, apart                  # columns that are copied side by side, and from these to the next ones
     Py_ssize_t x_plane                          # elements of a plane of X
     Py_ssize_t x_size, g_size, sums             # elements of X, of a panel of G, of one level of M
     Py_ssize_t panel                            # channels of that
