@@ -13,10 +13,12 @@ class Winograd(NamedTuple):
     """
 
     product: float
-    input: float  # of each channel, for each point
-    packed_input: float  # where the channels of a group fill no vectors, and lanes are of several parts
+    input: float  # of each channel, for each point,
+    strided_input: float  # of those that a stride picks,
+    packed_input: float  # or where the channels of a group fill no vectors, and lanes are of several parts
     output: float
-    weight_point: float  # of a weight, for each point
+    weight_point: float  # of a weight, for each point,
+    part_point: float  # where a kernel is split into parts,
     few_point: float  # or where few tiles are multiplied by weights as these are transformed
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector

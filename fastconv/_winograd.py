@@ -196,10 +196,12 @@ def cost(g, corner=None):
     channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
     costs = tuned().winograd
     vector = costs.lanes[g.itemsize]
-    packed = sums > channels and channels % vector
+    parts = sums > channels
+    packed, strided = parts and channels % vector, max(g.sh, g.sw) > 1
+    transform = costs.packed_input if packed else costs.strided_input if strided else costs.input
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
-    work = sums * (costs.product * lanes + (costs.packed_input if packed else costs.input)) + costs.output * lanes
-    point = costs.few_point if few_tiles(g) else costs.weight_point
+    work = sums * (costs.product * lanes + transform) + costs.output * lanes
+    point = costs.few_point if few_tiles(g) else costs.part_point if parts else costs.weight_point
     weights = point * points(g) + costs.weight_tap * g.kh * g.kw
     count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
     if corner is None:
