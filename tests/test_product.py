@@ -32,6 +32,7 @@ LAYERS = {
     "rows of vectors, strided": ((1, 29, 23, 101), (13, 29, 5, 7), {"padding": (1, 3), "stride": (3, 2)}),
     "rows of vectors, grown": ((1, 31, 14, 43), (11, 31, 3, 3), {"padding": (2, 11), "dilation": (1, 2)}),
     "planes of vectors": ((1, 9, 5, 6, 32), (13, 9, 2, 3, 1), {"padding": (1, 0, 0), "stride": (1, 2, 1)}),
+    "planes of vectors, strided": ((1, 9, 7, 6, 32), (13, 9, 2, 3, 1), {"padding": (1, 0, 0), "stride": (2, 2, 1)}),
     "rows side by side, padded": ((2, 3, 167, 165), (24, 3, 3, 3), {"padding": 1, "stride": 3}),
     **{f"rows of {w} pixels": ((1, 7, 5, w), (13, 7, 3, 3), {"padding": 1}) for w in (80, 93, 144, 150)},
     "rows wider than a block": ((1, 120, 3, 700), (12, 120, 2, 3), {"padding": (1, 2)}),
@@ -150,9 +151,10 @@ def test_ends_of_vectors_are_added_to(channels, layout, dtype, cpu_level):
 
 @pytest.mark.parametrize("depth", [9, 40, 280])
 @pytest.mark.parametrize("channels", [13, 48, 65, 133])
-def test_addresses_change_no_bit(channels, depth, dtype, cpu_level):
+@pytest.mark.parametrize("spatial", [(40, 24), (8, 8), (4, 8), (2, 8), (2, 4)], ids=str)
+def test_addresses_change_no_bit(spatial, channels, depth, dtype, cpu_level):
     """Aligned rows of pixels may be read where they lie, others from a panel."""
-    x, w = data.normal((2, depth, 40, 24), dtype), data.normal((channels, depth, 1, 1), dtype, "weight")
+    x, w = data.normal((2, depth, *spatial), dtype), data.normal((channels, depth, 1, 1), dtype, "weight")
     results = []
     for start in range(0, 64, 16):
         memory = np.zeros(x.nbytes + 128, np.uint8)
