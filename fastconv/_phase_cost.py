@@ -6,14 +6,17 @@ phases are its output channels: see `_phase_plan`.
 """
 
 from functools import lru_cache
+from itertools import chain
 from math import prod
 from typing import NamedTuple
 
-from fastconv import _cpu, _direct, _fft, _winograd
-from fastconv._arrays import LAST
+from fastconv import _corners, _cpu, _direct, _fft, _winograd
+from fastconv._arrays import FIRST, LAST
 from fastconv._depthwise import CHAIN
+from fastconv._geometry import ConvGeometry
 from fastconv._methods import choose
 from fastconv._transpose_geometry import are_disjoint
+from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
 
 # Multiply-adds in whose time a window in a corner is summed, an output of a phase: for each of its weights, and beside
@@ -94,7 +97,7 @@ def time_of(kernel, counts):
 def convolution_cost(c, phases, strided=True):
     """Multiply-adds in whose time the convolution `c` of so many phases is computed.
 
-    strided : whether it is of a stride, whose weights are turned beforehand
+    strided : whether it is of a stride, whose weights are turned beforehand and whose corners `_phase_corners` sums
     """
     method, call = method_of(c, phases), tuned().transposed.call
     if method.name == "fft":
@@ -113,7 +116,8 @@ def convolution_cost(c, phases, strided=True):
         c.oc * inputs * seen * idle * few * made, c.ic * seen, c.ic * c.id * c.ih * c.iw, weights,
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
-    return time_of(kernel, counts) + call + corners_cost(c, phases, corners)
+    beside = corners_cost(c, phases, corners) if strided else _corners.cost(_corners.together(c, corners))
+    return time_of(kernel, counts) + call + beside
 
 
 def less_in_rows(c, phases):
@@ -179,9 +183,23 @@ def kernel_cost(kernel, g, itemsize, last):
     )  # fmt: skip
     if kernel == "disjoint_last":
         counts = by_runs(counts, g, itemsize)
-    alone = kernel == "overlap" and pixels == 1  # each product is an output or none
     turned = far(g, itemsize) if kernel == "disjoint" else 0
-    return time_of("pixel" if alone else kernel, counts) + turned + tuned().transposed.call
+    way = way_of_overlap(g, itemsize) if kernel == "overlap" else kernel
+    return time_of(way, counts) + turned + tuned().transposed.call
+
+
+def transposed_by(g, itemsize, order):
+    """The convolution that the `Transposed` g transposes, as kernels for all phases take it."""
+    return ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), itemsize, order)
+
+
+def way_of_overlap(g, itemsize):
+    """By whose price that kernel computes an image: "pixel", where each product is an output or none, one of its own
+    where results are added up with lanes along output channels, or "overlap"."""
+    if prod(g.size) == 1:
+        return "pixel"
+    channels = kernel_in_use("overlap").adds_channels(tuple(transposed_by(g, itemsize, FIRST)), itemsize)
+    return "overlap_channels" if channels else "overlap"
 
 
 def run_of(g):

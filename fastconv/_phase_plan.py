@@ -33,6 +33,7 @@ from fastconv._phase_cost import (
     method_of,
     own_kernels,
     phases_cost,
+    transposed_by,
     unit,
     weight_bytes,
 )
@@ -190,7 +191,7 @@ def least_cost(g, dtype, order):
 
 def by_one_kernel(kernel, g, dtype, order):
     """The plan that is one call."""
-    geometry = ConvGeometry(g.oc, g.ic, g.groups, *g.output, *g.size, *chain(*g[5:]), dtype.itemsize, order)
+    geometry = transposed_by(g, dtype.itemsize, order)
     way = Gather(_cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]], geometry)
     gaps = kernel in DISJOINT and leaves_gaps(g)
     return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None, None)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _arrays, _cpu, _door, _phase_plan, _phases, _transpose
+from fastconv import _arrays, _cpu, _door, _phase_cost, _phase_plan, _phases, _transpose
 from fastconv._arrays import FIRST, LAST
 from fastconv._phases import Scratch
 from fastconv._sizes import frozen
@@ -197,12 +197,12 @@ def test_weights_that_leave_the_cache_between_turning_and_use_are_counted():
 
 def test_weights_of_one_box_are_transformed_by_their_convolution(dtype, cpu_level):
     """Beforehand, to memory that leaves the cache, 256 channels of 5x5 on 7x7 took twice as long."""
-    case = Transpose("four phases", (1, 64, 12, 12), (64, 32, 5, 5), 2, 2)
+    case = Transpose("four phases", (1, 64, 20, 20), (64, 32, 5, 5), 2, 2)
     plan = planned(case, dtype)
     many = plan.images + 1
     assert not Scratch(plan, 1).packed
     assert Scratch(plan, many).packed
-    x, w, b = operands(case._replace(input=(many, 64, 12, 12)), data.normal, dtype)
+    x, w, b = operands(case._replace(input=(many, 64, 20, 20)), data.normal, dtype)
     np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
 
 
@@ -235,6 +235,24 @@ def test_corners_are_summed_exactly(case, layout, dtype, cpu_level, monkeypatch)
     for flip in ((), (-1,), (-2,), (-2, -1)):
         exact = np.flip(on_integers(case), flip)[outermost].astype(dtype)
         data.assert_identical(np.flip(result, flip)[outermost], exact)
+
+
+@pytest.mark.parametrize("vectors", [(64, 64)], indirect=True)
+def test_products_added_up_along_channels_have_prices_of_their_own(vectors):
+    """By those of lanes along pixels 91 to 302 channels of 6x6 on 10x10 took 2.6 times as long by phases, 4 to 16 of
+    4x4 on 7x7 too (Emerald Rapids, 2026-12-01)."""
+    for size, inputs, outputs, kernel, padding in ((10, 91, 302, 6, 0), (7, 4, 16, 4, 2)):
+        case = Transpose("pixels", (1, inputs, size, size), (inputs, outputs, kernel, kernel), 2, padding)
+        assert _phase_cost.way_of_overlap(geometry_of(case), 4) == "overlap_channels"
+        assert _phase_plan.least_cost(geometry_of(case), np.dtype("float32"), FIRST) == (FIRST, "overlap")
+
+
+@pytest.mark.parametrize("vectors", [(64, 64)], indirect=True)
+def test_edges_of_one_convolution_cost_what_direct_sums_of_them_do(vectors):
+    """By the price of corners of phases 32 to 64 channels of 5x2x5 in two groups on 22x5x7 were added up from products
+    of all pixels, which took 4.5 times as long (Emerald Rapids, 2026-12-01)."""
+    case = Transpose("edges", (1, 32, 22, 5, 7), (32, 32, 5, 2, 5), 1, (0, 0, 2), groups=2)
+    assert _phase_plan.least_cost(geometry_of(case), np.dtype("float32"), FIRST) == (FIRST, None)
 
 
 def test_stride_1_is_not_left_to_convolution():

@@ -203,6 +203,15 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
         out += t.s.groups * t.ocg * t.s.id * t.s.ih * t.s.iw
 
 
+def adds_channels(tuple geometry, Py_ssize_t size):
+    """Whether results of one image, of elements of `size`, are added up with lanes along output channels."""
+    cdef Task t
+    read_shape(&t.s, geometry)
+    t.n, t.icg, t.ocg = 1, t.s.oc // t.s.groups, t.s.ic // t.s.groups
+    plan(&t, size, 1)
+    return bool(t.by_channels)
+
+
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):
     """Transposed convolution; arguments as of `gather.spread`, any kernel, stride and dilation."""
     cdef operand w = five(weight, OWN_RANK), x = five(input, 3), out = five(output, 3)
