@@ -46,7 +46,10 @@ cdef inline Next rows_below(const real *a, Py_ssize_t lda, Py_ssize_t rows, Py_s
 
 cdef inline void ask_meanwhile(tile_finish *finish, Next *next, Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
     """Have a tile over `kc` products ask for the next share."""
-    if next.rows == 0 and next.pieces > 0:
+    if next.rows == 0:
+        if next.pieces == 0:
+            finish.next_rows = 0
+            return
         next.row += (kc - next.all * next.step) * size
         next.rows = next.all
         next.pieces -= 1
