@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _arrays, _cpu, _door, _phase_cost, _phase_plan, _phases, _transpose
+from fastconv import _arrays, _cpu, _door, _phase_plan, _phases, _transpose
 from fastconv._arrays import FIRST, LAST
 from fastconv._phases import Scratch
-from fastconv._sizes import frozen
-from fastconv._transpose_geometry import transposed_geometry
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.transpose_cases import (
@@ -19,8 +17,11 @@ from tests.transpose_cases import (
     SWAPPED,
     TRANSFORMED,
     Transpose,
+    geometry_of,
     on_integers,
     operands,
+    planned,
+    replanned,
     run,
 )
 
@@ -33,15 +34,6 @@ LANES_OF_RESULTS = (  # layers of a U-Net, channels last
     Transpose("unet3d", (1, 64, 16, 16, 16), (64, 32, 2, 2, 2), 2),
 )
 OWN_WAYS = [("disjoint", case) for case in DISJOINT] + [("overlap", case) for case in OVERLAPPED + CUT]
-
-
-def geometry_of(case):
-    sizes = frozen("conv_transpose", **case.arguments())
-    return transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
-
-
-def planned(case, dtype="float32", order=FIRST):
-    return _phase_plan.plan_phases("conv_transpose", geometry_of(case), np.dtype(dtype), order)
 
 
 @pytest.mark.parametrize(("kernel", "case"), OWN_WAYS, ids=[case.name for _, case in OWN_WAYS])
@@ -130,57 +122,6 @@ def test_strides_over_single_pixels_do_not_matter(dtype, cpu_level):
         data.assert_identical(fastconv.conv_transpose2d(x, w, stride=(stride, 2), padding=1), expected)
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_weights_of_a_few_pixels_are_read_where_they_lie(size, dtype, cpu_level):
-    """Once, without panels: with the bits that panels give, which batches of more pixels have."""
-    case = Transpose("few pixels", (7, 131, size, size), (131, 35, 5, 3), 2, 1)
-    kind = "float" if dtype == "float32" else "double"
-    assert planned(case, dtype).whole.run is _cpu.kernel("overlap").spread[kind]
-    x, w, b = operands(case, data.normal, dtype)
-    np.testing.assert_array_equal(run(case, x, w, b), [run(case, image, w, b) for image in x])
-
-
-@pytest.mark.parametrize("size", [3, 4, 6])
-def test_results_added_up_along_channels_have_the_bits_of_others(size, dtype, cpu_level, monkeypatch):
-    """Pixels of batches are many enough for that, those of single images are few."""
-    case = Transpose("few pixels", (9, 131, size, size), (131, 35, 5, 3), 2, 1)
-    x, w, b = operands(case, data.normal, dtype)
-    monkeypatch.setattr(_phase_plan, "least_cost", lambda *_: (FIRST, "overlap"))
-    _cpu._forget()
-    try:
-        result = run(case, x, w, b)
-        np.testing.assert_array_equal(result, [run(case, image, w, b) for image in x])
-        data.assert_identical(run(case, *operands(case, data.integers, dtype)), on_integers(case).astype(dtype))
-    finally:
-        _cpu._forget()
-
-
-@pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (2, 1)])
-def test_batches_give_no_zero_its_sign(stride, dilation, dtype, cpu_level, monkeypatch):
-    """Products that underflow leave -0.0, which zeros between rows of products make 0.0 where these are added, too."""
-    case = Transpose("underflow", (9, 64, 4, 4), (64, 32, 3, 4), stride, 1, dilation=dilation)
-    tiny = np.finfo(dtype).tiny
-    x, w = np.full(case.input, -tiny, dtype), np.full(case.weight, tiny, dtype)
-    b = np.full(32, -0.0, dtype)
-    monkeypatch.setattr(_phase_plan, "least_cost", lambda *_: (FIRST, "overlap"))
-    _cpu._forget()
-    try:
-        result = run(case, x, w, b)
-        assert not result.any()
-        assert result.tobytes() == b"".join(run(case, image, w, b).tobytes() for image in x)
-    finally:
-        _cpu._forget()
-
-
-def test_products_of_one_pixel_are_its_outputs(dtype, cpu_level):
-    """They are added up as the convolution of the image between zeros is, by panels."""
-    case = Transpose("one pixel", (7, 131, 1, 1), (131, 35, 5, 3), 2, 1)
-    x, w, b = operands(case, data.integers, dtype)
-    turned = np.flip(w, (2, 3)).swapaxes(0, 1)
-    expected = fastconv.conv2d(x, turned, b, padding=((3, 3), (1, 1)), method="direct")
-    data.assert_identical(run(case, x, w, b), expected)
-
-
 def test_weights_that_one_pixel_does_not_meet_are_counted():
     """Of 9x9 taps one is seen, and phases turned all: 32 to 512 channels took 2.7 times as long as one product."""
     case = Transpose("one pixel", (1, 32, 1, 1), (32, 512, 9, 9), 3, 4)
@@ -220,31 +161,17 @@ def test_pixels_that_no_output_sees(dtype, cpu_level):
 
 @pytest.mark.parametrize("case", CORNERS, ids=lambda case: case.name)
 @pytest.mark.parametrize("layout", DENSE)
-def test_corners_are_summed_exactly(case, layout, dtype, cpu_level, monkeypatch):
+def test_corners_are_summed_exactly(case, layout, dtype, cpu_level):
     """One convolution for each phase in each of four corners took a third of the time of 64 to 32 channels on 14x14."""
     x, w, b = operands(case, data.integers, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
-    monkeypatch.setattr(_phase_plan, "own_kernels", lambda *_: ())  # phases, whatever one kernel would cost
-    _cpu._forget()
-    try:
+    with replanned(own_kernels=lambda *_: ()):  # phases, whatever one kernel would cost
         assert planned(case, dtype, _arrays.layout(x, case.rank)).corners
         result = run(case, x, w, b)
-    finally:
-        _cpu._forget()
     outermost = (..., slice(None, None, case.input[-2] * 9), slice(None, None, case.input[-1] * 9))
     for flip in ((), (-1,), (-2,), (-2, -1)):
         exact = np.flip(on_integers(case), flip)[outermost].astype(dtype)
         data.assert_identical(np.flip(result, flip)[outermost], exact)
-
-
-@pytest.mark.parametrize("vectors", [(64, 64)], indirect=True)
-def test_products_added_up_along_channels_have_prices_of_their_own(vectors):
-    """By those of lanes along pixels 91 to 302 channels of 6x6 on 10x10 took 2.6 times as long by phases, 4 to 16 of
-    4x4 on 7x7 too (Emerald Rapids, 2026-12-01)."""
-    for size, inputs, outputs, kernel, padding in ((10, 91, 302, 6, 0), (7, 4, 16, 4, 2)):
-        case = Transpose("pixels", (1, inputs, size, size), (inputs, outputs, kernel, kernel), 2, padding)
-        assert _phase_cost.way_of_overlap(geometry_of(case), 4) == "overlap_channels"
-        assert _phase_plan.least_cost(geometry_of(case), np.dtype("float32"), FIRST) == (FIRST, "overlap")
 
 
 @pytest.mark.parametrize("vectors", [(64, 64)], indirect=True)
@@ -253,12 +180,6 @@ def test_edges_of_one_convolution_cost_what_direct_sums_of_them_do(vectors):
     of all pixels, which took 4.5 times as long (Emerald Rapids, 2026-12-01)."""
     case = Transpose("edges", (1, 32, 22, 5, 7), (32, 32, 5, 2, 5), 1, (0, 0, 2), groups=2)
     assert _phase_plan.least_cost(geometry_of(case), np.dtype("float32"), FIRST) == (FIRST, None)
-
-
-def test_stride_1_is_not_left_to_convolution():
-    """Convolutions that share rows take 8 times as long as one product here."""
-    case = Transpose("stride 1", (1, 512, 3, 3), (512, 4, 4, 4), 1, 1, groups=32)
-    assert planned(case).whole.run is _cpu.kernel("overlap").spread["float"]
 
 
 def test_weights_that_minimal_filtering_turns_cost_less_than_those_turned_before_it():
@@ -276,16 +197,12 @@ def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):
     rng = np.random.default_rng(0)
     x = np.moveaxis(rng.standard_normal((images, 6, 7, 8), dtype=np.float32), -1, 1)
     weight, bias = rng.standard_normal((8, 3, 3, 3), dtype=np.float32), np.arange(3, dtype=np.float32)
-    monkeypatch.setattr("fastconv._phase_plan.copies_cost", lambda g: -1e12)  # as if copies took no time
-    _cpu._forget()
     monkeypatch.setattr("fastconv._phases.COPIED", 2 * 4 * (8 * 6 * 7 + 3 * 13 * 15))
     monkeypatch.setattr("fastconv._plan.SERIAL_MACS", 0)
     out = np.moveaxis(np.empty((images, 13, 15, 3), np.float32), -1, 1) if given else None
-    try:
+    with replanned(copies_cost=lambda g: -1e12):  # as if copies took no time
         result = fastconv.conv_transpose2d(x, weight, bias, 2, out=out)
         alone = [fastconv.conv_transpose2d(image, weight, bias, 2) for image in x]
-    finally:
-        _cpu._forget()
     np.testing.assert_array_equal(result, alone)
     assert result is out or not given
     assert result.strides[1] == result.itemsize
@@ -304,15 +221,11 @@ def test_pixels_that_are_copied_are_known_to_the_door(way, monkeypatch):
     case = Transpose("copied", (2, 3, 9, 11), (3, 4, 3, 3), 2)
     x, w, b = operands(case, data.integers, np.float32)
     x = LAYOUTS["channels_last"](x, 1)
-    monkeypatch.setattr(_phase_plan, "least_cost", lambda *_: (FIRST, way))
-    _cpu._forget()
     _door.cache_clear()
-    try:
+    with replanned(least_cost=lambda *_: (FIRST, way)):
         first = run(case, x, w, b)
         monkeypatch.setattr(_transpose, "settled", None)  # the long way is closed
         again = run(case, x, w, b)
-    finally:
-        _cpu._forget()
     data.assert_identical(first, on_integers(case).astype(np.float32))
     data.assert_identical(again, first)
     assert again.strides == first.strides

@@ -1,12 +1,18 @@
 """Transposed convolutions by name, and how to run them."""
 
 import functools
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
 import fastconv
 import reference
+from fastconv import _cpu, _phase_plan
+from fastconv._arrays import FIRST
+from fastconv._sizes import frozen
+from fastconv._transpose_geometry import transposed_geometry
 from tests import data
 from tests.cases import Conv
 
@@ -161,3 +167,23 @@ def run(case, x, w, b, **keywords):
 def on_integers(case):
     """The exact result on small integers, in float64."""
     return reference.conv_transpose(*operands(case, data.integers, np.float64), **case.arguments())
+
+
+def geometry_of(case):
+    sizes = frozen("conv_transpose", **case.arguments())
+    return transposed_geometry("conv_transpose", case.rank, case.input, case.weight, *sizes)
+
+
+def planned(case, dtype="float32", order=FIRST):
+    return _phase_plan.plan_phases("conv_transpose", geometry_of(case), np.dtype(dtype), order)
+
+
+@contextmanager
+def replanned(**replaced):
+    """Functions of `_phase_plan` replaced for a while, and plans made by these alone."""
+    try:
+        with mock.patch.multiple(_phase_plan, **replaced):
+            _cpu._forget()
+            yield
+    finally:
+        _cpu._forget()

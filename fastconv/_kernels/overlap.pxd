@@ -106,24 +106,30 @@ cdef inline void cut_boxes(Task *t, Py_ssize_t most) noexcept nogil:
     t.boxes_w = ceil_div(s.iw, t.wide)
 
 
+cdef inline void choose_lanes(Task *t, Py_ssize_t size) noexcept nogil:
+    """What lanes of products and of sums are, of t.n images and as many channels as t.icg and t.ocg say."""
+    cdef const ConvShape *s = &t.s
+    cdef Py_ssize_t pixels = s.od * s.oh * s.ow
+    t.taps = s.kd * s.kh * s.kw
+    t.by_weights = pixels <= FEW_PIXELS and pixels * t.icg * size <= PIXEL_BYTES and t.ocg * t.taps >= lanes_of(size)
+    t.by_channels = (
+        t.by_weights and t.ocg * 2 >= lanes_of(size) and t.taps >= max(LEAST_TAPS, s.sd * s.sh * s.sw)
+        and t.n * pixels >= LEAST_PIXELS
+        and t.taps * min(lanes_of(size), t.ocg) * max(pixels, LEAST_PIXELS) * size <= SUMMED_BYTES
+    )
+
+
 cdef inline void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     cdef ConvShape *s = &t.s
     cdef Py_ssize_t room = BOX_BYTES // size, all_pixels = s.od * s.oh * s.ow, width = tile_width(size), line, rows
     cdef Py_ssize_t pixels, cols, image, channels
     t.low, t.far = floor_div(-s.pw, s.sw), floor_div((s.kw - 1) * s.dw - s.pw, s.sw)
     t.gap = max(t.far, max(ceil_div(s.iw, s.sw) - t.low - s.ow, 0))
-    t.taps = s.kd * s.kh * s.kw
-    t.by_weights = (
-        all_pixels <= FEW_PIXELS and all_pixels * t.icg * size <= PIXEL_BYTES and t.ocg * t.taps >= lanes_of(size)
-    )
+    choose_lanes(t, size)
     image, pixels = s.od * s.oh * (s.ow + t.gap), MANY_PIXELS
-    cols = t.taps * min(lanes_of(size), t.ocg)
-    t.by_channels = (t.by_weights and t.ocg * 2 >= lanes_of(size) and t.taps >= max(LEAST_TAPS, s.sd * s.sh * s.sw)
-                     and t.n * all_pixels >= LEAST_PIXELS
-                     and cols * max(all_pixels, LEAST_PIXELS) * size <= SUMMED_BYTES)
     if t.by_channels:
         room = SUMMED_BYTES // size
-        image, pixels = all_pixels, min(room // cols, MANY_SUMMED)
+        image, pixels = all_pixels, min(room // (t.taps * min(lanes_of(size), t.ocg)), MANY_SUMMED)
     t.many = clip(pixels // max(image, 1), 1, t.n)
     t.many = ceil_div(t.n, ceil_div(t.n, t.many))
     cols = max(room // (t.many * image + (0 if t.by_channels else t.gap + lanes_of(size))), LEAST_ROWS)

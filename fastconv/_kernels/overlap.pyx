@@ -20,7 +20,7 @@ from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.overlap cimport Box, Task, box_of, find_taps, overlap_shape, plan
+from fastconv._kernels.overlap cimport Box, Task, box_of, choose_lanes, find_taps, overlap_shape, plan
 from fastconv._kernels.overlap_channels cimport add_up_channels, multiply_channels
 from fastconv._kernels.overlap_product cimport multiply, pixel, turn_pixels, weights_of
 from fastconv._kernels.pack cimport ceil_div, zeros
@@ -208,7 +208,7 @@ def adds_channels(tuple geometry, Py_ssize_t size):
     cdef Task t
     read_shape(&t.s, geometry)
     t.n, t.icg, t.ocg = 1, t.s.oc // t.s.groups, t.s.ic // t.s.groups
-    plan(&t, size, 1)
+    choose_lanes(&t, size)
     return bool(t.by_channels)
 
 
