@@ -20,7 +20,7 @@
 #ifndef FASTCONV_DEPTHWISE_LAST_H
 #define FASTCONV_DEPTHWISE_LAST_H
 
-#include <string.h>
+#include "copy.h"
 #include "keep.h"
 #include "simd.h"
 
@@ -96,21 +96,6 @@ static NEVER_INLINE void PASTE(strip_grand, SUFFIX)(ptrdiff_t px, int more, cons
         else
             *(vec *)(grand + p) = sum;
     }
-}
-
-/* Fewer lanes of the results than a vector has, as two pieces that overlap. */
-static NEVER_INLINE void PASTE(strip_part, SUFFIX)(ptrdiff_t px, ptrdiff_t lanes, const ELEMENT *from, ELEMENT *out,
-                                                   ptrdiff_t out_step)
-{
-#define PIECES(n) if (lanes >= n) { \
-        for (ptrdiff_t p = 0; p < px; p++, from += LANES, out += out_step) { \
-            memcpy(out, from, n * sizeof(ELEMENT)); \
-            memcpy(out + lanes - n, from + lanes - n, n * sizeof(ELEMENT)); \
-        } \
-        return; \
-    }
-    PIECES(8) PIECES(4) PIECES(2) PIECES(1)
-#undef PIECES
 }
 
 /* Some lanes of the results, to where they are not next to each other. */
@@ -208,7 +193,7 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
             ELEMENT edge[STRIP_PIXELS * LANES];
             EACH_PIXEL AT(edge) = acc[p];
             if (spread == 1)
-                PASTE(strip_part, SUFFIX)(px, lanes, edge, out, out_step);
+                PASTE(copy_rows, SUFFIX)(out, out_step, edge, LANES, px, lanes);
             else
                 PASTE(strip_scatter, SUFFIX)(px, lanes, edge, out + c * spread, out_step, spread);
         }

@@ -22,7 +22,7 @@ from fastconv._kernels.meeting cimport Meeting, meet
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.overlap cimport Box, Task, box_of, choose_lanes, find_taps, overlap_shape, plan
 from fastconv._kernels.overlap_channels cimport add_up_channels, multiply_channels
-from fastconv._kernels.overlap_product cimport multiply, pixel, turn_pixels, weights_of
+from fastconv._kernels.overlap_product cimport find_lines, multiply, pixel, turn_pixels, weights_of
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, read_strides, real
@@ -120,21 +120,12 @@ cdef void add_up(const Task *t, const Box *b, const real *products, const real *
                  const void **lines) noexcept nogil:
     """The outputs of a box in one image, of a group's channels. Added to zero, no bias is -0.0, whose sign would tell
     whether zeros between rows were added, too."""
-    cdef Py_ssize_t o, z, y, i, j, count, shift = b.m0 - b.ix
-    cdef const Meeting *depth
-    cdef const Meeting *height
+    cdef Py_ssize_t o, z, y, count, tap = t.s.kw * t.pitch
+    products += b.m0 - b.ix
     for o in range(b.channels):
         for z in range(b.z0, b.z1):
-            depth = t.depth + z * t.s.kd
             for y in range(b.y0, b.y1):
-                height = t.height + y * t.s.kh
-                count = 0
-                for i in range(t.depths[z] if b.iw else 0):
-                    for j in range(t.heights[y]):
-                        lines[count] = products + (
-                            (o * t.s.kd + depth[i].tap) * t.s.kh + height[j].tap) * t.s.kw * t.pitch + (
-                            ((image * b.id) + depth[i].input - b.iz) * b.ih + height[j].input - b.iy) * t.row + shift
-                        count += 1
+                count = find_lines(t, b, image, z, y, products + o * t.s.kd * t.s.kh * tap, t.row, tap, lines)
                 overlap_row(sizeof(real), &t.overlap, count, lines, 0 if bias == NULL else 0 + bias[b.o + o],
                             out + (((b.o + o) * t.s.id + z) * t.s.ih + y) * t.s.iw + b.x0, b.x1 - b.x0)
 

@@ -7,9 +7,8 @@ need no rows of pixels that fill vectors, nor zeros between them.
 """
 
 from fastconv._kernels.ahead cimport Ahead
-from fastconv._kernels.meeting cimport Meeting
 from fastconv._kernels.overlap cimport Box, Task, overlap_pair
-from fastconv._kernels.overlap_product cimport multiply, turn_pixels, weights_of
+from fastconv._kernels.overlap_product cimport find_lines, multiply, turn_pixels, weights_of
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
@@ -51,25 +50,15 @@ cdef inline void add_up_channels(
     const void **lines,
 ) noexcept nogil:
     """The outputs of a box in one image, of a group's channels: sums of a few rows of them are turned together."""
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), channels = ceil_div(b.channels, lanes) * lanes, z, y, i, j, count
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), channels = ceil_div(b.channels, lanes) * lanes, z, y, i, count
     cdef Py_ssize_t wide = t.s.iw, done = 0, plane = t.s.id * t.s.ih * wide
     cdef real *biases = sums + t.together * t.wide * channels
-    cdef const Meeting *depth
-    cdef const Meeting *height
     zeros(biases, channels)
     for i in range(b.channels if bias != NULL else 0):
         biases[i] += bias[b.o + i]      # see `add_up`
     for z in range(b.z0, b.z1):
-        depth = t.depth + z * t.s.kd
         for y in range(b.y0, b.y1):
-            height = t.height + y * t.s.kh
-            count = 0
-            for i in range(t.depths[z] if b.iw else 0):
-                for j in range(t.heights[y]):
-                    lines[count] = plain + (
-                        ((image * b.id + depth[i].input - b.iz) * b.ih + height[j].input - b.iy) * b.iw - b.ix
-                    ) * t.across + (depth[i].tap * t.s.kh + height[j].tap) * t.s.kw * b.channels
-                    count += 1
+            count = find_lines(t, b, image, z, y, plain - b.ix * t.across, b.iw * t.across, t.s.kw * b.channels, lines)
             overlap_channels(sizeof(real), count, lines, <const overlap_pair *> t.width, t.s.kw, t.widths, t.across,
                              b.channels, biases, sums + done * wide * channels, channels, wide)
             done += 1

@@ -1,6 +1,7 @@
 """Rows of a transposed convolution's product, and what they are made of: see `overlap.pyx`."""
 
 from fastconv._kernels.ahead cimport Ahead, ask
+from fastconv._kernels.meeting cimport Meeting
 from fastconv._kernels.overlap cimport Box, Task
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport real
@@ -12,6 +13,23 @@ cdef inline const real *pixel(const Task *t, const Box *b, const real *x, Py_ssi
     """The first pixel that a box sees in one of its rows, which count (image, z, y)."""
     cdef Py_ssize_t y = row % b.ih, z = row // b.ih % b.id, image = row // (b.ih * b.id)
     return x + (b.image + image) * t.xn + (b.iz + z) * t.xd + (b.iy + y) * t.xh + b.ix * t.xw
+
+
+cdef inline Py_ssize_t find_lines(
+    const Task *t, const Box *b, Py_ssize_t image, Py_ssize_t z, Py_ssize_t y, const real *products, Py_ssize_t row,
+    Py_ssize_t tap, const void **lines,
+) noexcept nogil:
+    """Lines of products that meet in row (z, y) of the outputs, and how many: rows of pixels are `row` apart, of taps
+    `tap`."""
+    cdef const Meeting *depth = t.depth + z * t.s.kd
+    cdef const Meeting *height = t.height + y * t.s.kh
+    cdef Py_ssize_t i, j, count = 0
+    for i in range(t.depths[z] if b.iw else 0):
+        for j in range(t.heights[y]):
+            lines[count] = products + (depth[i].tap * t.s.kh + height[j].tap) * tap + (
+                (image * b.id + depth[i].input - b.iz) * b.ih + height[j].input - b.iy) * row
+            count += 1
+    return count
 
 
 cdef inline void multiply(
