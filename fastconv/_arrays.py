@@ -48,6 +48,9 @@ def array(function, name, value):
 
 
 FLOATS = {np.dtype(t): np.dtype(t) for t in (np.float16, np.float32, np.float64)}
+INTEGERS = {np.dtype(t): np.dtype(t) for t in ("int8", "uint8", "int16", "uint16", "int32", "int64")}  # of max pooling
+# By what a kernel works in, Cython's name of it: the key of each of its functions
+KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"} | {t: f"{t.name}_t" for t in INTEGERS}
 
 
 def float_dtype(function, **arrays):
@@ -113,6 +116,15 @@ def dense(x, dtype):
     result = _memory.empty(x.shape, dtype)
     copy(x, result)
     return result
+
+
+def dense_in(x, rank, dtype, order):
+    """`x` dense in the memory order of `order`, aligned and of `dtype`; itself or a copy."""
+    if order == FIRST:
+        return dense(x, dtype)
+    last = channels_last(x, rank)
+    same = dense(last, dtype)
+    return x if same is last else channels_first(same, rank)
 
 
 def channels_last(x, rank):

@@ -5,8 +5,10 @@ from typing import NamedTuple
 from fastconv import _cpu
 from fastconv._arrays import (
     FIRST,
+    KINDS,
     array,
     compute_dtype,
+    dense_in,
     empty,
     finish,
     float_dtype,
@@ -14,10 +16,9 @@ from fastconv._arrays import (
     names_memory_errors,
 )
 from fastconv._door import again, remember, settled
-from fastconv._pool_geometry import check_row, pool_geometry
-from fastconv._pool_plan import SPECIALISATION, most_threads, threads_for
+from fastconv._pool_geometry import check_row, full_size, pool_geometry
+from fastconv._pool_plan import most_threads, threads_for
 from fastconv._sizes import flag, freeze
-from fastconv._unpool import full_size, whole
 
 
 class GradPlan(NamedTuple):
@@ -51,7 +52,7 @@ def spread(function, settings, grad_output):
     _, rank, input_size, kernel_size, stride, padding, ceil_mode, count_pad, divisor = settings
     g = array(function, "grad_output", grad_output)
     dtype = float_dtype(function, grad_output=g)
-    shape = full_size(function, rank, input_size, g)
+    shape = full_size(function, rank, input_size, g.shape)
     geometry = plan_avg(
         function,
         rank,
@@ -68,8 +69,8 @@ def spread(function, settings, grad_output):
     result = empty(shape, rank, kernel_dtype, order)
     if result.size:
         module = _cpu.kernel("avg_grad")
-        plan = GradPlan((module.first if order == FIRST else module.last)[SPECIALISATION[kernel_dtype.name]], geometry)
-        used = whole(g, rank, order, kernel_dtype)
+        plan = GradPlan((module.first if order == FIRST else module.last)[KINDS[kernel_dtype]], geometry)
+        used = dense_in(g, rank, kernel_dtype, order)
         plan.run(geometry, used, result, rank, 0, threads_for(result.size))
         if used is grad_output and kernel_dtype == dtype:
             remember(result, plan, (rank, 0), most_threads(result.size), g, None, None, settings)

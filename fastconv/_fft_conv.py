@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import five
+from fastconv._arrays import FLOATS, KINDS, five
 from fastconv._fft import MULTIPLE, best
 from fastconv._geometry import ConvGeometry
 from fastconv._tuned import tuned
@@ -179,7 +179,7 @@ def convolve(kind, geometry, x, weight, bias, out, lo, hi, threads, packed=None)
 
 
 # The names that plans look for, by the fused types of compiled kernels
-KINDS = ("float", "double")
-conv = {kind: partial(convolve, kind) for kind in KINDS}
-packed_size = dict.fromkeys(KINDS, spectra_size)
-pack = {kind: partial(transform_weights, kind) for kind in KINDS}
+FLOAT_KINDS = tuple(KINDS[dtype] for dtype in FLOATS if dtype in KINDS)
+conv = {kind: partial(convolve, kind) for kind in FLOAT_KINDS}
+packed_size = dict.fromkeys(FLOAT_KINDS, spectra_size)
+pack = {kind: partial(transform_weights, kind) for kind in FLOAT_KINDS}

@@ -16,11 +16,11 @@ import numpy as np
 from fastconv import _cpu, _memory, _weight_choice
 from fastconv._arrays import (
     FIRST,
+    KINDS,
     array,
-    channels_first,
     channels_last,
     compute_dtype,
-    dense,
+    dense_in,
     finish,
     float_dtype,
     layout,
@@ -31,7 +31,7 @@ from fastconv._depthwise import CHAIN
 from fastconv._door import again, remember, settled
 from fastconv._geometry import check_rank, conv_geometry, image_forms, weight_forms
 from fastconv._phases import spread
-from fastconv._plan import SPECIALISATION, most_threads
+from fastconv._plan import most_threads
 from fastconv._reach import seen_taps
 from fastconv._sizes import frozen, shape
 from fastconv._threads import get_num_threads
@@ -100,7 +100,7 @@ def plan_weight(function, rank, input_shape, weight_shape, grad_shape, sizes, dt
     """How to compute a weight gradient."""
     dtype = compute_dtype(dtype)
     g = forward(function, rank, input_shape, weight_shape, grad_shape, sizes, dtype.itemsize, order)
-    images, kind = prod(input_shape[: -rank - 1]), SPECIALISATION[dtype.itemsize]
+    images, kind = prod(input_shape[: -rank - 1]), KINDS[dtype]
     axes = lesser(g, images) if images else None
     kernel = _cpu.kernel(_weight_choice.kernel(axes.geometry if axes else g, images))
     put = _cpu.kernel("seen_taps").put[kind] if axes else None
@@ -206,10 +206,3 @@ def sum_of_pixels(g, rank):
         rows = pixels[: CHAIN * row].reshape(CHAIN, -1).sum(0, dtype=np.float64)
         pixels = np.concatenate([rows.reshape(row, -1), pixels[CHAIN * row :]])
     return pixels.sum(0, dtype=np.float64)
-
-
-def dense_in(x, rank, dtype, order):
-    """`x` dense in the memory order of `order`; copied if it is not."""
-    if order == FIRST:
-        return dense(x, dtype)
-    return channels_first(dense(channels_last(x, rank), dtype), rank)

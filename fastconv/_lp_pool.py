@@ -7,10 +7,20 @@ from functools import lru_cache
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import array, compute_dtype, empty, finish, float_dtype, layout, names_memory_errors, readable
+from fastconv._arrays import (
+    KINDS,
+    array,
+    compute_dtype,
+    dense_in,
+    empty,
+    finish,
+    float_dtype,
+    layout,
+    names_memory_errors,
+    readable,
+)
 from fastconv._pool_plan import pool, threads_for
 from fastconv._sizes import shown
-from fastconv._unpool import whole
 
 SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
 FEW = 1 << 19  # elements below which NumPy's calls are shorter on one thread; of more its fresh memory takes longer
@@ -61,7 +71,7 @@ def power(_function, x, rank, dtype, p):
 def powers(_function, x, rank, dtype, p):
     """abs(x) ** p of many elements, in kept memory."""
     order = layout(x, rank)
-    x = whole(x, rank, order, compute_dtype(dtype))
+    x = dense_in(x, rank, compute_dtype(dtype), order)
     result = empty(x.shape, rank, x.dtype, order)
     by_threads(x, result, p)
     return result
@@ -70,14 +80,14 @@ def powers(_function, x, rank, dtype, p):
 def by_threads(x, out, p):
     """abs(x) ** p to `out`, which may be `x`, both without gaps and in one order of memory."""
     if x.size:
-        kernel_for(x.itemsize)(x.ravel(order="K"), out.ravel(order="K"), x.size, p, threads_for(x.size))
+        kernel_for(x.dtype)(x.ravel(order="K"), out.ravel(order="K"), x.size, p, threads_for(x.size))
 
 
 @_cpu.remembers_kernels
 @lru_cache  # to find it takes as long as powers of some hundred elements
-def kernel_for(itemsize):
-    """The kernel of powers of floats of so many bytes."""
-    return _cpu.kernel("powers").power["float" if itemsize == 4 else "double"]
+def kernel_for(dtype):
+    """The kernel of powers of a dtype."""
+    return _cpu.kernel("powers").power[KINDS[dtype]]
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from fastconv import _cpu, _memory
 from fastconv._arrays import (
     FIRST,
+    KINDS,
     array,
     compute_dtype,
     dense,
@@ -17,7 +18,6 @@ from fastconv._arrays import (
 )
 from fastconv._door import again, remember, settled
 from fastconv._geometry import ConvGeometry, check_rank, check_size, conv_geometry, image_forms
-from fastconv._plan import SPECIALISATION
 from fastconv._sizes import freeze, frozen, per_axis
 from fastconv._threads import MOST, get_num_threads
 
@@ -41,7 +41,7 @@ def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, 
         function, 2, image_shape, (1, channels, *kernel), stride, padding, dilation, 1, "zeros", dtype.itemsize, FIRST
     ).geometry
     check_size(function, (*image_shape[:-3], channels * prod(kernel), g.oh * g.ow))
-    return PatchPlan(getattr(_cpu.kernel("patches"), function)[SPECIALISATION[dtype.itemsize]], tuple(g), g)
+    return PatchPlan(getattr(_cpu.kernel("patches"), function)[KINDS[dtype]], tuple(g), g)
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):

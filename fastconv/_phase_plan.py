@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, LAST, compute_dtype
+from fastconv._arrays import FIRST, KINDS, LAST, compute_dtype
 from fastconv._geometry import ConvGeometry
 from fastconv._packing import Packing, packed_beforehand, packing_of
 from fastconv._phase_corners import corners
@@ -38,7 +38,7 @@ from fastconv._phase_cost import (
     weight_bytes,
 )
 from fastconv._phase_rows import table
-from fastconv._plan import SPECIALISATION, ConvPlan, plan_conv
+from fastconv._plan import ConvPlan, plan_conv
 from fastconv._transpose_geometry import axis_phases, boxes, classes, leaves_gaps
 
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
@@ -155,7 +155,7 @@ class Planner(NamedTuple):
         if sights is None:
             return None
         geometry = self.convolution(phases_of(some), sights)
-        phases, kind = phases_of(some), SPECIALISATION[self.dtype.itemsize]
+        phases, kind = phases_of(some), KINDS[self.dtype]
         kernel = _cpu.kernel(method_of(geometry, phases).kernel(geometry))
         packing = packing_of(kernel, geometry, kind)
         elements = geometry.oc * geometry.od * geometry.oh * geometry.ow
@@ -192,7 +192,7 @@ def least_cost(g, dtype, order):
 def by_one_kernel(kernel, g, dtype, order):
     """The plan that is one call."""
     geometry = transposed_by(g, dtype.itemsize, order)
-    way = Gather(_cpu.kernel(kernel).spread[SPECIALISATION[dtype.itemsize]], geometry)
+    way = Gather(_cpu.kernel(kernel).spread[KINDS[dtype]], geometry)
     gaps = kernel in DISJOINT and leaves_gaps(g)
     return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None, None)
 
@@ -208,7 +208,7 @@ def plan_phases(function, g, dtype, order):
     planner = Planner(g, dtype, order)
     ways = planner.ways()
     convolutions = list(planner.convolutions(ways))
-    kernels, kind = _cpu.kernel("phases"), SPECIALISATION[dtype.itemsize]
+    kernels, kind = _cpu.kernel("phases"), KINDS[dtype]
     gaps = any(sum(len(a.phases) for a in way) < min(s, o) for way, s, o in zip(ways, g.stride, g.output, strict=True))
     taps, found, outermost, whole, images, largest = [], [], [], None, 1, 0
     if max(g.stride) == 1:
@@ -246,7 +246,7 @@ def whole_convolution(function, planner, ways):
         planner.dtype, planner.order, 1, tuple((s.before, zeros) for s, zeros in zip(sights, after, strict=True)),
         tuple(s.dilation for s in sights), g.groups, "zeros", None, "auto",
     )  # fmt: skip
-    kernel = _cpu.kernel("winograd").conv[SPECIALISATION[planner.dtype.itemsize]]  # no corners beside it
+    kernel = _cpu.kernel("winograd").conv[KINDS[planner.dtype]]  # no corners beside it
     swapped = plan.run is kernel and g.groups == 1 and tap_ranges(some) == (tuple((0, 1, k) for k in g.kernel),)
     if swapped:
         plan = plan._replace(run=partial(kernel, swapped=True))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import _corners, _cpu, _door
-from fastconv._arrays import compute_dtype, empty, five, in_copies
+from fastconv._arrays import KINDS, compute_dtype, empty, five, in_copies
 from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
 from fastconv._methods import DIRECT, NAMES, lay_out
 from fastconv._packing import SeenWeights, packing_of
@@ -18,7 +18,6 @@ from fastconv._reach import reach
 from fastconv._sizes import one_of
 from fastconv._threads import MOST
 
-SPECIALISATION = {4: "float", 8: "double"}  # Cython's names of the fused type, by itemsize
 # Multiply-adds from which a second thread brings more than it costs, and as how many an element of input or output
 # counts besides. Random layers of 2 to 400 us, 350 of a kind, took longer than on the better of one thread and two by,
 # cores near and far: forward 6 and 3%, by outputs alone 7 and 3; transposed 4 and 5, by products alone 8 and 6;
@@ -70,7 +69,7 @@ def plan_conv(
         geometry, taken, reasons = lay_out(seen.geometry if seen else conv.geometry, method)
     except ValueError as reason:
         raise ValueError(f"{function}: method={method!r} cannot compute this geometry: {reason}") from None
-    kernel, kind = _cpu.kernel(taken.kernel(geometry)), SPECIALISATION[dtype.itemsize]
+    kernel, kind = _cpu.kernel(taken.kernel(geometry)), KINDS[dtype]
     run = with_corners(kernel.conv[kind], _corners.together(geometry, taken.corners(geometry)), kind)
     packing = packing_of(kernel, geometry, kind)
     if geometry.last != order:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fastconv._geometry import check_rank, check_size, image_forms
-from fastconv._sizes import LIMIT, index, integer, of_length, pairs, per_axis, resolve_padding, shown
+from fastconv._sizes import LIMIT, index, integer, of_length, pairs, per_axis, resolve_padding, shape, shown
 
 LEAST_ALIKE = 5  # windows of a row from which, and
 MOST_ALIKE = 8  # elements of them up to which, adaptive pooling is better done as any other
@@ -218,6 +218,19 @@ def spatial(function, rank, shape, name="input"):
     """The spatial sizes of (n, c, *spatial) or (c, *spatial)."""
     check_rank(function, name, shape, rank, image_forms(rank, "c"))
     return tuple(shape[-rank:])
+
+
+def full_size(function, rank, input_size, grad_shape):
+    """`input_size` as a whole shape that goes with grad_output: (n, c, *spatial) or (c, *spatial)."""
+    size = shape(function, "input_size", input_size)
+    spatial(function, rank, grad_shape, "grad_output")
+    if size[:-rank] != grad_shape[:-rank]:
+        raise ValueError(
+            f"{function}: input_size {size} and grad_output of shape {grad_shape} differ in batch or channels"
+        )
+    if 0 in size[-rank:]:
+        raise ValueError(f"{function}: input_size {size} has no elements along an axis")
+    return size
 
 
 def checked_divisor(function, value):

@@ -3,7 +3,8 @@
 from fastconv._arrays import array, float_dtype
 from fastconv._avg_grad import avg_pool
 from fastconv._door import settled
-from fastconv._unpool import full_size, known_result, scatter
+from fastconv._pool_geometry import full_size
+from fastconv._scatter import known_result, scatter
 
 
 def max_pool(function, rank, grad_output, indices, input_size):
@@ -16,7 +17,7 @@ def max_pool(function, rank, grad_output, indices, input_size):
     input_size = settings[-1]
     g = array(function, "grad_output", grad_output)
     dtype = float_dtype(function, grad_output=g)
-    shape = full_size(function, rank, input_size, g)
+    shape = full_size(function, rank, input_size, g.shape)
     return scatter(function, "grad_output", settings, g, indices, shape[-rank:], dtype, True)
 
 

@@ -9,6 +9,8 @@ from fastconv import _cpu
 from fastconv._arrays import (
     FIRST,
     FLOATS,
+    INTEGERS,
+    KINDS,
     array,
     check_out,
     compute_dtype,
@@ -25,8 +27,6 @@ from fastconv._pool_geometry import check_row, pool_geometry
 from fastconv._sizes import flag, freeze
 from fastconv._threads import get_num_threads
 
-INTEGERS = {np.dtype(t): np.dtype(t) for t in ("int8", "uint8", "int16", "uint16", "int32", "int64")}
-SPECIALISATION = {"float32": "float", "float64": "double"} | {d.name: f"{d.name}_t" for d in INTEGERS}
 SERIAL = 65536  # input elements for which one more thread is worth waking (asv_bench, Threads)
 ORDERED = FLOATS | INTEGERS  # what max pooling takes, each to itself
 INDEX = np.dtype(np.int64)
@@ -53,7 +53,7 @@ def plan_kernel(pool, rank, shape, dtype, order, indices):
     dtype, geometry = compute_dtype(dtype) if dtype.kind == "f" else dtype, pool.geometry
     check_row(geometry, 1 if order == FIRST else channels_of(shape, rank))
     module = _cpu.kernel("pool_at" if indices else "pool")
-    run = (module.first if order == FIRST else module.last)[SPECIALISATION[dtype.name]]
+    run = (module.first if order == FIRST else module.last)[KINDS[dtype]]
     return PoolPlan(run, tuple(geometry), dtype, pool.output, lowest(dtype) if geometry.maximum else 0)
 
 

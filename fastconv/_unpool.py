@@ -1,98 +1,11 @@
-"""The fronts of unpooling, and putting values where indices say, which the gradient of max pooling does too."""
+"""The fronts of unpooling."""
 
-import math
-from typing import NamedTuple
-
-from fastconv import _cpu
-from fastconv._arrays import (
-    FIRST,
-    LAST,
-    array,
-    channels_first,
-    channels_last,
-    compute_dtype,
-    dense,
-    empty,
-    finish,
-    layout,
-    names_memory_errors,
-)
-from fastconv._door import again, remember, settled
+from fastconv._arrays import array
+from fastconv._door import settled
 from fastconv._pool_geometry import spatial, unpooled_size
-from fastconv._pool_plan import INDEX, SPECIALISATION, most_threads, ordered_dtype, threads_for
-from fastconv._sizes import frozen, shape
-
-
-class ScatterPlan(NamedTuple):
-    run: object  # kernel(geometry, x, index, None, out, rank, 0, threads)
-    geometry: tuple  # (add, last)
-    packing: None = None  # of weights; there are none
-
-
-def known_result(x, indices, settings):
-    """The result of a call like an earlier one, or None; also where an index lies outside, which the long way says."""
-    try:
-        return again(None, x, indices, None, settings)
-    except IndexError:
-        return None
-
-
-@names_memory_errors
-def scatter(function, name, settings, x, indices, size, dtype, add):
-    """Values `x` to their places in zeros of spatial shape `size`, or added there; `name` is the caller's for x.
-
-    `settings` are what the call will be known by, the function's name and rank first.
-    """
-    rank = settings[1]
-    index = array(function, "indices", indices)
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"{function}: indices must be integers, got dtype {index.dtype}")
-    if index.shape != x.shape:
-        raise ValueError(f"{function}: indices have shape {index.shape}, {name} has shape {x.shape}")
-    order = layout(x, rank)
-    kernel_dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
-    result = empty(x.shape[:-rank] + tuple(size), rank, kernel_dtype, order)
-    outside = False
-    if x.size and result.size:
-        plan = ScatterPlan(_cpu.kernel("scatter").scatter[SPECIALISATION[kernel_dtype.name]], (add, order == LAST))
-        values, places = whole(x, rank, order, kernel_dtype), whole(index, rank, order, INDEX)
-        try:
-            plan.run(plan.geometry, values, places, None, result, rank, 0, threads_for(result.size))
-        except IndexError:
-            outside = True
-        if values is x and places is indices and kernel_dtype == dtype and not outside:
-            remember(result, plan, (rank, 0), most_threads(result.size), x, index, None, settings)
-    else:
-        outside = index.size > 0
-        result[...] = 0
-    if outside:
-        raise ValueError(
-            f"{function}: indices must be from 0 to {math.prod(size) - 1}, flat in a plane of size {size}, "
-            f"got {index.min()} to {index.max()}"
-        )
-    return finish(result, None, dtype)
-
-
-def whole(x, rank, order, dtype):
-    """`x` itself or a copy that is contiguous, with channels last in memory in that order, aligned and of `dtype`."""
-    if order == FIRST:
-        return dense(x, dtype)
-    view = channels_last(x, rank)
-    same = dense(view, dtype)
-    return x if same is view else channels_first(same, rank)
-
-
-def full_size(function, rank, input_size, grad_output):
-    """`input_size` as a whole shape that goes with `grad_output`: (n, c, *spatial) or (c, *spatial)."""
-    size = shape(function, "input_size", input_size)
-    spatial(function, rank, grad_output.shape, "grad_output")
-    if size[:-rank] != grad_output.shape[:-rank]:
-        raise ValueError(
-            f"{function}: input_size {size} and grad_output of shape {grad_output.shape} differ in batch or channels"
-        )
-    if 0 in size[-rank:]:
-        raise ValueError(f"{function}: input_size {size} has no elements along an axis")
-    return size
+from fastconv._pool_plan import ordered_dtype
+from fastconv._scatter import known_result, scatter
+from fastconv._sizes import frozen
 
 
 def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):

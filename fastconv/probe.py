@@ -6,10 +6,9 @@ from time import perf_counter
 import numpy as np
 
 from fastconv import _cpu, _memory
-from fastconv._arrays import FIRST, five
+from fastconv._arrays import FIRST, KINDS, five
 from fastconv._fft_conv import with_tables
 from fastconv._geometry import conv_geometry
-from fastconv._plan import SPECIALISATION
 
 ROUNDS = 9  # of each, alternating, so that a drift of the clock meets both
 DEPTH = 256  # products a tile adds up, as in a panel of `direct.pyx`
@@ -47,7 +46,7 @@ class WinogradStages:
 
     def __init__(self, x, weight, padding):
         conv = conv_geometry("conv2d", 2, x.shape, weight.shape, 1, padding, 1, 1, "zeros", x.itemsize, FIRST)
-        kernel, kind = _cpu.kernel("winograd_stages"), SPECIALISATION[x.itemsize]
+        kernel, kind = _cpu.kernel("winograd_stages"), KINDS[x.dtype]
         self.geometry, self.x, self.weight = tuple(conv.geometry), x, weight
         self.out = np.full((1, *conv.output), np.nan, x.dtype)
         self.blocks, self.panels, *sizes = kernel.sizes[kind](self.geometry, 0.0)
@@ -82,7 +81,7 @@ class FourierStages:
     def __init__(self, x, weight, padding):
         rank = weight.ndim - 2
         conv = conv_geometry("conv", rank, x.shape, weight.shape, 1, padding, 1, 1, "zeros", x.itemsize, FIRST)
-        kernel, kind = _cpu.kernel("fourier_stages"), SPECIALISATION[x.itemsize]
+        kernel, kind = _cpu.kernel("fourier_stages"), KINDS[x.dtype]
         self.plan, self.x, self.weight = tuple(with_tables(conv.geometry)), five(x, rank), weight
         self.out = np.full((1, *conv.output), np.nan, x.dtype)
         self.memory = [_memory.lines(size, x.dtype) for size in kernel.sizes[kind](self.plan, 0.0)]
