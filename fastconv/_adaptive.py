@@ -71,7 +71,7 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples
@@ -112,6 +112,8 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
         `input` has another dtype (cast it), or an argument is of the wrong kind.
     ValueError
         A size is out of range, or the input has no elements along an axis.
+    MemoryError
+        The result cannot be allocated.
 
     Notes
     -----
@@ -145,7 +147,7 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples
@@ -176,7 +178,7 @@ def adaptive_avg_pool1d(input, output_size):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples
@@ -206,7 +208,7 @@ def adaptive_avg_pool2d(input, output_size):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples
@@ -236,7 +238,7 @@ def adaptive_avg_pool3d(input, output_size):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples

@@ -93,14 +93,16 @@ def conv1d(
 
     Parameters
     ----------
-    input : array of shape (n, ic, w) or (ic, w)
-    weight : array of shape (oc, ic // groups, kw)
+    input : array_like, (n, ic, w) or (ic, w)
+    weight : array_like, (oc, ic // groups, kw)
+        float16, float32 or float64, both.
     bias, stride, padding, dilation, groups, padding_mode, activation, method, out
         As in `conv2d`, for one spatial axis.
 
     Returns
     -------
-    numpy.ndarray of shape (n, oc, ow) or (oc, ow)
+    ndarray, (n, oc, ow) or (oc, ow)
+        Of the widest dtype among the operands.
 
     Raises
     ------
@@ -144,11 +146,12 @@ def conv2d(
 
     Parameters
     ----------
-    input : array of shape (n, ic, h, w) or (ic, h, w)
+    input : array_like, (n, ic, h, w) or (ic, h, w)
         float16, float32 or float64. Any strides; never modified. An array whose channels are last in memory, such as
         ``np.moveaxis(images, -1, 1)``, is computed as it lies.
-    weight : array of shape (oc, ic // groups, kh, kw)
-    bias : array of shape (oc,), optional
+    weight : array_like, (oc, ic // groups, kh, kw)
+    bias : array_like, (oc,), optional
+        float16, float32 or float64 too; added to each output channel.
     stride, dilation : int or one int per axis, in elements, from 1 up
     padding : int, one int per axis, one (before, after) pair per axis, or a name
         "valid" none; "same" the output has ceil(size / stride) elements, the odd one of padding after; "same_lower" the
@@ -161,12 +164,12 @@ def conv2d(
         Clamp the result to [0, inf) or [0, 6] before it is stored; NaN stays NaN.
     method : {"auto", "winograd", "fft", "im2col", "direct"}
         How to compute it. `explain` tells what "auto" takes and why.
-    out : array, optional
+    out : ndarray, optional
         Written and returned; of the result's exact shape and dtype, any strides. It may overlap the inputs.
 
     Returns
     -------
-    numpy.ndarray of shape (n, oc, oh, ow) or (oc, oh, ow)
+    ndarray, (n, oc, oh, ow) or (oc, oh, ow)
         Of the widest dtype among the operands. Channels are last in memory if they are in `input`.
 
     Raises
@@ -238,14 +241,16 @@ def conv3d(
 
     Parameters
     ----------
-    input : array of shape (n, ic, d, h, w) or (ic, d, h, w)
-    weight : array of shape (oc, ic // groups, kd, kh, kw)
+    input : array_like, (n, ic, d, h, w) or (ic, d, h, w)
+    weight : array_like, (oc, ic // groups, kd, kh, kw)
+        float16, float32 or float64, both.
     bias, stride, padding, dilation, groups, padding_mode, activation, method, out
         As in `conv2d`, for three spatial axes.
 
     Returns
     -------
-    numpy.ndarray of shape (n, oc, od, oh, ow) or (oc, od, oh, ow)
+    ndarray, (n, oc, od, oh, ow) or (oc, od, oh, ow)
+        Of the widest dtype among the operands.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def global_max_pool(input):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples
@@ -58,7 +58,7 @@ def global_avg_pool(input):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `adaptive_max_pool2d`.
 
     Examples

@@ -107,7 +107,7 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, pa
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `lp_pool2d`.
 
     Examples
@@ -148,6 +148,8 @@ def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, pa
         `input` has another dtype (cast it), or an argument is of the wrong kind.
     ValueError
         A size or `norm_type` is out of range, shapes do not fit, or a window would touch nothing but padding.
+    MemoryError
+        The result or the powers cannot be allocated.
 
     Notes
     -----
@@ -181,7 +183,7 @@ def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, pa
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `lp_pool2d`.
 
     Examples

@@ -53,8 +53,8 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
     Parameters
     ----------
-    input : array_like
-        Shape (n, c, h, w) or (c, h, w); float16, float32 or float64.
+    input : array_like, (n, c, h, w) or (c, h, w)
+        float16, float32 or float64.
     kernel_size : int or 2 ints
         Extent of a window.
     dilation, padding, stride
@@ -62,9 +62,8 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
     Returns
     -------
-    ndarray
-        Shape (n, c * kh * kw, oh * ow), or without n as the input, of the input's dtype, where oh and ow are the output
-        sizes of `conv2d`.
+    ndarray, (n, c * kh * kw, oh * ow) or (c * kh * kw, oh * ow)
+        Of the input's dtype; oh and ow are the output sizes of `conv2d`.
 
     Raises
     ------
@@ -72,6 +71,8 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
         The input is not floating, or a size is not an integer.
     ValueError
         The input has another rank, a size is out of range, or no window fits.
+    MemoryError
+        The result cannot be allocated.
 
     Notes
     -----
@@ -104,8 +105,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
     Parameters
     ----------
-    input : array_like
-        Shape (n, c * kh * kw, oh * ow) or without n; float16, float32 or float64.
+    input : array_like, (n, c * kh * kw, oh * ow) or (c * kh * kw, oh * ow)
+        float16, float32 or float64.
     output_size : int or 2 ints
         h and w of the images.
     kernel_size, dilation, padding, stride
@@ -113,8 +114,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
     Returns
     -------
-    ndarray
-        Shape (n, c, h, w) or (c, h, w), of the input's dtype; float16 is summed in float32.
+    ndarray, (n, c, h, w) or (c, h, w)
+        Of the input's dtype; float16 is summed in float32.
 
     Raises
     ------
@@ -122,6 +123,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
         The input is not floating, or a size is not an integer.
     ValueError
         A size is out of range, or the input has not the shape that `unfold` would have given.
+    MemoryError
+        The result cannot be allocated.
 
     References
     ----------

@@ -43,7 +43,7 @@ def max_pool1d(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `max_pool2d`.
 
     Examples
@@ -105,8 +105,8 @@ def max_pool2d(
     -----
     ``oh = floor((h + top + bottom - dh * (kh - 1) - 1) / sh) + 1``, with `ceil_mode` the quotient rounded up.
 
-    A window is reduced down its rows first, then along the row, ``kh + kw`` steps in place of ``kh * kw`` [1]_; with
-    indices, element by element. The result is the same for any number of threads.
+    What the columns or the rows of a window come to is shared with the windows beside it where that is less work, some
+    ``kh + kw`` steps in place of ``kh * kw`` [1]_. The result is the same for any number of threads.
 
     References
     ----------
@@ -148,7 +148,7 @@ def max_pool3d(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `max_pool2d`.
 
     Examples
@@ -183,7 +183,7 @@ def avg_pool1d(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `avg_pool2d`.
 
     Examples
@@ -239,9 +239,9 @@ def avg_pool2d(
 
     Notes
     -----
-    The number of windows is that of `max_pool2d`. Sums are taken in the input's precision (float16 in float32), down
-    the rows of a window first and then along the row, in an order that depends on the geometry and on how the input
-    lies in memory, and divided once: the result is the same for any number of threads, and exact for small integers.
+    The number of windows is that of `max_pool2d`. Sums are taken in the input's precision (float16 in float32), in an
+    order that depends on the geometry and on how the input lies in memory, and divided once: the result is the same for
+    any number of threads, and exact for small integers.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def avg_pool3d(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `avg_pool2d`.
 
     Examples

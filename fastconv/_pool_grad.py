@@ -38,7 +38,7 @@ def max_pool1d(grad_output, indices, input_size):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `grad.max_pool2d`.
 
     Examples
@@ -74,6 +74,8 @@ def max_pool2d(grad_output, indices, input_size):
         `grad_output` is not of a floating dtype, `indices` are not integers, or `input_size` is not a shape.
     ValueError
         An index lies outside its plane, or shapes do not fit.
+    MemoryError
+        The result cannot be allocated.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def max_pool3d(grad_output, indices, input_size):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `grad.max_pool2d`.
 
     Examples
@@ -142,7 +144,7 @@ def avg_pool1d(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `grad.avg_pool2d`.
 
     Examples
@@ -186,6 +188,8 @@ def avg_pool2d(
         `grad_output` is not of a floating dtype, or an argument is of the wrong kind.
     ValueError
         `grad_output` does not have the shape of the pooling's result, or the pooling itself would be refused.
+    MemoryError
+        The result cannot be allocated.
 
     Examples
     --------
@@ -223,7 +227,7 @@ def avg_pool3d(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `grad.avg_pool2d`.
 
     Examples

@@ -101,10 +101,11 @@ def prepare(
 
     Parameters
     ----------
-    weight : array of shape (oc, ic // groups, *kernel)
-        The number of kernel axes, 1 to 3, chooses between `conv1d`, `conv2d` and `conv3d`. Copied.
-    bias : array of shape (oc,), optional
+    weight : array_like, (oc, ic // groups, *kernel)
+        float16, float32 or float64. The number of kernel axes, 1 to 3, chooses between `conv1d`, `conv2d` and `conv3d`.
         Copied.
+    bias : array_like, (oc,), optional
+        Likewise. Copied.
     stride, padding, dilation, groups, padding_mode, activation, method
         As of `conv2d`.
 

@@ -50,33 +50,32 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
 
     Parameters
     ----------
-    input : array_like
-        Shape (n, ic, {size}) or (ic, {size}); float16, float32 or float64.
-    weight : array_like
-        Shape (ic, oc // groups, {kernel}).
-    bias : array_like, optional
-        Shape (oc,), added to each output channel.
-    stride : int or {rank} ints
+    input : array_like, (n, ic, {size}) or (ic, {size})
+        float16, float32 or float64.
+    weight : array_like, (ic, oc // groups, {kernel})
+        Likewise; the channels of the input first.
+    bias : array_like, (oc,), optional
+        Likewise; added to each output channel.
+    stride : int or one int per axis
         From 1 up: how far apart neighbouring inputs land.
-    padding : int, {rank} ints or {rank} (before, after) pairs
+    padding : int, one int per axis, or one (before, after) pair per axis
         Outputs cut off at each end, which is what `conv{rank}d` with this padding would have padded.
-    output_padding : int or {rank} ints
+    output_padding : int or one int per axis
         Outputs added at the end, smaller than stride or dilation: of the several output sizes that `conv{rank}d` with
         this stride maps to the same input size, the one wanted.
     groups : int
         Divides the channels into this many independent transposed convolutions.
-    dilation : int or {rank} ints
+    dilation : int or one int per axis
         From 1 up: how far apart neighbouring taps land.
     out : ndarray, optional
         Where to write the result: exact shape and dtype, any strides; it may overlap the operands.
 
     Returns
     -------
-    ndarray
-        Shape (n, oc, {size}), or without n as the input, each axis of size
-        (in - 1) * stride - before - after + dilation * (kernel - 1) + 1 + output_padding. Memory order follows the
-        input: channels-last stays channels-last. The dtype is the widest of the operands; float16 is computed in
-        float32.
+    ndarray, (n, oc, {out}) or (oc, {out})
+        Along each axis ``(in - 1) * stride - before - after + dilation * (kernel - 1) + 1 + output_padding``. Memory
+        order follows the input: channels-last stays channels-last. The dtype is the widest of the operands; float16 is
+        computed in float32.
 
     Raises
     ------
@@ -89,9 +88,10 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
 
     Notes
     -----
-    Outputs at the same distance modulo the stride are one ordinary convolution of stride 1 with some of the taps; these
-    phases are computed as such and interleaved, so there is neither a column matrix nor a scatter, and accuracy,
-    special values and the same bits for any number of threads are as for `conv{rank}d` with method="auto".
+    Outputs at the same distance modulo the stride are one ordinary convolution of stride 1 with some of the taps. These
+    phases are computed as such and interleaved, or, where that takes less time, pixels are multiplied with all weights
+    and what overlaps is added up, in pieces that stay in cache: there is no column matrix in memory. Accuracy, special
+    values and the same bits for any number of threads are as for `conv{rank}d` with method="auto".
 
     References
     ----------

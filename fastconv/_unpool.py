@@ -42,7 +42,7 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `max_unpool2d`.
 
     Examples
@@ -83,6 +83,8 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
         kind.
     ValueError
         An index lies outside its plane, a size is out of range, or shapes do not fit.
+    MemoryError
+        The result cannot be allocated.
 
     Notes
     -----
@@ -117,7 +119,7 @@ def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_siz
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `max_unpool2d`.
 
     Examples

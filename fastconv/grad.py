@@ -44,17 +44,17 @@ INPUT = """Gradient of `conv{rank}d` by its input.
     ----------
     input_size : sequence of ints
         Shape of the input, (n, ic, {size}) or (ic, {size}).
-    weight : array_like
-        Shape (oc, ic // groups, {kernel}); float16, float32 or float64.
-    grad_output : array_like
-        Shape of the convolution's result, (n, oc, {out}) or (oc, {out}).
+    weight : array_like, (oc, ic // groups, {kernel})
+        float16, float32 or float64.
+    grad_output : array_like, (n, oc, {out}) or (oc, {out})
+        Likewise; of the shape of the convolution's result.
     stride, padding, dilation, groups
         As of the convolution, every form of padding included.
 
     Returns
     -------
-    ndarray
-        Of shape `input_size`, in the memory order of grad_output; the dtype is the wider of the operands'.
+    ndarray, of shape `input_size`
+        In the memory order of grad_output; the dtype is the wider of the operands'.
 
     Raises
     ------
@@ -86,19 +86,19 @@ WEIGHT = """Gradient of `conv{rank}d` by its weight.
 
     Parameters
     ----------
-    input : array_like
-        Shape (n, ic, {size}) or (ic, {size}); float16, float32 or float64.
+    input : array_like, (n, ic, {size}) or (ic, {size})
+        float16, float32 or float64.
     weight_size : sequence of ints
         Shape of the weight, (oc, ic // groups, {kernel}).
-    grad_output : array_like
-        Shape of the convolution's result, (n, oc, {out}) or (oc, {out}).
+    grad_output : array_like, (n, oc, {out}) or (oc, {out})
+        Likewise; of the shape of the convolution's result.
     stride, padding, dilation, groups
         As of the convolution, every form of padding included.
 
     Returns
     -------
-    ndarray
-        Of shape `weight_size`, C-contiguous; the dtype is the wider of the operands'.
+    ndarray, of shape `weight_size`
+        C-contiguous; the dtype is the wider of the operands'.
 
     Raises
     ------
@@ -135,13 +135,13 @@ BIAS = """Gradient of `conv{rank}d` by its bias: grad_output summed over all but
 
     Parameters
     ----------
-    grad_output : array_like
-        Shape (n, oc, {out}) or (oc, {out}); float16, float32 or float64.
+    grad_output : array_like, (n, oc, {out}) or (oc, {out})
+        float16, float32 or float64.
 
     Returns
     -------
-    ndarray
-        Shape (oc,), of grad_output's dtype; summed in float64.
+    ndarray, (oc,)
+        Of grad_output's dtype; summed in float64.
 
     Raises
     ------
@@ -149,6 +149,8 @@ BIAS = """Gradient of `conv{rank}d` by its bias: grad_output summed over all but
         grad_output is not floating.
     ValueError
         grad_output has another rank.
+    MemoryError
+        What float64 sums need cannot be allocated.
 
     Examples
     --------
