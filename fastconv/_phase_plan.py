@@ -84,7 +84,7 @@ class Whole(NamedTuple):
     swapped: bool  # it takes the weights as they are, and turns them itself
 
 
-class Gather(NamedTuple):
+class OneKernel(NamedTuple):
     """One kernel for all phases."""
 
     run: object  # spread(geometry, x, weight, bias, out, like, threads)
@@ -94,7 +94,7 @@ class Gather(NamedTuple):
 class PhasesPlan(NamedTuple):
     dtype: np.dtype  # the kernels'
     order: int  # the kernels' memory order
-    whole: object  # `Whole` or `Gather`, if one kernel writes the result itself
+    whole: object  # `Whole` or `OneKernel`, if one kernel writes the result itself
     boxes: tuple
     corners: tuple  # `Corners` of the parts that have any
     taps: tuple  # of each phase of each convolution ((start, step, count), ...), and how many phases are in that
@@ -192,7 +192,7 @@ def least_cost(g, dtype, order):
 def by_one_kernel(kernel, g, dtype, order):
     """The plan that is one call."""
     geometry = transposed_by(g, dtype.itemsize, order)
-    way = Gather(_cpu.kernel(kernel).spread[KINDS[dtype]], geometry)
+    way = OneKernel(_cpu.kernel(kernel).spread[KINDS[dtype]], geometry)
     gaps = kernel in DISJOINT and leaves_gaps(g)
     return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None, None)
 

@@ -17,7 +17,7 @@ from fastconv import _memory
 from fastconv._arrays import FIRST, channels_first, dense, empty, finish, five, in_copies, readable, target
 from fastconv._door import remember
 from fastconv._geometry import INF
-from fastconv._phase_plan import Gather, Whole, plan_phases
+from fastconv._phase_plan import OneKernel, Whole, plan_phases
 from fastconv._plan import COPIED, most_threads
 from fastconv._threads import get_num_threads
 
@@ -72,11 +72,11 @@ def compute(plan, taps, copied, g, x, weight, bias, result, _lo, _hi, threads):
     rank = weight.ndim - 2
     x5, result5, w5 = five(x, rank), five(result, rank), five(dense(weight[(..., *taps)], plan.dtype), rank)
     b = None if bias is None else dense(bias, plan.dtype)
-    run = partial(by_one_kernel if isinstance(plan.whole, Gather) else by_convolutions, plan, g, w5, b, threads)
+    run = partial(by_one_kernel if isinstance(plan.whole, OneKernel) else by_convolutions, plan, g, w5, b, threads)
     if not copied:
         run(x5, result5)
     else:  # phases turn all weights for each piece of a batch
-        in_copies(run, x5, result5, 3, FIRST, max(COPIED, w5.nbytes) if isinstance(plan.whole, Gather) else inf)
+        in_copies(run, x5, result5, 3, FIRST, max(COPIED, w5.nbytes) if isinstance(plan.whole, OneKernel) else inf)
 
 
 def by_convolutions(plan, g, w5, b, threads, x5, result5):

@@ -109,8 +109,8 @@ def cost(axes, g, images):
     return time + CALL / (g.oc * g.ic // g.groups) + (PUT * g.kd * g.kh * g.kw if axes.is_cut else 0)
 
 
-def kernel(axes):
-    """Its taps along d and h, which may change places."""
+def swappable_taps(axes):
+    """Taps along d and h, which may change places."""
     return axes.geometry.kd, axes.geometry.kh
 
 
@@ -121,6 +121,6 @@ def lesser(g, images):
     whole, seen = tuple((0, axis[2]) for axis in g.axes), tuple(map(seen_taps, g.axes))
     ways = [way(g, taps) for taps in (whole, *[seen] * (seen != whole)) if all(end for _, end in taps)]
     if g.id * g.kd > 1:
-        ways += [way(g, some.taps, True) for some in ways if min(kernel(some)) == 1 < max(kernel(some))]
+        ways += [way(g, some.taps, True) for some in ways if min(swappable_taps(some)) == 1 < max(swappable_taps(some))]
     ways = [None, *(some for some in ways if some.geometry[6:12] != g[6:12])]  # of other outputs or taps
     return min(ways, key=lambda some: cost(some, g, images))
