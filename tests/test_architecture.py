@@ -29,10 +29,16 @@ PURE = (
 )  # fmt: skip
 # What everything else stands on; none of these may know a front.
 LOWER = (
-    *PURE, "_arrays", "_cpu", "_fft_conv", "_gradients", "_packing", "_phase_corners", "_phase_cost", "_phase_plan",
-    "_phase_rows", "_phases", "_plan", "_pool_plan", "_threads", "_weight_axes",
+    *PURE, "_arrays", "_avg_grad", "_cpu", "_documented", "_fft_conv", "_gradients", "_packing", "_phase_corners",
+    "_phase_cost", "_phase_plan", "_phase_rows", "_phases", "_plan", "_pool_plan", "_quota", "_scatter", "_threads",
+    "_weight_axes",
 )  # fmt: skip
-FRONTS = ("_conv", "_pool", "grad", "signal", "shapes", "_cli", "_demo", "_demo_filters", "_demo_picture")
+# What callers see, and what is made of it: each may know others and all that is lower.
+FRONTS = (
+    "_adaptive", "_cli", "_conv", "_demo", "_demo_filters", "_demo_picture", "_explain", "_global_pool", "_lp_pool",
+    "_patches", "_pool", "_pool_grad", "_prepare", "_signal_rules", "_transpose", "_unpool", "grad", "probe", "shapes",
+    "signal",
+)  # fmt: skip
 
 # The contract, N standing for 1, 2 and 3.
 SIGNATURES = """
@@ -129,6 +135,12 @@ def test_there_is_something_to_check():
 @pytest.mark.parametrize("name", PURE)
 def test_arithmetic_needs_the_standard_library_only(name):
     assert not outside(PACKAGE / f"{name}.py", [f"fastconv.{other}" for other in PURE])
+
+
+def test_every_module_has_its_floor():
+    """Fronts that no list named could be imported from below: gradients imported unpooling for helpers."""
+    floors = [f"fastconv.{name}" for name in (*LOWER, *FRONTS)]
+    assert sorted(floors) == sorted(set(MODULES) - {"fastconv.__init__", "fastconv.__main__"})
 
 
 @pytest.mark.parametrize("name", LOWER)
