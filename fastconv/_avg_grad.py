@@ -32,7 +32,7 @@ def plan_avg(function, rank, shape, grad_shape, kernel, stride, padding, ceil_mo
     expected = shape[:-rank] + pool.output
     if grad_shape != expected:
         raise ValueError(
-            f"{function}: grad_output has shape {grad_shape}, the pooling of input_size {shape} has shape {expected}"
+            f"{function}: grad_output has shape {grad_shape}; the pooling of input_size {shape} has shape {expected}"
         )
     check_row(pool.geometry, 1)
     return tuple(pool.geometry)

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastconv import _cpu, _tuned
 from fastconv._arrays import FIRST, FLOATS, LAST
+from fastconv._geometry import spatial_rank
 from fastconv._plan import plan_conv
 from fastconv._sizes import flag, frozen, name, shape, shown
 from fastconv._threads import get_num_threads
@@ -30,9 +31,7 @@ def explained(
 ):
     """The way of both questions: a plan without arrays."""
     size, weight = shape(function, "input_shape", input_shape), shape(function, "weight_shape", weight_shape)
-    rank = len(weight) - 2
-    if rank not in (1, 2, 3):
-        raise ValueError(f"{function}: weight_shape must have 3 to 5 axes, got {weight}")
+    rank = spatial_rank(function, "weight_shape", weight, 2, "(oc, ic // groups, *kernel)")
     plan = plan_conv(
         function,
         rank,

@@ -132,14 +132,24 @@ def check_rank(function, name, shape, rank, forms):
         raise ValueError(f"{function}: {name} must have shape {' or '.join(forms.values())}, got {tuple(shape)}")
 
 
+def spatial_rank(function, name, shape, leading=2, form="(n, c, *spatial)"):
+    """How many spatial axes a shape has besides its `leading` ones; `form` is what it must be, for the message."""
+    rank = len(shape) - leading
+    if not 1 <= rank <= 3:
+        raise ValueError(f"{function}: {name} must have one to three spatial axes, {form}, got {tuple(shape)}")
+    return rank
+
+
 def check_wrap(function, mode, padding, size):
     """Mirrored and circular padding take their elements from the image, once: it must be wide enough."""
     margin = PADDING_MODES[mode][1]
     for (before, after), i in zip(padding, size, strict=True):
         if margin is not None and max(before, after) > max(i + margin, 0):
-            raise ValueError(f"{function}: padding {before, after} is too wide for mode {mode!r} on an axis of {i}")
+            raise ValueError(
+                f"{function}: padding {before, after} is too wide for padding_mode {mode!r} on an axis of {i}"
+            )
         if i == 0 and before + after:
-            raise ValueError(f"{function}: padding mode {mode!r} has nothing to repeat on an axis of 0")
+            raise ValueError(f"{function}: padding_mode {mode!r} has nothing to repeat on an axis of 0")
 
 
 class Conv(NamedTuple):

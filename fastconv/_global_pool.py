@@ -2,15 +2,13 @@
 
 from fastconv._adaptive import adaptive_pool
 from fastconv._arrays import array
+from fastconv._geometry import spatial_rank
 
 
 def global_pool(function, input, maximum):
     """One value for each plane of (n, c, *spatial)."""
     x = array(function, "input", input)
-    rank = x.ndim - 2
-    if rank not in (1, 2, 3):
-        raise ValueError(f"{function}: input must have shape (n, c, *spatial) with one to three axes, got {x.shape}")
-    return adaptive_pool(function, rank, x, 1, maximum)
+    return adaptive_pool(function, spatial_rank(function, "input", x.shape), x, 1, maximum)
 
 
 def global_max_pool(input):

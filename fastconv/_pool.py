@@ -1,6 +1,7 @@
 """The fronts of max and average pooling, one for each rank."""
 
-from fastconv._pool_plan import float_dtype, ordered_dtype, pool
+from fastconv._arrays import float_dtype
+from fastconv._pool_plan import ordered_dtype, pool
 from fastconv._sizes import flag, index
 
 MAXIMUM = (1, 0, None)  # the rule of `plan_pool`

@@ -239,5 +239,5 @@ def checked_divisor(function, value):
         return 0
     value = index(function, "divisor_override", value)
     if value == 0 or abs(value) >= LIMIT:
-        raise ValueError(f"{function}: divisor_override must not be zero and be below 2**62, got {shown(value)}")
+        raise ValueError(f"{function}: divisor_override must be below 2**62 and not 0, got {shown(value)}")
     return value

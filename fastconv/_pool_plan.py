@@ -16,7 +16,6 @@ from fastconv._arrays import (
     compute_dtype,
     empty,
     finish,
-    float_dtype,
     layout,
     names_memory_errors,
     readable,
@@ -131,5 +130,8 @@ def threads_for(work):
 
 def ordered_dtype(function, input):
     """The dtype of a maximum: that of the input, in native byte order."""
-    known = ORDERED.get(input.dtype) or INTEGERS.get(input.dtype.newbyteorder("="))
-    return known or float_dtype(function, input=input)
+    dtype = ORDERED.get(input.dtype) or ORDERED.get(input.dtype.newbyteorder("="))
+    if dtype is None:
+        names = ", ".join(known.name for known in ORDERED)
+        raise TypeError(f"{function}: input has dtype {input.dtype}; cast it first, to one of {names}")
+    return dtype

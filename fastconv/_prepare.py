@@ -5,7 +5,7 @@ import numpy as np
 from fastconv import _memory
 from fastconv._arrays import FIRST, array, check_shape_of_bias, float_dtype, names_memory_errors
 from fastconv._conv import convolve
-from fastconv._geometry import PADDING_MODES
+from fastconv._geometry import PADDING_MODES, spatial_rank
 from fastconv._methods import NAMES
 from fastconv._plan import plan_conv
 from fastconv._sizes import freeze, name, one_of
@@ -57,14 +57,12 @@ def _prepared(function, weight, bias, sizes, names):
     w = array(function, "weight", weight)
     b = None if bias is None else array(function, "bias", bias)
     dtype = float_dtype(function, weight=w, bias=b)
-    if w.ndim not in (3, 4, 5):
-        raise ValueError(f"{function}: weight must be (oc, ic // groups, *kernel) of 1 to 3 axes, got {w.shape}")
+    rank = spatial_rank(function, "weight", w.shape, 2, "(oc, ic // groups, *kernel)")
     sizes = {key: freeze(function, key, value) for key, value in sizes.items()}
     if names["activation"] is not None:
         name(function, "activation", names["activation"])
     for key, known in (("padding_mode", tuple(PADDING_MODES)), ("method", ("auto", *NAMES))):
         one_of(function, key, name(function, key, names[key]), known)
-    rank = w.ndim - 2
     check_shape_of_bias(function, b, w)
     _plan_for_any_input(function, rank, w.shape, dtype, **sizes, activation=names["activation"])
     weight, bias = (None if a is None else np.array(a, order="C") for a in (w, b))

@@ -11,6 +11,7 @@ from math import lcm, prod, sqrt
 from typing import NamedTuple
 
 from fastconv import _corners, _direct, _fft
+from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
 from fastconv._winograd_share import gain
 
@@ -154,12 +155,6 @@ def tiles(g):
     return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
 
 
-def few_tiles(g):
-    """Whether vectors of 64 bytes of weights are transformed as they are multiplied: `_kernels/winograd_few.h`."""
-    whole = all(-outputs % RULES[3].outputs <= 1 for outputs in (g.oh, g.ow))  # a last tile of fewer takes other points
-    return whole and tiles(g) == 4 and rules(g) == [RULES[3]] * 2 and depth(g) * g.kd == g.ic // g.groups
-
-
 @lru_cache(maxsize=16)
 def corners(g):
     """Outputs to be summed directly afterwards."""
@@ -201,7 +196,8 @@ def cost(g, corner=None):
     transform = costs.packed_input if packed else costs.strided_input if strided else costs.input
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
     work = sums * (costs.product * lanes + transform) + costs.output * lanes
-    point = costs.few_point if few_tiles(g) else costs.part_point if parts else costs.weight_point
+    few = kernel_in_use("winograd").transforms_few(tuple(g))
+    point = costs.few_point if few else costs.part_point if parts else costs.weight_point
     weights = point * points(g) + costs.weight_tap * g.kh * g.kw
     count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
     if corner is None:

@@ -16,7 +16,7 @@ doi:10.23915/distill.00021.
 from functools import lru_cache
 from typing import NamedTuple
 
-from fastconv._geometry import conv_geometry
+from fastconv._geometry import conv_geometry, spatial_rank
 from fastconv._pool_geometry import pool_geometry
 from fastconv._sizes import flag, freeze, frozen, per_axis, resolve_padding, shape, shown
 
@@ -32,14 +32,6 @@ class ReceptiveField(NamedTuple):
     jump: tuple
     start: tuple
     halo: tuple
-
-
-def _rank(function, name, value, others):
-    """How many spatial axes `value` describes; it has `others` besides."""
-    rank = len(value) - others
-    if not 1 <= rank <= 3:
-        raise ValueError(f"{function}: {name} must have one to three spatial axes, got {value!r}")
-    return rank
 
 
 def conv_output_shape(input_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1):
@@ -80,7 +72,7 @@ def conv_output_shape(input_shape, weight_shape, stride=1, padding=0, dilation=1
     """
     function = "conv_output_shape"
     size, weight = shape(function, "input_shape", input_shape), shape(function, "weight_shape", weight_shape)
-    rank = _rank(function, "weight_shape", weight, 2)
+    rank = spatial_rank(function, "weight_shape", weight, 2, "(oc, ic // groups, *kernel)")
     sizes = frozen(function, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return size[: -rank - 1] + conv_geometry(function, rank, size, weight, *sizes, "zeros", 4, 0).output
 
@@ -124,8 +116,10 @@ def pool_output_shape(input_shape, kernel_size, stride=None, padding=0, dilation
     function = "pool_output_shape"
     size, ceil_mode = shape(function, "input_shape", input_shape), flag(function, "ceil_mode", ceil_mode)
     sizes = frozen(function, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
-    told = isinstance(sizes[0], tuple)
-    rank = _rank(function, "kernel_size", sizes[0], 0) if told else _rank(function, "input_shape", size, 2)
+    if isinstance(sizes[0], tuple):
+        rank = spatial_rank(function, "kernel_size", sizes[0], 0, "a size for each")
+    else:
+        rank = spatial_rank(function, "input_shape", size)
     return size[:-rank] + pool_geometry(function, rank, size, *sizes, ceil_mode).output
 
 

@@ -163,6 +163,15 @@ cdef void one_input(const Call *c, Py_ssize_t item, real *scratch) noexcept nogi
                     <real *> c.v + b * t.v_size, scratch)
 
 
+def transforms_few(tuple geometry):
+    """Whether weights that are not packed are transformed as one image is multiplied by them: `winograd_few.h`."""
+    cdef Task t
+    read_shape(&t.s, geometry)
+    t.n = 1
+    plan(&t, sizeof(float), True, False, 1)
+    return bool(t.few)
+
+
 def packed_layout(tuple geometry):
     """What the transformed weights depend on besides the weights and how they are split: the rules along both axes."""
     cdef Task t
