@@ -123,6 +123,21 @@ def axis_phases(size, output, kernel, stride, dilation, crop):
     return sorted(phases)
 
 
+def output_size(function, size, kernel, stride, dilation, output_padding, crops):
+    """Outputs along each axis: (in - 1) * stride - before - after + dilation * (kernel - 1) + 1 + output_padding."""
+    output = []
+    for i, k, s, d, extra, crop in zip(size, kernel, stride, dilation, output_padding, crops, strict=True):
+        if extra >= max(s, d):
+            raise ValueError(
+                f"{function}: output_padding must be smaller than stride or dilation, got {output_padding!r} "
+                f"with stride {stride} and dilation {dilation}"
+            )
+        output.append((i - 1) * s - sum(crop) + d * (k - 1) + 1 + extra)
+        if max(output[-1] + sum(crop), sum(crop)) >= LIMIT:
+            raise ValueError(f"{function}: stride {s}, dilation {d} and padding {crop} reach beyond 2**62 elements")
+    return output
+
+
 @lru_cache(maxsize=1024)
 def transposed_geometry(function, rank, input_shape, weight_shape, stride, padding, output_padding, groups, dilation):
     """Check every shape and size of a transposed convolution and describe it.
@@ -147,16 +162,7 @@ def transposed_geometry(function, rank, input_shape, weight_shape, stride, paddi
         )
     if ic % groups:
         raise ValueError(f"{function}: groups={groups} does not divide the {ic} channels of input {input_shape}")
-    output = []
-    for i, k, s, d, e, crop in zip(size, kernel, stride, dilation, extra, crops, strict=True):
-        if e >= max(s, d):
-            raise ValueError(
-                f"{function}: output_padding must be smaller than stride or dilation, got {output_padding!r} "
-                f"with stride {stride} and dilation {dilation}"
-            )
-        output.append((i - 1) * s - sum(crop) + d * (k - 1) + 1 + e)
-        if max(output[-1] + sum(crop), sum(crop)) >= LIMIT:
-            raise ValueError(f"{function}: stride {s}, dilation {d} and padding {crop} reach beyond 2**62 elements")
+    output = output_size(function, size, kernel, stride, dilation, extra, crops)
     if min(output) < 1:
         raise ValueError(
             f"{function}: padding {crops} leaves nothing of the result, size {tuple(output)}, "

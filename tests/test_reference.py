@@ -4,6 +4,7 @@ Everything else is measured against the reference, so nothing here asks fastconv
 """
 
 import doctest
+import itertools
 
 import numpy as np
 import pytest
@@ -184,29 +185,36 @@ def drawn(rank, seed):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("seed", range(20))
-def test_torch(rank, seed):
-    """The functions that torch has, and their gradients by its autograd."""
-    torch = pytest.importorskip("torch")
-    functions = torch.nn.functional
+def tensor(array):
+    import torch
+
+    return torch.from_numpy(array).requires_grad_(array.dtype == np.float64)
+
+
+def same(result, theirs):
+    np.testing.assert_allclose(result, theirs.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def of():
+    """of(name, rank) is torch's function of that name and rank."""
+    functions = pytest.importorskip("torch").nn.functional
+    return lambda name, rank: getattr(functions, f"{name}{rank}d")
+
+
+drawn_often = pytest.mark.parametrize(("rank", "seed"), [*itertools.product((1, 2, 3), range(20))])
+
+
+@drawn_often
+def test_torch_convolution(rank, seed, of):
+    """Convolution, its gradients by torch's autograd, and the transposed one."""
     c = drawn(rank, seed)
-
-    def of(name):
-        return getattr(functions, f"{name}{rank}d")
-
-    def tensor(array):
-        return torch.from_numpy(array).requires_grad_(array.dtype == np.float64)
-
-    def same(result, theirs):
-        np.testing.assert_allclose(result, theirs.detach().numpy(), rtol=1e-12, atol=1e-12)
-
     x, w, b = (tensor(c[name]) for name in "xwb")
     arguments = (c["stride"], c["padding"], c["dilation"], c["groups"])
-    ours, theirs = reference.conv(c["x"], c["w"], c["b"], *arguments), of("conv")(x, w, b, *arguments)
+    ours, theirs = reference.conv(c["x"], c["w"], c["b"], *arguments), of("conv", rank)(x, w, b, *arguments)
     same(ours, theirs)
     flowing = c["numbers"](*ours.shape)
-    theirs.backward(torch.from_numpy(flowing))
+    theirs.backward(tensor(flowing))
     same(gradients.conv_input(c["x"].shape, c["w"], flowing, *arguments), x.grad)
     same(gradients.conv_weight(c["x"], c["w"].shape, flowing, *arguments), w.grad)
     same(gradients.conv_bias(flowing, rank=rank), b.grad)
@@ -214,35 +222,46 @@ def test_torch(rank, seed):
     extra = tuple(s - 1 for s in c["stride"])
     transposed = (c["stride"], c["padding"], extra, c["groups"], c["dilation"])
     same(reference.conv_transpose(c["x"], c["wt"], None, *transposed),
-         of("conv_transpose")(x, tensor(c["wt"]), None, *transposed))  # fmt: skip
+         of("conv_transpose", rank)(x, tensor(c["wt"]), None, *transposed))  # fmt: skip
 
+
+@drawn_often
+def test_torch_pooling(rank, seed, of):
+    """Maxima with their places, means, and the gradients of both by torch's autograd."""
+    c = drawn(rank, seed)
     pool = (c["kernel"], c["stride"], c["padding"])
     x = tensor(c["x"])
     values, indices = reference.max_pool(c["x"], *pool, 1, c["ceil"], return_indices=True)
-    theirs = of("max_pool")(x, *pool, 1, c["ceil"], True)
+    theirs = of("max_pool", rank)(x, *pool, 1, c["ceil"], True)
     same(values, theirs[0])
     same(indices, theirs[1])
     flowing = c["numbers"](*values.shape)
-    theirs[0].backward(torch.from_numpy(flowing))
+    theirs[0].backward(tensor(flowing))
     same(gradients.max_pool(flowing, indices, c["x"].shape, rank=rank), x.grad)
 
     x = tensor(c["x"])
     average = (*pool, c["ceil"], c["include"])
-    ours, theirs = reference.avg_pool(c["x"], *average), of("avg_pool")(x, *average)
+    ours, theirs = reference.avg_pool(c["x"], *average), of("avg_pool", rank)(x, *average)
     same(ours, theirs)
     flowing = c["numbers"](*ours.shape)
-    theirs.backward(torch.from_numpy(flowing))
+    theirs.backward(tensor(flowing))
     same(gradients.avg_pool(flowing, c["x"].shape, *average), x.grad)
 
-    same(reference.adaptive_avg_pool(c["x"], c["out"]), of("adaptive_avg_pool")(x, c["out"]))
+
+@drawn_often
+def test_torch_other_pooling(rank, seed, of):
+    """Adaptive pooling and unpooling."""
+    c = drawn(rank, seed)
+    x = tensor(c["x"])
+    same(reference.adaptive_avg_pool(c["x"], c["out"]), of("adaptive_avg_pool", rank)(x, c["out"]))
     values, indices = reference.adaptive_max_pool(c["x"], c["out"], return_indices=True)
-    theirs = of("adaptive_max_pool")(x, c["out"], return_indices=True)
+    theirs = of("adaptive_max_pool", rank)(x, c["out"], return_indices=True)
     same(values, theirs[0])
     same(indices, theirs[1])
     values, indices = reference.max_pool(c["x"], c["kernel"], return_indices=True)
     sizes = c["x"].shape[2:]
     same(reference.max_unpool(values, indices, c["kernel"], output_size=sizes),
-         of("max_unpool")(tensor(values), tensor(indices), c["kernel"], output_size=sizes))  # fmt: skip
+         of("max_unpool", rank)(tensor(values), tensor(indices), c["kernel"], output_size=sizes))  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(10))
