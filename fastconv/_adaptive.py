@@ -4,7 +4,7 @@ from functools import lru_cache
 from math import prod
 
 from fastconv import _cpu
-from fastconv._arrays import FIRST, array, float_dtype, layout, names_memory_errors
+from fastconv._arrays import array, float_dtype, is_one_axis, layout, names_memory_errors
 from fastconv._door import again, settled
 from fastconv._pool_geometry import adaptive_geometry
 from fastconv._pool_plan import ordered_dtype, plan_kernel, pooled
@@ -20,17 +20,6 @@ def plan_adaptive(function, rank, shape, dtype, order, output_size, maximum, ind
         row = adaptive_geometry(function, 1, (*shape[:-rank], prod(shape[-rank:])), 1, maximum)
         pool = pool._replace(geometry=row.geometry)
     return plan_kernel(pool, rank, shape, dtype, order, indices)
-
-
-def is_one_axis(x, rank, order):
-    """Whether the elements of a plane, or its pixels, lie at equal distances, so that they can be read as one row.
-
-    That is their distance along the last axis: where it has one element, kernels see a distance that means nothing.
-    """
-    if x.ndim <= rank or x.shape[-1] == 1 or (order == FIRST and x.strides[-1] != x.itemsize):
-        return False
-    steps = zip(x.strides[-rank:-1], x.shape[-rank:][1:], x.strides[-rank:][1:], strict=True)
-    return all(outer == size * inner for outer, size, inner in steps)
 
 
 def adaptive_pool(function, rank, input, output_size, maximum, return_indices=False):

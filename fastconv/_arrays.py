@@ -88,6 +88,17 @@ def layout(x, rank):
     return LAST if all(size == 1 or abs(stride) > x.itemsize for size, stride in spatial) else FIRST
 
 
+def is_one_axis(x, rank, order):
+    """Whether the elements of a plane, or its pixels, lie at equal distances, so that they can be read as one row.
+
+    That is their distance along the last axis: where it has one element, kernels see a distance that means nothing.
+    """
+    if x.ndim <= rank or x.shape[-1] == 1 or (order == FIRST and x.strides[-1] != x.itemsize):
+        return False
+    steps = zip(x.strides[-rank:-1], x.shape[-rank:][1:], x.strides[-rank:][1:], strict=True)
+    return all(outer == size * inner for outer, size, inner in steps)
+
+
 def five(x, rank):
     """`x` as a view with axes (n, c, d, h, w)."""
     return x[BATCHED[rank] if x.ndim == rank + 2 else UNBATCHED[rank]]

@@ -163,6 +163,11 @@ def test_no_module_imports_itself_by_a_detour():
             del needs[name]
 
 
+def test_one_module_looks_at_memory_order():
+    order = re.compile(r"\.strides\b|[cf]_contiguous\b")
+    assert [name for name, path in MODULES.items() if order.search(path.read_text("utf-8"))] == ["fastconv._arrays"]
+
+
 @pytest.mark.parametrize("path", MODULES.values(), ids=[path.name for path in MODULES.values()])
 def test_package_knows_neither_its_tests_nor_its_reference(path):
     assert not [name for name in imports(path) if within(name, ("tests", "reference", "asv_bench", "benchmarks"))]
