@@ -96,8 +96,8 @@ def explain(
 
     Notes
     -----
-    The choice depends on the shapes of one image and on the CPU level: neither on the size of the batch nor on the
-    number of threads.
+    The choice depends on the shapes of one image, on the CPU level and on whether the core computes its vectors whole
+    (`show_config`, "costs"): neither on the size of the batch nor on the number of threads.
 
     Examples
     --------

@@ -225,6 +225,9 @@ def test_elements_count_in_gradients_and_transposed_layers(channels, several, mo
 def test_numbers_that_choices_and_kernels_share(cpu_level):
     """Told one by one in two languages: a choice by other ones would say what no kernel does."""
     kernels = _cpu.kernel("probe").constants()
+    assert kernels["CHUNK"] == _depthwise.CHAIN
     assert kernels["LONG_SUM"] == _direct.SORTED
     assert kernels["SMALL_MAP"] == _direct.FEW_PATCHES
     assert kernels["KINDS"] == _direct.KINDS
+    for name in ("LONGEST", "WHOLE", "MOST_RUNS", "MOST_PARTS"):
+        assert kernels[name] == getattr(_winograd, name)

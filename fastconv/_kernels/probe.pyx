@@ -17,6 +17,7 @@ from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport PAUSE, Piece, atomic_add, atomic_get, each_piece
 from fastconv._kernels.thread cimport leave_core, this_core
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.winograd_runs cimport LONGEST, MOST_PARTS, MOST_RUNS, WHOLE
 
 cdef extern from *:
     """
@@ -123,4 +124,7 @@ def core_left(int least):
 
 def constants():
     """Numbers of the kernels that Python's choices repeat, by the kernels' names; for tests."""
-    return {"LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST}
+    return {
+        "CHUNK": CHUNK, "LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST,
+        "LONGEST": LONGEST, "WHOLE": WHOLE, "MOST_RUNS": MOST_RUNS, "MOST_PARTS": MOST_PARTS,
+    }
