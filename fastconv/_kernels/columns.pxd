@@ -78,7 +78,9 @@ cdef inline Py_ssize_t column(const Task *t, Py_ssize_t j, Py_ssize_t size) noex
 cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
-    cdef Py_ssize_t width = tile_width(size), across = t.s.ow, k
+    cdef Py_ssize_t width = tile_width(size), across = t.s.ow, most, k
+    cdef bint in_rows = not t.deep and rows_are_vectors(&t.s, size)
+    cdef Py_ssize_t unit = lanes_of(size) if in_rows else 1
     cdef Py_ssize_t columns = width if read_in_place(t, size) else t.block
     t.left = 0 if t.deep else last_pixels(t.pixels, t.kc, size)
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
@@ -97,9 +99,11 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
         if t.span == t.s.ow:            # a block is a row or part of one
             rows, across = 1, min(across, t.block)
         planes = min(ceil_div(t.block, plane), t.s.od)
-        if plan_stage(&t.stage, &t.s, size, table, planes, rows, across, STAGE_BYTES // size // channels):
+        most = STAGE_BYTES // size // channels
+        if (unit > 1 and plan_stage(&t.stage, &t.s, size, table, planes, rows, across, most, unit)
+                or plan_stage(&t.stage, &t.s, size, table, planes, rows, across, most)):
             t.staged = round_up(channels * t.stage.channel + tile_width(size), LINE)
-            if not t.deep and rows_are_vectors(&t.s, size):
+            if in_rows:
                 t.row = table + stage_table(&t.s)
                 t.left = t.panel = 0
                 for k in range(min(taps, t.depth)):

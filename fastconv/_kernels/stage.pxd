@@ -28,6 +28,7 @@ cdef enum:
 
 cdef struct Stage:
     Py_ssize_t cols, rows, deep                 # of a slot: columns, rows; and depths of the input
+    bint part                                   # whether these are less than a row of output
     Py_ssize_t slots_h, slots_w                 # phases that some tap sees
     Py_ssize_t slot, depth, channel             # from one slot, depth, channel to the next, in elements
     Py_ssize_t *phase_h                         # of each slot, which row modulo the stride it starts from
@@ -52,11 +53,12 @@ cdef inline Py_ssize_t stage_table(const ConvShape *s) noexcept nogil:
 
 cdef inline bint plan_stage(
     Stage *t, const ConvShape *s, Py_ssize_t size, Py_ssize_t *table, Py_ssize_t planes, Py_ssize_t rows,
-    Py_ssize_t columns, Py_ssize_t most,
+    Py_ssize_t columns, Py_ssize_t most, Py_ssize_t unit=1,
 ) noexcept nogil:
     """For blocks of at most `planes` output planes of `rows` rows of `columns`, which are whole rows or parts of one.
 
-    Whether a channel takes `most` elements or less; `size` is that of an element.
+    Whether a channel takes `most` elements or less; `size` is that of an element. Rows and slots are `unit` elements
+    or whole multiples of that apart: a vector's where tiles read the stage, since one in two lines takes two loads.
     """
     cdef Py_ssize_t a, i, j, h, w
     t.phase_h, t.phase_w, t.tap = table, table + s.kh, table + s.kh + s.kw
@@ -68,12 +70,17 @@ cdef inline bint plan_stage(
     t.split.vectors = 0
     if can_split(size, s.sw):
         split_table(&t.split, size, s.sw)
+    t.part = columns < s.ow
     t.cols = columns + (s.kw - 1) * s.dw // s.sw
+    if t.cols > columns:                # else rows are one run of pixels
+        t.cols = ceil_div(t.cols, unit) * unit
     t.rows = rows + (s.kh - 1) * s.dh // s.sh
     t.deep = (planes - 1) * s.sd + (s.kd - 1) * s.dd + 1
-    if <double> t.slots_h * t.slots_w * t.rows * t.cols * t.deep > most:
-        return False
     t.slot = t.rows * t.cols
+    if unit > 1:
+        t.slot = (ceil_div(t.slot, unit) | 1) * unit        # an odd number, as lines of a channel
+    if <double> t.slots_h * t.slots_w * t.slot * t.deep > most:
+        return False
     t.depth = t.slots_h * t.slots_w * t.slot
     t.channel = (ceil_div(t.deep * t.depth * size, LINE) | 1) * LINE // size    # an odd number of lines: all cache sets
     for i in range(s.kh):
@@ -89,7 +96,7 @@ cdef inline bint plan_stage(
 
 cdef inline Py_ssize_t first_column(const Stage *t, const ConvShape *s, Py_ssize_t p0) noexcept nogil:
     """The column of output at which the stage of the block from pixel p0 on begins."""
-    return p0 % s.ow if t.cols < s.ow + (s.kw - 1) * s.dw // s.sw else 0
+    return p0 % s.ow if t.part else 0
 
 
 cdef inline Bound bound_of(Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
@@ -183,7 +190,7 @@ cdef inline void stage_plane(
                          (s.ih - 1 - y) * xh + s.iw + e.before, to + first * t.cols)
         for w in range(t.slots_w):
             zeros(to + w * t.slot, first * t.cols)
-            zeros(to + w * t.slot + end * t.cols, (t.rows - end) * t.cols)
+            zeros(to + w * t.slot + end * t.cols, t.slot - end * t.cols)
         to += t.slots_w * t.slot
 
 
