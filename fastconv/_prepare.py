@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastconv import _memory
-from fastconv._arrays import FIRST, array, check_shape_of_bias, float_dtype, names_memory_errors
+from fastconv._arrays import FIRST, array, check_shape_of_bias, copy, float_dtype, names_memory_errors
 from fastconv._conv import convolve
 from fastconv._geometry import PADDING_MODES, spatial_rank
 from fastconv._methods import NAMES
@@ -18,6 +18,7 @@ class Prepared:
     __slots__ = ("_arguments", "_bias", "_packed", "_rank", "_settings", "_weight")
 
     def __init__(self, rank, weight, bias, arguments):
+        weight = _on_lines(weight)
         settings = (f"conv{rank}d", rank, *arguments.values())  # in the order of `convolve`
         values = {"_rank": rank, "_weight": weight, "_bias": bias, "_arguments": arguments, "_settings": settings}
         values["_packed"] = {}
@@ -65,11 +66,18 @@ def _prepared(function, weight, bias, sizes, names):
         one_of(function, key, name(function, key, names[key]), known)
     check_shape_of_bias(function, b, w)
     _plan_for_any_input(function, rank, w.shape, dtype, **sizes, activation=names["activation"])
-    weight, bias = (None if a is None else np.array(a, order="C") for a in (w, b))
-    for a in (weight, bias):
-        if a is not None:
-            a.flags.writeable = False
-    return Prepared(rank, weight, bias, {**sizes, **names})
+    if b is not None:
+        b = np.array(b, order="C")
+        b.flags.writeable = False
+    return Prepared(rank, w, b, {**sizes, **names})
+
+
+def _on_lines(weight):
+    """A copy for kernels that read weights as they are, by vectors: C-contiguous from a cache line on, read-only."""
+    copied = _memory.lines(weight.size, weight.dtype).reshape(weight.shape)
+    copy(weight, copied)
+    copied.flags.writeable = False
+    return copied
 
 
 def _plan_for_any_input(function, rank, weight, dtype, stride, padding, dilation, groups, activation):
@@ -128,7 +136,7 @@ def prepare(
     Worth it where weights are many beside the outputs: Winograd's transform of 512x512 kernels of 3x3 takes as long as
     the rest of a convolution of 7x7 maps. The kept weights take four times the memory of 3x3 ones, and about as much as
     the weights themselves where lanes are output channels: on channels-last memory, and for most strided and dilated
-    layers. Others are used as they are, as are those of deep sums on small maps.
+    layers. Others are used as they are, as are those of deep sums on small maps, from a copy that vectors fit.
 
     Examples
     --------

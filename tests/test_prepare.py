@@ -101,6 +101,16 @@ def test_pickled(prepared):
     data.assert_identical(pickle.loads(pickle.dumps(conv))(x), conv(x))
 
 
+def test_weights_begin_with_a_line():
+    """Kernels that read weights as they are load vectors; of those in two lines of the cache a core loads half as many,
+    and NumPy's arrays begin anywhere: 2048 to 512 channels of 1x1 on 7x7 took 1.09 times as long."""
+    for dtype in (np.float16, np.float32, np.float64):
+        conv = fastconv.prepare(data.normal((64, 32, 3, 3), dtype)[::-1])
+        for same in (conv, pickle.loads(pickle.dumps(conv))):
+            assert same._weight.ctypes.data % 64 == 0
+            assert same._weight.flags.c_contiguous and not same._weight.flags.writeable
+
+
 def test_immutable(prepared):
     *_, conv = prepared
     for name in (*type(conv).__slots__, "anything"):
