@@ -108,7 +108,8 @@ def test_weights_begin_with_a_line():
         conv = fastconv.prepare(data.normal((64, 32, 3, 3), dtype)[::-1])
         for same in (conv, pickle.loads(pickle.dumps(conv))):
             assert same._weight.ctypes.data % 64 == 0
-            assert same._weight.flags.c_contiguous and not same._weight.flags.writeable
+            assert same._weight.flags.c_contiguous
+            assert not same._weight.flags.writeable
 
 
 def test_immutable(prepared):
