@@ -13,12 +13,12 @@ from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_m
 from fastconv._kernels.deep_taps cimport fits_taps_last, multiply_by_taps, plan_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.last_choice cimport (
-    DEPTH, channels_staged, deep_for, mixed_for, reads_image, skips_rows, together_for
+    DEPTH, channels_staged, deep_for, mixed_for, reads_image, shares_stage, skips_rows, together_for
 )
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, Item, Task, begin, divide, item_at, items, lines_apart, round_up
+    LINE, PANEL_BYTES, Item, Task, begin, divide, item_at, items, lines_apart, patch_pitch, round_up
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, sees_no_padding
@@ -44,6 +44,29 @@ cdef struct Call:
     void *out
 
 
+cdef bint plan_groups(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
+    """Blocks whose stage holds all channels of several groups, as many as leave threads enough pieces and blocks a
+    tile's rows; False if that is one group."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels = stage.channels, groups = t.s.groups, pixel, most
+    if not shares_stage(&t.s):
+        return False
+    while groups > 1:
+        pixel = groups * t.icg
+        if taps * TILE_ROWS > lines_apart(pixel * size):
+            pixel = patch_pitch(pixel, size)
+        most = most_pixels(&t.s, PANEL_BYTES // size // pixel)
+        if most >= TILE_ROWS and t.n * ceil_div(t.s.groups, groups) * t.s.od * t.s.oh >= threads:
+            break
+        groups = ceil_div(groups, 2)
+    if groups * t.icg <= channels:
+        return False
+    t.bundles = ceil_div(t.s.groups, groups)
+    divide(t, min(most, MOST_PIXELS), t.s.ow if most >= t.s.ow else TILE_ROWS, t.ocg, threads)
+    size_stage(stage, &t.s, pixel, t.block, t.span == t.s.ow)
+    stage.channels, stage.groups = channels, ceil_div(t.s.groups, t.bundles)
+    return True
+
+
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
     """The channels of a stage, which are a block of K or a few, and the pixels of a block."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels = channels_staged(&t.s, size), most
@@ -53,6 +76,9 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
         t.kc = t.s.kw * channels
     elif stage.together > 1 and not reads_image(&t.s):
         t.kc = ceil_div(t.kc, channels) * channels      # whole taps
+    stage.channels = channels
+    if plan_groups(t, stage, size, threads):
+        return
     most = max(PANEL_BYTES // size // max(channels * taps, 1), TILE_ROWS)
     size_stage(stage, &t.s, channels, most, most < t.s.ow)
     if reads_image(&t.s) or (sees_no_padding(&t.s) and taps * TILE_ROWS <= lines_apart(t.xw * size)):
@@ -83,30 +109,28 @@ cdef const real *seen(const Task *t, const StageLast *stage, const real *x, Py_s
 
 cdef void block(
     const Task *t, const StageLast *stage, const real *x, const real *w, const real *bias, real *out, real *staged,
-    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
+    const Py_ssize_t *pixel, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
     """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile.
 
-    w is (oc, K) if it is to be turned, else it was.
+    x is in the stage already if that holds several groups; w is (oc, K) if it is to be turned, else it was.
     """
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0, k1, c0 = 0, c1, step
     cdef Py_ssize_t lda = stage.pixel if t.flat else 0, pixels = p1 - p0, outputs = o1 - o0
     cdef real *turned = staged + t.staged
     cdef real *c = out + p0 * t.s.oc + o0
-    cdef Py_ssize_t *pixel = <Py_ssize_t *> (turned + t.turned)
     cdef const Py_ssize_t *tap
     cdef const real *a
     cdef const real *b
     cdef tile_finish finish = t.finish
     finish.col_bias = at(bias, o0)
     finish.accumulate = finish.clamp = False
-    find_pixels(stage, &t.s, p0, p1, pixel)
     if stage.skips:                 # sums start before the first products, and are clamped after the last
         multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, t.s.oc, finish)
         finish.accumulate = True
     while True:
         c1 = min(c0 + stage.channels, t.icg)
-        a = seen(t, stage, x + c0, c1 - c0, p0, p1, staged)
+        a = x + c0 if stage.groups > 1 else seen(t, stage, x + c0, c1 - c0, p0, p1, staged)
         tap = stage.tap if c1 - c0 == stage.channels else stage.rest
         step = t.kc
         if stage.together > 1 and c1 - c0 < stage.channels:     # as many taps
@@ -140,19 +164,25 @@ cdef void block(
 cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef const Task *t = c.t
     cdef Item item = item_at(t, i)
-    cdef Py_ssize_t first = item.group * t.ocg
-    cdef const real *x = <const real *> c.x + item.image * t.xn + item.group * t.icg
-    cdef const real *w = <const real *> c.w
-    cdef const real *bias = at(<const real *> c.bias, first)
-    cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + first
-    w += (first if t.deep or t.turned else item.group * round_up(t.ocg, t.width)) * t.depth
+    cdef Py_ssize_t group = item.group * c.stage.groups, groups = min(c.stage.groups, t.s.groups - group), g
+    cdef Py_ssize_t outputs = t.ocg if t.deep or t.turned else round_up(t.ocg, t.width)     # that a group's weights are
+    cdef const real *x = <const real *> c.x + item.image * t.xn + group * t.icg
+    cdef const real *w = <const real *> c.w + group * outputs * t.depth
+    cdef const real *bias = at(<const real *> c.bias, group * t.ocg)
+    cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + group * t.ocg
+    cdef Py_ssize_t *pixel = <Py_ssize_t *> (scratch + t.staged + t.turned)
     if t.by_taps:
         multiply_by_taps(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch,
                          item.o1 - item.o0)
     elif t.deep:
         small_map(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch, item.o1 - item.o0)
     else:
-        block(t, c.stage, x, w, bias, out, scratch, item.p0, item.p1, item.o0, item.o1)
+        find_pixels(c.stage, &t.s, item.p0, item.p1, pixel)
+        if c.stage.groups > 1:
+            x = seen(t, c.stage, x, groups * t.icg, item.p0, item.p1, scratch)
+        for g in range(groups):
+            block(t, c.stage, x + g * t.icg, w + g * outputs * t.depth, at(bias, g * t.ocg), out + g * t.ocg, scratch,
+                  pixel, item.p0, item.p1, item.o0, item.o1)
 
 
 cdef void plan_way(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
@@ -160,6 +190,7 @@ cdef void plan_way(Task *t, StageLast *stage, Py_ssize_t size, int threads) noex
     t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
     t.by_taps = t.deep > 0 and not mixed_for(&t.s, size) and fits_taps_last(&t.s)
     stage.channels = stage.size = stage.skips = 0
+    stage.groups = 1
     if t.deep:
         plan_deep(t, size, threads)
     else:

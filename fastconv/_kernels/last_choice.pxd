@@ -17,7 +17,8 @@ from fastconv._kernels.tile cimport tile_halves
 cdef enum:
     DEPTH = 288             # products of a block of K, which is 32 channels of 3x3, and up to a sixteenth more
     LARGE = 262144          # elements of an image that an L2 cache hardly holds
-    WHOLE_LINES = 32        # channels of a group that share no pair of lines with another, which is fetched as one
+    BEYOND = 524288         # elements of an image that is surely beyond it
+    SHORT_RUN = 32          # channels of a group, fewer of which take longer to be copied by themselves
     LEAST_CHANNELS = 16     # that are staged at a time: fewer are copied as slowly
     # 8 to 64 channels of 5x5x5 to 7x7x7 at stride 2, and 41 random layers (Zen 4, AVX-512, 2026-11-30):
     MANY_TAPS = 25          # of a kernel; channels of a tap together took 0.58 to 1 of the time
@@ -37,7 +38,14 @@ cdef inline bint reads_image(const ConvShape *s) noexcept nogil:
     Stages of a few channels would fetch a line or two of each pixel at a time."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, icg = s.ic // s.groups
     return (taps > 1 and icg * taps > DEPTH and s.od * s.oh * s.ow > SMALL_MAP and s.id * s.ih * s.iw * s.ic > LARGE
-            and (s.groups == 1 or icg % WHOLE_LINES == 0) and sees_no_padding(s))
+            and s.groups == 1 and sees_no_padding(s))
+
+
+cdef inline bint shares_stage(const ConvShape *s) noexcept nogil:
+    """Whether all channels of several groups are staged at once: of an image beyond the L2 cache each group would wait
+    for a line or two of each pixel, and copy what is padded a few elements at a time."""
+    return s.groups > 1 and (s.id * s.ih * s.iw * s.ic > BEYOND
+                             or (s.ic // s.groups < SHORT_RUN and not sees_no_padding(s)))
 
 
 cdef inline Py_ssize_t channels_staged(const ConvShape *s, Py_ssize_t size) noexcept nogil:

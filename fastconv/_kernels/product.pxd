@@ -36,6 +36,7 @@ cdef struct Task:
     Py_ssize_t n, icg, ocg, depth, pixels           # depth is K, pixels is P
     Py_ssize_t xn, xc, xd, xh, xw                   # strides of the input, in elements
     Py_ssize_t kc, block, blocks, part, parts       # K block; pixels of a block, and blocks; the same of ocg
+    Py_ssize_t bundles                              # of groups, which are pieces apart: mostly of one each
     Py_ssize_t span                                 # pixels that blocks divide without crossing: a row, a plane or all
     Py_ssize_t leading                              # from one row of the panel to the next, in elements,
     Py_ssize_t apart                                # and from one tile's columns to the next one's
@@ -112,6 +113,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.ocg = t.s.oc // t.s.groups
     t.depth = t.icg * t.s.kd * t.s.kh * t.s.kw
     t.pixels = t.s.od * t.s.oh * t.s.ow
+    t.bundles = t.s.groups
     read_strides(&t.xn, x.shape, x.strides, size, last)
     t.finish.clamp = lo > -INFINITY or hi < INFINITY
     t.finish.lo, t.finish.hi = lo, hi
@@ -162,7 +164,7 @@ cdef inline void divide(
     Task *t, Py_ssize_t most, Py_ssize_t unit, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
     """Pixels into blocks of at most `most`, of whole units, that threads share evenly; channels if it must."""
-    cdef Py_ssize_t spans, images = t.n * t.s.groups, plane = t.s.oh * t.s.ow, blocks, wanted, parts
+    cdef Py_ssize_t spans, images = t.n * t.bundles, plane = t.s.oh * t.s.ow, blocks, wanted, parts
     t.span = t.pixels if t.s.od == 1 or plane <= most else plane
     if t.s.ow > most:
         t.span = t.s.ow
@@ -180,7 +182,7 @@ cdef inline void divide(
 
 
 cdef inline Py_ssize_t items(const Task *t) noexcept nogil:
-    return t.n * t.s.groups * t.blocks * t.parts
+    return t.n * t.bundles * t.blocks * t.parts
 
 
 cdef inline bint is_uneven(const Task *t, int threads) noexcept nogil:
@@ -195,7 +197,7 @@ cdef inline Item item_at(const Task *t, Py_ssize_t i) noexcept nogil:
     i = i // t.blocks
     part = i % t.parts
     i = i // t.parts
-    item.group, item.image = i % t.s.groups, i // t.s.groups
+    item.group, item.image = i % t.bundles, i // t.bundles
     item.p0 = block // each * t.span + block % each * t.block
     item.p1 = min(item.p0 + t.block, (block // each + 1) * t.span)
     item.o0, item.o1 = part * t.part, min((part + 1) * t.part, t.ocg)

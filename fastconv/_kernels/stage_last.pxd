@@ -10,15 +10,17 @@ all taps of all pixels, it holds these:
     patches          tap 0 of pixel 0: c0 c1 c2, tap 1: c0 c1 c2, ...
 
 Channels are staged a few at a time, next to each other: in images of many, neighbouring pixels meet in few sets of the
-cache. K counts (c, kd, kh, kw), as the weights lie, or (kd, kh, kw, c) of the channels that are staged at a time, or of
+cache. Or those of several groups are, which then take a few each from there, so that an image comes from memory in long
+runs. K counts (c, kd, kh, kw), as the weights lie, or (kd, kh, kw, c) of the channels that are staged at a time, or of
 all in a large image, so that what a tap sees of them is in a row.
 """
 
-from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
+from fastconv._kernels.pack cimport ceil_div, clip, copy_run, is_seen, zeros
 from fastconv._kernels.shape cimport ConvShape, real
 
 cdef struct StageLast:
-    Py_ssize_t channels                 # that a stage holds at most
+    Py_ssize_t channels                 # of a group that are multiplied at a time, at most: those that a stage holds,
+    Py_ssize_t groups                   # unless it holds all of several groups
     Py_ssize_t cols, rows, deep         # columns (pixels), rows and depths of the padded image under a block
     Py_ssize_t pixel, row, depth        # from one pixel, row, depth to the next, in elements
     bint part                           # blocks are parts of one row of output, and stages of columns
@@ -61,7 +63,8 @@ cdef inline void size_stage(
     """What a stage of so many channels under blocks of so many pixels, which may be parts of rows, holds."""
     t.channels, t.part, t.patch = channels, part, 0
     t.cols = under(min(pixels, s.ow) if part else s.ow, s.sw, s.kw, s.dw)
-    t.rows = under(1 if part else min(s.oh, (pixels + s.ow - 2) // s.ow + 1), s.sh, s.kh, s.dh)
+    t.rows = pixels // s.ow if pixels % s.ow == 0 else (pixels + s.ow - 2) // s.ow + 1      # blocks begin anywhere then
+    t.rows = under(1 if part else min(s.oh, t.rows), s.sh, s.kh, s.dh)
     t.deep = under(min(ceil_div(pixels, s.oh * s.ow), s.od), s.sd, s.kd, s.dd)
     t.pixel, t.row, t.depth = channels, t.cols * channels, t.rows * t.cols * channels
     t.size = t.deep * t.depth
@@ -126,14 +129,17 @@ cdef inline void stage_pixels(
         z = z0 * s.sd - s.pd + a
         for r in range(t.rows):
             y = y0 * s.sh - s.ph + r
-            if 0 <= z < s.id and 0 <= y < s.ih:
+            if not (is_seen(a, s.sd, s.dd, s.kd) and is_seen(r, s.sh, s.dh, s.kh)):
+                pass
+            elif 0 <= z < s.id and 0 <= y < s.ih:
                 row = x + z * xd + y * xh - before * xw
                 zeros(to, lo * t.pixel)
                 if xw == t.pixel == channels:
                     copy_run(to + lo * t.pixel, row + lo * xw, (hi - lo) * xw, 1)
                 else:
                     for col in range(lo, hi):
-                        copy_run(to + col * t.pixel, row + col * xw, channels, 1)
+                        if is_seen(col, s.sw, s.dw, s.kw):
+                            copy_run(to + col * t.pixel, row + col * xw, channels, 1)
                 zeros(to + hi * t.pixel, (t.cols - hi) * t.pixel)
             else:
                 zeros(to, t.row)
