@@ -18,6 +18,7 @@ cdef enum:
     LAST_CHANNELS = 256     # of a depthwise part, channels-last
     COPY_BYTES = 196608     # of the input rows under a block
     MOST_PIXELS = 512       # of a block
+    BUNDLE_BYTES = 524288   # of what a block copies for several groups, which stays in L2 until all have seen it
 
 
 cdef struct Task:
@@ -33,6 +34,7 @@ cdef struct Task:
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t gn, gc, gd, gh, gw               # strides of grad_output
     Py_ssize_t ic_part, ic_parts, oc_part, oc_parts
+    Py_ssize_t bundle                           # groups that take turns in each block of a part
     Py_ssize_t block_planes, lines, rows, width  # planes, rows and columns of a block, `lines` rows of a chain
     Py_ssize_t blocks, pieces                   # of a plane of output, down and across
     Py_ssize_t x_rows, x_cols                   # of the input under a block
@@ -126,6 +128,15 @@ cdef inline void plan_threads(Task *t, Py_ssize_t size, int threads) noexcept no
     t.g_size = t.block_planes * t.rows * t.width * t.panel
     t.sums = t.taps * (1 if t.alone else t.ic_part) * t.oc_part
     t.levels = levels_of(ceil_div(t.n * t.s.od, t.block_planes) * t.blocks * t.pieces, fan(t))
+
+
+cdef inline void plan_bundles(Task *t, Py_ssize_t size, int threads) noexcept nogil:
+    """Groups of channels-last memory that go through the images together, since they share lines of each pixel."""
+    cdef Py_ssize_t most
+    t.bundle = 1
+    if t.last and t.ic_parts * t.oc_parts == 1:
+        most = min(SUM_BYTES // (t.levels * t.sums * size), BUNDLE_BYTES // ((t.x_size + t.g_size) * size))
+        t.bundle = even(t.groups, clip(most, 1, max(t.groups * t.planes // threads, <Py_ssize_t> 1)), 1)
 
 
 cdef inline void flatten(Task *t) noexcept nogil:

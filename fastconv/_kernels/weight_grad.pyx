@@ -40,6 +40,7 @@ from fastconv._kernels.weight_grad cimport (
     inside,
     panel_of,
     plan_blocks,
+    plan_bundles,
     plan_parts,
     plan_threads,
 )
@@ -166,13 +167,14 @@ cdef void one_block(
 
 
 cdef void sum_pixels(
-    const Task *t, const real *x, const real *gout, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t outs, real *xs,
-    real *gs, real *sums,
+    const Task *t, const real *x, const real *gout, Py_ssize_t groups, Py_ssize_t plane, Py_ssize_t channels,
+    Py_ssize_t outs, real *xs, real *gs, real *sums,
 ) noexcept nogil:
-    """All images; x and gout start at the first channels of the part. The whole sum is in the first level."""
-    cdef Py_ssize_t image = 0, z = 0, iz, block, piece, done = 0, count
+    """All images; x and gout start at the first channels of the part, in the first of so many groups. The whole sum of
+    each is in its first level."""
+    cdef Py_ssize_t image = 0, z = 0, iz, block, piece, done = 0, count, g, each = t.levels * t.sums
     cdef Plane planes[CHUNK]
-    memset(sums, 0, t.levels * t.sums * sizeof(real))
+    memset(sums, 0, groups * each * sizeof(real))
     while image < t.n:
         count = 0
         while image < t.n and count < t.block_planes:
@@ -186,42 +188,53 @@ cdef void sum_pixels(
                 image += 1
         for block in range(t.blocks if count else 0):
             for piece in range(t.pieces):
-                one_block(t, x, gout, planes, count, block * t.rows, piece * t.width, channels, outs, xs, gs, sums)
                 done += 1
-                carry(sums, t.sums, t.levels, fan(t), done)
-    add_levels(sums, t.sums, t.levels)
+                for g in range(groups):
+                    one_block(t, x + g * t.icg * t.xc, gout + g * t.ocg * t.gc, planes, count, block * t.rows,
+                              piece * t.width, channels, outs, xs, gs, sums + g * each)
+                    carry(sums + g * each, t.sums, t.levels, fan(t), done)
+    for g in range(groups):
+        add_levels(sums + g * each, t.sums, t.levels)
 
 
-cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
-    """One plane of the kernel for some channels of a group, into dw."""
-    cdef Py_ssize_t plane = item % t.planes, ic = item // t.planes % t.ic_parts
-    cdef Py_ssize_t oc = item // (t.planes * t.ic_parts) % t.oc_parts, g = item // (t.planes * t.ic_parts * t.oc_parts)
-    cdef Py_ssize_t c0 = ic * t.ic_part, channels = min(t.ic_part, t.icg - c0), whole = t.planes * t.taps
-    cdef Py_ssize_t o0 = c0 if t.alone else oc * t.oc_part, outs = channels if t.alone else min(t.oc_part, t.ocg - o0)
-    cdef Py_ssize_t row = 1 if t.alone else t.icg, meets = 1 if t.alone else channels   # what an output channel meets
-    cdef Py_ssize_t c_row = (t.taps if t.by_channel else 1) * t.oc_part
+cdef void write(
+    const Task *t, const real *sums, Py_ssize_t meets, Py_ssize_t outs, real *dw, Py_ssize_t row,
+) noexcept nogil:
+    """The sums of a part, of which each output channel meets so many channels, to dw, whose output channels are `row`
+    channels apart."""
+    cdef Py_ssize_t c_row = (t.taps if t.by_channel else 1) * t.oc_part, whole = t.planes * t.taps
     cdef Py_ssize_t tap_row = (1 if t.by_channel else meets) * t.oc_part
     cdef Py_ssize_t line = LINE // sizeof(real), o = 0, c, some
-    cdef real *gs = scratch + t.x_size
-    cdef real *sums = gs + t.g_size
-    cdef const real *x = <const real *> t.x + (g * t.icg + c0) * t.xc
-    cdef const real *gout = <const real *> t.gout
-    cdef real *dw = <real *> t.dw + plane * t.taps
-    o0 += g * t.ocg
-    gout += o0 * t.gc
-    dw += (o0 * row + (0 if t.alone else c0)) * whole
-    sum_pixels(t, x, gout, plane, channels, outs, scratch, gs, sums)
     # A line of sums at a time, so that rows of dw are written one after the other: down 128 rows of 25 KiB each,
     # on pages of their own, double 5x5 128-128 took 1.4 to 1.9 times as long in all (Ice Lake, 2026-11-30)
     while o < outs:
         some = min(line, outs - o)
         if t.by_channel and whole == t.taps:
-            turn_block(sizeof(real), channels * whole, some, sums + o, t.oc_part, dw + o * row * whole, row * whole)
+            turn_block(sizeof(real), meets * whole, some, sums + o, t.oc_part, dw + o * row * whole, row * whole)
         else:
             for c in range(meets):
                 turn_block(sizeof(real), t.taps, some, sums + c * c_row + o, tap_row, dw + (o * row + c) * whole,
                            row * whole)
         o += line
+
+
+cdef void one_part(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
+    """One plane of the kernel for some channels of a group, or of several, into dw."""
+    cdef Py_ssize_t plane = item % t.planes, ic = item // t.planes % t.ic_parts
+    cdef Py_ssize_t oc = item // (t.planes * t.ic_parts) % t.oc_parts, whole = t.planes * t.taps, i
+    cdef Py_ssize_t g = item // (t.planes * t.ic_parts * t.oc_parts) * t.bundle, groups = min(t.bundle, t.groups - g)
+    cdef Py_ssize_t c0 = ic * t.ic_part, channels = min(t.ic_part, t.icg - c0)
+    cdef Py_ssize_t o0 = c0 if t.alone else oc * t.oc_part, outs = channels if t.alone else min(t.oc_part, t.ocg - o0)
+    cdef Py_ssize_t row = 1 if t.alone else t.icg, meets = 1 if t.alone else channels   # what an output channel meets
+    cdef real *gs = scratch + t.x_size
+    cdef real *sums = gs + t.g_size
+    cdef real *dw = <real *> t.dw + plane * t.taps
+    o0 += g * t.ocg
+    dw += (o0 * row + (0 if t.alone else c0)) * whole
+    sum_pixels(t, <const real *> t.x + (g * t.icg + c0) * t.xc, <const real *> t.gout + o0 * t.gc, groups, plane,
+               channels, outs, scratch, gs, sums)
+    for i in range(groups):
+        write(t, <const real *> sums + i * t.levels * t.sums, meets, outs, dw + i * t.ocg * row * whole, row)
 
 
 def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int threads):
@@ -255,8 +268,10 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     plan_blocks(&t, size)
     t.by_channel = not t.alone and fills_tiles(&t, size)    # before threads have parts: sums have one order
     plan_threads(&t, size, threads)
-    each = round_up((t.x_size + t.g_size + t.levels * t.sums) * size, LINE)
+    plan_bundles(&t, size, threads)
+    each = round_up((t.x_size + t.g_size + t.bundle * t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)
     with nogil:
-        each_piece(<Piece> one_part[real], &t, t.groups * t.planes * t.ic_parts * t.oc_parts, threads, scratch, each)
+        each_piece(<Piece> one_part[real], &t, ceil_div(t.groups, t.bundle) * t.planes * t.ic_parts * t.oc_parts, threads,
+                   scratch, each)
     give_back(scratch)
