@@ -1,6 +1,7 @@
 """What lanes of a channels-last product run along, and how its K counts: by the shapes of one image.
 
-    output channels     large images without padding are read as they lie, others staged a few channels at a time
+    output channels     large images without padding are read as they lie, others staged a few channels at a time, or
+                        several groups
     the depth           small maps of many products a sum (`deep.pxd`)
     pixels              those whose last few pixels alone are summed along the depth (`rest.pxd`)
 """
