@@ -272,6 +272,6 @@ def weight_grad(tuple geometry, input, grad_output, grad_weight, real like, int 
     each = round_up((t.x_size + t.g_size + t.bundle * t.levels * t.sums) * size, LINE)
     scratch = borrow("weight_grad", each * threads)
     with nogil:
-        each_piece(<Piece> one_part[real], &t, ceil_div(t.groups, t.bundle) * t.planes * t.ic_parts * t.oc_parts, threads,
-                   scratch, each)
+        each_piece(<Piece> one_part[real], &t, ceil_div(t.groups, t.bundle) * t.planes * t.ic_parts * t.oc_parts,
+                   threads, scratch, each)
     give_back(scratch)
