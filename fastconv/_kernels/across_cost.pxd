@@ -9,6 +9,7 @@ from fastconv._kernels.product cimport round_up, short_vectors
 from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.split cimport can_split
 from fastconv._kernels.tile cimport CHUNK
 
 cdef enum:
@@ -26,7 +27,9 @@ cdef enum:
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
     STAGING = 24            # output channels in the time of whose products a pixel is staged, split by phases,
     PADDING = 8             # or, for lanes along channels, as it lies (240 random layers by 2x2 to 7x7)
-    PICKING = 36            # and where strided pixels, which lanes along channels read in place, are copied one by one
+    PICKED = 6              # and where strided pixels, which lanes along channels read in place, are shuffled: a lane of
+                            # a row, which takes a vector more; twice as long without shuffles of two vectors;
+    PICKING = 36            # or one that is copied alone (36 random layers at strides 2 to 5)
 
 
 cdef inline Py_ssize_t channels_of(const ConvShape *s) noexcept nogil:
@@ -95,6 +98,12 @@ cdef inline bint picks_pixels(const ConvShape *s) noexcept nogil:
     return s.kd * s.kh * s.kw == 1 and s.sw > 1 and sees_no_padding(s)
 
 
+cdef inline Py_ssize_t picking(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Output channels in the time of whose products a strided pixel is copied."""
+    cdef Py_ssize_t lanes = lanes_of(size), each = 2 * PICKED if short_vectors(size) else PICKED
+    return each * (round_up(s.ow, lanes) + lanes) // s.ow if can_split(size, s.sw) else PICKING
+
+
 cdef inline double cost_across(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """What lanes along channels take, turning of weights and sums included, in products of a vector of channels."""
     cdef Py_ssize_t lanes = lanes_of(size), pixels = s.od * s.oh * s.ow, channels = s.oc // s.groups
@@ -116,7 +125,7 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t s
     cdef double seen = <double> min(s.kd, s.sd) * min(s.kh, s.sh) * min(s.kw, s.sw)
     cdef double copying = COPIED + STAGING * seen / max(taps, 1), padding = 0
     if is_plain(s) or picks_pixels(s):
-        copying = PICKING if picks_pixels(s) else 0
+        copying = picking(s, size) if picks_pixels(s) else 0
     elif rows_are_vectors(s, size):
         copying -= COPIED
         worth = s.od * s.oh * s.ow // run * (run + idle_lanes(s, size))

@@ -4,7 +4,7 @@ They are copied from a stage of the input (`stage.pxd`), or element by element w
 those of 1x1 kernels from the image, where whole tiles of few channels are read in place.
 """
 
-from fastconv._kernels.across_cost cimport rows_are_vectors
+from fastconv._kernels.across_cost cimport picks_pixels, rows_are_vectors
 from fastconv._kernels.ahead cimport Next
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.pack cimport ceil_div, extend, pack_columns
@@ -14,6 +14,7 @@ from fastconv._kernels.product cimport (
 from fastconv._kernels.rest cimport last_pixels
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.split cimport can_split, pick_rows, split_table
 from fastconv._kernels.stage cimport clear_beyond, copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
 from fastconv._kernels.turn cimport clear_beside
@@ -27,33 +28,40 @@ cdef enum:
     SHORT_IN_PLACE = 384     # bytes of a pixel's outputs with shorter vectors (peers.py, 1x1),
     SHORT_ACROSS = 128       # if rows are not aligned, so that every other vector lies in two lines
     ASKING_DEPTH = 16        # products of a sum from which on columns in place are asked for
-    # With vectors of half a line columns are copied in passing for outputs of more bytes than SHORT_ACROSS, if rows are
-    PASSING_BYTES = 256      # aligned, up to so many, and products of a sum from which on; with longer ones, whose tile
-    PASSING_DEPTH = 64       # is four lines wide, that gained nothing (Ice Lake, 2026-11-30)
+    # Of sums of so many products columns are copied in passing; with vectors of half a line for outputs of more bytes
+    PASSING_DEPTH = 64       # than SHORT_ACROSS, if rows are aligned,
+    PASSING_BYTES = 256      # up to so many, with longer ones as long as their weights stay in L2
+    PASSING_WEIGHTS = 524288
     PIECE_BYTES = 1048576    # of a block of pixels in place: few blocks, since nobody asks for their first columns
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
+
+
+cdef inline Py_ssize_t most_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Outputs for which columns are read in place, at most."""
+    cdef Py_ssize_t most = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
+    if short_vectors(size):
+        return (SHORT_IN_PLACE if t.aligned else SHORT_ACROSS) // size
+    return max(most, min(<Py_ssize_t> ALIGNED_IN_PLACE, t.depth)) if t.aligned else most
 
 
 cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether whole tiles of pixels are read from the image: patches are pixels, and too few channels, or too short
     sums, repay a panel."""
-    cdef Py_ssize_t most = IN_PLACE if t.depth <= IN_PLACE_DEPTH else TILE_ROWS
-    if t.aligned:
-        most = max(most, min(<Py_ssize_t> ALIGNED_IN_PLACE, t.depth))
-    if short_vectors(size):
-        most = (SHORT_IN_PLACE if t.aligned else SHORT_ACROSS) // size
-    return (t.flat and not t.deep and t.ocg <= most and not channels_collide(t)
+    return (t.flat and not t.deep and t.ocg <= most_in_place(t, size) and not channels_collide(t)
             and not packs_in_passing(t, size))
 
 
 cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether the first tile of rows copies columns of the image to the panel, for few others that read them.
 
-    Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
+    It is one stripe, which the next overwrites. Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
     """
-    cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS
-    return (t.flat and not t.deep and 2 * lanes_of(size) * size == LINE and t.depth >= PASSING_DEPTH
-            and few < t.ocg <= PASSING_BYTES // size and not channels_collide(t))
+    cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS, most = PASSING_BYTES // size
+    if lanes_of(size) * size == LINE:
+        few, most = most_in_place(t, size), PASSING_WEIGHTS // size // max(t.kc, 1)
+    elif 2 * lanes_of(size) * size != LINE:
+        return False
+    return (t.flat and not t.deep and t.depth >= PASSING_DEPTH and few < t.ocg <= most and not channels_collide(t))
 
 
 cdef inline Py_ssize_t last_in_place(Py_ssize_t pixels, Py_ssize_t size) noexcept nogil:
@@ -93,6 +101,9 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
         t.panel = ceil_div(columns, width) * t.apart
     t.staged = 0
     t.row = NULL
+    t.stage.split.vectors = 0
+    if picks_pixels(&t.s) and can_split(size, t.s.sw):
+        split_table(&t.stage.split, size, t.s.sw)
     if taps > 1:
         channels = max(min((t.kc + taps - 2) // taps + 1, t.icg), 1)
         rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
@@ -112,6 +123,22 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     if t.left:
         t.patch = patch_pitch(t.kc, size)
         t.patches = t.left * t.patch
+
+
+cdef inline void pick_columns(
+    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *panel,
+) noexcept nogil:
+    """Pixels that a stride picks, row after row of output; up to a vector beyond one is written, too."""
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, p = p0, y, o, n
+    cdef const real *source
+    while p < p1:
+        y = p % plane // t.s.ow * t.s.sh
+        o = p % t.s.ow * t.s.sw
+        n = min(t.s.ow - p % t.s.ow, p1 - p)
+        source = x + k0 * t.xc + p // plane * t.s.sd * t.xd + y * t.xh + o
+        pick_rows(sizeof(real), panel + p - p0, t.leading, source, t.xc, k1 - k0, n, t.s.sw,
+                  (k1 - k0 - 1) * t.xc + (t.s.ih - 1 - y) * t.xh + t.s.iw - o, &t.stage.split)
+        p += n
 
 
 cdef inline void fill_panel(
@@ -137,6 +164,8 @@ cdef inline void fill_panel(
                    p1 - p0)
     elif t.flat:
         copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
+    elif picks_pixels(&t.s):
+        pick_columns(t, x, k0, k1, p0, p1, panel)
     else:
         pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)
 

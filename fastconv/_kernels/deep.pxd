@@ -169,8 +169,8 @@ cdef inline void multiply_turned_back(
         some = min(<Py_ssize_t> TURNED_BACK, channels - o)
         finish.row_bias = at(bias, o)
         multiply_mixed(some, channels - o - some, whole, t.left, t.depth, w + o * t.depth, t.depth,
-                       <const real *> panel, t.leading, tile_width(sizeof(real)), patches + whole * t.patch, t.patch,
-                       sums, t.leading, finish)
+                       <const real *> panel, t.leading, tile_width(sizeof(real)), NULL, 0, patches + whole * t.patch,
+                       t.patch, sums, t.leading, finish)
         turn_block(sizeof(real), some, t.pixels, sums, t.leading, out + o, t.s.oc)
         o += some
 

@@ -100,13 +100,14 @@ cdef void block(
     cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
     cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
     cdef bint in_place = read_in_place(t, sizeof(real)) and p1 - left - p0 >= lanes_of(sizeof(real))
-    cdef Py_ssize_t step = o1 - o0 if in_place else even(o1 - o0, most, TILE_ROWS)
     cdef Py_ssize_t head = width - t.lead if in_place and p0 == 0 and t.lead > 0 and p1 - p0 >= 2 * width else 0
     cdef Py_ssize_t whole = p1 - left - p0 if in_place else 0
     cdef Py_ssize_t end = last_in_place(whole - head, sizeof(real))
-    cdef bint packs = left == 0 and packs_in_passing(t, sizeof(real))
+    cdef bint packs = packs_in_passing(t, sizeof(real))
+    cdef Py_ssize_t step = o1 - o0 if in_place or packs else even(o1 - o0, most, TILE_ROWS)
     cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
-    cdef Py_ssize_t passed = (p1 - p0) // width * width if packs else 0
+    cdef Py_ssize_t passed = (p1 - left - p0) // width * width if packs else 0
+    cdef Py_ssize_t last = p1 - left if t.flat else p1
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
     cdef real *patches = panel + t.panel
@@ -117,9 +118,11 @@ cdef void block(
     cdef Next later
     while True:
         k1 = min(k0 + t.kc, t.depth)
-        if p0 + whole + passed < p1 and k0 < k1:
-            fill_panel(t, x, k0, k1, p0 + whole + passed, p1, stage, panel + column(t, passed, sizeof(real)))
-        if left:
+        if p0 + whole + passed < last and k0 < k1:
+            fill_panel(t, x, k0, k1, p0 + whole + passed, last, stage, panel + column(t, passed, sizeof(real)))
+        if left and t.flat:
+            turn_block(sizeof(real), k1 - k0, left, x + k0 * t.xc + last, t.xc, patches, t.patch)
+        elif left:
             turn_block(sizeof(real), k1 - k0, left, panel + column(t, cols, sizeof(real)), t.leading, patches, t.patch)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
@@ -143,10 +146,14 @@ cdef void block(
                      c + whole - end, t.pixels, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
-                               t.apart, <const real *> patches, t.patch, c + whole, t.pixels, finish)
+                               t.apart, source if packs else NULL, t.xc, <const real *> patches, t.patch, c + whole,
+                               t.pixels, finish)
             else:
-                multiply(count, cols, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart,
-                         source if packs else NULL, t.xc, c + whole, t.pixels, finish, &later)
+                multiply(count, passed, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart, source,
+                         t.xc, c, t.pixels, finish, &later)
+                multiply(count, cols - passed, k1 - k0, a, t.depth,
+                         <const real *> panel + column(t, passed, sizeof(real)), t.leading, NULL, t.apart, NULL, 0,
+                         c + whole + passed, t.pixels, finish, &later)
             source = NULL
             o += count
         k0 = k1

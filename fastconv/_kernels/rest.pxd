@@ -13,7 +13,7 @@ from fastconv._kernels.dot_tile cimport DOT_ROWS, DOT_SLOTS, dot_finish, dot_til
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport LONG_SUM, at, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, first_tile, tile, tile_finish, tile_width
 
 cdef enum:
     BEGINNING = 3       # pixels of whole vectors that take as long as what comes with any summed along the depth
@@ -64,8 +64,8 @@ cdef inline void multiply_last(
 
 cdef inline void multiply_mixed(
     Py_ssize_t rows, Py_ssize_t later, Py_ssize_t cols, Py_ssize_t left, Py_ssize_t kc, const real *a, Py_ssize_t lda,
-    const real *b, Py_ssize_t ldb, Py_ssize_t b_tile, const real *patches, Py_ssize_t ldp, real *c, Py_ssize_t ldc,
-    tile_finish finish,
+    const real *b, Py_ssize_t ldb, Py_ssize_t b_tile, const real *source, Py_ssize_t lds, const real *patches,
+    Py_ssize_t ldp, real *c, Py_ssize_t ldc, tile_finish finish,
 ) noexcept nogil:
     """C (+)= A . B for whole vectors of columns, and beyond them A . patches transposed for `left` more.
 
@@ -83,6 +83,10 @@ cdef inline void multiply_mixed(
         next = rows_below(a + (i + r) * lda, lda, min(r, rows + later - i - r), wide)
         for m in range(wide):
             ask_meanwhile(&finish, &next, kc, sizeof(real))
+            if n == 0 and source != NULL and (m + 1) * width <= cols:
+                first_tile(sizeof(real), r, kc, a, lda, source + m * width, lds, <real *> b + m * b_tile,
+                           c + m * width, ldc, &finish)
+                continue
             tile(sizeof(real), r, min(width, cols - m * width), kc, a + i * lda, lda, b + m * b_tile, ldb,
                  c + i * ldc + m * width, ldc, &finish)
         i += r
