@@ -117,7 +117,14 @@ def convolution_cost(c, phases, strided=True):
         c.oc * rows * c.ow * idle, (c.groups if c.last else c.oc) * rows, c.groups,
     )  # fmt: skip
     beside = corners_cost(c, phases, corners) if strided else _corners.cost(_corners.together(c, corners))
+    if winograd and not strided and not turns_itself:  # at a stride prices of weights have this in them
+        beside += turning_cost(c.oc * inputs * c.kd * c.kh * c.kw)
     return time_of(kernel, counts) + call + beside
+
+
+def turning_cost(weights):
+    """Multiply-adds in whose time so many weights are turned."""
+    return tuned().transposed.sums["direct"].weight * weights
 
 
 def less_in_rows(c, phases):
@@ -140,7 +147,7 @@ def phases_cost(g, convolutions):
     costs, strided, found = tuned().transposed, max(g.stride) > 1, list(convolutions)
     woven = costs.woven * g.oc * prod(g.output) + costs.call if strided else 0
     seen = sum(c.oc * (c.ic // c.groups) * c.kd * c.kh * c.kw for c, _ in found)
-    unseen = (g.oc * (g.ic // g.groups) * prod(g.kernel) - seen) * costs.sums["direct"].weight
+    unseen = turning_cost(g.oc * (g.ic // g.groups) * prod(g.kernel) - seen)
     return sum(convolution_cost(*c, strided) * (1 if strided else less_in_rows(*c)) for c in found) + woven + unseen
 
 
