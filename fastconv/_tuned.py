@@ -127,7 +127,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
             # product seen input weight output row group
             "direct": Sum(0.67, 16, 0, 21, 0, 130, 6200),
             "direct_last": Sum(0.52, 11, 9.8, 18, 4.7, 2100, 0),
-            "few_last": Sum(2.1, 0, 0, 11, 180, 680, 0),
+            "few_last": Sum(1.2, 2, 0, 11, 180, 680, 0),
             "depthwise_last": Sum(1.8, 0, 0, 25, 30, 0, 0),
             "filter": Sum(1.7, 0.33, 27, 75, 0, 360, 1700),
             "near_rows": Sum(2.1, 0, 9, 42, 0, 150, 270),
