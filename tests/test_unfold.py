@@ -142,3 +142,20 @@ def test_arguments_have_the_order_of_torch():
         fastconv.fold(columns, 9, 3, 2, 1, 2),
         fastconv.fold(columns, output_size=(9, 9), kernel_size=3, dilation=2, padding=1, stride=2),
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "dilation", "padding"),
+    [((7, 7), 7, 1, 1, 0), ((14, 14), 7, 7, 1, 0), ((9, 20), (2, 3), (3, 4), 1, 1), ((8, 5), 5, 5, 1, 2),
+     ((12, 11), (3, 4), 9, (4, 2), 0), ((28, 28), 4, 4, 1, 0), ((3, 30), (3, 2), (1, 2), 1, 0)],
+)  # fmt: skip
+def test_fold_of_windows_apart(size, kernel, stride, dilation, padding, dtype, cpu_level):
+    """No element is summed then, and planes that are many are put together from their columns at once."""
+    x = data.integers((2, 40, *size), dtype)
+    columns = fastconv.unfold(x, kernel, dilation, padding, stride)
+    found = fastconv.fold(columns, size, kernel, dilation, padding, stride)
+    covered = fastconv.fold(np.ones_like(columns), size, kernel, dilation, padding, stride)
+    assert set(np.unique(covered)) <= {0, 1}
+    data.assert_identical(found, x * covered)
+    one = fastconv.fold(columns[1, : columns.shape[1] // 40], size, kernel, dilation, padding, stride)
+    data.assert_identical(one, found[1, :1])

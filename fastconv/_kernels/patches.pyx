@@ -14,11 +14,12 @@ from fastconv._kernels.operand cimport first_of, five, operand
 from fastconv._kernels.pack cimport end_inside, first_inside, pack_columns
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "pick.h" nogil:
     ctypedef struct PickShape:
-        Py_ssize_t groups, size, across, taps, plane, pitch
+        Py_ssize_t groups, size, across, taps, plane
     ctypedef struct Picks:
         pass
     bint pick_fits(...) noexcept
@@ -29,6 +30,7 @@ cdef extern from "pick.h" nogil:
 cdef enum:
     NARROW = 128            # bytes of a row, up to which whole planes are worth a table
     FEWEST = 64             # planes for which a table of planes is made, and rows for one of rows
+    LEAST = 3               # elements that a vector of a short row of windows gives, to be worth its shuffle
     DEAR = 4                # copies or sums that an element of a table costs as much as
     STREAMS = 16            # planes of taps that are read side by side, row by row, where the columns
     FAR = 1 << 23           # are so many bytes that they come from memory
@@ -83,26 +85,48 @@ cdef void unfolded(Py_ssize_t *at, const ConvShape *s, bint whole) noexcept nogi
                     at += 1
 
 
+cdef bint apart(const ConvShape *s) noexcept nogil:
+    """Whether no element is in two windows, so that an image holds its columns in another order."""
+    return (s.oh == 1 or (s.kh - 1) * s.dh < s.sh) and (s.ow == 1 or (s.kw - 1) * s.dw < s.sw)
+
+
+cdef void placed(Py_ssize_t *at, const ConvShape *s) noexcept nogil:
+    """Which element of the columns every element of an image is, if windows are apart."""
+    cdef Py_ssize_t i, j, y, x, iy, ix
+    for i in range(s.ih * s.iw):
+        at[i] = -1
+    for i in range(s.kh):
+        for j in range(s.kw):
+            for y in range(s.oh):
+                iy = element(y, i, s.sh, s.dh, s.ph, s.ih)
+                for x in range(s.ow):
+                    ix = element(x, j, s.sw, s.dw, s.pw, s.iw)
+                    if iy >= 0 and ix >= 0:
+                        at[iy * s.iw + ix] = ((i * s.kw + j) * s.oh + y) * s.ow + x
+
+
 cdef void folded(Py_ssize_t *at, const ConvShape *s, bint whole) noexcept nogil:
     """For each tap, what is added to every element of an image, or of one of its rows."""
-    cdef Py_ssize_t i, j, y, x, oy, ox
+    cdef Py_ssize_t tap = 0, i, j, y, x, oy, ox
     for i in range(s.kh if whole else 1):
         for j in range(s.kw):
             for y in range(s.ih if whole else 1):
                 oy = window(y, i, s.sh, s.dh, s.ph, s.oh) if whole else 0
                 for x in range(s.iw):
                     ox = window(x, j, s.sw, s.dw, s.pw, s.ow)
-                    at[0] = oy * s.ow + ox if oy >= 0 and ox >= 0 else -1
+                    at[0] = (tap * s.oh + oy) * s.ow + ox if oy >= 0 and ox >= 0 else -1
                     at += 1
+            tap += 1
 
 
 cdef PickShape pick_shape(const ConvShape *s, bint fold, bint whole) noexcept nogil:
     """The shape of the table of planes, or of rows."""
     cdef PickShape p
     cdef Py_ssize_t image = s.ih * s.iw if whole else s.iw, pixels = s.oh * s.ow, taps = s.kh * s.kw if whole else s.kw
-    p.groups, p.size, p.across, p.taps, p.plane, p.pitch = taps, pixels if whole else s.ow, pixels, 1, image, 0
+    p.groups, p.size, p.across, p.taps, p.plane = taps, pixels if whole else s.ow, pixels, 1, image
     if fold:
-        p.groups, p.size, p.across, p.taps, p.plane, p.pitch = 1, image, 0, taps, p.size, pixels
+        p.taps = 1 if whole and apart(s) else taps
+        p.groups, p.size, p.across, p.plane = 1, image, 0, (taps - 1) * pixels + p.size
     elif whole:
         p.groups, p.size, p.across = 1, taps * pixels, 0
     return p
@@ -114,6 +138,7 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
     cdef Py_ssize_t *at
     cdef Py_ssize_t size, across = inside_along(s.ow, s.kw, s.sw, s.dw, s.pw, s.iw)
     cdef Py_ssize_t down = inside_along(s.oh, s.kh, s.sh, s.dh, s.ph, s.ih)
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real))
     cdef bint far = planes * s.kh * s.kw * s.oh * s.ow > FAR // <Py_ssize_t> sizeof(real)
     cdef int way = 0
     cdef bint whole
@@ -125,11 +150,15 @@ cdef int table(Picks *p, const ConvShape *s, const real *like, Py_ssize_t planes
             continue
         if fold and not whole and far and s.sw == 1 and s.kh * s.kw > STREAMS:
             continue
+        if fold and not whole and s.ow < lanes < LEAST * s.sw:
+            continue
         size = shape.groups * shape.taps * shape.size
         if fold and size * DEAR > across * down * planes:  # few windows leave most of it empty
             continue
         at = <Py_ssize_t *> borrow("fold" if fold else "unfold", size * sizeof(Py_ssize_t))
-        if fold:
+        if fold and whole and apart(s):
+            placed(at, s)
+        elif fold:
             folded(at, s, whole)
         else:
             unfolded(at, s, whole)

@@ -1,6 +1,6 @@
 /* Elements gathered by a table, the same for many planes or rows: copies of elements of x or zeros, or sums of several.
  *
- *     to[g * across + i] = sum over x and t of x[t * pitch + at[g][t][i]],     0 <= i < size, at[..] < plane
+ *     to[g * across + i] = sum over x and t of x[at[g][t][i]],     0 <= i < size, at[..] < plane
  *
  * where a negative `at` stands for zero. A vector of results is put together from few vectors of x, each of which gives
  * some of its lanes by one shuffle:
@@ -28,7 +28,7 @@
 
 typedef struct {
     ptrdiff_t groups, size, across; /* of results */
-    ptrdiff_t taps, plane, pitch;   /* of x */
+    ptrdiff_t taps, plane;          /* of x */
 } PickShape;
 
 typedef struct {
@@ -55,9 +55,9 @@ typedef struct {
 #define bits PASTE(pick_bits, SUFFIX)
 typedef BITS bits __attribute__((vector_size(VECTOR_BYTES)));
 
-/* The parts of one vector of results from a tap at x, after the first `parts`; returns how many there are then, or more
+/* The parts of one vector of results from a tap, after the first `parts`; returns how many there are then, or more
  * than there may be. */
-static ptrdiff_t PASTE(pick_parts, SUFFIX)(Picks *p, ptrdiff_t parts, const ptrdiff_t *at, ptrdiff_t plane, ptrdiff_t x)
+static ptrdiff_t PASTE(pick_parts, SUFFIX)(Picks *p, ptrdiff_t parts, const ptrdiff_t *at, ptrdiff_t plane)
 {
     BITS *lanes = (BITS *)p->lanes;
     for (ptrdiff_t past = 0;; parts++) {
@@ -68,7 +68,7 @@ static ptrdiff_t PASTE(pick_parts, SUFFIX)(Picks *p, ptrdiff_t parts, const ptrd
             return next == plane ? parts : PICK_PARTS + 1;
         const ptrdiff_t base = next < plane - LANES ? next : plane - LANES;
         past = base + LANES;
-        p->base[parts] = x + base;
+        p->base[parts] = base;
         for (int i = 0; i < LANES; i++)
             lanes[parts * LANES + i] = (BITS)(at[i] >= next && at[i] < past ? LANES + at[i] - base : i);
     }
@@ -98,8 +98,7 @@ static int PASTE(pick_table, SUFFIX)(Picks *p, const PickShape *s, const ptrdiff
         for (ptrdiff_t o = 0; o < s->size; o += LANES, p->vectors++) {
             const ptrdiff_t first = o < s->size - LANES ? o : s->size - LANES, before = parts;
             for (ptrdiff_t t = 0; t < s->taps && parts <= PICK_PARTS; t++)
-                parts = PASTE(pick_parts, SUFFIX)(p, parts, at + (g * s->taps + t) * s->size + first, s->plane,
-                                                  t * s->pitch);
+                parts = PASTE(pick_parts, SUFFIX)(p, parts, at + (g * s->taps + t) * s->size + first, s->plane);
             if (parts > PICK_PARTS)
                 return 0;
             p->to[p->vectors] = g * s->across + first;
