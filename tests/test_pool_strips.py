@@ -72,12 +72,26 @@ def test_the_careful_pass_picks_the_same_zero(kernel, stride, padding, dtype, cp
     np.testing.assert_array_equal(careful[:, :-2, :-2], quick[:, :-2, :-2])
 
 
+@over_windows
+@pytest.mark.parametrize("between", [1, 40])
+def test_rows_apart(kernel, stride, padding, between, dtype, cpu_level):
+    """A vector that is more than a row reads what lies between rows, too: what that holds must not show."""
+    for width in (7, 13, 14, 27, 28, 29, 35):
+        wide = np.full((3, 9, width + between), np.nan, dtype)
+        wide[..., :width] = data.integers((3, 9, width), dtype)
+        x = wide[..., :width]
+        expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
+        np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected, strict=True)
+        means = fastconv.avg_pool2d(np.ascontiguousarray(x), kernel, stride, padding)
+        data.assert_identical(fastconv.avg_pool2d(x, kernel, stride, padding), means)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [*WINDOWS, *STRIDED])
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_nothing_beside_the_array_is_read(kernel, stride, padding, end, dtype, cpu_level):
     """The array ends where memory ends: an access beyond it would end the process."""
-    for width in (6, 8, 16, 17, 33, 35, 48, 1025):
+    for width in (6, 8, 14, 16, 17, 28, 33, 35, 48, 1025):
         x = alone_in_memory(data.normal((1, 5, width), dtype), end)
         expected = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
         np.testing.assert_array_equal(fastconv.max_pool2d(x, kernel, stride, padding), expected)

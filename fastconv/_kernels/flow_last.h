@@ -1,64 +1,111 @@
-/* 3 x 3 windows at stride 1 with channels last, row by row of the image, as `flow.h` has them for planes: pixels next
- * to each other are combined along the row first, and what results with the two rows before it, which are kept.
+/* 3 x 3 windows at stride 1 with channels last, two rows of outputs at a time: each column of the four rows that these
+ * see is combined once for both, and goes along the row in registers until the windows of three columns have had it.
  *
- *     left, mid, right  ->  now        older, old, now  ->  out        now takes the place of older
+ *     a  row y         upper:  a (b c)       out[y][j]     = older upper, old upper, new upper
+ *     b                lower:    (b c) d     out[y + 1][j] = older lower, old lower, new lower
+ *     c
+ *     d
  *
- * The file includes itself once per element type.
+ * So an output takes two loads. Rows are paired from the first one of the plane on, whoever computes them, so that all
+ * sums have one order. The file includes itself once per element type.
  */
 #ifndef FASTCONV_FLOW_LAST_H
 #define FASTCONV_FLOW_LAST_H
 
 #include "fold.h"
 
+#define FLOW_VECTORS (VECTOR_BYTES >= 64 ? 4 : 2) /* of a pixel at a time: each has four in registers */
+
+typedef struct {
+    ptrdiff_t pixel, iw, ow, pw; /* elements of a pixel; columns of the image and of outputs, and of padding before */
+    ptrdiff_t first, end;        /* columns of outputs to be made */
+    ptrdiff_t step[4];           /* from pixel to pixel of each row: `pixel`, or 0 of padding */
+    Quotient ends[2][3];         /* what becomes of sums: at the left edge, inside and at the right edge of each row */
+} FlowRows;
+
 #define EACH_TYPE "flow_last.h"
 #include "each_type.h"
 #undef EACH_TYPE
 
-#define flow_run(out, left, mid, right, older, old, n, end, edge, kind) \
-    BY_TYPE(flow_run, older)(out, left, mid, right, older, old, n, end, edge, kind)
+#define flow_rows(f, upper, lower, a, b, c, d, blanks, kind) \
+    BY_TYPE(flow_rows, upper)(f, upper, lower, a, b, c, d, blanks, kind)
 
 #elif defined(ELEMENT)
 
 #define vec NAMED(fold_vec)
-#define mask NAMED(fold_mask)
 #define LANES (VECTOR_BYTES ? VECTOR_BYTES / ELEMENT_BYTES : 1)
+#define both(a, b) NAMED(fold_both)(a, b, kind)
 
-/* Elements of a run of pixels, n from a vector on, whose vectors are side by side in `older` and `old`; the last may
- * overlap the one before in the others. `out` may be NULL. Arguments from `put` on are constants. */
-#define part NAMED(flow_part)
-static ALWAYS_INLINE int part(ELEMENT *out, const ELEMENT *left, const ELEMENT *mid, const ELEMENT *right,
-                              ELEMENT *older, const ELEMENT *old, ptrdiff_t n, const FoldEnd *end, const int put,
-                              const int edge, const int kind)
+/* `width` vectors of each pixel of the rows x; the last of them starts at `last`, which may be before the first. */
+static ALWAYS_INLINE vec NAMED(flow_part)(const FlowRows *f, ELEMENT *const *to, const ELEMENT *const *x,
+                                          const ELEMENT *blanks, ptrdiff_t last, int width, int kind)
 {
-    const ELEMENT by = (ELEMENT)end->by;
-    vec seen = {0};
-#define STEP(from) do { \
-        const ptrdiff_t at = from; \
-        const vec a = *(const vec *)(left + at), c = *(const vec *)(right + at); \
-        vec b = *(const vec *)(mid + at); \
-        if (FRACTIONS && kind == FOLD_LARGEST) { \
-            LOADED_ONCE(b); \
-            seen += b; \
+    const ptrdiff_t side = LANES, pixel = f->pixel, ow = f->ow;
+    vec older[2][4], old[2][4], seen = {0};
+    ptrdiff_t j = f->first, c = j - f->pw - 2;
+#define NEXT_COLUMN(use) do { \
+        const int inside = (size_t)(c + 2) < (size_t)f->iw; \
+        const ELEMENT *at[4]; \
+        UNROLL for (int r = 0; r < 4; r++) \
+            at[r] = inside ? x[r] + (c + 2) * f->step[r] : blanks; \
+        UNROLL for (int i = 0; i < width; i++) { \
+            const vec above = *(const vec *)(at[0] + SIDE(i)), below = *(const vec *)(at[3] + SIDE(i)); \
+            const vec middle = *(const vec *)(at[1] + SIDE(i)), next = *(const vec *)(at[2] + SIDE(i)); \
+            const vec inner = both(middle, next), upper = both(above, inner), lower = both(inner, below); \
+            if (FRACTIONS && kind == FOLD_LARGEST) \
+                seen += (above + middle) + (next + below); \
+            use \
+            older[0][i] = old[0][i], old[0][i] = upper; \
+            older[1][i] = old[1][i], old[1][i] = lower; \
         } \
-        if (FRACTIONS && kind == FOLD_LARGEST && edge) \
-            seen += a + c; \
-        const vec now = NAMED(fold_both)(NAMED(fold_both)(a, b, kind), c, kind); \
-        if (put) { \
-            vec all = NAMED(fold_both)(*(const vec *)(older + i), *(const vec *)(old + i), kind); \
-            all = NAMED(fold_both)(all, now, kind); \
-            if (kind == FOLD_SUM && end->kind == FOLD_DIVIDED) \
-                all /= by; \
-            if (kind == FOLD_SUM && end->kind == FOLD_SCALED) \
-                all *= by; \
-            *(vec *)(out + at) = all; \
-        } \
-        *(vec *)(older + i) = now; \
+        c++; \
     } while (0)
-    ptrdiff_t i = 0;
-    for (; i < n - LANES; i += LANES)
-        STEP(i);
-    STEP(n - LANES);
-#undef STEP
+    UNROLL for (int i = 0; i < width; i++)
+        old[0][i] = old[1][i] = (vec){0};
+    NEXT_COLUMN();
+    NEXT_COLUMN();
+    while (j < f->end) {
+        const int where = j == 0 ? 0 : j < ow - 1 ? 1 : 2;
+        const ptrdiff_t until = j == 0 ? 1 : j < ow - 1 && f->end > ow - 1 ? ow - 1 : f->end;
+        const Quotient ends[2] = {f->ends[0][where], f->ends[1][where]};
+        for (; j < until; j++)
+            NEXT_COLUMN({
+                vec all = both(both(older[0][i], old[0][i]), upper);
+                if (kind == FOLD_SUM)
+                    FOLD_OVER(all, ends[0]);
+                if (to[0])
+                    *(vec *)(to[0] + j * pixel + SIDE(i)) = all;
+                all = both(both(older[1][i], old[1][i]), lower);
+                if (kind == FOLD_SUM)
+                    FOLD_OVER(all, ends[1]);
+                if (to[1])
+                    *(vec *)(to[1] + j * pixel + SIDE(i)) = all;
+            });
+    }
+#undef NEXT_COLUMN
+    return seen;
+}
+
+static ALWAYS_INLINE int NAMED(flow_all)(const FlowRows *f, ELEMENT *upper, ELEMENT *lower, const ELEMENT *const *x,
+                                         const ELEMENT *blanks, int kind)
+{
+    vec seen = {0};
+    for (ptrdiff_t at = 0; at < f->pixel; at += FLOW_VECTORS * LANES) {
+        ELEMENT *const to[2] = {upper ? upper + at : NULL, lower ? lower + at : NULL};
+        const ELEMENT *const from[4] = {x[0] + at, x[1] + at, x[2] + at, x[3] + at};
+        const ptrdiff_t left = f->pixel - LANES - at; /* where the last vector starts, one that may overlap another */
+#define PART(width) seen += NAMED(flow_part)(f, to, from, blanks + at, \
+                                             left < (width - 1) * LANES ? left : (width - 1) * LANES, width, kind)
+        if (FLOW_VECTORS == 4 && left > 2 * LANES)
+            PART(4);
+        else if (FLOW_VECTORS == 4 && left > LANES)
+            PART(3);
+        else if (left > 0)
+            PART(2);
+        else
+            PART(1);
+#undef PART
+    }
 #ifdef FLOATING
     if (kind == FOLD_LARGEST)
         return NAMED(fold_lost)(seen);
@@ -66,22 +113,21 @@ static ALWAYS_INLINE int part(ELEMENT *out, const ELEMENT *left, const ELEMENT *
     return 0;
 }
 
-/* The same; says whether a NaN may have been lost. The pixels at an `edge` are seen with those beside them. */
-static NEVER_INLINE int NAMED(flow_run)(ELEMENT *out, const ELEMENT *left, const ELEMENT *mid, const ELEMENT *right,
-                                        ELEMENT *older, const ELEMENT *old, ptrdiff_t n, const FoldEnd *end, int edge,
-                                        int kind)
+/* Two rows of outputs, or one of them if the other is NULL, from the rows a to d; `blanks` is a pixel of padding, as are
+ * the rows whose step is 0. Says whether a NaN may have been lost. */
+static NEVER_INLINE int NAMED(flow_rows)(const FlowRows *f, ELEMENT *upper, ELEMENT *lower, const ELEMENT *a,
+                                         const ELEMENT *b, const ELEMENT *c, const ELEMENT *d, const ELEMENT *blanks,
+                                         int kind)
 {
-#define PART(edge, kind) (out ? part(out, left, mid, right, older, old, n, end, 1, edge, kind) \
-                              : part(out, left, mid, right, older, old, n, end, 0, edge, kind))
+    const FlowRows copy = *f; /* which no store can change */
+    const ELEMENT *const x[4] = {a, b, c, d};
     if (FRACTIONS && kind == FOLD_SUM)
-        return PART(0, FOLD_SUM);
+        return NAMED(flow_all)(&copy, upper, lower, x, blanks, FOLD_SUM);
     if (FRACTIONS && kind == FOLD_CAREFUL)
-        return PART(0, FOLD_CAREFUL);
-    return edge ? PART(1, FOLD_LARGEST) : PART(0, FOLD_LARGEST);
-#undef PART
+        return NAMED(flow_all)(&copy, upper, lower, x, blanks, FOLD_CAREFUL);
+    return NAMED(flow_all)(&copy, upper, lower, x, blanks, FOLD_LARGEST);
 }
-#undef part
 #undef vec
-#undef mask
+#undef both
 #undef LANES
 #endif

@@ -21,27 +21,12 @@
 #include <string.h>
 #include "far.h"
 #include "keep.h"
+#include "quotient.h"
 #include "vectors.h"
 
 #define FRACTIONS ((ELEMENT)0.5 > 0) /* integers have neither means nor NaN, so that no code is made for these */
 enum { FOLDED = 4, MOST_FOLDED = 8, MANY = 32 };
 enum { FOLD_LARGEST, FOLD_CAREFUL, FOLD_SUM };
-enum { FOLD_PLAIN, FOLD_DIVIDED, FOLD_SCALED };
-
-typedef struct {
-    double by; /* what becomes of a sum: nothing, divided by this, or times this, which is exact */
-    int kind;
-} FoldEnd;
-
-/* For sums over `by`. */
-static inline FoldEnd fold_end(double by)
-{
-    uint64_t bits;
-    memcpy(&bits, &by, sizeof bits);
-    if (by == 1)
-        return (FoldEnd){1, FOLD_PLAIN};
-    return bits << 12 ? (FoldEnd){by, FOLD_DIVIDED} : (FoldEnd){1 / by, FOLD_SCALED}; /* a power of two */
-}
 
 typedef struct {
     ptrdiff_t rows, row; /* rows of a window, and the elements from one to the next; */
@@ -210,10 +195,8 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
             NAMED(fold_ask)(x + j, f, width); \
         NAMED(fold_part)(x + j, f, width, LANES, last, kind, all, seen); \
         UNROLL for (int i = 0; i < width; i++) { \
-            if (kind == FOLD_SUM && run->end.kind == FOLD_DIVIDED) \
-                all[i] /= by; \
-            if (kind == FOLD_SUM && run->end.kind == FOLD_SCALED) \
-                all[i] *= by; \
+            if (kind == FOLD_SUM) \
+                FOLD_OVER(all[i], over); \
             *(vec *)(to + j + SIDE(i)) = all[i]; \
         } \
     } while (0)
@@ -222,7 +205,8 @@ static ELEMENT NAMED(fold_one)(const ELEMENT *x, const Fold *f, int maximum)
 static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const Fold *f, const FoldRun *run, ptrdiff_t n,
                                           int kind, vec *seen)
 {
-    const ELEMENT by = (ELEMENT)run->end.by;
+    const Quotient over = quotient_of(run->end);
+    const ELEMENT by = (ELEMENT)over.by;
     const int narrow = n < LANES && f->tap == n && f->taps >= LANES;
     const int asks = f->fresh && f->rows * f->taps < MANY;
     vec all[MOST_FOLDED];
@@ -252,7 +236,7 @@ static ALWAYS_INLINE void NAMED(fold_run)(ELEMENT *to, const ELEMENT *x, const F
             NAMED(fold_narrow)(to, x, f, n, kind != FOLD_SUM);
         for (; n < LANES && j < n; j++) {
             const ELEMENT one = narrow ? to[j] : NAMED(fold_one)(x + j, f, kind != FOLD_SUM);
-            to[j] = run->end.kind == FOLD_DIVIDED ? one / by : run->end.kind == FOLD_SCALED ? one * by : one;
+            to[j] = over.kind == FOLD_PLAIN ? one : over.kind == FOLD_SCALED ? one * by : one / by;
         }
     }
 }

@@ -8,16 +8,14 @@ static ALWAYS_INLINE vec NAMED(fold_beside_as)(ELEMENT *to, const ELEMENT *x, co
                                                int kind)
 {
     const ptrdiff_t ends = run->count - FOLDED, next = run->next;
-    const ELEMENT by = (ELEMENT)run->end.by;
+    const Quotient over = quotient_of(run->end);
     vec all[FOLDED], seen[FOLDED] = {{0}};
     for (ptrdiff_t p = 0, o; p < run->count; p += FOLDED) {
         o = p < ends ? p : ends; /* the first of the last ones may be done already */
         NAMED(fold_part)(x + o * next, f, FOLDED, next, (FOLDED - 1) * next, kind, all, seen);
         UNROLL for (int i = 0; i < FOLDED; i++) {
-            if (kind == FOLD_SUM && run->end.kind == FOLD_DIVIDED)
-                all[i] /= by;
-            if (kind == FOLD_SUM && run->end.kind == FOLD_SCALED)
-                all[i] *= by;
+            if (kind == FOLD_SUM)
+                FOLD_OVER(all[i], over);
             *(vec *)(to + (o + i) * f->ldt) = all[i];
         }
     }

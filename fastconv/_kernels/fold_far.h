@@ -25,10 +25,9 @@ static ALWAYS_INLINE int NAMED(fold_is_far)(const Fold *f, ptrdiff_t n, int kind
 /* One tap of `many` vectors into all[], the last of which starts at `last`: a window's first tap, or one that is to
  * become a result, or neither. */
 static ALWAYS_INLINE void NAMED(fold_pass)(ELEMENT *to, const ELEMENT *x, ptrdiff_t many, ptrdiff_t last,
-                                           const FoldEnd *end, const int first, const int put, const int kind,
+                                           const Quotient *over, const int first, const int put, const int kind,
                                            vec *all, vec *seen)
 {
-    const ELEMENT by = (ELEMENT)end->by;
     const ptrdiff_t whole = many - (last < (many - 1) * LANES);
     ptrdiff_t i = 0;
 #define STEP(i, from, lane) do { \
@@ -39,10 +38,8 @@ static ALWAYS_INLINE void NAMED(fold_pass)(ELEMENT *to, const ELEMENT *x, ptrdif
         } \
         if (!first) \
             next = NAMED(fold_both)(all[i], next, kind); \
-        if (put && kind == FOLD_SUM && end->kind == FOLD_DIVIDED) \
-            next /= by; \
-        if (put && kind == FOLD_SUM && end->kind == FOLD_SCALED) \
-            next *= by; \
+        if (put && kind == FOLD_SUM) \
+            FOLD_OVER(next, *over); \
         if (put) \
             *(vec *)(to + (from)) = next; \
         else \
@@ -61,6 +58,7 @@ static ALWAYS_INLINE vec NAMED(fold_far_as)(ELEMENT *to, const ELEMENT *x, const
                                             ptrdiff_t n, const int kind)
 {
     const ptrdiff_t many = (n + LANES - 1) / LANES, last = n - LANES, ends = f->rows * f->taps - 1;
+    const Quotient over = quotient_of(run->end);
     vec all[FAR_VECTORS], seen[FOLDED] = {{0}};
     for (ptrdiff_t p = 0; p < run->count; p++, x += run->next, to += f->ldt) {
         ptrdiff_t done = 0;
@@ -68,11 +66,11 @@ static ALWAYS_INLINE vec NAMED(fold_far_as)(ELEMENT *to, const ELEMENT *x, const
             for (ptrdiff_t k = 0; k < f->taps; k++, done++) {
                 const ELEMENT *tap = x + r * f->row + k * f->tap;
                 if (done == 0)
-                    NAMED(fold_pass)(to, tap, many, last, &run->end, 1, 0, kind, all, seen);
+                    NAMED(fold_pass)(to, tap, many, last, &over, 1, 0, kind, all, seen);
                 else if (done < ends)
-                    NAMED(fold_pass)(to, tap, many, last, &run->end, 0, 0, kind, all, seen);
+                    NAMED(fold_pass)(to, tap, many, last, &over, 0, 0, kind, all, seen);
                 else
-                    NAMED(fold_pass)(to, tap, many, last, &run->end, 0, 1, kind, all, seen);
+                    NAMED(fold_pass)(to, tap, many, last, &over, 0, 1, kind, all, seen);
             }
     }
     return (seen[0] + seen[1]) + (seen[2] + seen[3]);

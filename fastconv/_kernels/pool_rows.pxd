@@ -168,7 +168,7 @@ cdef inline void some_rows(const Call *c, Py_ssize_t r, number *v) noexcept nogi
         return
     if w.flow:
         rows_in_flow(
-            x, out + o0 * pixels, slab % s.od, o0, o1, w.flow, t, &s, w.pitch, v, (<const number *> c.blank)[0], counts,
+            x, out + o0 * pixels, slab % s.od, o0, o1, w.flow, t, &s, v, (<const number *> c.blank)[0], counts,
         )
         return
     if w.block:

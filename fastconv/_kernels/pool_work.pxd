@@ -1,6 +1,6 @@
 """How the rows of a pooling are computed, and what scratch that takes."""
 
-from fastconv._kernels.flow_last cimport flow_columns, flow_pitch
+from fastconv._kernels.flow_last cimport flow_columns
 from fastconv._kernels.rows cimport Along, Steps, VECTOR_BYTES, span_lanes
 from fastconv._kernels.split cimport can_split
 from fastconv._kernels.window cimport PoolShape, Strides, count_of_all
@@ -19,7 +19,7 @@ cdef struct Work:
     Steps steps                        # of a step along
     Py_ssize_t spans                   # where the vectors of spans begin,
     Py_ssize_t lanes                   # and outputs that are made of them at a time; 0 for none
-    Py_ssize_t flow                    # columns of `flow_last.h` at a time, each row of which has a pitch; 0 for none
+    Py_ssize_t flow                    # columns of `flow_last.h` at a time; 0 for none
     Py_ssize_t size                    # elements of it all
     Py_ssize_t fresh                   # taps of a row, of images from beyond the L2 cache: see `far.pxd`
     const Along *where                 # where windows lie along the row, each, unless there is a step along
@@ -69,8 +69,7 @@ cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, b
         w.steps.count, w.steps.ldv, w.steps.ldt = s.kw, w.pitch, s.ow * w.pixel
     w.spans = w.rows * w.pitch
     if w.flow:
-        w.pitch = flow_pitch(w.flow, w.pixel, size)
-        w.spans = 3 * w.pitch
+        w.spans = w.pixel
     if s.adaptive and not last and s.iw >= span_lanes(size):
         w.lanes = span_lanes(size)
     w.size = w.spans + w.lanes * (w.lanes + 1)

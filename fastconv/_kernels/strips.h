@@ -22,7 +22,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "shuffle.h"
+#include "strip_shape.h"
 #include "vectors.h"
 
 /* At stride 1, up to STRIP_FEW vectors of outputs a row are walked in strips, STRIP_BLOCK bytes of input after another.
@@ -38,43 +38,6 @@
  * asked for STRIP_AHEAD bytes ahead. 256 planes of 112x112 in float64 take 1.1 ms instead of 2.5. */
 #define STRIP_FAR 32768
 #define STRIP_AHEAD 8192
-
-enum { STRIP_LARGEST, STRIP_CAREFUL, STRIP_MEAN, STRIP_SCALED }; /* scaled: times a row's 1 / divisor, which is exact */
-
-typedef struct {
-    ptrdiff_t ih, iw, ldx, oh, ow, ph, pw; /* ldx from row to row of the input; the output is dense */
-    int kernel, stride, kind;
-    ptrdiff_t bytes;    /* of a vector */
-    int narrow;         /* of `strips_at.h`: 1: a vector is a row of outputs, and more */
-    int deep;           /* of the same: 1: windows have so many depths, */
-    ptrdiff_t depths, apart, places; /* so many elements and indices from each other */
-    const void *blank;  /* a row of padding and an element before it */
-    const void *down;   /* divisors, or their inverses for STRIP_SCALED: the factor of each row, */
-    const void *across; /* and the factor of each column, or NULL if it is 1; both unused for maxima */
-} Strips;
-
-/* The columns of windows behind the image. */
-static ptrdiff_t strip_beyond(const Strips *s) { return (s->ow - 1) * s->stride + s->kernel - s->pw - s->iw; }
-
-/* Whether windows are two or three wide, one or two apart, and have a column in the padding at most. */
-static int strip_windows(const Strips *s)
-{
-    const ptrdiff_t most = s->kernel == 3;
-    return s->kernel >= 2 && s->kernel <= 3 && s->stride <= 2 && s->pw <= most && strip_beyond(s) <= most;
-}
-
-/* The widest vectors for this geometry, whose other fields are filled in; 0 if it has another way to go. */
-static ptrdiff_t strip_bytes(const Strips *s, ptrdiff_t size)
-{
-#ifdef SHUFFLES
-    if (!strip_windows(s))
-        return 0;
-    for (ptrdiff_t bytes = VECTOR_BYTES; bytes >= 16; bytes /= 2)
-        if (s->ow * size >= bytes && s->iw * size >= s->stride * bytes)
-            return bytes;
-#endif
-    return 0;
-}
 
 #ifdef SHUFFLES
 #define WIDE(name) PASTE(NAMED(name), BYTES)
@@ -227,6 +190,10 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
                 SEEN(&seen, *(const vec *)(r.in[i] + (c + COUNT <= s->iw ? c : s->iw - COUNT)));
         if (stride == 1)
             shifted(s, &r, kind, &seen);
+#ifdef HALF
+        else if (s->narrow)
+            at_once(s, &r, y + 1 == y1 || y * stride - s->ph + kernel >= s->ih, kernel, kind, &seen);
+#endif
         else
             halved(s, &r, kernel, kind, &seen);
     }
@@ -270,6 +237,7 @@ static NEVER_INLINE void WIDE(strips)(const Strips *s, const ELEMENT *x, ELEMENT
 #undef put
 #undef shifted
 #undef halved
+#undef at_once
 #undef halved_from
 #undef NARROWER
 #undef walk

@@ -21,6 +21,7 @@ cdef extern from "strips.h" nogil:
         const void *down
         const void *across
     Py_ssize_t strip_bytes(const Strips *s, Py_ssize_t size) noexcept
+    Py_ssize_t narrow_strip_bytes(const Strips *s, Py_ssize_t size) noexcept
     void pool_strips(...) noexcept
 
 
@@ -45,14 +46,17 @@ cdef inline Strips strips_for(const PoolShape *s, const Strides *t, Py_ssize_t s
     the time."""
     cdef Strips f = strips_of(s, t, size)
     cdef bint few = f.bytes == s.ow * size == 16 < VECTOR_BYTES and size >= 4
+    cdef Py_ssize_t narrow = narrow_strip_bytes(&f, size)
     if s.kd > 1 or s.pd > 0 or f.kernel == 2 and f.stride == 1 or f.kernel == 3 and f.stride == 2 and few:
         f.bytes = 0
+    elif f.bytes > 0 and narrow > f.bytes:
+        f.bytes, f.narrow = narrow, 1
     return f
 
 
 cdef inline Py_ssize_t elements_for(const Strips *f) noexcept nogil:
     """What `fill` needs."""
-    return f.ow + f.oh + f.iw + 1
+    return f.ow + f.oh + (1 + f.narrow) * f.iw + 1
 
 
 cdef inline bint is_power_of_two(double x) noexcept nogil:
@@ -67,7 +71,7 @@ cdef inline void fill(Strips *f, number *scratch, PoolShape *s, number blank) no
     cdef number *blanks = down + f.oh
     cdef Py_ssize_t count = count_of_all(s), j
     cdef bint scaled = count > 0
-    for j in range(f.iw + 1):
+    for j in range((1 + f.narrow) * f.iw + 1):
         blanks[j] = blank
     f.blank, f.down, f.kind = blanks, down, STRIP_LARGEST
     if number is float or number is double:

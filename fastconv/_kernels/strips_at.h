@@ -33,18 +33,6 @@ static inline void strips_at_none(const Strips *s, const void *x, void *out, int
     (void)s, (void)x, (void)out, (void)index, (void)base, (void)y0, (void)y1;
 }
 
-/* The vectors of eight lanes or more, or of AVX2's width, that hold a row of outputs each and fill more than half; 0 if
- * there are none. Beyond the row they read and write what follows it, but no more than a plane. */
-static ptrdiff_t narrow_bytes(const Strips *s, ptrdiff_t size)
-{
-#ifdef SHUFFLES
-    for (ptrdiff_t bytes = VECTOR_BYTES == 32 ? 32 : 8 * size; strip_windows(s) && bytes <= VECTOR_BYTES; bytes *= 2)
-        if (s->ow * size <= bytes && 2 * s->ow * size > bytes && s->ih * s->iw * size > 2 * bytes)
-            return bytes;
-#endif
-    return 0;
-}
-
 #elif ELEMENT_BYTES < 4
 
 #elif !defined(BYTES)

@@ -92,7 +92,7 @@ static ALWAYS_INLINE void halved_from(const Strips *s, const rows_of *r, ptrdiff
 }
 
 /* A row of outputs at stride 2; a vector of them and one of twice as many columns fit the rows. */
-#define halved WIDE(halved)
+#define halved WIDE(strip_row)
 static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, int kind, vec *seen)
 {
     enum { stride = 2 };
@@ -110,6 +110,27 @@ static ALWAYS_INLINE void halved(const Strips *s, const rows_of *r, int kernel, 
     }
     halved_from(s, r, j, kernel, kind, seen);
 }
+#ifdef HALF
+/* A row of outputs at stride 2 that is less than a vector, with nothing to see right of the image. What it reads and
+ * writes beyond itself is the next row's, written later; if it is the `last`, it goes to vectors of half the width. */
+#define at_once WIDE(strip_at_once)
+static ALWAYS_INLINE void at_once(const Strips *s, const rows_of *r, int last, int kernel, int kind, vec *seen)
+{
+    enum { stride = 2 };
+    if (last) {
+        NARROWER(strip_row, s, r, kernel, kind);
+        return;
+    }
+    const vec a = BELOW(0), b = BELOW(COUNT);
+    vec evens, odds;
+    EVENS_AND_ODDS(vec, evens, odds, a, b);
+    vec all = kernel == 3 && s->pw ? BOTH(SHUFFLE(BESIDE(-1), odds, FROM_BEFORE), evens) : evens;
+    all = BOTH(all, odds);
+    if (kernel == 3 && !s->pw)
+        all = BOTH(all, SHUFFLE(evens, evens, LATER));
+    put(s, r, 0, all, kind);
+}
+#endif
 #undef FETCH_ROWS
 #undef BELOW
 #undef BESIDE
