@@ -27,8 +27,8 @@ cdef enum:
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
     STAGING = 24            # output channels in the time of whose products a pixel is staged, split by phases,
     PADDING = 8             # or, for lanes along channels, as it lies (240 random layers by 2x2 to 7x7)
-    PICKED = 6              # and where strided pixels, which lanes along channels read in place, are shuffled: a lane of
-                            # a row, which takes a vector more; twice as long without shuffles of two vectors;
+    PICKED = 6              # and where strided pixels, which lanes along channels read in place, are shuffled a row at
+    # a time: a lane, of the row's vectors and one more, twice that without shuffles of two vectors;
     PICKING = 36            # or one that is copied alone (36 random layers at strides 2 to 5)
 
 

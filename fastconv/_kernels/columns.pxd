@@ -54,7 +54,8 @@ cdef inline bint read_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
 cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil:
     """Whether the first tile of rows copies columns of the image to the panel, for few others that read them.
 
-    It is one stripe, which the next overwrites. Not where channels collide: those that it asks for would meet in one set of the cache with those that it reads.
+    It is one stripe, which the next overwrites. Not where channels collide: those that it asks for would meet in one
+    set of the cache with those that it reads.
     """
     cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS, most = PASSING_BYTES // size
     if lanes_of(size) * size == LINE:

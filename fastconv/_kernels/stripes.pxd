@@ -45,11 +45,11 @@ cdef inline void multiply(
 ) noexcept nogil:
     """C += A . B over whole tiles: the columns of B of a stripe of tiles stay in L1 while the rows of A pass.
 
-    Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one
-    tile's columns to the next one's; where all lie side by side, tiles are as even as whole vectors allow. Unless
-    `source` is NULL, whole tiles of columns lie there in rows `lds` apart, and the first tile of rows copies them
-    to B, which is one stripe then, or if that is B the first ones ask for the next stripe's. Rows of A are split evenly into as few tiles as
-    will do, the first `longer` of them one row longer than the others.
+    Rows of B are `ldb` apart, or where `row` says if that is not NULL; `b_tile` is the distance in B from one tile's
+    columns to the next one's; where all lie side by side, tiles are as even as whole vectors allow. Unless `source` is
+    NULL, whole tiles of columns lie there in rows `lds` apart, and the first tile of rows copies them to B, which is
+    one stripe then, or if that is B the first ones ask for the next stripe's. Rows of A are split evenly into as few
+    tiles as will do, the first `longer` of them one row longer than the others.
 
     With each tile what the one below writes is asked for, where that comes from memory; during the first stripe the
     next tile of rows of A, too, and during the others `later`, unless it is NULL.
