@@ -14,6 +14,9 @@ LAYERS = {
     "parts of rows": ((1, 240, 11, 61), (176, 30, 7, 7), {"padding": 3, "stride": 3, "groups": 8}),
     "bundles of six and five groups": ((1, 330, 12, 42), (264, 30, 7, 7), {"padding": 3, "stride": 3, "groups": 11}),
     "bundles of two groups and one": ((1, 93, 20, 83), (72, 31, 9, 9), {"padding": 2, "stride": 4, "groups": 3}),
+    "taps too far apart for two groups, where a block had no pixels": (
+        (1, 62, 40, 38), (48, 31, 6, 6), {"padding": 4, "dilation": 7, "groups": 2},
+    ),
     "channels a power of two": ((1, 256, 25, 20), (288, 16, 4, 4), {"padding": 1, "stride": 2, "groups": 16}),
     "a large image": ((1, 96, 75, 74), (144, 32, 3, 3), {"stride": 3, "groups": 3}),
     "pixels": ((1, 192, 53, 53), (144, 64, 1, 1), {"groups": 3}),

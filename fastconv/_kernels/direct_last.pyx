@@ -58,7 +58,7 @@ cdef bint plan_groups(Task *t, StageLast *stage, Py_ssize_t size, int threads) n
         if most >= TILE_ROWS and t.n * ceil_div(t.s.groups, groups) * t.s.od * t.s.oh >= threads:
             break
         groups = ceil_div(groups, 2)
-    if groups * t.icg <= channels:
+    if groups == 1 or groups * t.icg <= channels:
         return False
     t.bundles = ceil_div(t.s.groups, groups)
     divide(t, min(most, MOST_PIXELS), t.s.ow if most >= t.s.ow else TILE_ROWS, t.ocg, threads)
