@@ -74,7 +74,7 @@ RING_OUTPUTS = 64  # bytes of a group, whose own lanes take 0.7 of the time of r
 def suits_rows(g):
     """Whether rows of pixels, lanes along few output channels of a group, are computed sooner than pixel by pixel."""
     inputs, outputs = g.ic // g.groups, g.oc // g.groups
-    if g.groups == 1 or g.kw != 3 or g.dw != 1 or g.sw > 2 or inputs not in GROUP_INPUTS:
+    if g.groups == 1 or outputs == 0 or g.kw != 3 or g.dw != 1 or g.sw > 2 or inputs not in GROUP_INPUTS:
         return False
     pixels, lanes = g.od * g.oh * g.ow, GROUP_VECTOR // g.itemsize
     few = pixels <= FEW_PIXELS

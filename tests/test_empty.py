@@ -45,8 +45,18 @@ def test_many_taps_of_no_input_channels(dtype, cpu_level):
     data.assert_identical(fastconv.conv2d(x, w, bias, padding=15, method="direct"), expected)
 
 
-def test_no_output_channels(dtype):
-    assert fastconv.conv2d(np.ones((2, 3, 5, 5), dtype), np.ones((0, 3, 3, 3), dtype)).shape == (2, 0, 3, 3)
+@pytest.mark.parametrize("channels", [3, 200])
+def test_no_output_channels(channels, dtype, cpu_level):
+    """What minimal filtering of 200 channels costs was asked of a plan that divided by the number of its panels."""
+    x, w = np.ones((2, channels, 5, 7), dtype), np.ones((0, channels, 3, 3), dtype)
+    assert fastconv.conv2d(x, w).shape == (2, 0, 3, 5)
+
+
+def test_gradient_of_no_channels_in_groups(dtype, cpu_level):
+    """Lanes along a group's outputs, here of the transposed layer, were divided by their number."""
+    w, g = np.ones((64, 0, 3, 3), dtype), np.ones((2, 64, 3, 5), dtype)
+    assert fastconv.grad.conv2d_input((2, 0, 5, 7), w, g, groups=2).shape == (2, 0, 5, 7)
+    assert fastconv.conv_transpose2d(g, w, groups=2).shape == (2, 0, 5, 7)
 
 
 def test_image_of_padding_alone(dtype, method):

@@ -167,6 +167,8 @@ def transforms_few(tuple geometry):
     """Whether weights that are not packed are transformed as one image is multiplied by them: `winograd_few.h`."""
     cdef Task t
     read_shape(&t.s, geometry)
+    if t.s.ic * t.s.oc * t.s.od * t.s.oh * t.s.ow == 0:     # of which there are no blocks or panels to plan
+        return False
     t.n = 1
     plan(&t, sizeof(float), True, False, 1)
     return bool(t.few)
