@@ -261,7 +261,7 @@ def finish(result, out, dtype):
     if out is None:
         if result.dtype == dtype:
             return result
-        out = _memory.made_by(np.empty_like, result, dtype)  # order "K" keeps channels-last memory
+        out = _memory.empty_like(result, dtype)  # order "K" keeps channels-last memory
     if out is not result:
         copy(result, out)
     return out

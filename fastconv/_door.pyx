@@ -139,12 +139,13 @@ cdef Py_ssize_t slot(const Key *key, tuple settings) except -1:
 
 
 cdef bint fixed(tuple settings):
-    """Whether all are plain integers, names, True, False, None or tuples of these: nothing that can change."""
+    """Whether all are plain numbers, names, True, False, None or tuples of these: nothing that can change."""
     for value in settings:
         if type(value) is tuple:
             if not fixed(<tuple> value):
                 return False
-        elif not (value is None or type(value) is int or type(value) is str or type(value) is bool):
+        elif not (value is None or type(value) is int or type(value) is str or type(value) is bool
+                  or type(value) is float):
             return False
     return True
 

@@ -2,44 +2,57 @@
 
 import math
 import numbers
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from fastconv import _cpu
-from fastconv._arrays import (
-    KINDS,
-    array,
-    compute_dtype,
-    dense_in,
-    empty,
-    finish,
-    float_dtype,
-    layout,
-    names_memory_errors,
-    readable,
-)
-from fastconv._pool_plan import pool, threads_for
-from fastconv._sizes import shown
+from fastconv import _cpu, _memory
+from fastconv._arrays import array, dense_in, float_dtype, layout, names_memory_errors
+from fastconv._door import again, settled
+from fastconv._pool_plan import plan_pool, pooled
+from fastconv._sizes import flag, freeze, shown
 
 SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
-FEW = 1 << 19  # elements below which NumPy's calls are shorter on one thread; of more its fresh memory takes longer
+
+
+@_cpu.remembers_kernels
+@lru_cache(maxsize=1024)
+def plan_norm(function, rank, shape, dtype, order, p, *windows):
+    """The plan of sums, between powers and roots."""
+    plan = plan_pool(function, rank, shape, dtype, order, *windows, SUM, False)
+    return plan._replace(run=partial(norms, plan.run, _cpu.kernel("powers").power, p, order))
+
+
+def norms(add, power, p, order, geometry, x, out, rank, blank, threads):
+    """The kernel of a plan: the roots of what `add`, that of sums, makes of powers in memory order `order`."""
+    x = dense_in(x, rank, x.dtype, order)
+    powers = _memory.empty_like(x)
+    power(x, powers, rank, x.size, x.itemsize, p, threads)
+    add(geometry, powers, out, rank, blank, threads)
+    if p != 1:
+        power(out, out, rank, out.size, out.itemsize, 1 / p, threads)
 
 
 def lp_pool(function, rank, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation):
     """Lp pooling of any rank."""
+    settings = function, rank, norm_type, kernel_size, stride, padding, dilation, ceil_mode
+    result = again(None, input, None, None, settings)
+    return by_plan(function, settings, input) if result is None else result
+
+
+@names_memory_errors
+def by_plan(function, settings, input):
+    """The long way: arrays, plan, kernel, result."""
+    settings = settled(settings)
+    _, rank, norm_type, kernel_size, stride, padding, dilation, ceil_mode = settings
     x = array(function, "input", input)
     dtype = float_dtype(function, input=x)
     p = exponent(function, norm_type)
-    few = x.size < FEW and threads_for(x.size) == 1
-    with np.errstate(all="ignore"):
-        x = (power if few else powers)(function, x, rank, dtype, p)
-        result = pool(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode, SUM, float_dtype)
-        if few and p == 2:
-            np.sqrt(result, out=result)
-        elif p != 1:
-            by_threads(result, result, 1 / p)
-        return finish(result, None, dtype)
+    order = layout(x, rank)
+    windows = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    sizes = [freeze(function, name, value) for name, value in windows.items()]
+    plan = plan_norm(function, rank, x.shape, dtype, order, p, *sizes, flag(function, "ceil_mode", ceil_mode))
+    return pooled(plan, settings, input, x, dtype, order)
 
 
 def exponent(function, norm_type):
@@ -53,41 +66,6 @@ def exponent(function, norm_type):
     if p == 0 or not math.isfinite(p):
         raise ValueError(f"{function}: norm_type must be finite and not zero, got {shown(norm_type)}")
     return p
-
-
-@names_memory_errors
-def power(_function, x, rank, dtype, p):
-    """abs(x) ** p of few elements: what is rounded correctly is NumPy's, whose other powers have bits of their own."""
-    x = readable(x, rank, compute_dtype(dtype), layout(x, rank))
-    if p == 2:
-        return np.square(x)
-    x = np.abs(x)
-    if p != 1:
-        by_threads(x, x, p)
-    return x
-
-
-@names_memory_errors
-def powers(_function, x, rank, dtype, p):
-    """abs(x) ** p of many elements, in kept memory."""
-    order = layout(x, rank)
-    x = dense_in(x, rank, compute_dtype(dtype), order)
-    result = empty(x.shape, rank, x.dtype, order)
-    by_threads(x, result, p)
-    return result
-
-
-def by_threads(x, out, p):
-    """abs(x) ** p to `out`, which may be `x`, both without gaps and in one order of memory."""
-    if x.size:
-        kernel_for(x.dtype)(x.ravel(order="K"), out.ravel(order="K"), x.size, p, threads_for(x.size))
-
-
-@_cpu.remembers_kernels
-@lru_cache  # to find it takes as long as powers of some hundred elements
-def kernel_for(dtype):
-    """The kernel of powers of a dtype."""
-    return _cpu.kernel("powers").power[KINDS[dtype]]
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):

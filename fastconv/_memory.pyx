@@ -109,6 +109,11 @@ def empty(tuple shape, dtype):
     return np.empty(shape, dtype)
 
 
+def empty_like(array, dtype=None):
+    """`numpy.empty_like`, in kept memory where the array is large."""
+    return made_by(np.empty_like, array, dtype) if is_large(array.nbytes) else np.empty_like(array, dtype)
+
+
 def whole_lines(Py_ssize_t elements, Py_ssize_t itemsize):
     """At least so many elements, in whole cache lines."""
     return heap.round_up(elements * itemsize, heap.LINE) // itemsize
