@@ -1,10 +1,12 @@
 /* to[i] = abs(source[i]) ** power for i < n, where `to` may be `source`; squares, absolute values, roots of two and
-   reciprocals in vectors, all else by the C library. */
+   reciprocals in vectors, all else of floats by `float_powers.h` and of doubles by the C library. */
 #ifndef FASTCONV_POWERS_H
 #define FASTCONV_POWERS_H
 
 #include <math.h>
 #include <stddef.h>
+
+#include "float_powers.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define EACH_APART _Pragma("GCC ivdep") for (ptrdiff_t i = 0; i < n; i++)
@@ -12,28 +14,33 @@
 #define EACH_APART for (ptrdiff_t i = 0; i < n; i++)
 #endif
 
-#define POWERS(name, type, abs, sqrt, pow) \
-    static inline void name(type *to, const type *source, ptrdiff_t n, type power) \
+static inline void double_powers(double *to, const double *source, ptrdiff_t n, double power)
+{
+    for (ptrdiff_t i = 0; i < n; i++)
+        to[i] = pow(fabs(source[i]), power);
+}
+
+#define POWERS(name, type, abs, sqrt, others) \
+    static inline void name(type *to, const type *source, ptrdiff_t n, double power) \
     { \
         if (power == 2) \
             EACH_APART to[i] = source[i] * source[i]; \
         else if (power == 1) \
             EACH_APART to[i] = abs(source[i]); \
-        else if (power == (type)0.5) \
+        else if (power == 0.5) \
             EACH_APART to[i] = sqrt(abs(source[i])); \
         else if (power == -1) \
             EACH_APART to[i] = 1 / abs(source[i]); \
         else \
-            for (ptrdiff_t i = 0; i < n; i++) \
-                to[i] = pow(abs(source[i]), power); \
+            others(to, source, n, power); \
     }
-POWERS(powers_f32, float, fabsf, sqrtf, powf)
-POWERS(powers_f64, double, fabs, sqrt, pow)
+POWERS(powers_f32, float, fabsf, sqrtf, float_powers)
+POWERS(powers_f64, double, fabs, sqrt, double_powers)
 
 static inline void powers(size_t size, void *to, const void *source, ptrdiff_t n, double power)
 {
     if (size == sizeof(float))
-        powers_f32(to, source, n, (float)power);
+        powers_f32(to, source, n, power);
     else
         powers_f64(to, source, n, power);
 }

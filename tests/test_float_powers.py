@@ -1,0 +1,108 @@
+"""Powers of float32 by vectors (`fastconv/_kernels/float_powers.h`), to which lp pooling by windows of one is a door."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _cpu
+
+HEADER = Path(fastconv.__file__).parent / "_kernels" / "float_powers.h"
+LIMITS = np.finfo(np.float32)
+POWERS = (3, 1.5, 1 / 3, -2.5, 0.01, -0.7, 10, 30, 64, 65, -3, 1e300, -1e300, 1e-300)
+# units in the last place: what the header says; the C library's powf of the baseline is within 0.52 of the power that
+# it is told, a float
+LARGEST_ERROR = 0.501
+
+
+def powers(x, p):
+    """abs(x) ** p by the kernel itself."""
+    out = np.empty_like(x)
+    _cpu.kernel("powers").power(x, out, 1, x.size, x.itemsize, p, 1)
+    return out
+
+
+def through(f, terms, first, end):
+    """Coefficients, lowest first, of the polynomial that is `f` at the zeros of Chebyshev's on [first, end]."""
+    angles = (2 * np.arange(terms, dtype=np.longdouble) + 1) * (np.arctan(np.longdouble(1)) * 2 / terms)
+    x = (first + end) / 2 + (end - first) / 2 * np.cos(angles)
+    differences = f(x)
+    for order in range(1, terms):
+        differences[order:] = (differences[order:] - differences[order - 1 : -1]) / (x[order:] - x[:-order])
+    c = np.zeros(terms, np.longdouble)
+    for i in reversed(range(terms)):
+        c = np.concatenate(([np.longdouble(0)], c[:-1])) - x[i] * c
+        c[0] += differences[i]
+    return c
+
+
+def log2_over_s(square):
+    s = np.sqrt(square)
+    return np.arctanh(s) / s * (2 / np.log(np.longdouble(2)))
+
+
+ROOT = np.sqrt(np.longdouble(2))
+POLYNOMIALS = {  # function, arguments, 2 to which power the error is
+    "LOG2": (log2_over_s, (np.longdouble(0), ((ROOT - 1) / (ROOT + 1)) ** 2), -45),
+    "EXP2": (np.exp2, (np.longdouble(-0.5), np.longdouble(0.5)), -34),
+}
+
+
+@pytest.mark.parametrize("name", POLYNOMIALS)
+def test_coefficients_are_derived(name):
+    f, (first, end), error = POLYNOMIALS[name]
+    written = re.search(rf"{name}\[\] = \{{([^}}]*)\}}", HEADER.read_text(encoding="utf-8"))[1]
+    coefficients = np.array(written.strip(" \n,").split(","), np.float64)
+    np.testing.assert_allclose(coefficients, through(f, len(coefficients), first, end).astype(float), rtol=1e-9)
+    x = np.linspace(first, end, 10001)[1:]
+    assert np.abs(np.polyval(coefficients[::-1].astype(np.longdouble), x) / f(x) - 1).max() < 2**error
+
+
+def arguments(p):
+    """Floats of all exponents, those whose powers are neither 0 nor infinite, and some around 1."""
+    rng = np.random.default_rng(int(abs(p) * 1000) % 2**32)
+    every = rng.integers(0, 0x7F800000, 40_000).astype(np.uint32).view(np.float32)
+    finite = np.exp2(rng.uniform(-1, 1, 40_000) * min(127, 150 / abs(p))).astype(np.float32)
+    return np.concatenate([every, -finite, 1 + rng.uniform(-0.1, 0.1, 20_000).astype(np.float32)])
+
+
+@pytest.mark.parametrize("p", POWERS)
+def test_float_powers_are_nearly_rounded(p, cpu_level):
+    if cpu_level == "baseline":
+        pytest.skip("is the C library's powf")
+    x = arguments(p)
+    with np.errstate(all="ignore"):
+        exact = np.abs(x.astype(np.longdouble)) ** p
+        rounded = exact.astype(np.float32)
+    result = powers(x, p)
+    normal = (exact >= LIMITS.tiny) & np.isfinite(rounded) & np.isfinite(result)
+    unit = np.exp2(np.frexp(exact[normal])[1] - 24)
+    assert np.abs((result[normal] - exact[normal]) / unit).max(initial=0) <= LARGEST_ERROR
+    np.testing.assert_allclose(result[~normal], rounded[~normal], rtol=0, atol=LIMITS.smallest_subnormal)
+
+
+@pytest.mark.parametrize("p", POWERS)
+def test_powers_of_special_numbers(p, dtype, cpu_level):
+    """0, infinities, NaN and 1, in any place of vectors and of what is left after them."""
+    if cpu_level == "baseline" and np.dtype(dtype) == np.float32 and abs(p) in (1e300, 1e-300):
+        pytest.skip("the C library's powf is told a float")
+    x = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1, -1], dtype)
+    with np.errstate(all="ignore"):
+        expected = np.abs(x.astype(np.float64)) ** p
+    for n in range(1, 100):
+        np.testing.assert_array_equal(powers(np.resize(x, n), p), np.resize(expected, n).astype(dtype))
+
+
+@pytest.mark.parametrize("p", [3, 1 / 3])
+def test_no_bit_depends_on_the_place_of_an_element(p, dtype, cpu_level):
+    x = np.random.default_rng(0).standard_normal(200).astype(dtype)
+    whole = powers(x, p)
+    for n in range(1, 100):
+        np.testing.assert_array_equal(powers(x[100 - n :], p), whole[100 - n :])
+
+
+def test_the_root_of_the_least_exponent(dtype, cpu_level):
+    """Its reciprocal is infinite, and so often the logarithm of 1, 0, was NaN."""
+    np.testing.assert_array_equal(fastconv.lp_pool1d(np.array([[1, -2]], dtype), 5e-324, 1), [[1, 1]])
