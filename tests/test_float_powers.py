@@ -1,4 +1,4 @@
-"""Powers of float32 by vectors (`fastconv/_kernels/float_powers.h`), to which lp pooling by windows of one is a door."""
+"""Powers of float32 by vectors, `fastconv/_kernels/float_powers.h`."""
 
 import re
 from pathlib import Path
@@ -81,6 +81,14 @@ def test_float_powers_are_nearly_rounded(p, cpu_level):
     unit = np.exp2(np.frexp(exact[normal])[1] - 24)
     assert np.abs((result[normal] - exact[normal]) / unit).max(initial=0) <= LARGEST_ERROR
     np.testing.assert_allclose(result[~normal], rounded[~normal], rtol=0, atol=LIMITS.smallest_subnormal)
+
+
+@pytest.mark.parametrize("p", [3, 4, 7, 13, 64])
+def test_whole_powers_of_doubles_are_nearly_rounded(p, cpu_level):
+    """To a bit more than half a unit in the last place, where products rounded one by one err by p halves."""
+    x = np.exp2(np.random.default_rng(p).uniform(-1, 1, 40_000) * (960 / p))  # below 2^-968 rests are subnormal
+    exact = x.astype(np.longdouble) ** p
+    assert np.abs((powers(-x, p) - exact) / np.exp2(np.frexp(exact)[1] - 53)).max() <= 0.51
 
 
 @pytest.mark.parametrize("p", POWERS)

@@ -83,21 +83,31 @@ static ALWAYS_INLINE void whole_power(vec_f64 *x, unsigned power)
     EACH x[k] = product[k];
 }
 
-/* What is left at the end takes the same way, so that no bit depends on the place of an element. The instructions are
- * written out because gcc 12 converts half a vector at a time. */
+/* `power` where that is to be by products, else 0. */
+static inline unsigned whole_of(double power)
+{
+    return power > 0 && power <= MOST_WHOLE && power == (int)power ? (unsigned)power : 0;
+}
+
+/* Where to read TOGETHER elements of which `n` are left: their copy before zeros at the end, so that all take the same
+ * way and no bit depends on the place of an element. */
+static inline const void *whole_block(void *copy, const void *source, ptrdiff_t n, size_t size)
+{
+    if (n >= TOGETHER)
+        return source;
+    memset(copy, 0, TOGETHER * size);
+    return memcpy(copy, source, (size_t)n * size);
+}
+
+/* The instructions are written out because gcc 12 converts half a vector at a time. */
 static void float_powers(float *to, const float *source, ptrdiff_t n, double power)
 {
     power = fmin(fmax(power, -DBL_MAX), DBL_MAX); /* an infinite one of 1, whose logarithm is 0, is 1 */
-    const unsigned whole = power > 0 && power <= MOST_WHOLE && power == (int)power ? (unsigned)power : 0;
+    const unsigned whole = whole_of(power);
     for (ptrdiff_t i = 0; i < n; i += TOGETHER) {
         float left[TOGETHER];
-        const size_t bytes = (size_t)(n - i) * sizeof(float);
         const int ends = n - i < TOGETHER;
-        if (ends) {
-            memset(left, 0, sizeof left);
-            memcpy(left, source + i, bytes);
-        }
-        const float *from = ends ? left : source + i;
+        const float *from = whole_block(left, source + i, n - i, sizeof(float));
         float *into = ends ? left : to + i;
         vec_f64 x[SIDE_BY_SIDE];
         EACH __asm__("vcvtps2pd %1, %0" : "=v"(x[k]) : "m"(*(const narrow_f32 *)(from + k * LANES)));
@@ -112,7 +122,7 @@ static void float_powers(float *to, const float *source, ptrdiff_t n, double pow
             *(narrow_f32 *)(into + k * LANES) = narrow;
         }
         if (ends)
-            memcpy(to + i, left, bytes);
+            memcpy(to + i, left, (size_t)(n - i) * sizeof(float));
     }
 }
 #else

@@ -1,11 +1,12 @@
 /* to[i] = abs(source[i]) ** power for i < n, where `to` may be `source`; squares, absolute values, roots of two and
-   reciprocals in vectors, all else of floats by `float_powers.h` and of doubles by the C library. */
+   reciprocals in vectors, all else by `float_powers.h` and `double_powers.h`. */
 #ifndef FASTCONV_POWERS_H
 #define FASTCONV_POWERS_H
 
 #include <math.h>
 #include <stddef.h>
 
+#include "double_powers.h"
 #include "float_powers.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -13,12 +14,6 @@
 #else
 #define EACH_APART for (ptrdiff_t i = 0; i < n; i++)
 #endif
-
-static inline void double_powers(double *to, const double *source, ptrdiff_t n, double power)
-{
-    for (ptrdiff_t i = 0; i < n; i++)
-        to[i] = pow(fabs(source[i]), power);
-}
 
 #define POWERS(name, type, abs, sqrt, others) \
     static inline void name(type *to, const type *source, ptrdiff_t n, double power) \
