@@ -48,7 +48,7 @@ LAYERS = {
     "panels of pixels, the next of which are asked for": ((2, 290, 27, 41), (67, 290, 1, 1), {}),
     "pixels packed in passing": ((2, 75, 9, 29), (13, 75, 1, 1), {}),
     "blocks of pixels packed in passing": ((1, 290, 27, 29), (31, 290, 1, 1), {}),
-    "pixels packed in passing, a few left": ((2, 290, 14, 14), (67, 290, 1, 1), {}),
+    "pixels packed in passing, a few left": ((2, 350, 14, 14), (67, 350, 1, 1), {}),
     "panels of pixels of few channels": ((2, 60, 27, 41), (67, 60, 1, 1), {}),
     "pixels not packed in passing, for they meet in cache": ((1, 75, 32, 64), (13, 75, 1, 1), {}),
     "pixels a power of two apart": ((1, 512, 13, 14), (11, 512, 3, 3), {}),
