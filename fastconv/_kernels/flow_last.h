@@ -1,5 +1,6 @@
 /* 3 x 3 windows at stride 1 with channels last, two rows of outputs at a time: each column of the four rows that these
  * see is combined once for both, and goes along the row in registers until the windows of three columns have had it.
+ * Where registers hold the columns of one row of outputs only, that is a row of outputs at a time.
  *
  *     a  row y         upper:  a (b c)       out[y][j]     = older upper, old upper, new upper
  *     b                lower:    (b c) d     out[y + 1][j] = older lower, old lower, new lower
@@ -14,9 +15,9 @@
 
 #include "fold.h"
 
-/* Vectors of a pixel at a time, each of which has four in registers, or, with AVX2, some of them in the L1 cache: two at
- * a time, one line of each pixel, took 1.3 to 1.5 times as long from memory, 4 of 64 x 112 x 112, 0.95 from caches. */
-#define FLOW_VECTORS 4
+enum { FLOW_ROWS = VECTOR_BYTES >= 64 ? 2 : 1 }; /* of outputs at a time */
+#define FLOW_VECTORS 4 /* of a pixel at a time: by two, with AVX2 a line of each, images from memory took 1.3 times as
+    long and more */
 
 typedef struct {
     ptrdiff_t pixel, iw, ow, pw; /* elements of a pixel; columns of the image and of outputs, and of padding before */
@@ -43,33 +44,36 @@ static ALWAYS_INLINE vec NAMED(flow_part)(const FlowRows *f, ELEMENT *const *to,
                                           const ELEMENT *blanks, ptrdiff_t last, int width, int kind)
 {
     const ptrdiff_t side = LANES, pixel = f->pixel, ow = f->ow;
-    vec older[2][4], old[2][4], seen = {0};
+    vec older[FLOW_ROWS][FLOW_VECTORS], old[FLOW_ROWS][FLOW_VECTORS], seen = {0};
     ptrdiff_t j = f->first, c = j - f->pw - 2;
 #define NEXT_COLUMN(use) do { \
         const int inside = (size_t)(c + 2) < (size_t)f->iw; \
         const ELEMENT *at[4]; \
-        UNROLL for (int r = 0; r < 4; r++) \
+        UNROLL for (int r = 0; r < FLOW_ROWS + 2; r++) \
             at[r] = inside ? x[r] + (c + 2) * f->step[r] : blanks; \
         UNROLL for (int i = 0; i < width; i++) { \
-            const vec above = *(const vec *)(at[0] + SIDE(i)), below = *(const vec *)(at[3] + SIDE(i)); \
+            const vec above = *(const vec *)(at[0] + SIDE(i)), below = *(const vec *)(at[FLOW_ROWS + 1] + SIDE(i)); \
             const vec middle = *(const vec *)(at[1] + SIDE(i)), next = *(const vec *)(at[2] + SIDE(i)); \
             const vec inner = both(middle, next), upper = both(above, inner), lower = both(inner, below); \
-            if (FRACTIONS && kind == FOLD_LARGEST) \
+            if (FRACTIONS && kind == FOLD_LARGEST && FLOW_ROWS == 1) \
+                seen += above + (middle + next); \
+            if (FRACTIONS && kind == FOLD_LARGEST && FLOW_ROWS == 2) \
                 seen += (above + middle) + (next + below); \
             use \
             older[0][i] = old[0][i], old[0][i] = upper; \
-            older[1][i] = old[1][i], old[1][i] = lower; \
+            if (FLOW_ROWS == 2) \
+                older[FLOW_ROWS - 1][i] = old[FLOW_ROWS - 1][i], old[FLOW_ROWS - 1][i] = lower; \
         } \
         c++; \
     } while (0)
     UNROLL for (int i = 0; i < width; i++)
-        old[0][i] = old[1][i] = (vec){0};
+        old[0][i] = old[FLOW_ROWS - 1][i] = (vec){0};
     NEXT_COLUMN();
     NEXT_COLUMN();
     while (j < f->end) {
         const int where = j == 0 ? 0 : j < ow - 1 ? 1 : 2;
         const ptrdiff_t until = j == 0 ? 1 : j < ow - 1 && f->end > ow - 1 ? ow - 1 : f->end;
-        const Quotient ends[2] = {f->ends[0][where], f->ends[1][where]};
+        const Quotient ends[2] = {f->ends[0][where], f->ends[FLOW_ROWS - 1][where]};
         for (; j < until; j++)
             NEXT_COLUMN({
                 vec all = both(both(older[0][i], old[0][i]), upper);
@@ -77,10 +81,10 @@ static ALWAYS_INLINE vec NAMED(flow_part)(const FlowRows *f, ELEMENT *const *to,
                     FOLD_OVER(all, ends[0]);
                 if (to[0])
                     *(vec *)(to[0] + j * pixel + SIDE(i)) = all;
-                all = both(both(older[1][i], old[1][i]), lower);
+                all = both(both(older[FLOW_ROWS - 1][i], old[FLOW_ROWS - 1][i]), lower);
                 if (kind == FOLD_SUM)
                     FOLD_OVER(all, ends[1]);
-                if (to[1])
+                if (FLOW_ROWS == 2 && to[1])
                     *(vec *)(to[1] + j * pixel + SIDE(i)) = all;
             });
     }

@@ -7,6 +7,7 @@ cdef extern from "flow_last.h" nogil:
     enum: FOLD_LARGEST
     enum: FOLD_CAREFUL
     enum: FOLD_SUM
+    enum: FLOW_ROWS
     ctypedef struct Quotient:
         pass
     Quotient quotient_of(FoldEnd end) noexcept
@@ -33,10 +34,10 @@ cdef inline Py_ssize_t flow_columns(const PoolShape *s, const Strides *t, Py_ssi
 
 
 cdef inline void lay_ends(FlowRows *f, PoolShape *s, Py_ssize_t z, Py_ssize_t y, const number *counts) noexcept nogil:
-    """What becomes of the sums of rows y and y + 1 of outputs."""
+    """What becomes of the sums of rows of outputs from y on."""
     cdef Py_ssize_t r
     cdef double by
-    for r in range(2):
+    for r in range(FLOW_ROWS):
         by = divisor_of(s, place(s, z, min(y + r, s.oh - 1)))
         f.ends[r][0] = quotient_of(fold_end(by * counts[0]))
         f.ends[r][1] = quotient_of(fold_end(by * counts[min(<Py_ssize_t> 1, s.ow - 1)]))
@@ -48,7 +49,7 @@ cdef inline bint pairs_in_flow(
     PoolShape *s, const number *blanks, const number *counts, int kind,
 ) noexcept nogil:
     """Rows o0 to o1 of depth `z` of the outputs. Says whether a NaN may have been lost."""
-    cdef Py_ssize_t y = o0 - o0 % 2, row = s.ow * t.channels, r
+    cdef Py_ssize_t y = o0 - o0 % FLOW_ROWS, row = s.ow * t.channels, r
     cdef const number *from_[4]
     cdef FlowRows f
     cdef bint lost = False
@@ -68,7 +69,7 @@ cdef inline bint pairs_in_flow(
                 from_[0], from_[1], from_[2], from_[3], blanks, kind,
             )
             f.first = f.end
-        y += 2
+        y += FLOW_ROWS
     return lost
 
 

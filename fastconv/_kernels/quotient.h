@@ -73,13 +73,11 @@ static inline Quotient quotient_of(FoldEnd end)
     return q;
 }
 
-/* AVX2's vectors of floats are divided in 5 cycles, which takes no longer. */
-#define QUOTIENT_REPAYS (QUOTIENT_MOST && (VECTOR_BYTES >= 64 || sizeof(ELEMENT) > 4))
 #define QUOTIENT(end, part) ((ELEMENT)(sizeof(ELEMENT) == 4 ? (end).part##_f32 : (end).part##_f64))
 
 /* A vector of sums, of the type that each_type.h describes, as the quotient `end` says. */
 #define FOLD_OVER(sums, end) do { \
-        if (QUOTIENT_REPAYS && (end).kind == FOLD_MULTIPLIED) { \
+        if (QUOTIENT_MOST && (end).kind == FOLD_MULTIPLIED) { \
             const __typeof__(sums) high_ = QUOTIENT(end, high) - (__typeof__(sums)){0}; \
             __typeof__(sums) quotient_ = (sums) * QUOTIENT(end, low); \
             MULTIPLY_ADD(quotient_, sums, high_); \
