@@ -1,7 +1,5 @@
 """`prepare`: a convolution with its weights packed or transformed once, for many inputs."""
 
-import numpy as np
-
 from fastconv import _memory
 from fastconv._arrays import FIRST, array, check_shape_of_bias, copy, float_dtype, names_memory_errors
 from fastconv._conv import convolve
@@ -18,7 +16,7 @@ class Prepared:
     __slots__ = ("_arguments", "_bias", "_packed", "_rank", "_settings", "_weight")
 
     def __init__(self, rank, weight, bias, arguments):
-        weight = _on_lines(weight)
+        weight, bias = (None if a is None else _on_lines(a) for a in (weight, bias))
         settings = (f"conv{rank}d", rank, *arguments.values())  # in the order of `convolve`
         values = {"_rank": rank, "_weight": weight, "_bias": bias, "_arguments": arguments, "_settings": settings}
         values["_packed"] = {}
@@ -66,16 +64,13 @@ def _prepared(function, weight, bias, sizes, names):
         one_of(function, key, name(function, key, names[key]), known)
     check_shape_of_bias(function, b, w)
     _plan_for_any_input(function, rank, w.shape, dtype, **sizes, activation=names["activation"])
-    if b is not None:
-        b = np.array(b, order="C")
-        b.flags.writeable = False
     return Prepared(rank, w, b, {**sizes, **names})
 
 
-def _on_lines(weight):
+def _on_lines(operand):
     """A copy for kernels that read weights as they are, by vectors: C-contiguous from a cache line on, read-only."""
-    copied = _memory.lines(weight.size, weight.dtype).reshape(weight.shape)
-    copy(weight, copied)
+    copied = _memory.lines(operand.size, operand.dtype).reshape(operand.shape)
+    copy(operand, copied)
     copied.flags.writeable = False
     return copied
 

@@ -105,11 +105,12 @@ def test_weights_begin_with_a_line():
     """Kernels that read weights as they are load vectors; of those in two lines of the cache a core loads half as many,
     and NumPy's arrays begin anywhere: 2048 to 512 channels of 1x1 on 7x7 took 1.09 times as long."""
     for dtype in (np.float16, np.float32, np.float64):
-        conv = fastconv.prepare(data.normal((64, 32, 3, 3), dtype)[::-1])
+        conv = fastconv.prepare(data.normal((64, 32, 3, 3), dtype)[::-1], data.normal((64,), dtype))
         for same in (conv, pickle.loads(pickle.dumps(conv))):
             assert same._weight.ctypes.data % 64 == 0
             assert same._weight.flags.c_contiguous
             assert not same._weight.flags.writeable
+            assert not same._bias.flags.writeable  # which pickled arrays are
 
 
 def test_immutable(prepared):

@@ -119,8 +119,9 @@ static ALWAYS_INLINE int NAMED(flow_all)(const FlowRows *f, ELEMENT *upper, ELEM
     return 0;
 }
 
-/* Two rows of outputs, or one of them if the other is NULL, from the rows a to d; `blanks` is a pixel of padding, as
- * are the rows whose step is 0. Says whether a NaN may have been lost. */
+/* Two rows of outputs, or one of them if the other is NULL, from the rows a to d; where FLOW_ROWS is 1 always the upper
+ * one alone, from a to c. `blanks` is a pixel of padding, as are the rows whose step is 0. Says whether a NaN may have
+ * been lost. */
 static NEVER_INLINE int NAMED(flow_rows)(const FlowRows *f, ELEMENT *upper, ELEMENT *lower, const ELEMENT *a,
                                          const ELEMENT *b, const ELEMENT *c, const ELEMENT *d, const ELEMENT *blanks,
                                          int kind)
