@@ -1,4 +1,4 @@
-"""Which coordinates of one axis the windows of convolution and pooling read.
+"""Which coordinates of one axis the windows of convolution and pooling read, and channels in groups.
 
 Output o reads the coordinates ``o * stride - before + j * dilation`` for j = 0 .. kernel - 1. There are as many outputs
 as have their whole window inside the padded axis. With ``ceil_mode`` a last window may hang over the end by less than a
@@ -37,3 +37,13 @@ def slices(position, kernel, stride, dilation):
     return tuple(
         slice(o * s, o * s + d * (k - 1) + 1, d) for o, k, s, d in zip(position, kernel, stride, dilation, strict=True)
     )
+
+
+def in_groups(array, axis, groups):
+    """An axis of channels as two: the groups, and the channels of each."""
+    return array.reshape(*array.shape[:axis], groups, array.shape[axis] // groups, *array.shape[axis + 1 :])
+
+
+def one_after_another(array):
+    """Groups and their channels (n, groups, channels, *spatial) as one axis."""
+    return array.reshape(array.shape[0], array.shape[1] * array.shape[2], *array.shape[3:])

@@ -11,7 +11,7 @@ import numpy as np
 
 from reference._numbers import narrow, quiet, wide
 from reference._padding import pad, pairs, per_axis
-from reference._windows import count, slices
+from reference._windows import count, in_groups, one_after_another, slices
 
 ACTIVATIONS = {
     None: lambda x: x,
@@ -38,19 +38,17 @@ def conv(
     amounts = pairs(padding, sizes, kernel, stride, dilation)
     spatial = [count(*axis) for axis in zip(sizes, kernel, stride, amounts, dilation, strict=True)]
     sum_type = wide(given)
-    padded = pad(input.astype(sum_type), amounts, padding_mode)
-    weight = weight.astype(sum_type)
-    n, oc, icg = input.shape[0], weight.shape[0], weight.shape[1]
-    out = np.zeros((n, oc, *spatial), sum_type)
+    padded = in_groups(pad(input.astype(sum_type), amounts, padding_mode), 1, groups)
+    weight = in_groups(weight.astype(sum_type), 0, groups)
+    out = np.zeros((len(input), *weight.shape[:2], *spatial), sum_type)
+    terms = tuple(range(-rank - 1, 0))  # of one output: the channels of a group, the taps
     with quiet():
-        for image, channel in np.ndindex(n, oc):
-            first = channel // (oc // groups) * icg
-            for position in np.ndindex(*spatial):
-                where = slices(position, kernel, stride, dilation)
-                window = padded[(image, slice(first, first + icg), *where)]
-                out[(image, channel, *position)] = (window * weight[channel]).sum()
-            if bias is not None:
-                out[image, channel] += bias[channel]
+        for position in np.ndindex(*spatial):
+            window = padded[(..., *slices(position, kernel, stride, dilation))]
+            out[(..., *position)] = (window[:, :, None] * weight).sum(axis=terms)
+        out = one_after_another(out)
+        if bias is not None:
+            out += np.reshape(bias, (-1,) + (1,) * rank)
     return narrow(ACTIVATIONS[activation](out), given if dtype is None else dtype)
 
 
@@ -77,25 +75,21 @@ def conv_transpose(
             input[None], weight, bias, stride, padding, output_padding, groups, dilation, dtype=dtype
         )[0]
     stride, dilation, extra = (per_axis(v, rank) for v in (stride, dilation, output_padding))
-    crops = pairs(padding, input.shape[2:], kernel, stride, dilation)
-    n, ic, *sizes = input.shape
-    ocg = weight.shape[1]
+    sizes = input.shape[2:]
+    crops = pairs(padding, sizes, kernel, stride, dilation)
     scattered = [
         (size - 1) * s + d * (k - 1) + 1 + e
         for size, k, s, d, e in zip(sizes, kernel, stride, dilation, extra, strict=True)
     ]
     sum_type = wide(given)
-    weight, input = weight.astype(sum_type), input.astype(sum_type)
-    out = np.zeros((n, groups * ocg, *scattered), sum_type)
+    weight, input = in_groups(weight.astype(sum_type), 0, groups), in_groups(input.astype(sum_type), 1, groups)
+    out = np.zeros((len(input), groups, weight.shape[2], *scattered), sum_type)
     with quiet():
-        for image, channel in np.ndindex(n, ic):
-            first = channel // (ic // groups) * ocg
-            for position in np.ndindex(*sizes):
-                where = slices(position, kernel, stride, dilation)
-                value = input[(image, channel, *position)]
-                out[(image, slice(first, first + ocg), *where)] += value * weight[channel]
+        for position in np.ndindex(*sizes):
+            seen = slices(position, kernel, stride, dilation)
+            out[(..., *seen)] += np.einsum("ngi,gio...->ngo...", input[(..., *position)], weight)
         kept = tuple(slice(b, size - a) for size, (b, a) in zip(scattered, crops, strict=True))
-        out = out[(slice(None), slice(None), *kept)]
+        out = one_after_another(out)[(..., *kept)]
         if bias is not None:
             out = out + np.reshape(bias, (-1,) + (1,) * rank)
     return narrow(out, given if dtype is None else dtype)

@@ -16,7 +16,7 @@ import numpy as np
 
 from reference._numbers import narrow, quiet, wide
 from reference._padding import pad, pairs, per_axis
-from reference._windows import real, slices
+from reference._windows import in_groups, one_after_another, real, slices
 from reference.pooling import divisors, rank_of, regular
 
 
@@ -33,24 +33,21 @@ def conv_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1,
     amounts = pairs(padding, sizes, kernel, stride, dilation)
     padded_sizes = [size + before + after for size, (before, after) in zip(sizes, amounts, strict=True)]
     sum_type = wide(given)
-    weight, grad_output = weight.astype(sum_type), grad_output.astype(sum_type)
-    padded = np.zeros((n, ic, *padded_sizes), sum_type)
-    oc, icg = weight.shape[:2]
+    weight = in_groups(weight.astype(sum_type), 0, groups)
+    grad_output = in_groups(grad_output.astype(sum_type), 1, groups)
+    padded = np.zeros((n, groups, ic // groups, *padded_sizes), sum_type)
     with quiet():
-        for image, channel in np.ndindex(n, oc):
-            first = channel // (oc // groups) * icg
-            for position in np.ndindex(*grad_output.shape[2:]):
-                where = slices(position, kernel, stride, dilation)
-                value = grad_output[(image, channel, *position)]
-                padded[(image, slice(first, first + icg), *where)] += value * weight[channel]
+        for position in np.ndindex(*grad_output.shape[3:]):
+            seen = slices(position, kernel, stride, dilation)
+            padded[(..., *seen)] += np.einsum("ngo,goi...->ngi...", grad_output[(..., *position)], weight)
     kept = tuple(slice(before, before + size) for size, (before, _) in zip(sizes, amounts, strict=True))
-    return narrow(padded[(slice(None), slice(None), *kept)], given if dtype is None else dtype)
+    return narrow(one_after_another(padded)[(..., *kept)], given if dtype is None else dtype)
 
 
 def conv_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1, *, dtype=None):
     """Gradient of the weight of a convolution."""
     given = np.result_type(input, grad_output)
-    oc, icg, *kernel = weight_size
+    kernel = weight_size[2:]
     rank = len(kernel)
     if input.ndim == rank + 1:
         batch = (input[None], weight_size, grad_output[None])
@@ -58,16 +55,14 @@ def conv_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1
     stride, dilation = per_axis(stride, rank), per_axis(dilation, rank)
     sum_type = wide(given)
     amounts = pairs(padding, input.shape[2:], kernel, stride, dilation)
-    padded, grad_output = pad(input.astype(sum_type), amounts), grad_output.astype(sum_type)
-    grad = np.zeros(weight_size, sum_type)
+    padded = in_groups(pad(input.astype(sum_type), amounts), 1, groups)
+    grad_output = in_groups(grad_output.astype(sum_type), 1, groups)
+    grad = in_groups(np.zeros(weight_size, sum_type), 0, groups)
     with quiet():
-        for image, channel in np.ndindex(input.shape[0], oc):
-            first = channel // (oc // groups) * icg
-            for position in np.ndindex(*grad_output.shape[2:]):
-                where = slices(position, kernel, stride, dilation)
-                window = padded[(image, slice(first, first + icg), *where)]
-                grad[channel] += window * grad_output[(image, channel, *position)]
-    return narrow(grad, given if dtype is None else dtype)
+        for position in np.ndindex(*grad_output.shape[3:]):
+            window = padded[(..., *slices(position, kernel, stride, dilation))]
+            grad += np.einsum("ngo,ngi...->goi...", grad_output[(..., *position)], window)
+    return narrow(grad.reshape(weight_size), given if dtype is None else dtype)
 
 
 def conv_bias(grad_output, *, rank, dtype=None):
