@@ -7,8 +7,7 @@ import pytest
 
 from fastconv import _cpu, _fft, _plan, _signal_rules, _tuned, _weight_choice, _winograd
 from fastconv._kernels import heap
-from fastconv._methods import METHODS
-from tests.tolerance import SUMS_DIRECTLY
+from tests.together import WAYS
 
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=True
@@ -37,26 +36,26 @@ def filled_memory():
     heap.fill(before)
 
 
-@pytest.fixture(params=_cpu.available())
+@pytest.fixture(params=WAYS["cpu_level"])
 def cpu_level(request):
     """Run the test with the kernels of each CPU level that this machine has."""
     with _cpu.override(request.param):
         yield request.param
 
 
-@pytest.fixture(params=[method.name for method in METHODS] + ["auto"])
+@pytest.fixture(params=WAYS["method"])
 def method(request):
     """Run the test with each method of the table; a new one needs no new test."""
     return request.param
 
 
-@pytest.fixture(params=[*SUMS_DIRECTLY, "auto"])
+@pytest.fixture(params=WAYS["exact_method"])
 def exact_method(request):
     """Run the test with each method that adds products up as they are: exact on small integers."""
     return request.param
 
 
-@pytest.fixture(params=["float32", "float64"])
+@pytest.fixture(params=WAYS["dtype"])
 def dtype(request):
     """Run the test in each type that kernels compute in."""
     return request.param

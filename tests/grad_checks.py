@@ -1,17 +1,14 @@
-"""What the tests of gradients share: cases and layouts as parameters, functions by rank, the inner product."""
+"""What the tests of gradients share: cases as parameters, functions by rank, the inner product."""
 
 import numpy as np
 import pytest
 
 from fastconv import grad
-from tests.layouts import DENSE
+from tests.truth import kept
 
 
 def over(cases):
     return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case.rank}d-{case.name}")
-
-
-over_layouts = pytest.mark.parametrize("layout", DENSE)
 
 
 def of(kind, case, what=""):
@@ -23,6 +20,7 @@ def inner(a, b):
     return float(np.vdot(a.astype(np.float64), b.astype(np.float64)))
 
 
+@kept
 def taps_one_by_one(x, g, weight, stride=1, padding=0, dilation=1, groups=1):
     """The weight gradient in a wider type, a matrix product for each tap."""
     rank = x.ndim - 2

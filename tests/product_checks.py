@@ -11,6 +11,7 @@ from fastconv import _cpu
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.test_memory import alone_in_memory
+from tests.together import together
 
 
 def exact(x, w, stride=1, padding=0, dilation=1, groups=1):
@@ -58,8 +59,7 @@ def beside_nan(array):
 class ProductChecks:
     """Tests of what the fixture `layer` of a test module gives, which is what `on_integers` does."""
 
-    @pytest.mark.parametrize("layout", DENSE)
-    @pytest.mark.parametrize("threads", [1, 2, 3])
+    @together(layout=DENSE, threads=(1, 2, 3))
     def test_exact_and_nothing_beyond_is_read(self, layer, layout, threads, dtype, cpu_level):
         """To the last bit: bias and activation added, weights and bias between NaN."""
         x, w, keywords, expected = layer
@@ -71,13 +71,14 @@ class ProductChecks:
             convolve(x, beside_nan(w.astype(dtype)), beside_nan(bias), **keywords, activation="relu6", out=out)
         data.assert_identical(out, np.clip(expected, 0, 6).astype(dtype))
 
-    @pytest.mark.parametrize("layout", DENSE)
+    @together(layout=DENSE)
     def test_without_bias(self, layer, layout, dtype, cpu_level):
         x, w, keywords, expected = layer
         x = LAYOUTS[layout](x.astype(dtype), 1)
         data.assert_identical(convolve(x, beside_nan(w.astype(dtype)), **keywords), expected.astype(dtype))
 
     @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
+    @together()
     def test_reads_stay_inside(self, layer, dtype, cpu_level):
         """Where there is no memory beyond the operands, a read there ends the process."""
         x, w, keywords, expected = layer

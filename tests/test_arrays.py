@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
-from tests import data
+from tests import data, truth
 from tests.array_checks import over_convs, over_poolings, over_pools
 from tests.conv_checks import assert_right, attempt, run
 from tests.layouts import LAYOUTS, channels_last
 from tests.pool_checks import any_values, largest, options
+from tests.together import together
 from tests.tolerance import SUMS_DIRECTLY
 
-over_layouts = pytest.mark.parametrize("layout", LAYOUTS)
+in_any_memory = together(layout=LAYOUTS)
 
 
 def copies(arrays):
@@ -29,7 +29,7 @@ def assert_unmodified(arrays, before):
 
 
 @over_convs
-@over_layouts
+@in_any_memory
 def test_conv_of_input_in_any_memory(case, layout, dtype, method, cpu_level):
     x, w, b = data.operands(case, data.integers, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
@@ -39,7 +39,7 @@ def test_conv_of_input_in_any_memory(case, layout, dtype, method, cpu_level):
 
 
 @over_convs
-@over_layouts
+@in_any_memory
 def test_conv_of_weight_and_bias_in_any_memory(case, layout, dtype, method):
     x, w, b = data.operands(case, data.integers, dtype)
     w = LAYOUTS[layout](w, 1)
@@ -50,19 +50,18 @@ def test_conv_of_weight_and_bias_in_any_memory(case, layout, dtype, method):
 
 
 @over_pools
-@over_layouts
 @over_poolings
+@in_any_memory
 def test_pool_in_any_memory(case, layout, pooling, dtype, cpu_level):
     x = LAYOUTS[layout](data.integers(case.input, dtype), case.channel_axis)
     before = x.copy()
-    expected = getattr(reference, pooling[:-2])(before.astype(dtype), case.kernel, **options(case))
+    expected = getattr(truth, pooling[:-2])(before.astype(dtype), case.kernel, **options(case))
     data.assert_identical(getattr(fastconv, pooling)(x, case.kernel, **options(case)), expected)
     assert_unmodified([x], [before])
 
 
 @over_pools
-@over_layouts
-@pytest.mark.parametrize("integer_type", ["uint8", "int64"])
+@together(layout=LAYOUTS, integer_type=("uint8", "int64"))
 def test_indices_in_any_memory(case, layout, integer_type):
     x = LAYOUTS[layout](any_values(case, integer_type), case.channel_axis)
     values, indices = fastconv.max_pool2d(x, case.kernel, **options(case), return_indices=True)
@@ -72,6 +71,7 @@ def test_indices_in_any_memory(case, layout, integer_type):
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (3,), (0, 1), (2, 3), (0, 1, 2, 3)], ids=str)
+@together()
 def test_broadcast_input(axes, dtype, method, cpu_level):
     """Strides of zero, as numpy.broadcast_to makes them; writing through one would change many elements."""
     shape = (2, 3, 6, 7)
@@ -79,12 +79,12 @@ def test_broadcast_input(axes, dtype, method, cpu_level):
     x = np.broadcast_to(small, shape)
     w = np.broadcast_to(data.integers((5, 1, 3, 3), dtype), (5, 3, 3, 3))
     b = np.broadcast_to(np.array(3, dtype), 5)
-    expected = reference.conv(x, w, b, padding=1)
+    expected = truth.conv(x, w, b, padding=1)
     result = attempt(fastconv.conv2d, x, w, b, padding=1, method=method)
     if method in SUMS_DIRECTLY:
         data.assert_identical(result, expected)
-    data.assert_identical(fastconv.max_pool2d(x, 2), reference.max_pool(x, 2))
-    data.assert_identical(fastconv.avg_pool2d(x, 2), reference.avg_pool(x, 2))
+    data.assert_identical(fastconv.max_pool2d(x, 2), truth.max_pool(x, 2))
+    data.assert_identical(fastconv.avg_pool2d(x, 2), truth.avg_pool(x, 2))
 
 
 def results_of(x, dtype):

@@ -4,10 +4,13 @@ Each case runs in a child process under limits of time and address space. The ta
 modules of families of functions; what the classes are says `bad_input_cases`.
 """
 
+from functools import partial
+
 import pytest
 
 from tests import bad_input_conv, bad_input_grad, bad_input_others, bad_input_pool
 from tests.child import GIB, Child
+from tests.together import Failures
 
 MEMORY = 6 * GIB
 SECONDS = 10  # what a case may take; all take milliseconds
@@ -26,11 +29,18 @@ def children():
 
 
 @pytest.mark.parametrize(
-    ("table", "index"),
-    [pytest.param(t, i, id=str(case)) for t in TABLES for i, case in enumerate(t.CASES)],
+    ("table", "function"),
+    [pytest.param(t, f, id=f) for t in TABLES for f in sorted({case.function.name for case in t.CASES})],
 )
-def test_call(children, table, index):
-    case = table.CASES[index]
-    answer = children[table].ask(index, SECONDS)
-    assert "died" not in answer, f"{case}: {answer['died']}"
-    assert answer["problem"] is None, f"{case}: {answer['problem']}"
+def test_calls(children, table, function):
+    failures = Failures()
+    for index, case in enumerate(table.CASES):
+        if case.function.name == function:
+            failures.attempt(case, partial(check, children[table], index))
+    failures.show()
+
+
+def check(child, index):
+    answer = child.ask(index, SECONDS)
+    assert "died" not in answer, answer["died"]
+    assert answer["problem"] is None, answer["problem"]

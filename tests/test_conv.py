@@ -10,19 +10,19 @@ from tests import data
 from tests.cases import CONV2D, names
 from tests.conv_checks import check_integers, check_reals, run
 from tests.layouts import DENSE
+from tests.together import together
 
 over_cases = pytest.mark.parametrize("case", CONV2D, ids=names(CONV2D))
 
 
 @over_cases
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_small_integers(case, dtype, method, cpu_level, layout):
     check_integers(case, dtype, method, layout)
 
 
 @over_cases
-@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE, make=(data.normal, data.positive))
 def test_error_bound(case, dtype, method, cpu_level, make, layout):
     check_reals(case, dtype, method, make, layout)
 
@@ -56,6 +56,7 @@ def test_kernel_is_not_flipped():
 
 @pytest.mark.parametrize("kernel", [3, 4, 5, 7, 9, 10])
 @pytest.mark.parametrize("stride", [1, 2])
+@together()
 def test_maps_of_fewer_rows_than_a_tile(kernel, stride, dtype, cpu_level):
     """Maps of 7, 8 and 14 rows went through tiles of ten, which took up to 1.7 times as long as tiles of eight."""
     for rows in range(1, 22):

@@ -9,6 +9,7 @@ from tests import data
 from tests.cases import CONV1D, CONV3D, row
 from tests.conv_checks import assert_right, check_integers, check_reals, on_integers, run
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
+from tests.together import together
 
 CONVS = CONV1D + CONV3D
 over_cases = pytest.mark.parametrize("case", CONVS, ids=lambda case: f"{case.rank}d-{case.name}")
@@ -21,19 +22,19 @@ over_some = pytest.mark.parametrize("case", SOME, ids=lambda case: f"{case.rank}
 
 
 @over_cases
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_small_integers(case, dtype, method, cpu_level, layout):
     check_integers(case, dtype, method, layout)
 
 
 @over_cases
-@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
+@together(make=(data.normal, data.positive))
 def test_error_bound(case, dtype, method, cpu_level, make):
     check_reals(case, dtype, method, make)
 
 
 @over_some
-@pytest.mark.parametrize("layout", LAYOUTS)
+@together(layout=LAYOUTS)
 def test_input_in_any_memory(case, layout, dtype, method):
     x, w, b = data.operands(case, data.integers, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
@@ -43,7 +44,7 @@ def test_input_in_any_memory(case, layout, dtype, method):
 
 
 @over_some
-@pytest.mark.parametrize("layout", WRITABLE)
+@together(layout=WRITABLE)
 def test_out(case, layout, dtype, method):
     out = WRITABLE[layout](data.filled_with_nan(on_integers(case).shape, dtype), case.channel_axis)
     result = run(case, *data.operands(case, data.integers, dtype), method, out=out)
@@ -52,7 +53,7 @@ def test_out(case, layout, dtype, method):
 
 
 @over_some
-@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+@together(kind=("float16", "float32", "float64"))
 def test_memory_order_follows_the_input(case, kind):
     x, w, b = data.operands(case, data.integers, kind)
     assert run(case, x, w, b, "auto").flags.c_contiguous
@@ -61,6 +62,7 @@ def test_memory_order_follows_the_input(case, kind):
 
 
 @over_some
+@together()
 def test_same_bits_for_any_split_of_the_batch(case, method, dtype):
     images = data.normal((4, *case.input[-case.rank - 1 :]), dtype)
     _, w, b = data.operands(case, data.normal, dtype)
@@ -71,6 +73,7 @@ def test_same_bits_for_any_split_of_the_batch(case, method, dtype):
 
 @pytest.mark.parametrize("mode", ["valid", "same", "full"])
 @pytest.mark.parametrize("taps", [1, 2, 3, 8, 9])
+@together()
 def test_scipy_correlate_of_signals(mode, taps, dtype, exact_method):
     x, w = data.integers((40,), dtype), data.integers((taps,), dtype, "taps")
     padding = "same_lower" if mode == "same" else mode
@@ -80,6 +83,7 @@ def test_scipy_correlate_of_signals(mode, taps, dtype, exact_method):
 
 @pytest.mark.parametrize("mode", ["valid", "same", "full"])
 @pytest.mark.parametrize("kernel", [(3, 3, 3), (2, 3, 4), (1, 1, 2)], ids=str)
+@together()
 def test_scipy_correlate_of_volumes(mode, kernel, dtype, exact_method):
     x, w = data.integers((5, 6, 7), dtype), data.integers(kernel, dtype, "kernel")
     padding = "same_lower" if mode == "same" else mode

@@ -11,6 +11,7 @@ from scipy import signal
 
 import fastconv
 from tests import data
+from tests.together import together
 
 IMAGE = (9, 11)
 KERNELS = ((3, 3), (2, 2), (4, 3), (1, 5), (5, 5), (6, 2), (1, 1))
@@ -33,6 +34,7 @@ def pair(kernel, dtype):
 @over_kernels
 @over_modes
 @over_boundaries
+@together()
 def test_correlate2d(kernel, mode, boundary, dtype, exact_method):
     image, weight = pair(kernel, dtype)
     expected = signal.correlate2d(image, weight, mode, boundary)
@@ -42,6 +44,7 @@ def test_correlate2d(kernel, mode, boundary, dtype, exact_method):
 @over_kernels
 @over_modes
 @over_boundaries
+@together()
 def test_convolve2d(kernel, mode, boundary, dtype, exact_method):
     image, weight = pair(kernel, dtype)
     expected = signal.convolve2d(image, weight, mode, boundary)
@@ -53,6 +56,7 @@ def test_convolve2d(kernel, mode, boundary, dtype, exact_method):
 
 @over_kernels
 @over_modes
+@together()
 def test_correlate(kernel, mode, dtype, exact_method):
     image, weight = pair(kernel, dtype)
     padding = "same_lower" if mode == "same" else mode
@@ -62,6 +66,7 @@ def test_correlate(kernel, mode, dtype, exact_method):
 
 @over_kernels
 @over_modes
+@together()
 def test_convolve(kernel, mode, dtype, exact_method):
     image, weight = pair(kernel, dtype)
     padding = "same_lower" if mode == "same" else mode
@@ -70,6 +75,7 @@ def test_convolve(kernel, mode, dtype, exact_method):
 
 
 @over_kernels
+@together()
 def test_sum_over_channels(kernel, dtype, exact_method):
     """Several channels in and out: each output is the sum of SciPy's over the inputs."""
     image, weight = data.integers((3, *IMAGE), dtype, "image"), data.integers((7, 3, *kernel), dtype, "kernel")
@@ -81,6 +87,7 @@ def test_sum_over_channels(kernel, dtype, exact_method):
 
 
 @pytest.mark.parametrize("step", [(2, 2), (3, 1), (1, 4)], ids=str)
+@together()
 def test_stride_takes_every_step_th(step, dtype, exact_method):
     image, weight = pair((3, 3), dtype)
     expected = signal.correlate2d(image, weight, "full")[:: step[0], :: step[1]]

@@ -8,8 +8,9 @@ import pytest
 import fastconv
 import reference
 from fastconv import _cpu, _phase_plan
-from tests import data
+from tests import data, truth
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
+from tests.together import together
 from tests.tolerance import assert_within
 from tests.transpose_cases import CASES, CUT, OVERLAPPED, TRANSFORMED, Transpose, on_integers, operands, run
 
@@ -23,11 +24,11 @@ def on_reals(case, make, dtype):
     arrays = operands(case, make, dtype)
     sizes = [None if a is None else np.abs(a) for a in arrays]
     wide = reference.wide(dtype)
-    return tuple(reference.conv_transpose(*some, **case.arguments(), dtype=wide) for some in (arrays, sizes))
+    return tuple(truth.conv_transpose(*some, **case.arguments(), dtype=wide) for some in (arrays, sizes))
 
 
 @over_cases
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_small_integers(case, dtype, cpu_level, layout):
     x, w, b = operands(case, data.integers, dtype)
     result = run(case, LAYOUTS[layout](x, case.channel_axis), w, b)
@@ -35,7 +36,7 @@ def test_small_integers(case, dtype, cpu_level, layout):
 
 
 @pytest.mark.parametrize("case", CASES + TRANSFORMED, ids=lambda case: case.name)
-@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
+@together(make=(data.normal, data.positive))
 def test_error_bound(case, dtype, cpu_level, make):
     result = run(case, *operands(case, make, dtype))
     assert result.dtype == dtype
@@ -43,7 +44,7 @@ def test_error_bound(case, dtype, cpu_level, make):
 
 
 @over_cases
-@pytest.mark.parametrize("layout", LAYOUTS)
+@together(layout=LAYOUTS)
 def test_any_memory(case, layout, dtype):
     x, w, b = operands(case, data.integers, dtype)
     laid = LAYOUTS[layout](x, case.channel_axis), LAYOUTS[layout](w, 1)
@@ -54,7 +55,7 @@ def test_any_memory(case, layout, dtype):
 
 
 @over_cases
-@pytest.mark.parametrize("layout", WRITABLE)
+@together(layout=WRITABLE)
 def test_out(case, layout, dtype):
     x, w, b = operands(case, data.integers, dtype)
     expected = on_integers(case).astype(dtype)
@@ -64,7 +65,7 @@ def test_out(case, layout, dtype):
 
 
 @over_cases
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_small_boxes(case, layout, monkeypatch):
     """Boxes of a few windows, whose rows start and end in the middle of a period of phases, give the same result."""
     monkeypatch.setattr(_phase_plan, "BUFFER_BYTES", 256)
@@ -91,7 +92,7 @@ LARGE = (
 
 
 @pytest.mark.parametrize("case", LARGE, ids=lambda case: case.name)
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
     x, w, b = operands(case, data.normal, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
@@ -104,6 +105,7 @@ def test_same_bits_for_any_threads_and_split(case, layout, dtype, cpu_level):
             np.testing.assert_array_equal(run(case, x, w, b), whole, strict=True)
 
 
+@together()
 def test_a_pixel_has_the_bits_that_it_has_among_many(dtype, cpu_level):
     """How many pixels share a panel of weights is no matter to any of them."""
     x, w, b = operands(case := Transpose("pixels", (67, 150, 1, 1), (150, 37, 3, 3), 2), data.normal, dtype)
@@ -113,11 +115,13 @@ def test_a_pixel_has_the_bits_that_it_has_among_many(dtype, cpu_level):
 
 
 @pytest.mark.parametrize("case", CUT, ids=lambda case: case.name)
+@together()
 def test_boxes_of_one_product(case, dtype, cpu_level):
     data.assert_identical(run(case, *operands(case, data.integers, dtype)), on_integers(case).astype(dtype))
 
 
 @pytest.mark.parametrize("case", OVERLAPPED, ids=lambda case: case.name)
+@together()
 def test_special_values_reach_only_what_meets_them(case, dtype, cpu_level):
     """Products of the zeros between rows are no part of an output, whatever the weights."""
     x, w, b = operands(case, data.integers, dtype)
@@ -125,7 +129,7 @@ def test_special_values_reach_only_what_meets_them(case, dtype, cpu_level):
     w[2, 0, ..., -1] = np.nan
     w[3, -1, ..., 0] = -np.inf
     with np.errstate(invalid="ignore"):
-        expected = reference.conv_transpose(x, w, b, **case.arguments())
+        expected = truth.conv_transpose(x, w, b, **case.arguments())
     assert np.isnan(expected).any()
     np.testing.assert_array_equal(run(case, x, w, b), expected)
 
@@ -133,17 +137,19 @@ def test_special_values_reach_only_what_meets_them(case, dtype, cpu_level):
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("stride", [2, 3, 4, 8])
 @pytest.mark.parametrize("width", [5, 9, 17, 18, 35])
+@together()
 def test_rows_of_which_some_phases_lack_an_output(width, stride, groups, dtype, cpu_level):
     """The last vectors of a row are woven and stored together, however many of their elements are the row's."""
     channels = {1: 6, 2: 2}[groups]  # which one output sums, or depthwise
     x, w = data.integers((1, channels, 2, width), dtype), data.integers((channels, 1, 2, stride + 1), dtype)
     for more in range(stride):
         options = {"stride": (1, stride), "padding": (0, 1), "output_padding": (0, more), "groups": groups}
-        expected = reference.conv_transpose(x, w, **options)
+        expected = truth.conv_transpose(x, w, **options)
         data.assert_identical(fastconv.conv_transpose2d(x, w, **options), expected)
 
 
 @pytest.mark.parametrize("pixels", [3, 40])
+@together()
 def test_images_that_share_weights_sum_as_one_does(pixels, dtype, cpu_level):
     x, w = data.normal((9, 200, 7, pixels), dtype), data.normal((200, 2, 7, 7), dtype)
     whole = fastconv.conv_transpose2d(x, w, stride=3, padding=2)
@@ -151,6 +157,7 @@ def test_images_that_share_weights_sum_as_one_does(pixels, dtype, cpu_level):
         np.testing.assert_array_equal(fastconv.conv_transpose2d(x[image], w, stride=3, padding=2), whole[image])
 
 
+@together()
 def test_lanes_of_pixels_and_of_weights_sum_alike(dtype, cpu_level):
     """A large image has lanes along pixels where a part of it has them along weights."""
     x, w = data.normal((2, 200, 7, 100), dtype), data.normal((200, 2, 7, 7), dtype)
@@ -161,6 +168,7 @@ def test_lanes_of_pixels_and_of_weights_sum_alike(dtype, cpu_level):
 
 
 @pytest.mark.parametrize("case", CONVOLVED, ids=lambda case: case.name)
+@together()
 def test_is_the_transpose_of_convolution(case, dtype):
     """<conv(a), b> = <a, conv_transpose(b)>, exactly on integers: the same weight array serves both."""
     if isinstance(case.padding, tuple) and isinstance(case.padding[0], tuple):
@@ -175,6 +183,7 @@ def test_is_the_transpose_of_convolution(case, dtype):
     assert left == right != 0
 
 
+@together()
 def test_products_below_the_least_number_have_one_sign_in_every_pixel(dtype, cpu_level):
     """Kernels no larger than the stride sum pixels of whole vectors, and the few that are left, in two ways."""
     tiny = np.finfo(dtype).tiny
@@ -204,7 +213,7 @@ def test_one_element_touches_its_windows_only(value, dtype):
     w *= data.integers(w.shape, dtype, "mask") > 0
     x[0, 1, 2, 3] = value
     result = fastconv.conv_transpose2d(x, w, stride=2, padding=1)
-    np.testing.assert_array_equal(result, reference.conv_transpose(x, w, stride=2, padding=1), strict=True)
+    np.testing.assert_array_equal(result, truth.conv_transpose(x, w, stride=2, padding=1), strict=True)
 
 
 @pytest.mark.parametrize("layout", DENSE)
@@ -213,9 +222,9 @@ def test_one_pixel_at_a_stride_beyond_memory(groups, layout):
     """The result is as large as the kernel: nothing may be laid out for each of so many phases."""
     x, w = data.integers((1, 16, 1, 2), np.float32), data.integers((16, 1, 3, 3), np.float32)
     result = fastconv.conv_transpose2d(LAYOUTS[layout](x, 1), w, stride=(2**40, 2), groups=groups)
-    data.assert_identical(result, reference.conv_transpose(x, w, stride=(2**40, 2), groups=groups))
+    data.assert_identical(result, truth.conv_transpose(x, w, stride=(2**40, 2), groups=groups))
 
 
 def test_float16_is_computed_in_float32():
     x, w = data.integers((1, 300, 2, 3), np.float16), data.integers((300, 4, 3, 3), np.float16)
-    data.assert_identical(fastconv.conv_transpose2d(x, w, stride=2), reference.conv_transpose(x, w, stride=2))
+    data.assert_identical(fastconv.conv_transpose2d(x, w, stride=2), truth.conv_transpose(x, w, stride=2))

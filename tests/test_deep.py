@@ -6,6 +6,7 @@ import pytest
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.product_checks import ProductChecks, convolve, exact, on_integers, same_bits_for_any_split
+from tests.together import together
 
 # name -> (input, weight, keywords): rests of vectors, blocks of the depth, rows and columns of tiles that are not full
 LAYERS = {
@@ -64,15 +65,15 @@ class TestProducts(ProductChecks):
     """With lanes along the depth."""
 
 
-@pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", [*SPLIT, *FEW, *RESTS])
+@together(layout=DENSE)
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 
 
-@pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize("channel", [0, 255, 256, -1])
+@together(layout=DENSE)
 def test_non_finite_values_stay_where_they_touch(channel, value, layout, dtype, cpu_level):
     """In the rest of a vector, too: what fills it up is zero in both factors."""
     x, w = data.integers((1, 261, 3, 7), dtype), data.integers((23, 261, 1, 1), dtype, "weight")
@@ -103,8 +104,7 @@ def test_non_finite_values_of_the_last_pixel(value, layout, dtype, cpu_level):
     assert np.isfinite(np.delete(result, 5, 1)).all()
 
 
-@pytest.mark.parametrize("make", [data.normal, data.positive])
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE, make=(data.normal, data.positive))
 def test_within_the_bound(make, layout, dtype, cpu_level):
     """Nothing cancels in sums of positive products, over blocks of the depth."""
     x, w = make((1, 512, 5, 5), dtype), make((33, 512, 3, 3), dtype, "weight")

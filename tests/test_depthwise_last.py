@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
-from tests import data
+from tests import data, truth
 from tests.layouts import LAYOUTS
+from tests.together import together
 
 # name -> (input, weight, keywords): images of more than 1 MiB, or of half as much each
 LAYERS = {
@@ -22,6 +22,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
+@together()
 def test_rows_asked_for_ahead(name, dtype, cpu_level):
     """Integers, whose sums are exact, give the bits of channels-first memory; what is asked for ends with the image."""
     input, weight, keywords = LAYERS[name]
@@ -33,7 +34,6 @@ def test_rows_asked_for_ahead(name, dtype, cpu_level):
     np.testing.assert_array_equal(result, expected, strict=True)
 
 
-@pytest.mark.parametrize("layout", ["channels_last", "channels_last_cropped", "channels_of_many"])
 @pytest.mark.parametrize("channels", [2, 3, 5, 8, 13])
 @pytest.mark.parametrize(
     "keywords",
@@ -41,6 +41,7 @@ def test_rows_asked_for_ahead(name, dtype, cpu_level):
     ids=str,
 )
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (5, 1), (2, 4)], ids=str)
+@together(layout=("channels_last", "channels_last_cropped", "channels_of_many"))
 def test_fewer_channels_than_lanes(kernel, keywords, channels, layout, dtype, cpu_level):
     """A vector reaches behind its pixel, into what is none of its business: NaN beside each image, but in its memory,
     comes to nothing, nor is anything written there."""
@@ -57,14 +58,15 @@ def test_fewer_channels_than_lanes(kernel, keywords, channels, layout, dtype, cp
 
 
 @pytest.mark.parametrize("stride", [2**50, 2**60, 2**61, 2**62 - 1])
+@together()
 def test_a_stride_beyond_the_image_lengthens_no_table(stride, dtype, cpu_level):
     """Of one output it is of no matter."""
     x, w = LAYOUTS["channels_last"](data.integers((1, 3, 3), dtype), 1), data.integers((3, 1, 2), dtype, "weight")
     result = fastconv.conv1d(x, w, stride=stride, padding=1, groups=3)
-    data.assert_identical(result, reference.conv(x, w, stride=5, padding=1, groups=3))
+    data.assert_identical(result, truth.conv(x, w, stride=5, padding=1, groups=3))
 
 
-@pytest.mark.parametrize("layout", ["channels_last", "channels_last_cropped", "channels_of_many"])
+@together(layout=("channels_last", "channels_last_cropped", "channels_of_many"))
 def test_images_of_one_pixel_have_the_bits_of_a_batch(layout, dtype, cpu_level):
     """Nothing tells the memory order of one such image; a batch of them, a crop, has strides that do."""
     x, w = data.normal((2, 64, 1), dtype), data.normal((64, 1, 5), dtype, "weight")
@@ -78,4 +80,4 @@ def test_a_stride_beyond_memory_has_outputs_of_padding(dtype, cpu_level):
     """All but the first; 2**58 elements times channels wrapped around, and a kernel divided by zero."""
     x, w = data.integers((1, 16, 3), dtype), data.integers((16, 16, 2), dtype, "weight")
     result = fastconv.conv1d(x, w, stride=2**58, padding=((0, 2**59),))
-    data.assert_identical(result, reference.conv(x, w, stride=5, padding=((0, 9),)))
+    data.assert_identical(result, truth.conv(x, w, stride=5, padding=((0, 9),)))

@@ -24,6 +24,7 @@ from fastconv import (
 from tests import data
 from tests.data import assert_identical
 from tests.layouts import LAYOUTS, channels_last
+from tests.together import together
 
 CALLS = {
     "conv2d": lambda x, w, b: fastconv.conv2d(x, w, padding=1),
@@ -70,8 +71,7 @@ def is_known(x, *settings):
 
 
 @over_calls
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@together(layout=LAYOUTS, dtype=(np.float32, np.float64, np.float16))
 def test_known_calls_give_what_first_ones_do(name, layout, dtype, cpu_level):
     """Values, type, memory order and a result of its own, for arrays that lie in any way."""
     call, (x, w, b) = CALLS[name], operands(dtype)

@@ -7,6 +7,7 @@ import fastconv
 from tests import data
 from tests.array_checks import POOLINGS
 from tests.conv_checks import attempt
+from tests.together import together
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -23,6 +24,7 @@ def test_pooling_indices_of_nothing():
 
 @pytest.mark.parametrize("spatial", [(9,), (5, 5), (3, 4, 5)], ids=len)
 @pytest.mark.parametrize("outputs", [1, 4, 16, 40])
+@together()
 def test_no_input_channels_leave_the_bias(outputs, spatial, dtype, method, cpu_level):
     """A sum of no products is zero: the result is the bias, and not what the memory held.
 

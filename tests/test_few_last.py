@@ -7,6 +7,7 @@ import fastconv
 from tests import data
 from tests.layouts import LAYOUTS
 from tests.product_checks import ProductChecks, convolve, exact, kernels_taken, on_integers, same_bits_for_any_split
+from tests.together import together
 
 # name -> (input, weight, keywords): whole vectors and rests of them, tiles of 1 to 4 outputs and parts of up to 8
 LAYERS = {
@@ -50,11 +51,12 @@ class TestProducts(ProductChecks):
 
 
 @pytest.mark.parametrize("name", LAYERS)
+@together()
 def test_same_bits_for_any_split(name, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], "channels_last", (1, 2, 3, 5), dtype)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@together(value=(np.nan, np.inf, -np.inf))
 def test_non_finite_values_stay_where_they_touch(value, dtype, cpu_level):
     """What fills up a vector beyond the channels of a pixel are those of the next one, times zero."""
     x, w = data.integers((1, 21, 5, 9), dtype), data.integers((2, 21, 1, 1), dtype, "weight")
@@ -68,6 +70,7 @@ def test_non_finite_values_stay_where_they_touch(value, dtype, cpu_level):
 
 
 @pytest.mark.parametrize("layer", [(16, 1, 1, 1), (64, 2, 1, 1), (16, 1, 3, 3)], ids=str)
+@together()
 def test_short_sums_of_a_piece_have_the_bits_of_the_whole(layer, dtype, cpu_level):
     """Whatever the size of either: the choice of this way does not look at it."""
     ic, oc, kernel, stride = layer

@@ -15,6 +15,7 @@ from tests.cases import CONV1D, CONV2D, CONV3D
 from tests.cases import names as ids
 from tests.conv_checks import check_integers, check_reals
 from tests.layouts import LAYOUTS
+from tests.together import together
 from tests.tolerance import assert_within
 
 CASES = CONV1D + CONV2D + CONV3D
@@ -48,6 +49,7 @@ def cut_by(monkeypatch, cuts):
 
 
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
+@together()
 def test_small_blocks(case, dtype, small_blocks):
     check_integers(case, dtype, "fft")
     check_reals(case, dtype, "fft", data.normal)
@@ -85,8 +87,8 @@ SEVERAL = (  # blocks along every axis: (input, weight, arguments)
 )
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("input", "weight", "arguments"), SEVERAL, ids=str)
+@together(layout=LAYOUTS)
 def test_several_blocks(input, weight, arguments, layout, dtype, small_blocks):
     function, rank = getattr(fastconv, f"conv{len(weight) - 2}d"), len(weight) - 2
     shapes = (input, "x"), (weight, "w"), (weight[:1], "b")
@@ -157,6 +159,7 @@ def test_passes_are_few():
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 27, 32, 48, 54, 64, 72, 96, 128, 144, 192, 288])
+@together()
 def test_passes_of_every_size(n, dtype, cpu_level, one_block):
     """The first extent of a volume may be any product of twos and threes."""
     x, w = data.normal((1, 1, n, 5, 6), dtype), data.normal((1, 1, n // 2 + 1, 2, 3), dtype, "weight")

@@ -15,8 +15,9 @@ import reference
 from fastconv import grad
 from tests import data
 from tests.cases import CONV1D, CONV2D, CONV3D, row
-from tests.grad_checks import inner, of, over, over_layouts
-from tests.layouts import LAYOUTS, channels_last
+from tests.grad_checks import inner, of, over
+from tests.layouts import DENSE, LAYOUTS, channels_last
+from tests.together import together
 from tests.tolerance import assert_within
 
 CONVS = [
@@ -45,7 +46,7 @@ def on_integers(case):
 
 
 @over(CONVS)
-@over_layouts
+@together(layout=DENSE)
 def test_conv_input(case, layout, dtype, cpu_level, sums_directly):
     _, w, _ = data.operands(case, data.integers, dtype)
     g = flowing(case, dtype)
@@ -55,7 +56,7 @@ def test_conv_input(case, layout, dtype, cpu_level, sums_directly):
 
 
 @over(CONVS)
-@over_layouts
+@together(layout=DENSE)
 def test_conv_weight(case, layout, dtype, cpu_level, sums_directly):
     x, _, _ = data.operands(case, data.integers, dtype)
     g = flowing(case, dtype)
@@ -69,7 +70,7 @@ def test_conv_weight(case, layout, dtype, cpu_level, sums_directly):
 
 
 @over(CONVS)
-@over_layouts
+@together(layout=DENSE)
 def test_conv_bias(case, layout, dtype):
     g = flowing(case, dtype)
     expected = reference.gradients.conv_bias(g, rank=case.rank)
@@ -91,6 +92,7 @@ def test_gradients_of_biases_are_sums_of_short_chains(shape, order, dtype):
 
 
 @over(CONVS)
+@together()
 def test_error_bounds(case, dtype):
     """Sums of real products, with the factor of "auto"."""
     x, w, _ = data.operands(case, data.normal, dtype)
@@ -114,6 +116,7 @@ def test_error_bounds(case, dtype):
 
 
 @over(CONVS)
+@together()
 def test_conv_adjoint(case, dtype, sums_directly):
     """<conv(x, w), g> = <x, input gradient> = <w, weight gradient>; with a bias of b, <b, bias gradient> more."""
     x, w, b = data.operands(case._replace(bias=True), data.integers, dtype)

@@ -6,6 +6,7 @@ import pytest
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.product_checks import ProductChecks, convolve, exact, kernels_taken, on_integers, same_bits_for_any_split
+from tests.together import together
 
 # name -> (input, weight, keywords): groups of 6 to 64 input channels, a rest of a vector, several lines of short rows
 LAYERS = {
@@ -46,16 +47,15 @@ class TestProducts(ProductChecks):
     """Of groups, by this way."""
 
 
-@pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", ["tiles overlap", "strided lines", "bands", "bands of lines", "images", "volume"])
+@together(layout=DENSE)
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3, 5), dtype)
 
 
-@pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize("each", [8, 12])  # channels of a group: of 8 two groups share a vector where these are longest
 @pytest.mark.parametrize(("group", "channel"), [(0, 0), (0, -1), (1, 0), (1, -1)])
+@together(layout=DENSE, value=(np.nan, np.inf, -np.inf))
 def test_non_finite_values_stay_where_they_touch(group, channel, each, value, layout, dtype, cpu_level):
     x, w = data.integers((1, 2 * each, 7, 9), dtype), data.integers((2 * each, each, 3, 3), dtype, "weight")
     expected = exact(x, w, groups=2)
@@ -67,8 +67,7 @@ def test_non_finite_values_stay_where_they_touch(group, channel, each, value, la
     assert not np.isfinite(result[touched]).any()
 
 
-@pytest.mark.parametrize("make", [data.normal, data.positive])
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE, make=(data.normal, data.positive))
 def test_within_the_bound(make, layout, dtype, cpu_level):
     """Nothing cancels in sums of positive products, over chains of 48."""
     x, w = make((1, 128, 5, 5), dtype), make((16, 64, 3, 3), dtype, "weight")

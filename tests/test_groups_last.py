@@ -3,6 +3,7 @@
 import pytest
 
 from tests.product_checks import ProductChecks, kernels_taken, on_integers, same_bits_for_any_split
+from tests.together import together
 
 # name -> (input, weight, keywords): padded images of few channels a group, and images of more than 2 MiB
 LAYERS = {
@@ -42,5 +43,6 @@ class TestProducts(ProductChecks):
 
 
 @pytest.mark.parametrize("name", LAYERS)
+@together()
 def test_same_bits_for_any_split(name, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], "channels_last", (1, 2, 3, 5), dtype)

@@ -8,6 +8,7 @@ from fastconv import _depthwise
 from tests import data
 from tests.geometries import geometry
 from tests.product_checks import on_integers
+from tests.together import together
 
 # (channels, height, width), stride
 LAYERS = {
@@ -35,7 +36,7 @@ def layer(request):
     return on_integers(input, weight, {"stride": stride, "padding": 1, "groups": channels})
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@together(threads=(1, 3))
 def test_rows_in_place_are_exact(layer, threads, dtype, cpu_level):
     """To the last bit, and nothing is written beside the output."""
     x, w, keywords, expected = layer

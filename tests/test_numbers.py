@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
-from tests import data
+from tests import data, truth
 from tests.cases import CONV2D, row
 from tests.conv_checks import run
 from tests.layouts import DENSE, LAYOUTS
+from tests.together import together
 from tests.tolerance import SUMS_DIRECTLY
 
 CONVS = [
@@ -19,15 +19,12 @@ CONVS = [
     )
 ]  # fmt: skip
 over_convs = pytest.mark.parametrize("case", CONVS, ids=lambda case: case.name)
-over_layouts = pytest.mark.parametrize("layout", DENSE)
-over_methods = pytest.mark.parametrize("method", SUMS_DIRECTLY)
 NON_FINITE = (np.nan, np.inf, -np.inf)
 
 
 @over_convs
-@over_methods
-@over_layouts
 @pytest.mark.parametrize("value", NON_FINITE, ids=str)
+@together(layout=DENSE, method=SUMS_DIRECTLY)
 def test_one_element_touches_its_windows_only(case, method, layout, value, dtype, cpu_level):
     """A NaN or infinity at each corner and in the middle; some weights are zero, and 0 * NaN is NaN all the same."""
     x, w, b = data.operands(case, data.integers, dtype)
@@ -35,33 +32,32 @@ def test_one_element_touches_its_windows_only(case, method, layout, value, dtype
     for where in {(0,) * x.ndim, tuple(size - 1 for size in x.shape), tuple(size // 2 for size in x.shape)}:
         marked = x.copy()
         marked[where] = value
-        expected = reference.conv(marked, w, b, **case.arguments())
+        expected = truth.conv(marked, w, b, **case.arguments())
         result = run(case, LAYOUTS[layout](marked, case.channel_axis), w, b, method)
         np.testing.assert_array_equal(result, expected, strict=True)
 
 
-@over_methods
-@over_layouts
 @pytest.mark.parametrize("value", NON_FINITE, ids=str)
+@together(layout=DENSE, method=SUMS_DIRECTLY)
 def test_non_finite_weight(method, layout, value, dtype, cpu_level):
     """Zeros in the image times an infinite weight are NaN; other output channels see nothing of it."""
     x = data.integers((2, 3, 6, 9), dtype) * (data.integers((2, 3, 6, 9), dtype, "mask") > 0)
     w = data.integers((7, 3, 3, 3), dtype)
     w[4, 1, 2, 0] = value
     result = fastconv.conv2d(LAYOUTS[layout](x, 1), w, method=method)
-    np.testing.assert_array_equal(result, reference.conv(x, w), strict=True)
+    np.testing.assert_array_equal(result, truth.conv(x, w), strict=True)
     assert np.isfinite(np.delete(result, 4, axis=1)).all()
 
 
-@over_methods
+@together(method=SUMS_DIRECTLY)
 def test_non_finite_bias(method, dtype):
     x, w = data.integers((1, 3, 5, 5), dtype), data.integers((4, 3, 3, 3), dtype)
     bias = np.array([np.nan, np.inf, -np.inf, 1], dtype)
-    np.testing.assert_array_equal(fastconv.conv2d(x, w, bias, method=method), reference.conv(x, w, bias), strict=True)
+    np.testing.assert_array_equal(fastconv.conv2d(x, w, bias, method=method), truth.conv(x, w, bias), strict=True)
 
 
-@over_methods
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
+@together(method=SUMS_DIRECTLY)
 def test_activation_keeps_nan(method, activation, dtype, cpu_level):
     """A clamp that is a pair of comparisons turns NaN into a bound; NumPy's and torch's do not."""
     x = np.array([np.nan, -np.inf, np.inf, -1, 3, 7] * 3, dtype).reshape(1, 1, 1, 18)
@@ -73,17 +69,17 @@ def test_activation_keeps_nan(method, activation, dtype, cpu_level):
 
 def check_largest(x, layout, *windows):
     """Maxima and their indices are those of the definition, which are returned."""
-    expected = reference.max_pool(x, *windows, return_indices=True)
+    expected = truth.max_pool(x, *windows, return_indices=True)
     result = fastconv.max_pool2d(LAYOUTS[layout](x, 1), *windows, return_indices=True)
     for one, other in zip(result, expected, strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
     return expected
 
 
-@over_layouts
 @pytest.mark.parametrize("width", [4, 9, 17, 33])
 @pytest.mark.parametrize("kernel", [(2, 2), (3, 3)])
 @pytest.mark.parametrize("stride", [1, 2])
+@together(layout=DENSE)
 def test_max_propagates_nan_and_names_the_first(layout, width, kernel, stride, dtype, cpu_level):
     """Several NaN in one window, in every column: the index is the first one's, the others are not seen."""
     rng = data.generator(width, kernel, stride)
@@ -95,14 +91,14 @@ def test_max_propagates_nan_and_names_the_first(layout, width, kernel, stride, d
     np.testing.assert_array_equal(fastconv.max_pool2d(LAYOUTS[layout](x, 1), kernel, stride, 1), values)
 
 
-@over_layouts
 @pytest.mark.parametrize("value", [np.nan, -np.inf], ids=str)
+@together(layout=DENSE)
 def test_max_of_a_window_of_one_value(value, layout, dtype, cpu_level):
     """All NaN or all -inf, with padding beside: the index is that of a real element, the first one."""
     check_largest(np.full((1, 3, 5, 9), value, dtype), layout, 3, 2, 1)
 
 
-@over_layouts
+@together(layout=DENSE)
 def test_max_of_infinities(layout, dtype, cpu_level):
     """+inf is the largest number, and is not padding."""
     rng = data.generator("infinities")
@@ -110,7 +106,7 @@ def test_max_of_infinities(layout, dtype, cpu_level):
     check_largest(x, layout, 3, 2, 1)
 
 
-@over_layouts
+@together(layout=DENSE)
 def test_signed_zeros_are_equal(layout, dtype, cpu_level):
     """-0.0 and 0.0 are equals: the first one's index."""
     x = data.generator("zeros").choice(np.array([-0.0, 0.0], dtype), (1, 3, 6, 18))
@@ -118,22 +114,22 @@ def test_signed_zeros_are_equal(layout, dtype, cpu_level):
     assert len(np.unique(indices)) > 1
 
 
-@over_layouts
 @pytest.mark.parametrize("value", NON_FINITE, ids=str)
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("included", [True, False])
+@together(layout=DENSE)
 def test_average_is_not_a_running_sum(layout, value, stride, included, dtype, cpu_level):
     """NaN only where the window touches: a running sum would carry it to the end of the row."""
     x = data.integers((1, 3, 6, 19), dtype)
     x[0, 1, 2, 3] = x[0, 2, 0, 0] = value
     result = fastconv.avg_pool2d(LAYOUTS[layout](x, 1), 3, stride, 1, count_include_pad=included)
-    expected = reference.avg_pool(x, 3, stride, 1, count_include_pad=included)
+    expected = truth.avg_pool(x, 3, stride, 1, count_include_pad=included)
     np.testing.assert_array_equal(result, expected, strict=True)
     assert np.isfinite(result).mean() > 0.7
 
 
 @over_convs
-@over_layouts
+@together(layout=DENSE)
 def test_same_bits_for_any_split_of_the_batch(case, method, layout, dtype, cpu_level):
     """An image in a batch of 5, alone, without a batch axis: real data, bits compared."""
     images = data.normal((5, *case.input[-3:]), dtype)
@@ -148,7 +144,7 @@ def test_same_bits_for_any_split_of_the_batch(case, method, layout, dtype, cpu_l
     data.assert_identical(single, whole)
 
 
-@over_layouts
+@together(layout=DENSE)
 def test_same_bits_for_any_split_of_the_batch_when_pooling(layout, dtype, cpu_level):
     images = LAYOUTS[layout](data.normal((5, 3, 9, 21), dtype), 1)
     whole = fastconv.avg_pool2d(images, 3, 2, 1)

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
-from tests import data
+from tests import data, truth
 from tests.array_checks import POOLINGS, over_convs, over_poolings, over_pools
 from tests.conv_checks import assert_right, on_integers, run
 from tests.layouts import WRITABLE
 from tests.pool_checks import options
+from tests.together import together
 
 
 @over_convs
-@pytest.mark.parametrize("layout", WRITABLE)
+@together(layout=WRITABLE)
 def test_out_of_conv(case, layout, dtype, method):
     """Filled with NaN before, right after, returned, whatever its strides; the memory between its elements is left."""
     x, w, b = data.operands(case, data.integers, dtype)
@@ -32,11 +32,11 @@ def test_out_of_conv(case, layout, dtype, method):
 
 
 @over_pools
-@pytest.mark.parametrize("layout", WRITABLE)
 @over_poolings
+@together(layout=WRITABLE)
 def test_out_of_pool(case, layout, pooling, dtype):
     x = data.integers(case.input, dtype)
-    expected = getattr(reference, pooling[:-2])(x, case.kernel, **options(case))
+    expected = getattr(truth, pooling[:-2])(x, case.kernel, **options(case))
     out = WRITABLE[layout](data.filled_with_nan(expected.shape, dtype), case.channel_axis)
     frame = _memory(out)
     untouched = frame.copy()
@@ -50,7 +50,7 @@ def test_out_of_pool_with_indices(dtype):
     x = data.integers((1, 2, 6, 6), dtype)
     out = data.filled_with_nan((1, 2, 3, 3), dtype)
     values, indices = fastconv.max_pool2d(x, 2, return_indices=True, out=out)
-    expected = reference.max_pool(x, 2, return_indices=True)
+    expected = truth.max_pool(x, 2, return_indices=True)
     assert values is out
     data.assert_identical(values, expected[0])
     data.assert_identical(indices, expected[1])

@@ -6,6 +6,7 @@ import pytest
 import fastconv
 from tests import data
 from tests.cases import MODES
+from tests.together import together
 
 NUMPY_MODE = {
     "zeros": "constant", "reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "circular": "wrap",
@@ -25,7 +26,7 @@ def weight(dtype):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("pairs", PAIRS, ids=str)
-@pytest.mark.parametrize("last", [False, True], ids=["contiguous", "channels_last"])
+@together(last=(False, True))
 def test_mode_is_numpy_pad(image, weight, mode, pairs, last, exact_method, cpu_level):
     """Padding inside conv2d equals padding by numpy.pad before it."""
     if last:
@@ -68,9 +69,7 @@ def test_names_of_numpy_are_names(image, weight):
 
 @pytest.mark.parametrize("name", ["same", "same_lower"])
 @pytest.mark.parametrize("size", range(1, 10))
-@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("stride", [1, 2, 3, 4])
-@pytest.mark.parametrize("dilation", [1, 2])
+@together(kernel=(1, 2, 3, 4, 5), stride=(1, 2, 3, 4), dilation=(1, 2))
 def test_same_gives_ceil_of_size_over_stride(name, size, kernel, stride, dilation):
     """The size that defines "same", for convolution and pooling; TensorFlow and ONNX have the same rule."""
     x = data.positive((1, 1, size, 2)) + 1

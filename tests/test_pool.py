@@ -10,36 +10,32 @@ from tests.cases import names
 from tests.layouts import DENSE
 from tests.pool_cases import POOL2D
 from tests.pool_checks import AVERAGES, check_average_of_integers, check_average_of_reals, check_max
+from tests.together import together
 
 over_cases = pytest.mark.parametrize("case", POOL2D, ids=names(POOL2D))
-over_layouts = pytest.mark.parametrize("layout", DENSE)
-over_averages = pytest.mark.parametrize("extra", AVERAGES, ids=lambda extra: "-".join(extra) or "plain")
 INTEGER_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "int64")
 
 
 @over_cases
-@over_layouts
+@together(layout=DENSE)
 def test_max(case, dtype, cpu_level, layout):
     check_max(case, dtype, layout)
 
 
 @over_cases
-@over_layouts
-@pytest.mark.parametrize("integer_type", INTEGER_TYPES)
+@together(layout=DENSE, integer_type=INTEGER_TYPES)
 def test_max_of_integer_types(case, integer_type, cpu_level, layout):
     check_max(case, integer_type, layout)
 
 
 @over_cases
-@over_layouts
-@over_averages
+@together(layout=DENSE, extra=AVERAGES)
 def test_average_of_small_integers(case, dtype, cpu_level, layout, extra):
     check_average_of_integers(case, dtype, extra, layout)
 
 
 @over_cases
-@over_layouts
-@over_averages
+@together(layout=DENSE, extra=AVERAGES)
 def test_average_within_bound(case, dtype, cpu_level, layout, extra):
     check_average_of_reals(case, dtype, extra, layout)
 

@@ -11,6 +11,7 @@ import reference
 from tests import data
 from tests.layouts import LAYOUTS
 from tests.test_memory import alone_in_memory
+from tests.together import together
 from tests.tolerance import assert_within
 
 # kernel, stride and dilation along the row: windows that overlap, lie side by side, and leave gaps
@@ -33,7 +34,6 @@ ALONG = (
     (7, 4, 3),
 )
 over_windows = pytest.mark.parametrize("along", ALONG, ids=str)
-over_layouts = pytest.mark.parametrize("layout", ["contiguous", "channels_last", "channels_of_many"])
 WIDTHS = (11, 15, 16, 17, 24, 33, 40, 63, 70, 130)
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 100)  # and rows that the first cache does not hold
 
@@ -68,8 +68,10 @@ def check(x, along, layout, height=3, step=2):
 
 
 @over_windows
-@over_layouts
-@pytest.mark.parametrize("kind", ["float32", "float64", "int8", "uint16", "int32", "int64"])
+@together(
+    layout=("contiguous", "channels_last", "channels_of_many"),
+    kind=("float32", "float64", "int8", "uint16", "int32", "int64"),
+)
 def test_every_width_and_pixel(along, layout, kind, cpu_level):
     kernel, _, dilation = along
     for width in WIDTHS:
@@ -80,13 +82,13 @@ def test_every_width_and_pixel(along, layout, kind, cpu_level):
 
 
 @over_windows
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@together(layout=("contiguous", "channels_last"))
 def test_more_rows_than_are_taken_at_a_time(along, layout, dtype, cpu_level):
     check(data.integers((1, 3, 75, 40), dtype), along, layout, 2, 1)
 
 
 @over_windows
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@together(layout=("contiguous", "channels_last"))
 def test_rows_of_several_blocks(along, layout, dtype, cpu_level):
     check(data.integers((1, 2, 4, 9001), dtype), along, layout)
 
@@ -106,6 +108,7 @@ def test_long_windows(layout, stride, dtype, cpu_level):
 
 @over_windows
 @pytest.mark.parametrize("channels", [1, 3, 17])
+@together()
 def test_one_nan_anywhere(along, channels, dtype, cpu_level):
     """A row without NaN is folded without care, which no place of one may pass by: one image for each."""
     kernel, stride, dilation = along
@@ -136,6 +139,7 @@ def test_one_nan_in_many_channels(dtype, cpu_level):
 
 
 @over_windows
+@together()
 def test_signals_are_rows_of_one_image(along, dtype, cpu_level):
     kernel, stride, dilation = along
     x = data.integers((3, 5, 90), dtype)
@@ -148,7 +152,7 @@ def test_signals_are_rows_of_one_image(along, dtype, cpu_level):
 
 
 @over_windows
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@together(layout=("contiguous", "channels_last"))
 def test_threads_and_splits_change_no_bit(along, layout, dtype, cpu_level):
     kernel, stride, dilation = along
     x = LAYOUTS[layout](data.normal((3, 5, 160, 130), dtype), 1)
@@ -179,7 +183,7 @@ def test_pixels_of_few_channels_in_wide_windows(dtype, cpu_level):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @over_windows
-@pytest.mark.parametrize("end", ["first", "last"])
+@together(end=("first", "last"))
 def test_nothing_beside_the_array_is_read(along, end, dtype, cpu_level):
     """The array ends where memory ends: an access beyond it would end the process."""
     kernel, stride, dilation = along
@@ -208,8 +212,8 @@ def test_rows_shorter_than_a_vector(end, dtype, cpu_level):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @over_windows
-@pytest.mark.parametrize("end", ["first", "last"])
 @pytest.mark.parametrize("channels", [1, 3])
+@together(end=("first", "last"))
 def test_windows_of_one_row_are_read_in_place(along, end, channels, dtype, cpu_level):
     """Rows were copied first, which took as long as the step itself; what is read in place ends where the row does."""
     kernel, stride, dilation = along

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
-from tests import data
+from tests import data, truth
 from tests.layouts import LAYOUTS
 from tests.test_pool_along import ALONG, CHANNELS, WIDTHS, windows
 from tests.test_pool_strips_at import assert_same, few_values, lowest
+from tests.together import together
 
 over_windows = pytest.mark.parametrize("along", ALONG, ids=str)
-over_layouts = pytest.mark.parametrize("layout", ["contiguous", "channels_last", "channels_of_many"])
 
 
 def check(x, along, layout, height=2, step=1):
@@ -33,8 +32,9 @@ def check(x, along, layout, height=2, step=1):
 
 
 @over_windows
-@over_layouts
-@pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int32", "int64"])
+@together(
+    layout=("contiguous", "channels_last", "channels_of_many"), kind=("float32", "float64", "int16", "int32", "int64")
+)
 def test_every_width_and_pixel(along, layout, kind, cpu_level):
     """Many equal elements, of which many are the lowest of all, as padding is."""
     kernel, _, dilation = along
@@ -46,7 +46,7 @@ def test_every_width_and_pixel(along, layout, kind, cpu_level):
 
 
 @over_windows
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@together(layout=("contiguous", "channels_last"))
 def test_nan_anywhere(along, layout, dtype, cpu_level):
     """The first NaN of a window counts, and only where a window touches one."""
     for channels in (1, 3, 12):
@@ -56,14 +56,14 @@ def test_nan_anywhere(along, layout, dtype, cpu_level):
             check(x, along, layout, 3, 2)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("channels", [2, 3, 17])
 @pytest.mark.parametrize("stride", [1, 2, 3])
+@together(layout=("contiguous", "channels_last"))
 def test_volumes(layout, channels, stride, dtype, cpu_level):
     """Rows of windows are no equal distance apart where they are of several depths."""
     x = few_values((1, channels, 4, 5, 7), dtype)
     for padding in (0, 1):
-        expected = reference.max_pool(x, 3, stride, padding, return_indices=True)
+        expected = truth.max_pool(x, 3, stride, padding, return_indices=True)
         found = fastconv.max_pool3d(LAYOUTS[layout](x, 1), 3, stride, padding, return_indices=True)
         for result, right in zip(found, expected, strict=True):
             np.testing.assert_array_equal(result, right, strict=True)

@@ -7,14 +7,14 @@ import pytest
 
 import fastconv
 import reference
-from tests import data
+from tests import data, truth
 from tests.layouts import DENSE, LAYOUTS
 from tests.pool_cases import POOL1D, POOL2D, POOL3D
 from tests.pool_checks import options
+from tests.together import together
 
 POOLS = [*POOL1D, *POOL3D, *(case for case in POOL2D if "width" not in case.name)]
 over_cases = pytest.mark.parametrize("case", POOLS, ids=lambda case: f"{case.rank}d-{case.name}")
-over_layouts = pytest.mark.parametrize("layout", DENSE)
 over_ranks = pytest.mark.parametrize("rank", [1, 2, 3])
 
 # (spatial sizes, output sizes): shrinking, growing, overlapping windows, kept axes, one value
@@ -24,6 +24,7 @@ ADAPTIVE = (
     ((9, 35), (2, 17)), ((6, 15), (3, 5)), ((4, 56), (2, 7)), ((8, 6), (None, 6)),
     ((5, 6, 7), (2, 3, 4)), ((4, 5, 6), (None, 1, 4)), ((3, 4, 5), 2), ((4, 5, 18), (2, 5, 6)),
 )  # fmt: skip
+LEADS = (2, 3), (3,), (0, 3)
 over_adaptive = pytest.mark.parametrize(("sizes", "out"), ADAPTIVE, ids=str)
 
 
@@ -38,13 +39,12 @@ def wanted(sizes, out):
 
 
 @over_cases
-@over_layouts
-@pytest.mark.parametrize("p", [1, 2, 3, 1.5])
+@together(layout=DENSE, p=(1, 2, 3, 1.5))
 def test_lp(case, p, layout, dtype, cpu_level):
     """(sum |x| ** p) ** (1 / p), in float64 within a few roundings of the powers."""
     x = data.normal(case.input, dtype)
     result = named("lp_pool", case.rank)(LAYOUTS[layout](x, case.channel_axis), p, case.kernel, **options(case))
-    exact = reference.lp_pool(x, p, case.kernel, **options(case), dtype=reference.wide(dtype))
+    exact = truth.lp_pool(x, p, case.kernel, **options(case), dtype=reference.wide(dtype))
     assert result.dtype == dtype
     assert result.shape == exact.shape
     # each power and the root have a relative error of about p eps, the sum of positive terms one of k eps
@@ -53,7 +53,7 @@ def test_lp(case, p, layout, dtype, cpu_level):
 
 
 @pytest.mark.parametrize("p", [1, 2, 0.5, 3, -1])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@together(layout=LAYOUTS)
 def test_lp_has_the_same_bits_for_any_threads_and_split(p, layout, dtype):
     """Few elements are left to NumPy for norms alone of which it has the C library's bits: 1 / x is no power of -1."""
     x = data.normal((20, 3, 40, 60), dtype)
@@ -82,22 +82,19 @@ def test_lp_arguments_have_the_order_of_torch():
 
 
 @over_adaptive
-@over_layouts
-@pytest.mark.parametrize("lead", [(2, 3), (3,), (0, 3)], ids=str)
+@together(layout=DENSE, lead=LEADS)
 def test_adaptive_average(sizes, out, layout, lead, dtype, cpu_level):
     x = data.integers((*lead, *sizes), dtype)
     result = named("adaptive_avg_pool", len(sizes))(LAYOUTS[layout](x, len(lead) - 1), out)
-    data.assert_identical(result, reference.adaptive_avg_pool(x, wanted(sizes, out)))
+    data.assert_identical(result, truth.adaptive_avg_pool(x, wanted(sizes, out)))
 
 
 @over_adaptive
-@over_layouts
-@pytest.mark.parametrize("lead", [(2, 3), (3,), (0, 3)], ids=str)
-@pytest.mark.parametrize("kind", ["float32", "float64", "uint8", "int32"])
+@together(layout=DENSE, lead=LEADS, kind=("float32", "float64", "uint8", "int32"))
 def test_adaptive_max(sizes, out, layout, lead, kind, cpu_level):
     x = data.generator(sizes).integers(0, 9, (*lead, *sizes)).astype(kind)
     function = named("adaptive_max_pool", len(sizes))
-    expected = reference.adaptive_max_pool(x, wanted(sizes, out), return_indices=True)
+    expected = truth.adaptive_max_pool(x, wanted(sizes, out), return_indices=True)
     result = function(LAYOUTS[layout](x, len(lead) - 1), out, return_indices=True)
     for one, other in zip(result, expected, strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
@@ -112,7 +109,7 @@ def test_adaptive_windows_are_computed_in_integers():
 
 
 @over_ranks
-@over_layouts
+@together(layout=DENSE)
 def test_global(rank, layout, dtype, cpu_level):
     x = data.integers((2, 3, *(5, 6, 7)[:rank]), dtype)
     laid = LAYOUTS[layout](x, 1)
@@ -142,12 +139,12 @@ UNPOOLED = [case for case in POOLS if case.dilation == 1 and not case.ceil_mode 
 
 
 @pytest.mark.parametrize("case", UNPOOLED, ids=lambda case: f"{case.rank}d-{case.name}")
-@over_layouts
+@together(layout=DENSE)
 def test_max_unpool(case, layout, dtype):
     """Values come back to where they were, zeros elsewhere, for the size that was pooled."""
     x = data.generator(case.input).permutation(math.prod(case.input)).reshape(case.input).astype(dtype) + 1
     arguments = {"kernel_size": case.kernel, "stride": case.stride, "padding": case.padding}
-    values, indices = reference.max_pool(x, **arguments, return_indices=True)
+    values, indices = truth.max_pool(x, **arguments, return_indices=True)
     arguments["output_size"] = case.input[-case.rank :]
     laid = [LAYOUTS[layout](array, case.channel_axis) for array in (values, indices)]
     result = named("max_unpool", case.rank)(*laid, **arguments)
@@ -159,7 +156,7 @@ def test_max_unpool(case, layout, dtype):
 def test_max_unpool_computes_its_size(rank, dtype):
     """Without output_size: (size - 1) * stride - 2 * padding + kernel."""
     x = data.positive((2, 3, *(8, 10, 6)[:rank]), dtype)
-    values, indices = reference.max_pool(x, 2, return_indices=True)
+    values, indices = truth.max_pool(x, 2, return_indices=True)
     data.assert_identical(named("max_unpool", rank)(values, indices, 2), reference.max_unpool(values, indices, 2))
 
 
@@ -167,7 +164,7 @@ def test_max_unpool_computes_its_size(rank, dtype):
 def test_max_unpool_takes_a_full_output_size(rank, dtype):
     """As torch does: the whole shape as well as the spatial sizes."""
     x = data.positive((2, 3, *(9, 7, 5)[:rank]), dtype)
-    values, indices = reference.max_pool(x, 2, return_indices=True)
+    values, indices = truth.max_pool(x, 2, return_indices=True)
     function = named("max_unpool", rank)
     spatial = function(values, indices, 2, output_size=x.shape[2:])
     data.assert_identical(function(values, indices, 2, output_size=x.shape), spatial)

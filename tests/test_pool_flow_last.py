@@ -6,6 +6,7 @@ import pytest
 import fastconv
 from tests import data
 from tests.test_pool_strips import windows
+from tests.together import together
 
 SIZES = (
     (1, 1, 300), (2, 3, 16), (3, 2, 267), (5, 4, 33), (7, 7, 130), (4, 61, 100), (9, 12, 515), (3, 5, 1500),
@@ -43,7 +44,7 @@ def pooled(pool, x, padding, **options):
 
 @over_sizes
 @over_paddings
-@pytest.mark.parametrize("kind", ["float32", "float64", "int8", "int64"])
+@together(kind=("float32", "float64", "int8", "int64"))
 def test_maxima(height, width, channels, padding, kind, cpu_level):
     if not fits(height, width, padding):
         pytest.skip("no window")
@@ -56,6 +57,7 @@ def test_maxima(height, width, channels, padding, kind, cpu_level):
 @over_sizes
 @over_paddings
 @pytest.mark.parametrize("count_pad", [True, False])
+@together()
 def test_means(height, width, channels, padding, count_pad, dtype, cpu_level):
     if not fits(height, width, padding):
         pytest.skip("no window")
@@ -73,6 +75,7 @@ def test_means(height, width, channels, padding, count_pad, dtype, cpu_level):
 
 @over_paddings
 @pytest.mark.parametrize(("height", "width", "channels"), [(3, 4, 66), (4, 13, 67), (3, 14, 520)])
+@together()
 def test_one_nan_anywhere(height, width, channels, padding, dtype, cpu_level):
     """Each place in one image of the batch: rows and columns at the edge are the middle of no window."""
     places = height * width

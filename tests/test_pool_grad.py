@@ -9,10 +9,11 @@ import pytest
 import fastconv
 import reference
 from tests import data
-from tests.grad_checks import inner, of, over, over_layouts
+from tests.grad_checks import inner, of, over
 from tests.layouts import DENSE, LAYOUTS
 from tests.pool_cases import POOL1D, POOL2D, POOL3D
 from tests.pool_checks import AVERAGES
+from tests.together import together
 from tests.tolerance import assert_within
 
 POOLS = POOL1D + POOL2D + POOL3D
@@ -20,7 +21,7 @@ AVERAGED = [case for case in POOLS if case.dilation == 1]
 
 
 @over(POOLS)
-@over_layouts
+@together(layout=DENSE)
 def test_max_pool(case, layout, dtype):
     """Windows that overlap add up at their common maximum."""
     x = data.integers(case.input, dtype)
@@ -34,8 +35,7 @@ def test_max_pool(case, layout, dtype):
 
 
 @over(AVERAGED)
-@over_layouts
-@pytest.mark.parametrize("extra", AVERAGES, ids=lambda extra: "-".join(extra) or "plain")
+@together(layout=DENSE, extra=AVERAGES)
 def test_avg_pool(case, layout, extra, dtype):
     arguments = {name: getattr(case, name) for name in ("stride", "padding", "ceil_mode")}
     arguments["kernel_size"] = case.kernel

@@ -5,34 +5,31 @@ import pytest
 from scipy import ndimage
 
 import fastconv
-import reference
-from tests import data
+from tests import data, truth
 from tests.layouts import DENSE, LAYOUTS
 from tests.pool_cases import POOL1D, POOL3D
 from tests.pool_checks import AVERAGES, check_average_of_integers, check_average_of_reals, check_max
+from tests.together import together
 
 POOLS = POOL1D + POOL3D
 over_cases = pytest.mark.parametrize("case", POOLS, ids=lambda case: f"{case.rank}d-{case.name}")
-over_layouts = pytest.mark.parametrize("layout", DENSE)
-over_averages = pytest.mark.parametrize("extra", AVERAGES, ids=lambda extra: "-".join(extra) or "plain")
+KINDS = ("float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64")
 
 
 @over_cases
-@over_layouts
-@pytest.mark.parametrize("kind", ["float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64"])
+@together(layout=DENSE, kind=KINDS)
 def test_max(case, kind, cpu_level, layout):
     check_max(case, kind, layout)
 
 
 @over_cases
-@pytest.mark.parametrize("layout", LAYOUTS)
+@together(layout=LAYOUTS)
 def test_max_in_any_memory(case, layout):
     check_max(case, "float32", layout)
 
 
 @over_cases
-@over_layouts
-@over_averages
+@together(layout=DENSE, extra=AVERAGES)
 def test_average(case, dtype, cpu_level, layout, extra):
     check_average_of_integers(case, dtype, extra, layout)
     check_average_of_reals(case, dtype, extra, layout)
@@ -62,7 +59,7 @@ def test_nan(rank, dtype):
     x = data.integers((2, 3, *(7,) * rank), dtype)
     x[data.generator(rank).random(x.shape) < 0.1] = np.nan
     result = getattr(fastconv, f"max_pool{rank}d")(x, 3, 2, 1, return_indices=True)
-    expected = reference.max_pool(x, 3, 2, 1, return_indices=True)
+    expected = truth.max_pool(x, 3, 2, 1, return_indices=True)
     for one, other in zip(result, expected, strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
     assert np.isnan(expected[0]).any()
@@ -74,7 +71,7 @@ def test_out(rank, pooling, dtype):
     x = data.integers((2, 3, *(6,) * rank), dtype)
     out = data.filled_with_nan((2, 3, *(3,) * rank), dtype)
     assert getattr(fastconv, f"{pooling}{rank}d")(x, 2, out=out) is out
-    data.assert_identical(out, getattr(reference, pooling)(x, 2))
+    data.assert_identical(out, getattr(truth, pooling)(x, 2))
 
 
 def test_windows_that_begin_before_the_first_plane(dtype, cpu_level):
@@ -86,7 +83,7 @@ def test_windows_that_begin_before_the_first_plane(dtype, cpu_level):
     volume[:, :, 2:4] = x = data.integers((1, 2, 2, 3, 20), dtype)
     window = {"kernel_size": (2, 2, 1), "stride": 1, "padding": (1, 1, 0)}
     result = fastconv.max_pool3d(volume[:, :, 2:4], **window, return_indices=True)
-    for one, other in zip(result, reference.max_pool(x, **window, return_indices=True), strict=True):
+    for one, other in zip(result, truth.max_pool(x, **window, return_indices=True), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -95,6 +92,6 @@ def test_depths_that_no_window_is_at(kernel, stride, padding, dtype, cpu_level):
     """Strips of rows went over every depth of the input and wrote beyond the outputs, which were of every third."""
     x = data.integers((2, 3, 7, 9, 40), dtype)
     window = (1, kernel, kernel), (3, stride, stride), (0, padding, padding)
-    data.assert_identical(fastconv.max_pool3d(x, *window), reference.max_pool(x, *window))
+    data.assert_identical(fastconv.max_pool3d(x, *window), truth.max_pool(x, *window))
     average = fastconv.avg_pool3d(x, *window, divisor_override=1)
-    data.assert_identical(average, reference.avg_pool(x, *window, divisor_override=1).astype(dtype))
+    data.assert_identical(average, truth.avg_pool(x, *window, divisor_override=1).astype(dtype))

@@ -7,6 +7,7 @@ import pytest
 import fastconv
 from tests import data
 from tests.pool_checks import windows
+from tests.together import together
 
 WINDOWS = (  # kernel, stride, padding
     ((1, 1), (2, 2), (0, 0)),
@@ -24,7 +25,7 @@ WIDTHS = (*range(8, 20), 23, 24, 25, 31, 32, 33, 35, 40, 47, 48, 49, 56, 64, 66,
 
 
 @over_windows
-@pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int32", "int64"])
+@together(kind=("float32", "float64", "int16", "int32", "int64"))
 def test_every_width(kernel, stride, padding, kind, cpu_level):
     """Rows of outputs are written over by those before them, but not by anything else."""
     for width in WIDTHS:
@@ -43,7 +44,7 @@ def test_every_width(kernel, stride, padding, kind, cpu_level):
 
 
 @over_windows
-@pytest.mark.parametrize("include", [False, True])
+@together(include=(False, True))
 def test_means_are_over_what_counts(kernel, stride, padding, include, dtype, cpu_level):
     """With `ceil_mode` also windows that hang over the padding."""
     for width in (16, 35, 66):
@@ -57,7 +58,7 @@ def test_means_are_over_what_counts(kernel, stride, padding, include, dtype, cpu
 
 
 @over_windows
-@pytest.mark.parametrize("width", [16, 35, 70])
+@together(width=(16, 35, 70))
 def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
     """Maxima let it get lost and notice it by a sum: one plane of the batch for each place."""
     height = 2 * kernel[0] + 1
@@ -68,6 +69,7 @@ def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
 
 
 @over_windows
+@together()
 def test_a_plane_is_the_same_in_any_company(kernel, stride, padding, dtype, cpu_level):
     """Rows that two windows share are summed once: where threads divide a plane sums begin anew, with the same bits."""
     x = data.normal((2, 3, 120, 300), dtype)
@@ -80,6 +82,7 @@ def test_a_plane_is_the_same_in_any_company(kernel, stride, padding, dtype, cpu_
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("stride", [2, 3, 4])
+@together()
 def test_signals_and_volumes(kernel, stride, dtype, cpu_level):
     """Signals are rows of one plane, and rows of volumes have depths."""
     signals = data.integers((3, 20, 77), dtype)

@@ -10,6 +10,7 @@ from tests import data
 from tests.pool_checks import windows
 from tests.test_memory import alone_in_memory
 from tests.test_pool_strided import WINDOWS as STRIDED
+from tests.together import together
 
 WINDOWS = ((3, 1, 1), (3, 1, 0), (3, 2, 1), (3, 2, 0), (2, 2, 0))  # kernel, stride, padding
 over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS)
@@ -17,7 +18,7 @@ WIDTHS = (*range(3, 6), 7, 8, 9, 10, *range(13, 19), 24, 25, 31, 32, 33, 35, 40,
 
 
 @over_windows
-@pytest.mark.parametrize("kind", ["float32", "float64", "int8", "uint16", "int64"])
+@together(kind=("float32", "float64", "int8", "uint16", "int64"))
 def test_every_width(kernel, stride, padding, kind, cpu_level):
     for width in WIDTHS:
         x = data.generator(width).integers(0, 99, (2, 5, width)).astype(kind)
@@ -30,7 +31,7 @@ def test_every_width(kernel, stride, padding, kind, cpu_level):
 
 
 @over_windows
-@pytest.mark.parametrize("width", [7, 17, 35, 70])
+@together(width=(7, 17, 35, 70))
 def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
     """The quick pass notices a NaN by its sum, wherever it lies: one plane of the batch for each place."""
     x = np.broadcast_to(data.normal((3, width), dtype), (3 * width, 3, width)).copy()
@@ -41,6 +42,7 @@ def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
 
 @over_windows
 @pytest.mark.parametrize(("height", "width"), [(3, 2051), (40, 70)])
+@together()
 def test_one_nan_in_long_rows_and_columns(kernel, stride, padding, height, width, dtype, cpu_level):
     """Inner vectors of a wide row see only themselves, its ends what lies beside them: every vector is tried."""
     plain = data.normal((1, height, width), dtype)
@@ -52,6 +54,7 @@ def test_one_nan_in_long_rows_and_columns(kernel, stride, padding, height, width
 
 
 @over_windows
+@together()
 def test_infinities_of_both_signs_are_no_nan(kernel, stride, padding, dtype, cpu_level):
     """Their sum is NaN, which is a false alarm."""
     x = data.generator("infinities").choice(np.array([-np.inf, 1, np.inf], dtype), (2, 9, 37), p=[0.8, 0.1, 0.1])
@@ -60,6 +63,7 @@ def test_infinities_of_both_signs_are_no_nan(kernel, stride, padding, dtype, cpu
 
 
 @over_windows
+@together()
 def test_the_careful_pass_picks_the_same_zero(kernel, stride, padding, dtype, cpu_level):
     """0 equals -0: which of them is the maximum must not depend on a NaN elsewhere, nor on the threads."""
     x = data.generator("zeros").choice(np.array([0.0, -0.0], dtype), (1, 64, 37))
@@ -73,7 +77,7 @@ def test_the_careful_pass_picks_the_same_zero(kernel, stride, padding, dtype, cp
 
 
 @over_windows
-@pytest.mark.parametrize("between", [1, 40])
+@together(between=(1, 40))
 def test_rows_apart(kernel, stride, padding, between, dtype, cpu_level):
     """A vector that is more than a row reads what lies between rows, too: what that holds must not show."""
     for width in (7, 13, 14, 27, 28, 29, 35):
@@ -88,7 +92,7 @@ def test_rows_apart(kernel, stride, padding, between, dtype, cpu_level):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [*WINDOWS, *STRIDED])
-@pytest.mark.parametrize("end", ["first", "last"])
+@together(end=("first", "last"))
 def test_nothing_beside_the_array_is_read(kernel, stride, padding, end, dtype, cpu_level):
     """The array ends where memory ends: an access beyond it would end the process."""
     for width in (6, 8, 14, 16, 17, 28, 33, 35, 48, 1025):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
 from fastconv import _cpu
-from tests import data
+from tests import data, truth
 from tests.pool_checks import way_of_places
 from tests.test_memory import alone_in_memory
 from tests.test_pool_strips import WIDTHS, WINDOWS
+from tests.together import together
 
 over_windows = pytest.mark.parametrize(("kernel", "stride", "padding"), [*WINDOWS, (2, 1, 0)])
 SIDES = (((0, 2), (1, 0)), ((2, 0), (0, 1)), ((1, 1), (1, 1)))  # padding before and after, along both axes
@@ -55,7 +55,7 @@ def assert_first_largest(x, kernel, stride, padding):
 
 
 @over_windows
-@pytest.mark.parametrize("kind", ["float32", "float64", "int32", "int64", "uint8"])
+@together(kind=("float32", "float64", "int32", "int64", "uint8"))
 def test_every_width(kernel, stride, padding, kind, cpu_level):
     """Many equal elements, of which many are the lowest of all, as padding is."""
     for width in WIDTHS:
@@ -64,6 +64,7 @@ def test_every_width(kernel, stride, padding, kind, cpu_level):
 
 @pytest.mark.parametrize("sides", SIDES, ids=str)
 @pytest.mark.parametrize("stride", [1, 2])
+@together()
 def test_padding_of_one_side(sides, stride, dtype, cpu_level):
     for width in (9, 17, 33, 36, 70):
         for height in (1, 2, 7):
@@ -73,6 +74,7 @@ def test_padding_of_one_side(sides, stride, dtype, cpu_level):
 
 @over_windows
 @pytest.mark.parametrize("width", [9, 17, 35, 70])
+@together()
 def test_one_nan_anywhere(kernel, stride, padding, width, dtype, cpu_level):
     """One plane of the batch for each place; and many, of which the first counts."""
     x = np.broadcast_to(data.normal((3, width), dtype), (3 * width, 3, width)).copy()
@@ -97,6 +99,7 @@ def test_the_careful_pass_and_threads_agree(kernel, stride, padding, dtype, cpu_
 
 
 @over_windows
+@together()
 def test_planes_that_are_fetched_ahead(kernel, stride, padding, dtype, cpu_level):
     """Planes larger than the first cache, dense and with gaps between their rows; nothing is fetched that matters."""
     x = data.integers((2, 90, 261), dtype)
@@ -122,6 +125,7 @@ def test_depths(kernel, stride, padding, dtype, cpu_level):
 
 @over_windows
 @pytest.mark.parametrize("width", [3, 5, 7, 9, 12, 14, 17, 28, 33])
+@together()
 def test_narrow_rows(kernel, stride, padding, width, dtype, cpu_level):
     """Rows of outputs that a vector holds and more of: what it writes behind a plane is the next one's, or another
     thread's, and what it reads there, a NaN too, is of no account."""
@@ -136,7 +140,7 @@ def test_narrow_rows(kernel, stride, padding, width, dtype, cpu_level):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @over_windows
-@pytest.mark.parametrize("end", ["first", "last"])
+@together(end=("first", "last"))
 def test_nothing_beside_the_arrays_is_touched(kernel, stride, padding, end, dtype, cpu_level):
     """Neither of many planes nor of one, however low."""
     for width in (6, 8, 9, 14, 17, 28, 33):
@@ -184,6 +188,7 @@ def test_volumes_of_short_rows_are_turned(kernel, stride, padding, depth, level_
 @over_windows
 @pytest.mark.parametrize("depth", DEPTHS, ids=str)
 @pytest.mark.parametrize("width", [9, 35])
+@together()
 def test_volumes(kernel, stride, padding, depth, width, dtype, cpu_level):
     """Windows of several depths: the first of equals is the one of the lowest depth, and NaN wherever one is. Few
     volumes and many, which are turned where a row of outputs fills no vector."""
@@ -194,7 +199,7 @@ def test_volumes(kernel, stride, padding, depth, width, dtype, cpu_level):
         x = few_values((count, 7, 4, width), dtype)
         x[0] = data.generator(depth).choice(np.array([0.0, -0.0, -1.0], dtype), x[0].shape)
         x[1::2][data.generator(width).random(x[1::2].shape) < 0.02] = np.nan
-        expected, indices = reference.max_pool(x, **window, return_indices=True)
+        expected, indices = truth.max_pool(x, **window, return_indices=True)
         for threads in (1, 3):
             out = np.full(expected.shape, -7, dtype)
             with fastconv.num_threads(threads):
@@ -205,12 +210,12 @@ def test_volumes(kernel, stride, padding, depth, width, dtype, cpu_level):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects pages by mprotect")
 @over_windows
-@pytest.mark.parametrize("end", ["first", "last"])
+@together(end=("first", "last"))
 def test_nothing_beside_volumes_is_touched(kernel, stride, padding, end, dtype, cpu_level):
     for width in (8, 17, 33):
         x = data.normal((1, 5, 4, width), dtype)
         window = (3, kernel, kernel), (2, stride, stride), (1, padding, padding)
-        values, places = reference.max_pool(x, *window, return_indices=True)
+        values, places = truth.max_pool(x, *window, return_indices=True)
         out = alone_in_memory(np.full_like(values, np.nan), end)
         _, found = fastconv.max_pool3d(alone_in_memory(x, end), *window, return_indices=True, out=out)
         assert_same(out, values)

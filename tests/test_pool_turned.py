@@ -9,6 +9,7 @@ from fastconv import grad
 from tests import data
 from tests.layouts import LAYOUTS
 from tests.pool_checks import way_of_places
+from tests.together import together
 
 SIZES = {
     "images": (3, 40, 7, 9),
@@ -30,6 +31,7 @@ CALLS = {
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", CALLS)
+@together()
 def test_memory_order_is_the_callers(name, size, dtype, cpu_level):
     """In blocks of channels, and a second call in the memory that the first one left."""
     x = data.integers(SIZES[size], dtype)

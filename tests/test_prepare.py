@@ -11,13 +11,14 @@ from tests import data
 from tests.cases import CONV1D, CONV2D, CONV3D
 from tests.conv_checks import run
 from tests.layouts import DENSE, LAYOUTS
+from tests.together import together
 
 CASES = CONV1D + CONV2D + CONV3D
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rank}d-{case.name}")
 
 
 @over_cases
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_same_bits_as_the_function(case, layout, dtype, method, cpu_level):
     x, w, b = data.operands(case, data.normal, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
@@ -46,6 +47,7 @@ def test_weights_start_on_a_line(dtype, cpu_level):
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("kernel", [1, 3])
+@together()
 def test_small_maps_of_many_channels(kernel, groups, dtype, cpu_level):
     """Their weights are used as they are, in lanes along the depth; those of larger maps in between otherwise."""
     w, b = data.normal((134, 300, kernel, kernel), dtype), data.normal((134,), dtype)

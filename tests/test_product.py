@@ -15,6 +15,7 @@ from fastconv._methods import METHODS, choose
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
 from tests.product_checks import exact, on_integers
+from tests.together import together
 
 # name -> (input, weight, keywords); enough output channels that they are products and not filters
 LAYERS = {
@@ -88,8 +89,7 @@ def layer(request):
     return on_integers(*LAYERS[request.param])
 
 
-@pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@together(layout=DENSE, threads=(1, 2, 3))
 def test_products_in_blocks_are_exact(layer, layout, threads, dtype, cpu_level):
     """To the last bit, whatever blocks the number of threads makes."""
     x, w, keywords, expected = layer
@@ -130,6 +130,7 @@ def test_channels_of_a_tap_lie_together(name, cpu_level):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 21, 24, 31, 32, 33, 40, 47, 49, 63, 65])
+@together()
 def test_any_number_of_output_channels(channels, dtype, cpu_level):
     """Channels fill lanes of vectors, halves and ends of them; channels-last, nothing beside the output is written."""
     for kernel in (1, 3):
@@ -145,7 +146,7 @@ def test_any_number_of_output_channels(channels, dtype, cpu_level):
 
 
 @pytest.mark.parametrize("channels", [3, 8, 13, 16, 20, 24, 36, 56])
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@together(layout=DENSE)
 def test_ends_of_vectors_are_added_to(channels, layout, dtype, cpu_level):
     """Sums of several blocks of products start from a part of a vector, or half of one, and are clamped there."""
     x, w = data.integers((1, 70, 31, 29), dtype), data.integers((channels, 70, 3, 3), dtype, "weight")
@@ -157,6 +158,7 @@ def test_ends_of_vectors_are_added_to(channels, layout, dtype, cpu_level):
 @pytest.mark.parametrize("depth", [9, 40, 280])
 @pytest.mark.parametrize("channels", [13, 48, 65, 133])
 @pytest.mark.parametrize("spatial", [(40, 24), (8, 8), (4, 8), (2, 8), (2, 4)], ids=str)
+@together()
 def test_addresses_change_no_bit(spatial, channels, depth, dtype, cpu_level):
     """Aligned rows of pixels may be read where they lie, others from a panel."""
     x, w = data.normal((2, depth, *spatial), dtype), data.normal((channels, depth, 1, 1), dtype, "weight")
@@ -172,6 +174,7 @@ def test_addresses_change_no_bit(spatial, channels, depth, dtype, cpu_level):
 
 
 @pytest.mark.parametrize("groups", [1, 4])
+@together()
 def test_images_one_pixel_wide(groups, dtype, cpu_level):
     """Along an axis of one element any stride will do: a channels-last column passed for channels-first rows of one
     pixel, and a 1x1 kernel took them for one row of neighbours. In gradients of weights alike."""
@@ -214,8 +217,7 @@ def padded(request, layout, dtype):
 
 
 @pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("activation", [None, "relu", "relu6"])
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@together(activation=(None, "relu", "relu6"), value=(np.nan, np.inf, -np.inf))
 def test_padding_times_weights_that_are_not_finite(padded, layout, activation, value, cpu_level):
     """Taps that see padding are left out, but zero times infinity is NaN: of an output channel that has one, outputs
     beside the padding are what the padded map gives without padding. Others do not change a bit."""
@@ -226,6 +228,7 @@ def test_padding_times_weights_that_are_not_finite(padded, layout, activation, v
         x, w = np.round(4 * x), np.round(4 * w)
     explicit = LAYOUTS[layout](np.pad(x, ((0, 0), (0, 0), *((p, p) for p in pads))), 1)
     finite = convolve(x, w, activation=activation)
+    w = w.copy()
     w[5, 1, ..., 0, 0], w[-1, -1, ..., -1, -1] = value, value
     result = convolve(x, w, activation=activation)
     expected = partial(convolve, padding=0)(explicit, w, activation=activation)
@@ -236,6 +239,7 @@ def test_padding_times_weights_that_are_not_finite(padded, layout, activation, v
 
 
 @pytest.mark.parametrize("layout", DENSE)
+@together()
 def test_padding_changes_no_bit(padded, layout, cpu_level):
     """Nor do threads and images, which blocks depend on; prepared weights neither."""
     convolve, x, w = padded
@@ -249,7 +253,7 @@ def test_padding_changes_no_bit(padded, layout, cpu_level):
 
 
 @pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("bias", [None, 0.0, -0.0])
+@together(bias=(None, 0.0, -0.0))
 def test_padding_gives_no_zero_its_sign(padded, layout, bias, cpu_level):
     """Products that underflow leave -0.0, which a zero of the padding would have made 0.0, were it not left out."""
     convolve, x, w = padded

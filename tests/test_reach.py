@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 import fastconv
-import reference
 from fastconv import _cpu, _reach
 from fastconv._arrays import FIRST
 from fastconv._geometry import conv_geometry
 from fastconv._methods import lay_out
 from fastconv._plan import plan_conv
 from fastconv._reach import reach, seen_taps
-from tests import data
+from tests import data, truth
 from tests.layouts import DENSE, LAYOUTS
 from tests.product_checks import ProductChecks, on_integers, same_bits_for_any_split
+from tests.together import together
 
 # name -> (input, weight, keywords)
 UNSEEN = {
@@ -136,16 +136,14 @@ def test_taps_that_are_seen_are_counted():
     assert fewer > 20
 
 
-@pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("name", LAYERS)
+@together(layout=DENSE)
 def test_same_bits_for_any_split(name, layout, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], layout, (1, 2, 3), dtype)
 
 
-@pytest.mark.parametrize("layout", DENSE)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
-@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("name", ["from both ends", "one tap is left", "groups", "none sees all", "kinds by the dozen"])
+@together(layout=DENSE, value=(np.nan, np.inf, -np.inf), bias=(False, True))
 def test_padding_multiplies_as_zeros_do(name, bias, value, layout, exact_method, dtype, cpu_level):
     """An infinite or NaN weight that meets padding makes an output NaN, though its tap is left out; others are not."""
     input, weight, keywords = LAYERS[name]
@@ -154,7 +152,7 @@ def test_padding_multiplies_as_zeros_do(name, bias, value, layout, exact_method,
     for tap in ((0, 0), tuple(size // 2 for size in weight[2:])):
         spoilt = w.copy()
         spoilt[(1, 2, *tap)] = value
-        expected = reference.conv(x, spoilt, b, **keywords)
+        expected = truth.conv(x, spoilt, b, **keywords)
         assert not np.isfinite(expected[:, 1]).any()
         assert np.isfinite(np.delete(expected, 1, 1)).all()
         laid = LAYOUTS[layout](x, 1)
@@ -164,21 +162,21 @@ def test_padding_multiplies_as_zeros_do(name, bias, value, layout, exact_method,
         np.testing.assert_array_equal(prepared(laid), expected)
 
 
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_strides_may_pass_over_the_image(layout, dtype, cpu_level):
     """Every tap lies beyond it at all outputs, which are biases."""
     x, w = data.integers((1, 19, 5, 1), dtype), data.integers((17, 19, 3, 7), dtype, "weight")
     b = data.integers((17,), dtype, "bias")
     keywords = {"stride": (1, 3), "padding": (7, 19), "dilation": (1, 3)}
     result = fastconv.conv2d(LAYOUTS[layout](x, 1), w, b, **keywords)
-    data.assert_identical(result, reference.conv(x, w, b, **keywords))
+    data.assert_identical(result, truth.conv(x, w, b, **keywords))
 
 
 def test_other_modes_of_padding_see_all_taps(dtype):
     """What they pad with is no zero."""
     x, w = data.integers((1, 5, 7, 6), dtype), data.integers((4, 5, 11, 9), dtype, "weight")
     result = fastconv.conv2d(x, w, padding=9, padding_mode="replicate")
-    data.assert_identical(result, reference.conv(x, w, padding=9, padding_mode="replicate"))
+    data.assert_identical(result, truth.conv(x, w, padding=9, padding_mode="replicate"))
 
 
 def test_weights_are_cut_once_for_all_maps_that_see_the_same_taps():
@@ -205,9 +203,9 @@ def test_channels_last_is_copied_where_sorted_pixels_see_little():
     assert lay_out(geometry((1, 256, 33, 33), (256, 256, 3, 3), keywords, 1))[0].last == 1
 
 
-@pytest.mark.parametrize("layout", DENSE)
 @pytest.mark.parametrize("channels", [3, 64])
 @pytest.mark.parametrize("distance", [2**40, 2**58, 2**60])
+@together(layout=DENSE)
 def test_taps_farther_apart_than_memory_reaches(distance, channels, layout, dtype, cpu_level):
     """Channels-last, the distance in bytes wrapped around: taps that see padding alone read the image."""
     x = LAYOUTS[layout](data.integers((2, channels, 5, 3), dtype), 1)

@@ -9,6 +9,7 @@ from fastconv import _cpu, _tuned
 from tests import data
 from tests.layouts import LAYOUTS
 from tests.product_checks import ProductChecks, convolve, exact, kernels_taken, on_integers, same_bits_for_any_split
+from tests.together import together
 
 # name -> (input, weight, keywords): rings of 1 to 8 channels, vectors of whole groups and with lanes left
 LAYERS = {
@@ -99,12 +100,13 @@ class TestProducts(ProductChecks):
 
 
 @pytest.mark.parametrize("name", ["three channels", "chains", "parts in passes", "volume"])
+@together()
 def test_same_bits_for_any_split(name, dtype, cpu_level):
     same_bits_for_any_split(*LAYERS[name], "channels_last", (1, 2, 3, 5), dtype)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize("channel", [0, 5, 6, -1])
+@together(value=(np.nan, np.inf, -np.inf))
 def test_non_finite_values_stay_where_they_touch(channel, value, dtype, cpu_level):
     """Not in lanes beside the group, which are read with it, nor in what comes behind the last one."""
     x, w = data.integers((1, 51, 8, 10), dtype), data.integers((51, 3, 3, 3), dtype, "weight")
@@ -119,7 +121,7 @@ def test_non_finite_values_stay_where_they_touch(channel, value, dtype, cpu_leve
     assert not np.isfinite(result[touched]).any()
 
 
-@pytest.mark.parametrize("layout", ["channels_last_cropped", "channels_of_many", "channels_reversed"])
+@together(layout=("channels_last_cropped", "channels_of_many", "channels_reversed"))
 def test_views(layout, dtype, cpu_level):
     """Of which a last vector may not read what lies beyond."""
     x, w, keywords, expected = on_integers(*LAYERS["three channels"])
@@ -137,7 +139,7 @@ def test_windows_that_share_pixels(dtype, cpu_level):
     data.assert_identical(convolve(x, w, **keywords), exact(x, w, **keywords).astype(dtype))
 
 
-@pytest.mark.parametrize("make", [data.normal, data.positive])
+@together(make=(data.normal, data.positive))
 def test_within_the_bound(make, dtype, cpu_level):
     """Nothing cancels in sums of positive products, over chains of 64."""
     x, w = make((1, 32, 20, 20), dtype), make((32, 4, 16, 16), dtype, "weight")

@@ -9,6 +9,7 @@ from fastconv._arrays import FIRST, LAST
 from fastconv._phases import Scratch
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
+from tests.together import together
 from tests.transpose_cases import (
     CASES,
     CUT,
@@ -42,6 +43,7 @@ def test_one_kernel_for_all_phases(kernel, case):
 
 
 @pytest.mark.parametrize("case", LANES_OF_RESULTS, ids=lambda case: case.name)
+@together()
 def test_channels_last_results_that_lie_apart_are_written_once(case, dtype, cpu_level):
     """By phases, or copied, 256 to 128 channels of 2x2 on 56x56 took 1.2 times as long as in PyTorch."""
     kind = "float" if dtype == "float32" else "double"
@@ -71,7 +73,7 @@ def test_every_way_gives_the_same(case, layout, threads, cpu_level, monkeypatch)
 
 
 @pytest.mark.parametrize("case", SWAPPED, ids=lambda case: case.name)
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_weights_transformed_as_they_lie(case, dtype, cpu_level, layout):
     """Turning those of 512 to 512 channels of 3x3 beforehand took two fifths of the time on one image of 7x7."""
     x, w, b = operands(case, data.normal, dtype)
@@ -160,7 +162,7 @@ def test_pixels_that_no_output_sees(dtype, cpu_level):
 
 
 @pytest.mark.parametrize("case", CORNERS, ids=lambda case: case.name)
-@pytest.mark.parametrize("layout", DENSE)
+@together(layout=DENSE)
 def test_corners_are_summed_exactly(case, layout, dtype, cpu_level):
     """One convolution for each phase in each of four corners took a third of the time of 64 to 32 channels on 14x14."""
     x, w, b = operands(case, data.integers, dtype)

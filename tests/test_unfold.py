@@ -8,6 +8,7 @@ import reference
 from tests import data
 from tests.cases import CONV2D
 from tests.layouts import LAYOUTS
+from tests.together import together
 
 CASES = [
     case
@@ -53,6 +54,7 @@ over_ways = pytest.mark.parametrize("way", WAYS)
 
 
 @over_ways
+@together()
 def test_unfold_ways(way, dtype, cpu_level):
     """Each way through the kernel, also over planes with gaps; a NaN goes to its own columns, and zeros keep signs."""
     size, *rest = WAYS[way]
@@ -66,6 +68,7 @@ def test_unfold_ways(way, dtype, cpu_level):
 
 
 @over_ways
+@together()
 def test_fold_ways(way, dtype, cpu_level):
     """The same of the transpose: a NaN goes to one element, or to none from the padding."""
     size, *rest = WAYS[way]

@@ -10,6 +10,7 @@ from fastconv._weight_axes import lesser
 from tests import data
 from tests.grad_checks import input_tap_by_tap, taps_one_by_one
 from tests.layouts import LAYOUTS
+from tests.together import together
 
 # name -> (input, weight, keywords, axes (size, outputs, taps) along d, h, w of what is summed, whether taps are cut)
 LESSER = {
@@ -85,7 +86,7 @@ def test_what_is_summed(name):
 
 
 @pytest.mark.parametrize("name", LESSER)
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "channels_last_cropped", "narrow"])
+@together(layout=("contiguous", "channels_last", "channels_last_cropped", "narrow"))
 def test_lesser_gradients(name, layout, dtype, cpu_level, sums_directly):
     """On small integers exact, wherever operands lie, and zero where a tap sees nothing."""
     _, weight, sizes, *_ = LESSER[name]
@@ -108,7 +109,7 @@ def test_which_taps_of_weights_are_taken():
 
 
 @pytest.mark.parametrize("name", LESSER)
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@together(layout=("contiguous", "channels_last"))
 def test_gradients_of_inputs_by_the_taps_that_are_seen(name, layout, dtype, cpu_level, sums_directly):
     """On small integers exact."""
     shape, weight, sizes, *_ = LESSER[name]

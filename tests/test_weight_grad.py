@@ -9,8 +9,9 @@ import pytest
 import fastconv
 from fastconv import _cpu, _weight_choice, grad
 from tests import data
-from tests.grad_checks import over_layouts, taps_one_by_one
-from tests.layouts import LAYOUTS
+from tests.grad_checks import taps_one_by_one
+from tests.layouts import DENSE, LAYOUTS
+from tests.together import together
 from tests.tolerance import assert_within
 
 # Enough channels and tiles for minimal filtering: ragged tiles and channels, groups, planes, more blocks than are
@@ -51,9 +52,8 @@ def on_reals(name, make, dtype):
     return tuple(taps_one_by_one(*pair, weight, **sizes) for pair in ((x, g), (abs(x), abs(g))))
 
 
-@pytest.mark.parametrize("make", [data.normal, data.positive], ids=["normal", "positive"])
 @pytest.mark.parametrize("name", FILTERED)
-@over_layouts
+@together(layout=DENSE, make=(data.normal, data.positive))
 def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, monkeypatch):
     """Within 8 eps of the direct sums in a wider type; and filtered indeed, which the last bits show."""
     shape, weight, sizes = FILTERED[name]
@@ -64,9 +64,10 @@ def test_conv_weight_by_minimal_filtering(name, make, layout, dtype, cpu_level, 
     result = weight_grad(laid[0], weight, laid[1], **sizes)
     exact, size = on_reals(name, make, dtype)
     assert_within(result, exact, size, "auto")
-    monkeypatch.setattr(_weight_choice, "LEAST_GAIN", math.inf)
-    _cpu._forget()
-    direct = weight_grad(laid[0], weight, laid[1], **sizes)
+    with monkeypatch.context() as patch:
+        patch.setattr(_weight_choice, "LEAST_GAIN", math.inf)
+        _cpu._forget()
+        direct = weight_grad(laid[0], weight, laid[1], **sizes)
     _cpu._forget()
     assert_within(direct, exact, size, "direct")
     assert not np.array_equal(direct, result)
@@ -122,7 +123,7 @@ SUMMED = {
 
 
 @pytest.mark.parametrize("name", SUMMED)
-@over_layouts
+@together(layout=DENSE)
 def test_conv_weight_of_images_summed_directly(name, layout, dtype, cpu_level, sums_directly):
     """On small integers exact: chains go through several images of few pixels, the last one through fewer, and sums lie
     by taps or by channels."""
@@ -155,7 +156,7 @@ PIXELS = {
 
 
 @pytest.mark.parametrize("name", PIXELS)
-@over_layouts
+@together(layout=DENSE)
 def test_conv_weight_of_pixels(name, layout, dtype, cpu_level):
     """On small integers exact, of images of which others are beside and between the pixels, and NaN where one is."""
     shape, weight, sizes = PIXELS[name]
@@ -173,7 +174,7 @@ def test_conv_weight_of_pixels(name, layout, dtype, cpu_level):
 
 
 @pytest.mark.parametrize("name", [*FILTERED, *SUMMED, *PIXELS])
-@over_layouts
+@together(layout=DENSE)
 def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, dtype, gradients_are_shared):
     """Parts of the gradient differ with the threads, the blocks of pixels that are summed do not."""
     shape, weight, sizes = (FILTERED | SUMMED | PIXELS)[name]
@@ -193,7 +194,7 @@ def test_conv_weight_has_the_same_bits_for_any_number_of_threads(name, layout, d
     [{}, {"stride": (2, 3), "padding": (2, 0)}, {"dilation": (9, 600), "padding": (9, 600)}],
     ids=["plain", "strided", "dilated"],
 )
-@over_layouts
+@together(layout=DENSE)
 def test_conv_weight_of_blocks(sizes, layout, dtype, cpu_level, sums_directly):
     """More pixels in a row than a block has, more blocks than a level of sums takes, taps further apart than a block is
     wide: on small integers exact."""
