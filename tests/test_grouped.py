@@ -16,6 +16,7 @@ LAYERS = {
     "two lines": ((1, 48, 7, 7), (48, 24, 3, 3), {"padding": 1, "groups": 2}),
     "three lines": ((1, 24, 7, 5), (16, 12, 3, 3), {"groups": 2}),
     "strided lines": ((2, 36, 8, 7), (36, 12, 3, 3), {"padding": 1, "stride": 2, "groups": 3}),
+    "one vector and a half": ((2, 24, 9, 11), (48, 12, 3, 3), {"padding": 1, "groups": 2}),
     "four vectors": ((1, 64, 7, 6), (64, 32, 3, 3), {"padding": 1, "stride": 2, "groups": 2}),
     "one pixel": ((2, 16, 1, 1), (16, 8, 3, 3), {"padding": 1, "groups": 2}),
     "one column": ((1, 12, 19, 3), (24, 6, 3, 3), {"groups": 2}),

@@ -16,9 +16,8 @@
  *     staged pixel of groups a b     a0 b0 a1 b1 a2 b2 ...         a0 b0 a0 b0 a0 b0 ...   meets the weights of
  *     lanes of weights and sums      outputs 0 0 1 1 2 2 ...       channel 0, next a1 b1 a1 b1 ... those of channel 1
  *
- * Other groups that do not fill vectors of 64 bytes take half vectors, on which a core that takes two short products a
- * cycle loses nothing where pixels are not loaded more often than that. Each output adds up its products in one order,
- * whichever tile it falls in. The file includes itself once per element type.
+ * Where up to half of a vector of 64 bytes is left of a group, that is half of one. Each output adds up its products in
+ * one order, whichever tile it falls in. The file includes itself once per element type.
  */
 #ifndef FASTCONV_GROUP_ROWS_H
 #define FASTCONV_GROUP_ROWS_H
@@ -71,11 +70,10 @@ static inline ptrdiff_t group_share(size_t size, ptrdiff_t groups, ptrdiff_t n)
     return 1;
 }
 
-/* elements of `size` bytes that are computed side by side in groups of n output channels, `share` of which share a
- * vector: that, or half of one */
-static inline ptrdiff_t group_lanes(size_t size, ptrdiff_t n, ptrdiff_t share)
+/* elements of `size` bytes that are computed side by side where n output channels are left: a vector, or half of one */
+static inline ptrdiff_t group_lanes(size_t size, ptrdiff_t n)
 {
-    return VECTOR_BYTES == 64 && n * share % lanes_of(size) ? lanes_of(size) / 2 : lanes_of(size);
+    return VECTOR_BYTES == 64 && 2 * n <= lanes_of(size) ? lanes_of(size) / 2 : lanes_of(size);
 }
 
 /* elements of a pixel of a slab */

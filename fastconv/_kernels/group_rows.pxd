@@ -7,7 +7,7 @@ cdef extern from "group_rows.h" nogil:
         int clamp
         double lo, hi
     Py_ssize_t group_share(size_t size, Py_ssize_t groups, Py_ssize_t n)
-    Py_ssize_t group_lanes(size_t size, Py_ssize_t n, Py_ssize_t share)
+    Py_ssize_t group_lanes(size_t size, Py_ssize_t n)
     Py_ssize_t group_pixel(size_t size, Py_ssize_t share)
     void group_weave(size_t size, void *to, const void *source, Py_ssize_t step, Py_ssize_t n)
     void group_copy(size_t size, void *to, Py_ssize_t slab, const void *source, Py_ssize_t step, Py_ssize_t pixels,

@@ -47,7 +47,7 @@ cdef struct Task:
     Py_ssize_t pixel, deep                      # elements of a pixel of a slab, of which so many are of a group
     Py_ssize_t xn, xc, xd, xh, xw               # strides of the input, in elements
     Py_ssize_t on, oc, op                       # of the output: from one image, channel, pixel to the next
-    Py_ssize_t lanes, lines                     # of a tile
+    Py_ssize_t lanes, lines                     # of a tile, of the last channels perhaps fewer lanes
     Py_ssize_t tiles                            # of a row
     Py_ssize_t together, sets                   # groups of a piece of work, and pieces that these make
     Py_ssize_t images, batches                  # images, and again the pieces
@@ -93,7 +93,7 @@ cdef void plan(Task *t, Py_ssize_t size, int threads) noexcept nogil:
     cdef Py_ssize_t items, rows
     t.share = group_share(size, t.s.groups, t.ocg)
     t.groups = t.s.groups // t.share
-    t.lanes = group_lanes(size, t.ocg, t.share)
+    t.lanes = group_lanes(size, t.ocg * t.share)
     t.pixel = group_pixel(size, t.share)
     t.deep = t.pixel // t.share
     slabs = ceil_div(t.icg, t.deep)
@@ -188,10 +188,10 @@ cdef void stage_band(const Task *t, const real *x, Py_ssize_t groups, Py_ssize_t
                       groups, to + a * t.shape.depth + r * t.pitch)
 
 
-cdef void multiply_rows(const Task *t, const group_shape *shape, const real *staged, const real *turned,
-                        const real *start, Py_ssize_t rows, const real *next_weights, Py_ssize_t ahead,
-                        real *to) noexcept nogil:
-    """Rows of output of a vector of channels; each fetches `ahead` of the weights that come next."""
+cdef void multiply_rows(const Task *t, const group_shape *shape, Py_ssize_t lanes, const real *staged,
+                        const real *turned, const real *start, Py_ssize_t rows, const real *next_weights,
+                        Py_ssize_t ahead, real *to) noexcept nogil:
+    """Rows of output of so many lanes of channels; each fetches `ahead` of the weights that come next."""
     cdef Py_ssize_t y = 0, x, lines, left, cols
     while y < rows:
         lines = min(t.lines, rows - y)
@@ -199,7 +199,7 @@ cdef void multiply_rows(const Task *t, const group_shape *shape, const real *sta
         x = 0
         for left in range(t.tiles, 0, -1):
             cols = (t.s.ow - x) // left
-            group_tile(sizeof(real), t.lanes, t.share, lines, cols, t.s.sw, shape,
+            group_tile(sizeof(real), lanes, t.share, lines, cols, t.s.sw, shape,
                        staged + y * shape.step + x * t.s.sw * t.pixel, turned, start,
                        to + y * shape.out_line + x * shape.out_pixel)
             x += cols
@@ -210,7 +210,7 @@ cdef void multiply_band(const Task *t, const real *staged, const real *w, const 
                         Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t ahead, real *out,
                         real *turned) noexcept nogil:
     """Rows of output of images of a vector of channels or less, where w, bias and out start."""
-    cdef Py_ssize_t lanes = t.lanes, lane, image
+    cdef Py_ssize_t lanes = group_lanes(sizeof(real), channels), lane, image
     cdef group_shape shape = t.shape
     cdef real[MOST_LANES] start
     cdef real *sums = turned + t.turned
@@ -223,7 +223,7 @@ cdef void multiply_band(const Task *t, const real *staged, const real *w, const 
     shape.out_pixel = t.op if direct else lanes
     shape.out_line = t.s.ow * shape.out_pixel
     for image in range(images):
-        multiply_rows(t, &shape, staged + image * t.each, <const real *> turned, <const real *> start, rows,
+        multiply_rows(t, &shape, lanes, staged + image * t.each, <const real *> turned, <const real *> start, rows,
                       w + channels * t.kernel, ahead if image == 0 else 0, out if direct else sums)
         if not t.last:
             turn_block(sizeof(real), rows * t.s.ow, channels, sums, lanes, out, t.oc)
