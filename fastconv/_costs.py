@@ -45,8 +45,8 @@ class Rows(NamedTuple):
     stage: float  # an input pixel to be staged
     store: float  # a sum to be begun and stored
     load: float  # a vector of a row that neighbours share
-    alone: float  # a product of rows that share nothing: far apart, or under two taps of a column or
-    tallest: float  # more than so many
+    alone: float  # a product of rows that share nothing: far apart, or under columns of other than
+    heights: range  # so many taps, which `filter.h` has tiles for
 
 
 class Planes(NamedTuple):

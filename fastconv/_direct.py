@@ -26,7 +26,7 @@ def shares_rows(g):
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
         return False
     costs, taps = tuned().rows, g.kh * g.kw
-    shared = g.sh <= 2 < g.kh <= costs.tallest and gcd(g.sh, g.dh) == 1
+    shared = g.sh <= 2 and g.kh in costs.heights and gcd(g.sh, g.dh) == 1
     products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
     each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
     dear = g.groups > 1 and (g.kh > 2 or max(g.sh, g.sw) > 1)  # 8 to 8 channels of 1x2 take 0.4 of the time of rows,

@@ -34,7 +34,10 @@ TUNED = {
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
             last=1.5, radix=12,
         ),
-        Rows(tile=12, group=60, long_tile=9.5, padded_tile=13, stage=8, store=16, load=0.5, alone=3, tallest=7),
+        Rows(
+            tile=12, group=60, long_tile=9.5, padded_tile=13, stage=8, store=16, load=0.5, alone=3,
+            heights=range(3, 8, 2),
+        ),
         Planes(
             vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, turned_tap=0.6,
             turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
@@ -77,7 +80,10 @@ TUNED = {
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
             last=1.8, radix=8,
         ),
-        Rows(tile=8.2, group=40, long_tile=9, padded_tile=13, stage=6.5, store=4, load=1, alone=3.5, tallest=inf),
+        Rows(
+            tile=8.2, group=40, long_tile=9, padded_tile=13, stage=6.5, store=4, load=1, alone=3.5,
+            heights=range(3, 65),
+        ),
         Planes(
             vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, turned_tap=1.35,
             turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
