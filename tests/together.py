@@ -32,7 +32,7 @@ class Failures:
         self.checks += 1
         try:
             check()
-        except (Exception, pytest.fail.Exception) as error:
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:  # a skip would end them all unseen
             error.add_note(f"of {what}")
             self.errors.append(error)
 
