@@ -37,6 +37,7 @@ class Transpose(NamedTuple):
         return {name: getattr(self, name) for name in names}
 
 
+TAPS_OF_COLUMNS = [(kh, kw) for kh in (1, 2, 3, 4) for kw in (2, 3, 4)]  # `gather_down.h`
 CASES = (
     Transpose("3x3", (1, 3, 4, 5), (3, 4, 3, 3)),
     Transpose("1x1", (2, 3, 4, 5), (3, 5, 1, 1)),
@@ -61,6 +62,12 @@ CASES = (
     Transpose("depthwise-padding-beyond-kernel", (1, 3, 7, 8), (3, 1, 2, 2), 2, 5, groups=3),
     Transpose("depthwise-wide", (1, 2, 3, 150), (2, 1, 4, 4), 2, 1, groups=2),
     Transpose("depthwise-dilation", (1, 3, 4, 9), (3, 1, 3, 3), (3, 2), 1, dilation=(2, 1), groups=3),
+    *(Transpose(f"depthwise-columns-{w}", (1, 2, 5, w), (2, 1, 4, 4), 2, 1, (1, 0), groups=2) for w in (1, 6, 16, 19)),
+    *(Transpose(f"depthwise-columns-of-{k}", (1, 2, 6, 35), (2, 2, *k), 2, 1, 1, groups=2) for k in TAPS_OF_COLUMNS),
+    *(Transpose(f"depthwise-columns-cut-{p}", (1, 1, 7, 17), (1, 1, 3, 4), 2, p) for p in (0, 2, 3)),
+    Transpose("depthwise-columns-in-bands", (1, 2, 130, 60), (2, 1, 4, 3), 2, (2, 0), 1, groups=2),
+    Transpose("depthwise-columns-wide", (1, 1, 3, 1100), (1, 1, 3, 4), 2, 1, (1, 1)),
+    Transpose("depthwise-columns-3d", (2, 3, 3, 4, 9), (3, 1, 3, 4, 4), (2, 2, 2), (1, 1, 0), groups=3),
     Transpose("depthwise-pairs", (1, 3, 4, 45), (3, 1, 4, 4), 2, 0, 1, groups=3),
     Transpose("depthwise-pairs-apart", (2, 3, 5, 20), (3, 2, 2, 2), 2, 1, 1, groups=3),
     Transpose("depthwise-pairs-of-one-tap", (1, 3, 3, 40), (3, 1, 3, 2), 2, groups=3),

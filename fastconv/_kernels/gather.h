@@ -7,11 +7,6 @@
  *     phase 1  b0 b1 b2 b3 ...            the row of taps some phases have none. The sums stay in registers and are
  *     out      a0 b0 a1 b1 a2 b2 ...      woven there (`weave.h`): the output is written once and in its order.
  *
- * At stride 2 both phases of 2 or 4 taps have as many, so that a vector of outputs, as it lies, takes as many products
- * with woven weights, of inputs that one shuffle of a loaded vector brings under them (`WOVEN_TAPS`):
- *
- *     x0 x1 x2 x3 ...   ->   x0 x1 x1 x2 x2 x3 ...  *  a b a b a b ...      (or x0 x0 x1 x1, if phases begin together)
- *
  * Terms are added in the order (line, q) wherever an output lies. The file includes itself once per element type.
  */
 #ifndef FASTCONV_GATHER_H
@@ -25,7 +20,6 @@
 
 #define GATHER_WAYS 4    /* phases at most */
 #define GATHER_VECTORS 4 /* of a phase */
-#define GATHER_LINES 64  /* vectors of woven taps at most: the products of an output */
 
 typedef struct {
     ptrdiff_t s, kw;        /* phases, and taps of a row */
@@ -33,17 +27,8 @@ typedef struct {
     ptrdiff_t pitch, ldo;   /* from one row to the next: of x, of out */
 } gather_shape;
 
-/* At 32 bytes a shuffle across halves is two instructions of most cores, more than zipping sums takes. */
-#if defined(SHUFFLES) && VECTOR_BYTES != 32
-#define WOVEN_TAPS
-#endif
-
 #define BYTES VECTOR_BYTES
 #define LATER_BY_TWO(i) ((i) + 2)
-#define TOGETHER_0(i) ((i) / 2)
-#define TOGETHER_1(i) ((i) / 2 + 1)
-#define APART_0(i) (((i) + 1) / 2)
-#define APART_1(i) (((i) + 1) / 2 + 1)
 #define EACH_TYPE "gather.h"
 #include "each_float.h"
 #undef EACH_TYPE
@@ -151,75 +136,6 @@ static ALWAYS_INLINE void run(const ptrdiff_t s, const ptrdiff_t nv, const ptrdi
     }
 }
 
-#ifdef WOVEN_TAPS
-#define pair PASTE(gather_pair, SUFFIX)
-#define pairs PASTE(gather_pairs, SUFFIX)
-
-/* nv vectors of outputs, `most` elements of the last: each line gives `steps` products. */
-static ALWAYS_INLINE void pair(const ptrdiff_t nv, const ptrdiff_t head, const ptrdiff_t steps, const ptrdiff_t lines,
-                               const ELEMENT *const *x, const vec *weights, const ELEMENT bias, ELEMENT *out,
-                               const ptrdiff_t u, const ptrdiff_t most)
-{
-    vec acc[GATHER_VECTORS];
-    UNROLL for (ptrdiff_t v = 0; v < nv; v++)
-        acc[v] = (vec){0};
-    UNROLL for (ptrdiff_t line = 0; line < lines; line++)
-        UNROLL for (ptrdiff_t v = 0; v < nv; v++) {
-            vec a = *(const vec *)(x[line] + u + v * LANES / 2);
-            LOADED_ONCE(a);
-            acc[v] += weights[line * steps] * (head == 2 ? SHUFFLE(a, a, TOGETHER_0) : SHUFFLE(a, a, APART_0));
-            if (steps == 2)
-                acc[v] += weights[line * 2 + 1] * (head == 2 ? SHUFFLE(a, a, TOGETHER_1) : SHUFFLE(a, a, APART_1));
-        }
-    UNROLL for (ptrdiff_t v = 0; v < nv; v++) {
-        acc[v] += bias;
-        if (v < nv - 1 || most == LANES)
-            *(vec *)(out + v * LANES) = acc[v];
-        else
-            memcpy(out + v * LANES, &acc[v], (size_t)most * sizeof(ELEMENT));
-    }
-}
-
-#define PAIR(nv, lines, most) \
-    pair(nv, head, steps, lines, x, weights, bias, out + r * g->ldo + o, r * g->pitch + o / 2, most)
-/* The last vector of a row ends with it, but begins with the first phase as all do. */
-#define EACH_PAIR(lines) \
-    for (ptrdiff_t r = 0, o; r < rows; r++) { \
-        for (o = 0; o + GATHER_VECTORS * LANES <= n; o += GATHER_VECTORS * LANES) \
-            PAIR(GATHER_VECTORS, lines, LANES); \
-        for (; o + LANES <= n; o += LANES) \
-            PAIR(1, lines, LANES); \
-        if (o < n && n > LANES) { \
-            o = n - LANES + n % 2; \
-            if (n % 2) \
-                PAIR(1, lines, LANES - 1); \
-            else \
-                PAIR(1, lines, LANES); \
-        } else if (o < n) \
-            PAIR(1, lines, n - o); \
-    }
-
-/* All rows of two phases with `steps` taps each, of which the first is tap 0 of the first step for `head` of them. */
-static ALWAYS_INLINE void pairs(const ptrdiff_t head, const ptrdiff_t steps, const gather_shape *g, ptrdiff_t rows,
-                                ptrdiff_t lines, const ELEMENT *const *x, const ELEMENT *const *w, ELEMENT bias,
-                                ELEMENT *out, ptrdiff_t n)
-{
-    vec weights[GATHER_LINES];
-    for (ptrdiff_t line = 0; line < lines; line++)
-        UNROLL for (ptrdiff_t q = 0; q < steps; q++) {
-            const ELEMENT *taps = w[line] + g->first - 2 * q;
-            const vec even = taps[0] - (vec){0}, odd = taps[head == 2 ? 1 : -1] - (vec){0};
-            weights[line * steps + q] = SHUFFLE(even, odd, ZIP_LOW);
-        }
-    if (lines == 1)
-        EACH_PAIR(1)
-    else if (lines == 2)
-        EACH_PAIR(2)
-    else
-        EACH_PAIR(lines)
-}
-#endif
-
 #define RUN(ways, count, head, tail, shifts) \
     for (ptrdiff_t r = 0; r < rows; r++) \
         run(ways, count, head, tail, shifts, g, lines, x, w, bias, out + r * g->ldo, u + r * g->pitch, \
@@ -255,18 +171,6 @@ static NEVER_INLINE void PASTE(gather_rows, SUFFIX)(
     const ptrdiff_t head = g->kw - g->first < g->s ? g->kw - g->first : g->s;
     const ptrdiff_t end = g->first - g->s * (g->steps - 1), tail = end < 0 ? -end : 0;
     ptrdiff_t width;
-#ifdef WOVEN_TAPS
-#define PAIRS(of, steps) \
-    if (g->s == 2 && LANES > 2 && g->kw == 2 * steps && head == of && lines * steps <= GATHER_LINES) { \
-        pairs(of, steps, g, rows, lines, x, w, bias, out, n); \
-        return; \
-    }
-    PAIRS(1, 1)
-    PAIRS(2, 1)
-    PAIRS(1, 2)
-    PAIRS(2, 2)
-#undef PAIRS
-#endif
     if (g->s == 2)
         WIDTHS(2, 4, BLOCK_OF_TWO(1) BLOCK_OF_TWO(2) BLOCK_OF_TWO(3) BLOCK_OF_TWO(4))
     else if (g->s == 3)
@@ -281,10 +185,6 @@ static NEVER_INLINE void PASTE(gather_rows, SUFFIX)(
 #undef BLOCK
 #undef WIDTHS
 #undef COLUMN
-#undef EACH_PAIR
-#undef PAIR
-#undef pairs
-#undef pair
 #undef store
 #undef run
 #undef vec

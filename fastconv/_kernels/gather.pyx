@@ -4,8 +4,8 @@
 
 over the taps with  iz * sd + a * dd = z + pd  and so on. Which rows of input and taps meet in a row of output is
 looked up in tables made once a call; along the row `gather.h` does all phases of the stride together, with weights as
-they lie. The rows of input under a band of output are staged in L1 with zeros at both ends, so that rows have no
-border cases.
+they lie, or `gather_down.h` those of all rows of a plane. The rows of input under a band of output are staged in L1
+with zeros at both ends, so that rows have no border cases.
 
 Channels-first memory. Work is split over images, groups, depths and bands of output.
 """
@@ -24,6 +24,13 @@ cdef extern from "gather.h" nogil:
         Py_ssize_t s, kw, steps, first, pitch, ldo
     void gather_rows(size_t size, const gather_shape *g, Py_ssize_t rows, Py_ssize_t lines, const void *const *x,
                      const void *const *w, double bias, void *out, Py_ssize_t n)
+
+cdef extern from "gather_down.h" nogil:
+    ctypedef struct gather_band:
+        Py_ssize_t kh, rows, pitch, y, y0, y1, width, n
+    bint gathers_down(const gather_shape *g, Py_ssize_t sh, Py_ssize_t kh, Py_ssize_t dh)
+    void gather_down(size_t size, const gather_shape *g, const gather_band *b, const void *x, const void *w,
+                     double bias, void *out)
 
 cdef enum:
     STAGE_BYTES = 16384     # staged rows of one band: half of a 32 KiB L1, beside weights and output
@@ -103,21 +110,13 @@ cdef inline real at_or_zero(const real *p, Py_ssize_t i) noexcept nogil:
     return 0 if p == NULL else p[i]
 
 
-cdef void band(const Task *t, const real *x, const real *w, const real *bias, real *out, Py_ssize_t z, Py_ssize_t y0,
-               Py_ssize_t x0, real *stage, const void **lines) noexcept nogil:
-    """Rows y0 on and columns x0 on of depth z of the channels of a group, with which x, w, bias and out start."""
+cdef void sum_rows(const Task *t, const real *stage, const real *w, const real *bias, real *out, Py_ssize_t z,
+                   Py_ssize_t top, Py_ssize_t y0, Py_ssize_t y1, Py_ssize_t n, const void **lines) noexcept nogil:
+    """n outputs of each of rows [y0, y1) of depth z, from staged inputs whose first row is `top`; phase by phase."""
     cdef ConvShape s = t.s
-    cdef Py_ssize_t y1 = min(y0 + t.rows, s.ih), n = min(t.cols, s.iw - x0), taps = s.kd * s.kh * s.kw
-    cdef Py_ssize_t top = max(y0 + s.ph - (s.kh - 1) * s.dh, 0) // s.sh
-    cdef Py_ssize_t end = min((y1 - 1 + s.ph) // s.sh + 1, s.oh), most = t.icg * t.deep * s.kh, c, a, i, y, o, count
-    cdef Py_ssize_t phase, rows
+    cdef Py_ssize_t most = t.icg * t.deep * s.kh, taps = s.kd * s.kh * s.kw, phase, rows, y, o, c, a, i, count
     cdef const Meeting *depth = t.depth + z * s.kd
     cdef const Meeting *height
-    cdef real *to = stage
-    for c in range(t.icg):
-        for a in range(t.depths[z]):
-            stage_rows(t, x + c * t.xc + depth[a].input * t.xd + top * t.xh, x0, end - top, to)
-            to += t.staged * t.pitch
     for o in range(t.ocg):
         for phase in range(min(s.sh, y1 - y0)):
             y = y0 + phase
@@ -133,8 +132,32 @@ cdef void band(const Task *t, const real *x, const real *w, const real *bias, re
                                 depth[a].tap * s.kh + height[i].tap) * s.kw
                             count += 1
                 gather_rows(sizeof(real), &t.gather, rows, count, lines, lines + most, at_or_zero(bias, o),
-                            out + ((o * s.id + z) * s.ih + y) * s.iw + x0, n)
+                            out + (o * s.id * s.ih + y) * s.iw, n)
                 y += rows * s.sh
+
+
+cdef void band(const Task *t, const real *x, const real *w, const real *bias, real *out, Py_ssize_t z, Py_ssize_t y0,
+               Py_ssize_t x0, real *stage, const void **lines) noexcept nogil:
+    """Rows y0 on and columns x0 on of depth z of the channels of a group, with which x, w, bias and out start."""
+    cdef ConvShape s = t.s
+    cdef Py_ssize_t y1 = min(y0 + t.rows, s.ih), n = min(t.cols, s.iw - x0), c, a, o
+    cdef Py_ssize_t top = max(y0 + s.ph - (s.kh - 1) * s.dh, 0) // s.sh
+    cdef Py_ssize_t end = min((y1 - 1 + s.ph) // s.sh + 1, s.oh)
+    cdef const Meeting *depth = t.depth + z * s.kd
+    cdef real *to = stage
+    cdef gather_band down
+    out += z * s.ih * s.iw + x0
+    for c in range(t.icg):
+        for a in range(t.depths[z]):
+            stage_rows(t, x + c * t.xc + depth[a].input * t.xd + top * t.xh, x0, end - top, to)
+            to += t.staged * t.pitch
+    if t.icg * t.depths[z] != 1 or not gathers_down(&t.gather, s.sh, s.kh, s.dh):
+        sum_rows(t, <const real *> stage, w, bias, out, z, top, y0, y1, n, lines)
+        return
+    down = gather_band(s.kh, end - top, t.pitch, top * s.sh - s.ph, y0, y1, s.iw, n)
+    for o in range(t.ocg):
+        gather_down(sizeof(real), &t.gather, &down, stage, w + (o * s.kd + depth[0].tap) * s.kh * s.kw,
+                    at_or_zero(bias, o), out + (o * s.id * s.ih + y0) * s.iw)
 
 
 cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil:
