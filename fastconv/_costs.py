@@ -141,7 +141,7 @@ class Sum(NamedTuple):
 class Transposed(NamedTuple):
     """What transposed convolution takes, in multiply-adds."""
 
-    sums: dict  # `Sum` by kernel: of the convolutions of phases, or of all phases; and by ways of `overlap.pyx`
+    sums: dict  # `Sum` by kernel: of the convolutions of phases, or of all phases; and by ways of these
     woven: float  # an output of several phases
     copied: float  # an element of channels-last memory, where it is,
     copied_back: float  # and one of the result

@@ -191,7 +191,7 @@ def kernel_cost(kernel, g, itemsize, last):
     if kernel == "disjoint_last":
         counts = by_runs(counts, g, itemsize)
     turned = far(g, itemsize) if kernel == "disjoint" else 0
-    way = way_of_overlap(g, itemsize) if kernel == "overlap" else kernel
+    way = {"overlap": way_of_overlap, "gather": way_of_gather}.get(kernel, lambda *_: kernel)(g, itemsize)
     return time_of(way, counts) + turned + tuned().transposed.call
 
 
@@ -207,6 +207,12 @@ def way_of_overlap(g, itemsize):
         return "pixel"
     channels = kernel_in_use("overlap").adds_channels(tuple(transposed_by(g, itemsize, FIRST)), itemsize)
     return "overlap_channels" if channels else "overlap"
+
+
+def way_of_gather(g, itemsize):
+    """By whose price that kernel computes an image: "gather_down" where it goes down the columns of planes."""
+    down = kernel_in_use("gather").goes_down(tuple(transposed_by(g, itemsize, FIRST)))
+    return "gather_down" if down else "gather"
 
 
 def run_of(g):

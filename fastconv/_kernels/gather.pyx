@@ -28,7 +28,7 @@ cdef extern from "gather.h" nogil:
 cdef extern from "gather_down.h" nogil:
     ctypedef struct gather_band:
         Py_ssize_t kh, rows, pitch, y, y0, y1, width, n
-    bint gathers_down(const gather_shape *g, Py_ssize_t sh, Py_ssize_t kh, Py_ssize_t dh)
+    bint gathers_down(Py_ssize_t sh, Py_ssize_t sw, Py_ssize_t kh, Py_ssize_t kw, Py_ssize_t dh)
     void gather_down(size_t size, const gather_shape *g, const gather_band *b, const void *x, const void *w,
                      double bias, void *out)
 
@@ -151,7 +151,7 @@ cdef void band(const Task *t, const real *x, const real *w, const real *bias, re
         for a in range(t.depths[z]):
             stage_rows(t, x + c * t.xc + depth[a].input * t.xd + top * t.xh, x0, end - top, to)
             to += t.staged * t.pitch
-    if t.icg * t.depths[z] != 1 or not gathers_down(&t.gather, s.sh, s.kh, s.dh):
+    if t.icg * t.depths[z] != 1 or not gathers_down(s.sh, s.sw, s.kh, s.kw, s.dh):
         sum_rows(t, <const real *> stage, w, bias, out, z, top, y0, y1, n, lines)
         return
     down = gather_band(s.kh, end - top, t.pitch, top * s.sh - s.ph, y0, y1, s.iw, n)
@@ -167,6 +167,14 @@ cdef void one_item(const Task *t, Py_ssize_t item, real *scratch) noexcept nogil
          <const real *> t.w + g * t.icg * t.ocg * t.s.kd * t.s.kh * t.s.kw, at(<const real *> t.bias, g * t.ocg),
          <real *> t.out + (image * t.s.groups + g) * t.ocg * t.s.id * t.s.ih * t.s.iw, z, row * t.rows,
          column * t.cols, <real *> (<char *> scratch + t.table), <const void **> scratch)
+
+
+def goes_down(tuple geometry):
+    """Whether all planes go down their columns; `geometry` as of `spread`."""
+    cdef ConvShape s
+    read_shape(&s, geometry)
+    cdef bint one = s.oc == s.groups and (s.od == 1 or (s.kd - 1) * s.dd < s.sd)
+    return one and gathers_down(s.sh, s.sw, s.kh, s.kw, s.dh)
 
 
 def spread(tuple geometry, input, weight, bias, output, real like, int threads):

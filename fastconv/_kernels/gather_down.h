@@ -32,10 +32,10 @@ typedef struct {
 #undef EACH_TYPE
 #undef BYTES
 
-/* Whether planes of such rows, with `kh` rows of taps, go down their columns. */
-static inline int gathers_down(const gather_shape *g, ptrdiff_t sh, ptrdiff_t kh, ptrdiff_t dh)
+/* Whether planes of these strides and taps, `dh` rows apart, go down their columns. */
+static inline int gathers_down(ptrdiff_t sh, ptrdiff_t sw, ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t dh)
 {
-    return g->s == 2 && sh == 2 && dh == 1 && kh <= DOWN_TAPS && g->kw >= 2 && g->kw <= DOWN_TAPS;
+    return sh == 2 && sw == 2 && dh == 1 && kh <= DOWN_TAPS && kw >= 2 && kw <= DOWN_TAPS;
 }
 
 /* Rows [y0, y1) of a plane or of a part of its columns, to `out`. Rows of x are readable up to a vector beyond what is
