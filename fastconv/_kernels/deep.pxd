@@ -27,8 +27,11 @@ cdef enum:
     SHORT_TREE = 24  # and where vectors have less than 64 bytes, whose tile is smaller,
     SHORT_LOST = 17  # one product of so many besides: 1x1 layers on 2 x 2 to 11 x 11 at AVX2
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
-    WIDE = 96       # patches whose sums are kept until they are written
-    ROWS = 16       # channels of them
+    WIDE = 96       # patches that are multiplied by a block of weights,
+    NEAR_BYTES = 32768      # of patches that stay in L1, or most of them, while rows of weights are read once
+    SUMS = 6144     # sums of such a product, which are kept until they are written,
+    MOST_ROWS = 96  # rows of the block
+    ROWS = 16       # channels whose sums are written at a time
     KEPT_BYTES = 196608     # of patches of all blocks, for which each row of weights is read from end to end
     TURNING = 8     # pixels whose products take as long as turning a weight; products, as turning a sum;
     SHORT_TURNING = 3  # and so many where all products along shorter vectors are slow
@@ -95,31 +98,72 @@ cdef inline Py_ssize_t deep_scratch(const Task *t) noexcept nogil:
     return t.panel + t.patches + t.patch + (TURNED_BACK * t.leading if t.left else 0)
 
 
+cdef inline Py_ssize_t sums_apart(Py_ssize_t pixels) noexcept nogil:
+    """From one channel's sums to the next one's, of even parts of so many pixels, with room for a tile's slots."""
+    return even(pixels, WIDE, DOT_COLS) + DOT_SLOTS
+
+
+cdef inline bint stays_near(Py_ssize_t pixels, Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
+    """Whether patches stay in L1, so that weights pass over them once."""
+    return pixels * kc * size <= NEAR_BYTES
+
+
+cdef inline Py_ssize_t rows_at_once(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
+    """Rows of weights whose sums are kept: of a block that stays in L2 while patches pass over it, if they do."""
+    cdef Py_ssize_t most
+    if stays_near(pixels, kc, size):
+        return ROWS
+    most = min(min(PANEL_BYTES // (kc * size), SUMS // sums_apart(pixels)), <Py_ssize_t> MOST_ROWS)
+    return even(rows, most // DOT_ROWS * DOT_ROWS, DOT_ROWS)
+
+
 cdef inline void multiply_rows(
-    Py_ssize_t rows, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda,
+    Py_ssize_t rows, Py_ssize_t block, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda,
     const real *a_rest, const real *b, Py_ssize_t ldb, const real *b_rest, real *sums, Py_ssize_t lds,
 ) noexcept nogil:
-    """sums = A . B transposed, tile by tile; of A there are `left` rows, which are asked for before their turn.
+    """sums = A . B transposed, tile by tile; of A there are `left` rows, of which the next block is asked for.
 
-    Each tile asks for a part of a row, and a few tiles for some of the rows: all at once took up to 1.3 times as long.
+    All columns pass over a block of rows, a tile's at a time, which stay in L1. Each tile asks for a part of a row:
+    all at once took up to 1.3 times as long.
     """
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), i = 0, j, n, m, later
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), first = 0, i, j, n, m, later
     cdef Py_ssize_t shorter = cols // tiles, longer = cols - shorter * tiles
     cdef const real *own
     cdef const real *ahead
-    while i < rows:
+    while first < rows:
         j = 0
-        own = a + i * lda
-        later = min(<Py_ssize_t> DOT_ROWS, left - i - DOT_ROWS)
         for n in range(tiles):
             m = shorter + (n < longer)
-            ahead = own
-            if n < DOT_PARTS * later:
-                ahead += (DOT_ROWS + n // DOT_PARTS) * lda + n % DOT_PARTS * (kc // DOT_PARTS)
-            dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), m, kc, own, lda, a_rest + i * lanes,
-                     b + j * ldb, ldb, b_rest + j * lanes, ahead, sums + i * lds + j, lds)
+            i = first
+            while i < min(first + block, rows):
+                ahead = own = a + i * lda
+                later = min(<Py_ssize_t> DOT_ROWS, left - i - block)
+                if n < DOT_PARTS * later:
+                    ahead += (block + n // DOT_PARTS) * lda + n % DOT_PARTS * (kc // DOT_PARTS)
+                dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), m, kc, own, lda, a_rest + i * lanes,
+                         b + j * ldb, ldb, b_rest + j * lanes, ahead, sums + i * lds + j, lds)
+                i += DOT_ROWS
             j += m
-        i += DOT_ROWS
+        first += block
+
+
+cdef inline void write_rows(
+    bint last, Py_ssize_t rows, Py_ssize_t pixels, const real *sums, Py_ssize_t lds, const real *bias, real *out,
+    Py_ssize_t ldo, tile_finish finish,
+) noexcept nogil:
+    """out[row][pixel], or with `last` out[pixel][row], (+)= sums[row][pixel]."""
+    cdef Py_ssize_t o = 0, some
+    cdef real turned[WIDE * ROWS]
+    if not last:
+        finish.row_bias = bias
+        dot_finish(sizeof(real), rows, pixels, sums, lds, 1, out, ldo, &finish)
+        return
+    while o < rows:
+        some = min(<Py_ssize_t> ROWS, rows - o)
+        turn_block(sizeof(real), some, pixels, sums + o * lds, lds, turned, ROWS)
+        finish.col_bias = at(bias, o)
+        dot_finish(sizeof(real), pixels, some, turned, ROWS, 1, out + o, ldo, &finish)
+        o += some
 
 
 cdef inline void multiply_deep(
@@ -127,27 +171,23 @@ cdef inline void multiply_deep(
     const real *patches, Py_ssize_t ldp, const real *bias, real *out, Py_ssize_t ldo, tile_finish finish,
 ) noexcept nogil:
     """out[channel][pixel], or with `last` out[pixel][channel], (+)= w[channel] . patches[pixel]."""
-    cdef Py_ssize_t width = even(pixels, WIDE, DOT_COLS)
-    cdef Py_ssize_t lds = width + DOT_SLOTS, p = 0, o, some, r
-    cdef real w_rest[ROWS * MOST]
+    cdef Py_ssize_t width = even(pixels, WIDE, DOT_COLS), lds = sums_apart(pixels), p = 0, o, some, r
+    cdef Py_ssize_t rows = rows_at_once(channels, pixels, kc, sizeof(real))
+    cdef Py_ssize_t block = <Py_ssize_t> DOT_ROWS if stays_near(pixels, kc, sizeof(real)) else rows
+    cdef real w_rest[MOST_ROWS * MOST]
     cdef real patch_rest[WIDE * MOST]
-    cdef real sums[ROWS * (WIDE + DOT_SLOTS)]
-    cdef real turned[WIDE * ROWS]
+    cdef real sums[SUMS]
     while p < pixels:
         some = min(width, pixels - p)
         fill_rest(some, kc, patches, ldp, patch_rest)
         o = 0
         while o < channels:
-            r = min(<Py_ssize_t> ROWS, channels - o)
+            r = min(rows, channels - o)
             fill_rest(r, kc, w + o * ldw, ldw, w_rest)
-            multiply_rows(r, channels - o, some, kc, w + o * ldw, ldw, w_rest, patches, ldp, patch_rest, sums, lds)
-            if last:
-                turn_block(sizeof(real), r, some, sums, lds, turned, ROWS)
-                finish.col_bias = at(bias, o)
-                dot_finish(sizeof(real), some, r, turned, ROWS, 1, out + p * ldo + o, ldo, &finish)
-            else:
-                finish.row_bias = at(bias, o)
-                dot_finish(sizeof(real), r, some, sums, lds, 1, out + o * ldo + p, ldo, &finish)
+            multiply_rows(r, block, channels - o, some, kc, w + o * ldw, ldw, w_rest, patches, ldp, patch_rest, sums,
+                          lds)
+            write_rows(last, r, some, <const real *> sums, lds, at(bias, o),
+                       out + (p * ldo + o if last else o * ldo + p), ldo, finish)
             o += r
         patches += some * ldp
         p += some
@@ -200,8 +240,10 @@ cdef inline void small_map(
 
     last : x and out have channels last; whole vectors of pixels may then have lanes along these
     """
-    cdef Py_ssize_t kept = blocks_kept(t, sizeof(real)), k0 = 0, k1, o, each = ROWS if kept > 1 else channels
+    cdef Py_ssize_t kept = blocks_kept(t, sizeof(real)), k0 = 0, k1, o, each = channels
     cdef real *patches = scratch + t.staged + t.panel
+    if kept > 1:
+        each = rows_at_once(channels, t.pixels, t.deep, sizeof(real))
     while k0 < t.depth:
         k1 = min(k0 + kept * t.deep, t.depth)
         fill_patches(last, t, x, k0, k1, scratch, patches)
