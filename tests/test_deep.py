@@ -12,6 +12,8 @@ from tests.together import together
 LAYERS = {
     "whole vectors": ((1, 704, 7, 7), (16, 704, 1, 1), {}),
     "two blocks": ((2, 705, 3, 5), (19, 705, 1, 1), {}),
+    "blocks of rows": ((1, 709, 7, 9), (203, 709, 1, 1), {}),
+    "blocks of rows, patches of the whole depth": ((2, 709, 5, 5), (203, 709, 1, 1), {}),
     "blocks of whole channels": ((1, 177, 7, 7), (21, 177, 3, 3), {"padding": 1, "stride": 2}),
     "one row of weights": ((1, 1300, 5, 5), (1, 1300, 1, 1), {}),
     "one pixel": ((3, 2049, 1, 1), (37, 2049, 1, 1), {}),

@@ -5,7 +5,8 @@
 7 x 7 pixels are three vectors of 16 and one, and output channels for lanes would want the weights turned. Here weights
 are read where they lie, and only patches, which are few, are made to lie along k: what a pixel sees of a row is copied
 by one vector, else a panel is turned. The depth is summed in blocks, of which a lane adds up CHUNK products at most; an
-order that depends on neither pixels nor channels.
+order that depends on neither pixels nor channels. Where patches of a block fill more than L1, rows of weights that stay
+in L2 pass over those of a tile.
 """
 
 from fastconv._kernels.deep_patches cimport FEW, fill_patches
@@ -28,7 +29,7 @@ cdef enum:
     SHORT_LOST = 17  # one product of so many besides: 1x1 layers on 2 x 2 to 11 x 11 at AVX2
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
     WIDE = 96       # patches that are multiplied by a block of weights,
-    NEAR_BYTES = 32768      # of patches that stay in L1, or most of them, while rows of weights are read once
+    NEAR_BYTES = 32768      # of patches over which each row of weights passes once: 3 x 3 to 7 x 7 pixels (Zen 5)
     SUMS = 6144     # sums of such a product, which are kept until they are written,
     MOST_ROWS = 96  # rows of the block
     ROWS = 16       # channels whose sums are written at a time
@@ -104,12 +105,12 @@ cdef inline Py_ssize_t sums_apart(Py_ssize_t pixels) noexcept nogil:
 
 
 cdef inline bint stays_near(Py_ssize_t pixels, Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
-    """Whether patches stay in L1, so that weights pass over them once."""
+    """Whether patches stay in L1, or most of them, while each row of weights is read once."""
     return pixels * kc * size <= NEAR_BYTES
 
 
 cdef inline Py_ssize_t rows_at_once(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
-    """Rows of weights whose sums are kept: of a block that stays in L2 while patches pass over it, if they do."""
+    """Rows of weights whose sums are kept until they are written: as many as stay in L2, if they pass over patches."""
     cdef Py_ssize_t most
     if stays_near(pixels, kc, size):
         return ROWS
@@ -117,52 +118,66 @@ cdef inline Py_ssize_t rows_at_once(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize
     return even(rows, most // DOT_ROWS * DOT_ROWS, DOT_ROWS)
 
 
+cdef inline void multiply_tile(
+    Py_ssize_t i, Py_ssize_t n, Py_ssize_t j, Py_ssize_t cols, Py_ssize_t rows, Py_ssize_t apart, Py_ssize_t left,
+    Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *a_rest, const real *b, Py_ssize_t ldb,
+    const real *b_rest, real *sums, Py_ssize_t lds,
+) noexcept nogil:
+    """The tile of rows from i on and the nth columns, from j on; it asks for a part of a row `apart` rows further on,
+    for rows as a whole took up to 1.3 times as long."""
+    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), later = min(<Py_ssize_t> DOT_ROWS, left - i - apart)
+    cdef const real *own = a + i * lda
+    cdef const real *ahead = own
+    if n < DOT_PARTS * later:
+        ahead += (apart + n // DOT_PARTS) * lda + n % DOT_PARTS * (kc // DOT_PARTS)
+    dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), cols, kc, own, lda,
+             a_rest + i * lanes, b + j * ldb, ldb, b_rest + j * lanes, ahead, sums + i * lds + j, lds)
+
+
 cdef inline void multiply_rows(
-    Py_ssize_t rows, Py_ssize_t block, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda,
+    Py_ssize_t rows, bint once, Py_ssize_t left, Py_ssize_t cols, Py_ssize_t kc, const real *a, Py_ssize_t lda,
     const real *a_rest, const real *b, Py_ssize_t ldb, const real *b_rest, real *sums, Py_ssize_t lds,
 ) noexcept nogil:
-    """sums = A . B transposed, tile by tile; of A there are `left` rows, of which the next block is asked for.
+    """sums = A . B transposed, tile by tile; of A there are `left` rows, which are asked for before their turn.
 
-    All columns pass over a block of rows, a tile's at a time, which stay in L1. Each tile asks for a part of a row:
-    all at once took up to 1.3 times as long.
+    once : all columns pass over the rows of a tile, so that each row is read once; else all rows over the columns of
+        a tile, which stay in L1
     """
-    cdef Py_ssize_t lanes = lanes_of(sizeof(real)), tiles = ceil_div(cols, DOT_COLS), first = 0, i, j, n, m, later
-    cdef Py_ssize_t shorter = cols // tiles, longer = cols - shorter * tiles
-    cdef const real *own
-    cdef const real *ahead
-    while first < rows:
-        j = 0
-        for n in range(tiles):
-            m = shorter + (n < longer)
-            i = first
-            while i < min(first + block, rows):
-                ahead = own = a + i * lda
-                later = min(<Py_ssize_t> DOT_ROWS, left - i - block)
-                if n < DOT_PARTS * later:
-                    ahead += (block + n // DOT_PARTS) * lda + n % DOT_PARTS * (kc // DOT_PARTS)
-                dot_tile(sizeof(real), min(<Py_ssize_t> DOT_ROWS, rows - i), m, kc, own, lda, a_rest + i * lanes,
-                         b + j * ldb, ldb, b_rest + j * lanes, ahead, sums + i * lds + j, lds)
-                i += DOT_ROWS
-            j += m
-        first += block
+    cdef Py_ssize_t tiles = ceil_div(cols, DOT_COLS), shorter = cols // tiles, longer = cols - shorter * tiles
+    cdef Py_ssize_t i = 0, j = 0, n, m
+    if once:
+        while i < rows:
+            j = 0
+            for n in range(tiles):
+                m = shorter + (n < longer)
+                multiply_tile(i, n, j, m, rows, DOT_ROWS, left, kc, a, lda, a_rest, b, ldb, b_rest, sums, lds)
+                j += m
+            i += DOT_ROWS
+        return
+    for n in range(tiles):
+        m, i = shorter + (n < longer), 0
+        while i < rows:
+            multiply_tile(i, n, j, m, rows, rows, left, kc, a, lda, a_rest, b, ldb, b_rest, sums, lds)
+            i += DOT_ROWS
+        j += m
 
 
 cdef inline void write_rows(
     bint last, Py_ssize_t rows, Py_ssize_t pixels, const real *sums, Py_ssize_t lds, const real *bias, real *out,
-    Py_ssize_t ldo, tile_finish finish,
+    Py_ssize_t ldo, tile_finish *finish,
 ) noexcept nogil:
     """out[row][pixel], or with `last` out[pixel][row], (+)= sums[row][pixel]."""
     cdef Py_ssize_t o = 0, some
     cdef real turned[WIDE * ROWS]
     if not last:
         finish.row_bias = bias
-        dot_finish(sizeof(real), rows, pixels, sums, lds, 1, out, ldo, &finish)
+        dot_finish(sizeof(real), rows, pixels, sums, lds, 1, out, ldo, finish)
         return
     while o < rows:
         some = min(<Py_ssize_t> ROWS, rows - o)
         turn_block(sizeof(real), some, pixels, sums + o * lds, lds, turned, ROWS)
         finish.col_bias = at(bias, o)
-        dot_finish(sizeof(real), pixels, some, turned, ROWS, 1, out + o, ldo, &finish)
+        dot_finish(sizeof(real), pixels, some, turned, ROWS, 1, out + o, ldo, finish)
         o += some
 
 
@@ -173,7 +188,7 @@ cdef inline void multiply_deep(
     """out[channel][pixel], or with `last` out[pixel][channel], (+)= w[channel] . patches[pixel]."""
     cdef Py_ssize_t width = even(pixels, WIDE, DOT_COLS), lds = sums_apart(pixels), p = 0, o, some, r
     cdef Py_ssize_t rows = rows_at_once(channels, pixels, kc, sizeof(real))
-    cdef Py_ssize_t block = <Py_ssize_t> DOT_ROWS if stays_near(pixels, kc, sizeof(real)) else rows
+    cdef bint once = stays_near(pixels, kc, sizeof(real))
     cdef real w_rest[MOST_ROWS * MOST]
     cdef real patch_rest[WIDE * MOST]
     cdef real sums[SUMS]
@@ -184,10 +199,10 @@ cdef inline void multiply_deep(
         while o < channels:
             r = min(rows, channels - o)
             fill_rest(r, kc, w + o * ldw, ldw, w_rest)
-            multiply_rows(r, block, channels - o, some, kc, w + o * ldw, ldw, w_rest, patches, ldp, patch_rest, sums,
+            multiply_rows(r, once, channels - o, some, kc, w + o * ldw, ldw, w_rest, patches, ldp, patch_rest, sums,
                           lds)
             write_rows(last, r, some, <const real *> sums, lds, at(bias, o),
-                       out + (p * ldo + o if last else o * ldo + p), ldo, finish)
+                       out + (p * ldo + o if last else o * ldo + p), ldo, &finish)
             o += r
         patches += some * ldp
         p += some
