@@ -6,6 +6,7 @@ all lanes of a vector, and cost the turning. `asv_bench/peers.py --family depthw
 
 from math import ceil, gcd
 
+from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
 
 CHAIN = 64  # taps that either may add one after the other: the CHUNK of `simd.h`
@@ -18,6 +19,7 @@ STRIP = 12
 PLANE = 3136  # input pixels of a turned plane, which are to stay in the L2 cache
 TABLE = 4096  # pixels of the padded plane, each with an entry in its table
 
+PAIRED = 4  # vectors of twice as many rows, however many there are: `near_pairs.h`
 LEAST_ROW = 9  # outputs of a row, so that a vector reaches no further than the next row does
 LEAST_TAPS_ROW = 12  # and no further with a vector more at stride 2 and NEAR columns beside the image
 LEAST_DILATED_ROW = 16  # the longest vector: neighbours in memory are rows of different phases
@@ -36,10 +38,21 @@ def is_flat(g):
     return g.groups == g.ic == g.oc and g.id == g.kd == g.od == 1 and g.pd == 0
 
 
-def sees_near_rows(g):
+def sees_neighbours(g):
     """Whether a depthwise layer has 3x3 taps that see their neighbours, and at most one column beside the image."""
     near = g.kh == g.kw == 3 and g.dh == g.dw == 1 and g.sh == g.sw <= 2
-    return is_flat(g) and near and g.pw <= 1 and (g.ow - 1) * g.sw + 2 - g.pw <= g.iw and g.ow >= LEAST_ROW
+    return is_flat(g) and near and g.pw <= 1 and (g.ow - 1) * g.sw + 2 - g.pw <= g.iw
+
+
+def sees_near_rows(g):
+    """Whether rows of such a layer are long enough for vectors."""
+    return g.ow >= LEAST_ROW and sees_neighbours(g)
+
+
+def sees_near_pairs(g):
+    """Whether rows of such a layer are so short that two share a vector."""
+    short = g.ow < LEAST_ROW and g.oh <= 2 * PAIRED and sees_neighbours(g)
+    return short and g.ow <= kernel_in_use("near_rows").most_paired(g.itemsize, g.sw)
 
 
 def sees_near_taps(g):
@@ -57,7 +70,7 @@ def sees_near_taps(g):
 
 def reads_rows(g):
     """Whether rows are summed where they lie."""
-    return sees_near_rows(g) or sees_near_taps(g)
+    return sees_near_rows(g) or sees_near_pairs(g) or sees_near_taps(g)
 
 
 def can_turn(g):
@@ -81,7 +94,10 @@ def time_of_rows(g):
     """Of a plane that is summed along rows, where they lie or staged."""
     costs = tuned().planes
     lanes = costs.vector // g.itemsize
-    time = g.oh * vectors_of_row(g) * (g.kh * g.kw + costs.row_load * loads_of_rows(g))
+    each = g.kh * g.kw + costs.row_load * loads_of_rows(g)
+    if sees_near_pairs(g):
+        return PAIRED * each
+    time = g.oh * vectors_of_row(g) * each
     if reads_rows(g):
         return time + costs.row_plane
     return time + costs.staged_plane + (costs.split * g.ih * g.iw / lanes if g.sw > 1 else 0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _depthwise
+from fastconv import _depthwise, _tuned
 from tests import data
 from tests.geometries import geometry
-from tests.product_checks import on_integers
+from tests.product_checks import exact, on_integers
 from tests.together import together
 
 # (channels, height, width), stride
@@ -47,3 +47,58 @@ def test_rows_in_place_are_exact(layer, threads, dtype, cpu_level):
     data.assert_identical(out, np.maximum(expected, 0).astype(dtype))
     assert np.isnan(memory[:32]).all()
     assert np.isnan(memory[-32:]).all()
+
+
+# (images, channels, height, width), stride
+SMALL = {
+    "two rows a vector": ((2, 37, 7, 7), 1),
+    "as long as half a vector": ((1, 19, 8, 8), 1),
+    "as long as half a vector of doubles": ((1, 19, 6, 4), 1),
+    "strided": ((2, 35, 14, 14), 2),
+    "strided, of odd sides": ((1, 17, 9, 13), 2),
+    "strided, of few columns": ((2, 5, 5, 6), 2),
+    "fewer rows than a half has": ((3, 5, 3, 8), 1),
+    "a column": ((2, 6, 8, 1), 1),
+    "one pixel": ((1, 5, 1, 1), 1),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("order", ["as they lie", "backwards"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_small_planes_are_exact(name, padding, order, threads, dtype, cpu_level):
+    """To the last bit, up to both ends of memory, and nothing is written beside the output."""
+    (n, c, h, w), stride = SMALL[name]
+    if min(h, w) + 2 * padding < 3:
+        pytest.skip("no output")
+    x = data.integers((n, c, h, w), dtype, key="input")
+    x = x[:, ::-1, ::-1] if order == "backwards" else x
+    weight, bias = data.integers((c, 1, 3, 3), dtype, key="weight"), data.integers((c,), dtype, key="bias")
+    keywords = {"stride": stride, "padding": padding, "groups": c}
+    expected = exact(x, weight, **keywords) + bias[:, None, None]
+    memory = data.filled_with_nan(expected.size + 64, dtype)
+    out = memory[32:-32].reshape(expected.shape)
+    with fastconv.num_threads(threads):
+        fastconv.conv2d(x, weight, bias, **keywords, method="direct", out=out)
+    data.assert_identical(out, expected.astype(dtype))
+    assert np.isnan(memory[:32]).all()
+    assert np.isnan(memory[-32:]).all()
+
+
+@pytest.mark.parametrize(("side", "stride", "name"), [(7, 1, "near_rows"), (14, 2, "near_rows"), (4, 1, "planes")])
+def test_small_planes_are_paired_or_turned(side, stride, name, cpu_level):
+    """Two rows to a vector where vectors have halves, but for the smallest, which are turned sooner."""
+    paired = _tuned.kernel("near_rows").most_paired(4, stride) > 0
+    small = geometry((1, 64, side, side), (64, 1, 3, 3), stride, 1, 64)
+    assert _depthwise.kernel(small) == (name if paired else "planes")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_small_planes_keep_to_themselves(value, dtype, cpu_level):
+    """What lies beside a plane in memory and is read with it reaches no output."""
+    x, weight = np.ones((1, 5, 7, 7), dtype), np.ones((5, 1, 3, 3), dtype)
+    x[:, 1::2] = value
+    out = fastconv.conv2d(x, weight, padding=1, groups=5)
+    assert np.isfinite(out[:, ::2]).all()
+    assert not np.isfinite(out[:, 1::2]).any()

@@ -69,3 +69,11 @@ cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssiz
             table[r] = blank + 2 * t.line + (row - <const real *> t.highest)
         elif row <= <const real *> t.early:
             table[r] = blank + t.line + (row - <const real *> t.lowest)
+
+
+cdef inline bint is_amid(const NearRows *t, const real *x, Py_ssize_t planes) noexcept nogil:
+    """Whether neighbours stand before and behind all rows of some planes, of which x is the first."""
+    cdef Py_ssize_t below = (t.s.ih - 1) * t.xh, beyond = (planes - 1) * t.xc
+    cdef const real *low = x + min(below, 0) + min(beyond, 0)
+    cdef const real *high = x + max(below, 0) + max(beyond, 0)
+    return low > <const real *> t.early and high < <const real *> t.late

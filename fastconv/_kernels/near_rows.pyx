@@ -10,18 +10,19 @@ which is read and masked; rows above and below the image are pointers to zeros:
              1 -> row 0 - pw       are copied between zeros, and pointed to there.
              2 -> row 1 - pw
 
-`near_rows.h` does the sums of 3x3, `near_taps.h` those of other kernels; outputs under dilated taps go phase by phase
-(`dilated.pxd`). Work is split over planes and parts of them; each output is one sum whose order is the same everywhere.
+`near_rows.h` does the sums of 3x3, `near_pairs.h` those of small planes, `near_taps.h` those of other kernels; outputs
+under dilated taps go phase by phase (`dilated.pxd`). Work is split over planes and parts of them, or runs of small
+planes; each output is one sum whose order is the same everywhere.
 """
 
 from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
+from fastconv._kernels.near_rows cimport NearRows, after, find_ends, is_amid, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, even
-from fastconv._kernels.shape cimport ConvShape, read_shape, real
+from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "near_taps.h" nogil:
@@ -43,6 +44,15 @@ cdef extern from "near_rows.h" nogil:
     void near_bands(size_t size, const near_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
                     double bias, void *out)
 
+cdef extern from "near_pairs.h" nogil:
+    enum: PAIRED
+    ctypedef struct pairs_shape:
+        near_shape row
+        Py_ssize_t rows, first, end, apart
+    Py_ssize_t pairs_up_to "most_paired"(size_t size, Py_ssize_t stride)
+    void near_pairs(size_t size, const pairs_shape *s, Py_ssize_t planes, const void *const *table, const void *w,
+                    const void *bias, void *out)
+
 cdef enum:
     # bytes of a band's rows for which the next band's are asked for: a core foresees narrower ones as well, and wider
     # ones push out those still to be read, as do rows a page apart (1024 doubles took 1.7 times as long)
@@ -59,6 +69,7 @@ cdef enum:
     FEWER_ROWS = 4                                      # of output in a band, whose input fits a set of a cache
     PART = 8 * NEAR_ROWS                                # rows of output with one table of pointers
     MOST_PHASES = 8
+    RUN = 16                                            # planes of paired rows at a time
     # rows of input under a part, its last band of full height: taps of 7 rows, 8 apart, or neighbours at stride 2
     TABLE = PART + (NEAR_ROWS + 6) * MOST_PHASES
 
@@ -73,20 +84,31 @@ cdef struct Task:
     Py_ssize_t phases                       # of rows under dilated taps
     Py_ssize_t under                        # rows of input under NEAR_ROWS rows of output of one phase
     bint in_registers                       # all weights at once
+    Py_ssize_t runs                         # of planes of an image whose rows of output are paired, or 0
     near_shape shape
     taps_shape taps
+    pairs_shape pairs
 
 
 cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogil:
     """The bands of a part of a plane."""
     cdef const real *table[TABLE]
-    cdef Py_ssize_t plane = item // t.parts, index = item % t.parts, c = plane % t.x.s.ic
-    cdef Py_ssize_t top = index * t.high, low = min(top + t.high, t.x.s.oh)
-    cdef Py_ssize_t phase, rows, bands, band, first, count, y
-    cdef const real *x = <const real *> t.input + plane // t.x.s.ic * t.x.xn + c * t.x.xc
-    cdef const real *w = <const real *> t.weight + c * t.x.s.kh * t.x.s.kw
-    cdef real bias = 0 if t.bias == NULL else (<const real *> t.bias)[c]
-    cdef real *out = <real *> t.output + (plane * t.x.s.oh + top) * t.x.s.ow
+    cdef Py_ssize_t plane = item, c = item, top = 0, image = 0
+    cdef Py_ssize_t low, phase, rows, bands, band, first, count, y
+    cdef const real *x
+    cdef const real *w
+    cdef real bias
+    cdef real *out
+    if t.parts > 1:                         # a division takes as long as a row
+        plane, top = item // t.parts, item % t.parts * t.high
+        c = plane
+    if t.x.n > 1:
+        image, c = plane // t.x.s.ic, plane % t.x.s.ic
+    low = min(top + t.high, t.x.s.oh)
+    x = <const real *> t.input + image * t.x.xn + c * t.x.xc
+    w = <const real *> t.weight + c * t.x.s.kh * t.x.s.kw
+    bias = 0 if t.bias == NULL else (<const real *> t.bias)[c]
+    out = <real *> t.output + (plane * t.x.s.oh + top) * t.x.s.ow
     point(&t.x, x, top * t.x.s.sh - t.x.s.ph, (low - top) * t.x.s.sh + t.under, table)
     if t.in_registers:
         near_bands(sizeof(real), &t.shape, low - top, <const void *const *> table, w, bias, out)
@@ -100,6 +122,20 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
             y = phase + first * t.phases
             taps_band(sizeof(real), &t.taps, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
                       out + y * t.x.s.ow)
+
+
+cdef void some_planes(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogil:
+    """A run of planes of an image whose rows of output are paired."""
+    cdef const real *table[TABLE]
+    cdef Py_ssize_t image = item // t.runs, c = item % t.runs * RUN, end = min(c + RUN, t.x.s.ic), some
+    cdef const real *x = <const real *> t.input + image * t.x.xn
+    cdef real *out = <real *> t.output + image * t.x.s.ic * t.x.s.oh * t.x.s.ow
+    while c < end:
+        some = end - c if is_amid(&t.x, x + c * t.x.xc, end - c) else 1
+        point(&t.x, x + c * t.x.xc, -t.x.s.ph, (2 * PAIRED - 1) * t.x.s.sh + 3, table)
+        near_pairs(sizeof(real), &t.pairs, some, <const void *const *> table, <const real *> t.weight + c * 9,
+                   at(<const real *> t.bias, c), out + c * t.x.s.oh * t.x.s.ow)
+        c += some
 
 
 cdef bint sees_neighbours(const ConvShape *s) noexcept nogil:
@@ -122,6 +158,14 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
     t.shape.lo, t.shape.hi = lo, hi
 
 
+cdef void plan_pairs(Task *t, Py_ssize_t size) noexcept nogil:
+    """To be planned after `shape`."""
+    cdef ConvShape *s = &t.x.s
+    cdef bint paired = t.in_registers and s.ow <= pairs_up_to(size, s.sw) and s.oh <= 2 * PAIRED
+    t.runs = ceil_div(s.ic, RUN) if paired else 0
+    t.pairs = pairs_shape(t.shape, s.oh, s.ph, s.ph + s.ih, t.x.xc)
+
+
 cdef bint meets_stores(const Task *t, Py_ssize_t size, size_t apart) noexcept nogil:
     """Whether loads meet stores of all rows just before; the output is `apart` bytes from the input, modulo PAGE."""
     return (t.x.s.sw == 1 and t.x.xh * size % PAGE == 0 and t.x.s.ow * size % PAGE == 0
@@ -139,10 +183,15 @@ cdef void plan_taps(Task *t, double lo, double hi) noexcept nogil:
     t.taps.lo, t.taps.hi = lo, hi
 
 
+def most_paired(Py_ssize_t itemsize, Py_ssize_t stride):
+    """The columns that rows of output may have for two to share a vector."""
+    return pairs_up_to(itemsize, stride)
+
+
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads):
     """Convolve each channel by itself.
 
-    geometry : ConvGeometry of channels-first memory for which `_depthwise.sees_near_rows` or `sees_near_taps` is true
+    geometry : ConvGeometry of channels-first memory for which `_depthwise.reads_rows` is true
     input, weight, bias, output, lo, hi : as of `direct.conv`
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
@@ -157,9 +206,13 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     plan_near(&t, size, lo, hi)
     t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
     plan_taps(&t, lo, hi)
+    plan_pairs(&t, size)
     t.high = even(ceil_div(t.x.s.oh, t.shape.tall), PART // t.shape.tall, 1) * t.shape.tall
     t.parts = ceil_div(t.x.s.oh, t.high)
     find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:
-        each_piece(<Piece> one_part[real], &t, t.x.n * t.x.s.ic * t.parts, threads)
+        if t.runs:
+            each_piece(<Piece> some_planes[real], &t, t.x.n * t.runs, threads)
+        else:
+            each_piece(<Piece> one_part[real], &t, t.x.n * t.x.s.ic * t.parts, threads)
     give_back(t.x.memory)

@@ -74,6 +74,7 @@ typedef int mask_f64;
 typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half_vector;
 #define LOAD_HALF(v, p) __asm__("vmovups %1, %t0" : "=v"(v) : "m"(*(const half_vector *)(p)))
 #define STORE_HALF(v, p) __asm__("vmovups %t1, %0" : "=m"(*(half_vector *)(p)) : "v"(v))
+#define LOAD_UPPER(v, p) __asm__("vinsertf64x4 $1, %1, %0, %0" : "+v"(v) : "m"(*(const half_vector *)(p)))
 #define MULTIPLY_ADD_HALF(sum, left, right) do { \
         const __typeof__(right) left_ = (left) - (__typeof__(right)){0}; \
         if (sizeof (sum)[0] == sizeof(float)) \
