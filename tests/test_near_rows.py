@@ -102,3 +102,21 @@ def test_small_planes_keep_to_themselves(value, dtype, cpu_level):
     out = fastconv.conv2d(x, weight, padding=1, groups=5)
     assert np.isfinite(out[:, ::2]).all()
     assert not np.isfinite(out[:, 1::2]).any()
+
+
+@pytest.mark.parametrize("columns", [12, 17, 24, 26, 32, 36, 40, 52, 56])
+@pytest.mark.parametrize("taps", [(5, 5), (7, 7), (1, 5), (3, 5)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_rows_of_any_length_are_exact(columns, taps, stride, dtype, cpu_level):
+    """Of whole vectors, two at a time, and half a vector, which the last of them takes along if it is alone."""
+    kh, kw = taps
+    input, weight = (1, 3, 11 * stride, columns * stride), (3, 1, kh, kw)
+    x, w, keywords, expected = on_integers(
+        input, weight, {"stride": stride, "padding": (kh // 2, kw // 2), "groups": 3}
+    )
+    memory = data.filled_with_nan(expected.size + 64, dtype)
+    out = memory[32:-32].reshape(expected.shape)
+    fastconv.conv2d(x.astype(dtype), w.astype(dtype), **keywords, method="direct", out=out)
+    data.assert_identical(out, expected.astype(dtype))
+    assert np.isnan(memory[:32]).all()
+    assert np.isnan(memory[-32:]).all()

@@ -94,6 +94,8 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
             UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
                 if (stride == 2) \
                     BY_PARITY(v[0][x], v[1][x], from + at[x] * 2); \
+                else if (x == 1 && halved) \
+                    LOAD_HALF(v[0][x], from + at[x]); \
                 else \
                     v[0][x] = *(const vec *)(from + at[x]); \
                 UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
@@ -105,20 +107,27 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
             UNROLL for (ptrdiff_t t = 0; t < (n); t++) \
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
                     UNROLL for (ptrdiff_t x = 0; x < nv; x++) \
-                        if (r >= q * stride && r < q * stride + kh) \
-                            acc[q][x] += k[t][r - q * stride] * v[t][x]; \
+                        if (r >= q * stride && r < q * stride + kh) { \
+                            if (x == 1 && halved) \
+                                MULTIPLY_ADD_HALF(acc[q][x], k[t][r - q * stride], v[t][x]); \
+                            else \
+                                acc[q][x] += k[t][r - q * stride] * v[t][x]; \
+                        } \
             KEEP_ORDER(); \
         } \
     } while (0)
 
-/* `nv` vectors of columns from o on, of which none begins after `last`. All but the first four are constants. */
+/* `nv` vectors of columns from o on, of which none begins after `last`; the second of two may be the half vector that
+ * ends the row. `nr` and what follows are constants. */
 static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out,
                               const ELEMENT bias, const ptrdiff_t rows, const ptrdiff_t o, const ptrdiff_t last,
-                              const ptrdiff_t nr, const ptrdiff_t nv, const ptrdiff_t kh, const ptrdiff_t stride)
+                              const ptrdiff_t nr, const ptrdiff_t nv, const int halved, const ptrdiff_t kh,
+                              const ptrdiff_t stride)
 {
+    const ptrdiff_t second = halved ? LANES / 2 : LANES, final = halved ? s->cols - second : last;
     const ptrdiff_t kw = s->kw, dilation = stride == 2 ? 1 : s->dilation;
-    const ptrdiff_t at[2] = {o < last ? o : last, o + LANES < last ? o + LANES : last};
-    const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + LANES - 1) * stride;
+    const ptrdiff_t at[2] = {o < last ? o : last, o + LANES < final ? o + LANES : final};
+    const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + (nv > 1 ? second : LANES) - 1) * stride;
     const mask lanes = PASTE(taps_lanes, SUFFIX)(stride);
     vec acc[NEAR_ROWS][2];
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
@@ -151,23 +160,31 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     }
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         if (q < rows)
-            UNROLL for (ptrdiff_t x = 0; x < nv; x++)
-                *(vec *)(out + q * s->out_pitch + at[x]) = acc[q][x];
+            UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
+                if (x == 1 && halved)
+                    STORE_HALF(acc[q][x], out + q * s->out_pitch + at[x]);
+                else
+                    *(vec *)(out + q * s->out_pitch + at[x]) = acc[q][x];
+            }
 }
 #undef ADD_TAPS
 #undef MASKED_SHUFFLES
 
 #define ARGUMENTS const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out, ELEMENT bias, \
     ptrdiff_t rows, ptrdiff_t o, ptrdiff_t end
-/* Columns o to `end` of `rows` rows, by `wide` vectors at a time while there are as many. */
+/* Columns o to `end` of `rows` rows, by `wide` vectors at a time while there are as many; a half vector after them goes
+ * with the last one that is left alone, if any: eight sums alone do not hide how long a multiply-add takes. */
 #define BAND(nr, kh, stride, wide) \
 static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(ARGUMENTS) \
 { \
     const ptrdiff_t last = end < LANES ? 0 : end - LANES; \
     for (; (wide) > 1 && o + LANES < end; o += 2 * LANES) \
-        run(s, row, w, out, bias, rows, o, last, nr, wide, kh, stride); \
-    for (; o < end; o += LANES) \
-        run(s, row, w, out, bias, rows, o, last, nr, 1, kh, stride); \
+        run(s, row, w, out, bias, rows, o, last, nr, wide, 0, kh, stride); \
+    if ((wide) > 1 && o < end && end < s->cols) \
+        run(s, row, w, out, bias, rows, o, last, nr, wide, 1, kh, stride); \
+    else \
+        for (; o < end; o += LANES) \
+            run(s, row, w, out, bias, rows, o, last, nr, 1, 0, kh, stride); \
 }
 #if VECTOR_BYTES == 64 && !defined(HALVES)
 #define WIDE 2
@@ -211,7 +228,7 @@ static inline void PASTE(taps_band, SUFFIX)(const taps_shape *s, ptrdiff_t rows,
 #if VECTOR_BYTES == 64
     const ptrdiff_t rest = s->cols > LANES && s->cols % LANES <= LANES / 2 ? s->cols % LANES : 0;
     band(s, row, w, out, bias, rows, 0, s->cols - rest);
-    if (rest > 0)
+    if (rest > 0 && (s->stride == 2 || s->cols / LANES % 2 == 0))
         half_band(s, row, w, out, bias, rows, s->cols - rest, s->cols);
 #else
     band(s, row, w, out, bias, rows, 0, s->cols);

@@ -7,15 +7,15 @@
  * the image is read, and becomes zero by the masks of the first tap and the last. Included once per element type, after
  * ELEMENT, BITS, SUFFIX, vec, mask and LANES are defined.
  */
-/* All lanes but one, or all where it is negative. */
+/* All lanes but one. */
 static inline mask PASTE(all_but, SUFFIX)(ptrdiff_t lane)
 {
     BITS lanes[sizeof(vec) / sizeof(ELEMENT)];
     mask result;
     for (ptrdiff_t i = 0; i < LANES; i++)
-        lanes[i] = (BITS)i;
+        lanes[i] = i == lane ? 0 : -1;
     memcpy(&result, lanes, sizeof result);
-    return result != (BITS)lane;
+    return result;
 }
 
 #include "parity.h"
