@@ -74,6 +74,9 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
 /* Whether masks cost nothing: at AVX-512 the shuffles that split columns of a stride take them along. */
 #define MASKED_SHUFFLES(stride) (VECTOR_BYTES == 64 && (stride) == 2)
 
+/* Whether vector x of two is half a one; known at once where there are none, lest AVX2 is compiled to slower loops. */
+#define IS_HALF(x) (VECTOR_BYTES == 64 && (x) == 1 && halved)
+
 /* acc += what `n` columns of taps from j on add, of the `stride` that one load brings; `beside`: lanes may lie beside
  * the image. A macro over constants: only then do the accumulators, which must never have an address, unroll into
  * registers. */
@@ -94,7 +97,7 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
             UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
                 if (stride == 2) \
                     BY_PARITY(v[0][x], v[1][x], from + at[x] * 2); \
-                else if (x == 1 && halved) \
+                else if (IS_HALF(x)) \
                     LOAD_HALF(v[0][x], from + at[x]); \
                 else \
                     v[0][x] = *(const vec *)(from + at[x]); \
@@ -108,7 +111,7 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
                     UNROLL for (ptrdiff_t x = 0; x < nv; x++) \
                         if (r >= q * stride && r < q * stride + kh) { \
-                            if (x == 1 && halved) \
+                            if (IS_HALF(x)) \
                                 MULTIPLY_ADD_HALF(acc[q][x], k[t][r - q * stride], v[t][x]); \
                             else \
                                 acc[q][x] += k[t][r - q * stride] * v[t][x]; \
@@ -124,7 +127,7 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
                               const ptrdiff_t nr, const ptrdiff_t nv, const int halved, const ptrdiff_t kh,
                               const ptrdiff_t stride)
 {
-    const ptrdiff_t second = halved ? LANES / 2 : LANES, final = halved ? s->cols - second : last;
+    const ptrdiff_t second = IS_HALF(1) ? LANES / 2 : LANES, final = IS_HALF(1) ? s->cols - second : last;
     const ptrdiff_t kw = s->kw, dilation = stride == 2 ? 1 : s->dilation;
     const ptrdiff_t at[2] = {o < last ? o : last, o + LANES < final ? o + LANES : final};
     const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + (nv > 1 ? second : LANES) - 1) * stride;
@@ -161,13 +164,14 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         if (q < rows)
             UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
-                if (x == 1 && halved)
+                if (IS_HALF(x))
                     STORE_HALF(acc[q][x], out + q * s->out_pitch + at[x]);
                 else
                     *(vec *)(out + q * s->out_pitch + at[x]) = acc[q][x];
             }
 }
 #undef ADD_TAPS
+#undef IS_HALF
 #undef MASKED_SHUFFLES
 
 #define ARGUMENTS const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out, ELEMENT bias, \
