@@ -25,7 +25,7 @@ NUMPY = ("fastconv._door", "fastconv._memory")  # the modules that see NumPy's C
 SHARED = "fastconv._kernels._cyutility"  # Cython's own memoryview code, once for all kernels: half the time to compile
 
 X86_LEVELS = {
-    "baseline": [],
+    "baseline": ["-O1" if DEBUG else "-O2"],  # nobody's fastest here, and -O3 takes longer to compile
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
 }
@@ -132,7 +132,7 @@ class BuildKernels(build_ext):
             if self.compiler.compiler_type == "msvc":
                 extension.extra_compile_args = []
             else:
-                extension.extra_compile_args += GNU_FLAGS
+                extension.extra_compile_args = [*GNU_FLAGS, *extension.extra_compile_args]
                 extension.libraries = ["m"]  # unnamed, its first versions are found, whose powers are slower
         super().build_extensions()
 

@@ -203,7 +203,10 @@ static ALWAYS_INLINE void PASTE(strip_run, SUFFIX)(
 #undef AT
 #undef EACH_PIXEL
 
-#define PIXELS(n, kw, sw) case n: PASTE(strip_run, SUFFIX)(n, kw, sw, t, table, w, out, vectors, valid); return;
+#define PIXELS(n, kw, sw) case n: \
+        if (n + kw <= BESIDE) \
+            PASTE(strip_run, SUFFIX)(n, kw, sw, t, table, w, out, vectors, valid); \
+        return;
 #define VARIANT(kw, sw) static NEVER_INLINE void PASTE(PASTE(PASTE(strip, kw), sw), SUFFIX)( \
     ptrdiff_t px, const depthwise_strip *t, const ELEMENT *const *table, const ELEMENT *w, ELEMENT *out, \
     ptrdiff_t vectors, ptrdiff_t valid) \

@@ -142,6 +142,12 @@ KIND(6, 2, 0, 0)
 #undef KIND
 #define KIND(nr, nv, high, sh) return NAME(nr, nv, high, sh)(s, staged, w, bias, out, rows, cols, x, room);
 
+/* Half a vector takes what is left of more than 4 rows, one of them wide: other tiles of it are never made. */
+#ifdef HALVES
+#define WHOLE 0
+#else
+#define WHOLE 1
+#endif
 /* `rows` rows of the tiles from column x on that are of one kind; returns where the next kind begins. */
 static ptrdiff_t strip(ARGUMENTS)
 {
@@ -152,17 +158,17 @@ static ptrdiff_t strip(ARGUMENTS)
     if (rows > 4 && cols >= LANES && rest > 0 && rest <= LANES / 2 && vectors <= 2 && --vectors == 0)
         return half_strip(s, staged, w, bias, out, rows, cols, x, room);
 #endif
-    if (rows == 1) {
+    if (WHOLE && rows == 1) {
         if (vectors >= 8) KIND(1, 8, 0, 0)
         if (vectors >= 4) KIND(1, 4, 0, 0)
         KIND(1, 1, 0, 0)
     }
 #define SHARED(high, sh) if (s->kh == high && shared == sh) HEIGHTS(high, sh)
 #if VECTOR_BYTES == 64
-#define WIDTHS(nr, kh, sh) { if (vectors > 1) KIND(nr, 2, kh, sh) else KIND(nr, 1, kh, sh) }
+#define WIDTHS(nr, kh, sh) { if (WHOLE && vectors > 1) KIND(nr, 2, kh, sh) else KIND(nr, 1, kh, sh) }
 #define HEIGHTS(kh, sh) { \
         if (rows > 7) WIDTHS(8, kh, sh) \
-        if (rows > 4) WIDTHS(7, kh, sh) \
+        if (!WHOLE || rows > 4) WIDTHS(7, kh, sh) \
         WIDTHS(4, kh, sh) \
     }
     SHARED(3, 1)
@@ -171,7 +177,7 @@ static ptrdiff_t strip(ARGUMENTS)
     SHARED(5, 2)
     SHARED(7, 1)
     SHARED(7, 2)
-    if (vectors > 1 && shared == 1 && s->kh > 7) KIND(8, 2, 0, 0)
+    if (WHOLE && vectors > 1 && shared == 1 && s->kh > 7) KIND(8, 2, 0, 0)
 #else
 #define HEIGHTS(kh, sh) { \
         if (vectors > 1 && rows <= 4) KIND(4, 2, kh, sh) \
@@ -187,7 +193,7 @@ static ptrdiff_t strip(ARGUMENTS)
             HEIGHTS(0, 2)
     }
 #endif
-    if (vectors == 1) KIND(8, 1, 0, 0)
+    if (!WHOLE || vectors == 1) KIND(8, 1, 0, 0)
     if (vectors >= 4 && shared == 1 && s->kh == 2) KIND(2, 4, 0, 0)
 #if VECTOR_BYTES == 64
     if (shared == 1 && s->kh == 4) KIND(4, 2, 0, 0)
@@ -197,6 +203,7 @@ static ptrdiff_t strip(ARGUMENTS)
 #undef SHARED
 #undef HEIGHTS
 #undef WIDTHS
+#undef WHOLE
 }
 #undef KIND
 #undef NAME

@@ -28,6 +28,7 @@ typedef long long mask_f64 __attribute__((vector_size(VECTOR_BYTES)));
 #define SELECT(vec, mask, condition, yes, no) ((vec)(((condition) & (mask)(yes)) | (~(condition) & (mask)(no))))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NEVER_INLINE __attribute__((noinline, unused))
+#define COLD __attribute__((cold, noinline, unused)) /* made to be small */
 /* Memory is not touched, but no load moves across: gcc 12 otherwise hoists broadcasts and spills accumulators, which
  * halves the speed of a tile (measured; see "Design decisions" in the README). */
 #define KEEP_ORDER() __asm__ volatile("" ::: "memory")
@@ -60,6 +61,7 @@ typedef int mask_f64;
 #define SELECT(vec, mask, condition, yes, no) ((condition) ? (yes) : (no))
 #define ALWAYS_INLINE inline
 #define NEVER_INLINE
+#define COLD
 #define KEEP_ORDER() ((void)0)
 #define IN_REGISTER(v) ((void)0)
 #define MULTIPLY_ADD(sum, left, right) ((sum) += (left) * (right))

@@ -212,27 +212,31 @@ static ALWAYS_INLINE int rows(const Strips *given, const ELEMENT *x, ELEMENT *ou
 /* A function for each kind of rows. */
 #define KIND(kernel, stride, kind, deep, narrow) \
     rows(s, x, out, index, base, y0, y1, kernel, stride, kind, deep, narrow)
-#define KINDS(kernel, stride, deep, narrow) \
-    (void)(KIND(kernel, stride, STRIP_LARGEST, deep, narrow) && KIND(kernel, stride, STRIP_CAREFUL, deep, narrow))
+#define EACH_KIND(kind, deep, narrow) \
+    (s->kernel == 2 && s->stride == 2 ? KIND(2, 2, kind, deep, narrow) \
+     : s->kernel == 2                 ? KIND(2, 1, kind, deep, narrow) \
+     : s->stride == 2                 ? KIND(3, 2, kind, deep, narrow) \
+                                      : KIND(3, 1, kind, deep, narrow))
+#define PARAMETERS \
+    (const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base, ptrdiff_t y0, ptrdiff_t y1)
+
+/* Rows with a NaN once more: seldom, so one function for rows of all kinds. */
+static COLD void WIDE(careful_at) PARAMETERS
+{
+    EACH_KIND(STRIP_CAREFUL, 1, s->narrow);
+}
+
 #define STRIPS_AT(name, deep, narrow) \
-    static NEVER_INLINE void WIDE(name)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base, \
-                                        ptrdiff_t y0, ptrdiff_t y1) \
+    static NEVER_INLINE void WIDE(name) PARAMETERS \
     { \
-        if (s->kernel == 2 && s->stride == 2) \
-            KINDS(2, 2, deep, narrow); \
-        else if (s->kernel == 2) \
-            KINDS(2, 1, deep, narrow); \
-        else if (s->stride == 2) \
-            KINDS(3, 2, deep, narrow); \
-        else \
-            KINDS(3, 1, deep, narrow); \
+        if (EACH_KIND(STRIP_LARGEST, deep, narrow)) \
+            WIDE(careful_at)(s, x, out, index, base, y0, y1); \
     }
 STRIPS_AT(flat_at, 0, 0)
 STRIPS_AT(deep_at, 1, 0)
 STRIPS_AT(narrow_at, 0, 1)
 
-static inline void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *out, int64_t *index, int64_t base,
-                                   ptrdiff_t y0, ptrdiff_t y1)
+static inline void WIDE(strips_at) PARAMETERS
 {
     if (s->narrow)
         WIDE(narrow_at)(s, x, out, index, base, y0, y1);
@@ -242,7 +246,8 @@ static inline void WIDE(strips_at)(const Strips *s, const ELEMENT *x, ELEMENT *o
         WIDE(flat_at)(s, x, out, index, base, y0, y1);
 }
 #undef STRIPS_AT
-#undef KINDS
+#undef PARAMETERS
+#undef EACH_KIND
 #undef KIND
 #undef SEE
 #undef COLUMN
