@@ -66,8 +66,9 @@ static ALWAYS_INLINE vec NAMED(flow_part)(const FlowRows *f, ELEMENT *const *to,
         } \
         c++; \
     } while (0)
-    UNROLL for (int i = 0; i < width; i++)
-        old[0][i] = old[FLOW_ROWS - 1][i] = (vec){0};
+    UNROLL for (int row = 0; row < FLOW_ROWS; row++)
+        UNROLL for (int i = 0; i < width; i++)
+            old[row][i] = (vec){0};
     NEXT_COLUMN();
     NEXT_COLUMN();
     while (j < f->end) {
