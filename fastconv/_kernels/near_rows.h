@@ -28,8 +28,8 @@
 #define NEAR_ROWS 8 /* of output in a band: sums, weights, a row's taps, masks and shuffles fit 32 registers */
 #define UNROLL_ROWS _Pragma("GCC unroll 32")
 
-/* The first `rows` of nr sums, SUM(q), of a type of vector, to rows of n elements, no more than it has, at `to`: each is stored whole and
- * what is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
+/* The first `rows` of nr sums, SUM(q), of a type of vector, to rows of n elements, no more than it has, at `to`: each is
+ * stored whole and what is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
 #define STORE_SHORT(type, to, n, rows, more) do { \
         const ptrdiff_t whole = (more) ? (rows) : (rows) - 1; \
         ELEMENT end[LANES_OF(ELEMENT)]; \
