@@ -156,7 +156,8 @@ print(started(1, 1), started(5, 4), started(5, 5))
 
 
 def test_a_stack_of_64_kib_is_enough():
-    """Queues of 16 KiB, of which Fourier transforms had several, left the stack and ended the process."""
+    """Queues of 16 KiB, of which Fourier transforms had several, left the stack and ended the process, and so did sums
+    of small maps in float64."""
     code = f"""
 import threading
 import numpy as np
@@ -170,6 +171,8 @@ jobs = [
     lambda: fastconv.conv_transpose2d(x, w, stride=2),
     lambda: fastconv.grad.conv2d_weight(x, w.shape, grad),
     lambda: fastconv.max_pool2d(x, 3, 2, return_indices=True),
+    *(lambda small=small: fastconv.conv2d(small, np.ones((130, 600, 1, 1)))
+      for small in (np.ones((2, 600, 7, 7)), np.moveaxis(np.ones((2, 7, 7, 600)), -1, 1))),
 ]
 fastconv.set_num_threads(2)
 threading.stack_size(64 * 1024)
@@ -179,7 +182,7 @@ for job in jobs:
     thread.join()
 print(len(jobs))
 """
-    assert output(code) == "7"
+    assert output(code) == "9"
 
 
 @pytest.mark.parametrize("count", [1, 2])

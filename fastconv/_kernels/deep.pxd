@@ -15,7 +15,7 @@ from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div, even
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
-from fastconv._kernels.rest cimport MOST, fill_rest, last_pixels, multiply_mixed, pixels_worth
+from fastconv._kernels.rest cimport fill_rest, last_pixels, multiply_mixed, pixels_worth
 from fastconv._kernels.shape cimport LONG_SUM, at, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
@@ -94,9 +94,18 @@ cdef inline void plan_mixed(Task *t, Py_ssize_t size) noexcept nogil:
     t.panel = round_up(t.depth * t.leading, LINE)
 
 
-cdef inline Py_ssize_t deep_scratch(const Task *t) noexcept nogil:
-    """Elements of a thread's scratch where channels are last: a panel, patches, one more while it is turned, sums."""
-    return t.panel + t.patches + t.patch + (TURNED_BACK * t.leading if t.left else 0)
+cdef inline Py_ssize_t deep_scratch(bint last, const Task *t, Py_ssize_t size) noexcept nogil:
+    """Elements of a thread's scratch: stage, panel, patches, one more while it is turned, and sums with what else
+    products keep, which is too much for a thread's stack."""
+    cdef Py_ssize_t kept = SUMS + (MOST_ROWS + WIDE) * lanes_of(size) + WIDE * ROWS
+    if last and t.left:
+        kept = max(kept, TURNED_BACK * t.leading)
+    return t.staged + t.panel + t.patches + t.patch + kept
+
+
+cdef inline real *after_patches(const Task *t, real *patches) noexcept nogil:
+    """Where sums begin in it."""
+    return patches + t.patches + t.patch
 
 
 cdef inline Py_ssize_t sums_apart(Py_ssize_t pixels) noexcept nogil:
@@ -164,11 +173,13 @@ cdef inline void multiply_rows(
 
 cdef inline void write_rows(
     bint last, Py_ssize_t rows, Py_ssize_t pixels, const real *sums, Py_ssize_t lds, const real *bias, real *out,
-    Py_ssize_t ldo, tile_finish *finish,
+    Py_ssize_t ldo, tile_finish *finish, real *turned,
 ) noexcept nogil:
-    """out[row][pixel], or with `last` out[pixel][row], (+)= sums[row][pixel]."""
+    """out[row][pixel], or with `last` out[pixel][row], (+)= sums[row][pixel].
+
+    turned : room for WIDE pixels of ROWS channels
+    """
     cdef Py_ssize_t o = 0, some
-    cdef real turned[WIDE * ROWS]
     if not last:
         finish.row_bias = bias
         dot_finish(sizeof(real), rows, pixels, sums, lds, 1, out, ldo, finish)
@@ -177,21 +188,24 @@ cdef inline void write_rows(
         some = min(<Py_ssize_t> ROWS, rows - o)
         turn_block(sizeof(real), some, pixels, sums + o * lds, lds, turned, ROWS)
         finish.col_bias = at(bias, o)
-        dot_finish(sizeof(real), pixels, some, turned, ROWS, 1, out + o, ldo, finish)
+        dot_finish(sizeof(real), pixels, some, <const real *> turned, ROWS, 1, out + o, ldo, finish)
         o += some
 
 
 cdef inline void multiply_deep(
     bint last, Py_ssize_t channels, Py_ssize_t pixels, Py_ssize_t kc, const real *w, Py_ssize_t ldw,
-    const real *patches, Py_ssize_t ldp, const real *bias, real *out, Py_ssize_t ldo, tile_finish finish,
+    const real *patches, Py_ssize_t ldp, const real *bias, real *out, Py_ssize_t ldo, real *sums, tile_finish finish,
 ) noexcept nogil:
-    """out[channel][pixel], or with `last` out[pixel][channel], (+)= w[channel] . patches[pixel]."""
+    """out[channel][pixel], or with `last` out[pixel][channel], (+)= w[channel] . patches[pixel].
+
+    sums : scratch, as `deep_scratch` has it
+    """
     cdef Py_ssize_t width = even(pixels, WIDE, DOT_COLS), lds = sums_apart(pixels), p = 0, o, some, r
     cdef Py_ssize_t rows = rows_at_once(channels, pixels, kc, sizeof(real))
     cdef bint once = stays_near(pixels, kc, sizeof(real))
-    cdef real w_rest[MOST_ROWS * MOST]
-    cdef real patch_rest[WIDE * MOST]
-    cdef real sums[SUMS]
+    cdef real *w_rest = sums + SUMS
+    cdef real *patch_rest = w_rest + MOST_ROWS * lanes_of(sizeof(real))
+    cdef real *turned = patch_rest + WIDE * lanes_of(sizeof(real))
     while p < pixels:
         some = min(width, pixels - p)
         fill_rest(some, kc, patches, ldp, patch_rest)
@@ -199,10 +213,10 @@ cdef inline void multiply_deep(
         while o < channels:
             r = min(rows, channels - o)
             fill_rest(r, kc, w + o * ldw, ldw, w_rest)
-            multiply_rows(r, once, channels - o, some, kc, w + o * ldw, ldw, w_rest, patches, ldp, patch_rest, sums,
-                          lds)
+            multiply_rows(r, once, channels - o, some, kc, w + o * ldw, ldw, <const real *> w_rest, patches, ldp,
+                          <const real *> patch_rest, sums, lds)
             write_rows(last, r, some, <const real *> sums, lds, at(bias, o),
-                       out + (p * ldo + o if last else o * ldo + p), ldo, &finish)
+                       out + (p * ldo + o if last else o * ldo + p), ldo, &finish, turned)
             o += r
         patches += some * ldp
         p += some
@@ -232,7 +246,7 @@ cdef inline void multiply_turned_back(
 
 cdef inline void multiply_blocks(
     bint last, const Task *t, Py_ssize_t k0, Py_ssize_t k1, const real *w, const real *patches, const real *bias,
-    real *out, Py_ssize_t channels,
+    real *out, Py_ssize_t channels, real *sums,
 ) noexcept nogil:
     """Products of [k0, k1), block after block, of the patches that `fill_patches` has made."""
     cdef Py_ssize_t k = k0, end
@@ -242,7 +256,7 @@ cdef inline void multiply_blocks(
         finish.accumulate = k > 0
         finish.clamp = t.finish.clamp and end == t.depth
         multiply_deep(last, channels, t.pixels, end - k, w + k, t.depth, patches, t.patch, bias, out,
-                      t.s.oc if last else t.pixels, finish)
+                      t.s.oc if last else t.pixels, sums, finish)
         patches += t.pixels * t.patch
         k = end
 
@@ -257,18 +271,18 @@ cdef inline void small_map(
     """
     cdef Py_ssize_t kept = blocks_kept(t, sizeof(real)), k0 = 0, k1, o, each = channels
     cdef real *patches = scratch + t.staged + t.panel
+    cdef real *sums = after_patches(t, patches)
     if kept > 1:
         each = rows_at_once(channels, t.pixels, t.deep, sizeof(real))
     while k0 < t.depth:
         k1 = min(k0 + kept * t.deep, t.depth)
         fill_patches(last, t, x, k0, k1, scratch, patches)
         if last and t.left:
-            multiply_turned_back(t, channels, w, scratch + t.staged, <const real *> patches,
-                                 patches + t.patches + t.patch, bias, out)
+            multiply_turned_back(t, channels, w, scratch + t.staged, <const real *> patches, sums, bias, out)
             return
         o = 0
         while o < channels:
             multiply_blocks(last, t, k0, k1, w + o * t.depth, <const real *> patches, at(bias, o),
-                            out + o * (1 if last else t.pixels), min(each, channels - o))
+                            out + o * (1 if last else t.pixels), min(each, channels - o), sums)
             o += each
         k0 = k1

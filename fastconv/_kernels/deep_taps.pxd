@@ -7,7 +7,7 @@ Few output channels use patches so little that making them takes longer than the
 turned, or gathered from short rows of many planes. A channels-first image is turned first, which has fewer elements.
 """
 
-from fastconv._kernels.deep cimport multiply_deep
+from fastconv._kernels.deep cimport after_patches, multiply_deep
 from fastconv._kernels.pack cimport ceil_div, clip, pack_rows
 from fastconv._kernels.product cimport LINE, Task, round_up
 from fastconv._kernels.shape cimport ConvShape, real, sees_no_padding
@@ -120,6 +120,6 @@ cdef inline void multiply_by_taps(
             finish.accumulate = c0 + k0 > 0
             finish.clamp = t.finish.clamp and c0 + some.ic == t.icg and k1 == depth
             multiply_deep(last, channels, t.pixels, k1 - k0, w + c0 * taps + k0, t.depth, <const real *> patches,
-                          t.patch, bias, out, t.s.oc if last else t.pixels, finish)
+                          t.patch, bias, out, t.s.oc if last else t.pixels, after_patches(t, patches), finish)
             k0 = k1
         c0 += some.ic

@@ -17,7 +17,7 @@ from fastconv._kernels.columns cimport (
     ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes, plan_columns,
     read_in_place
 )
-from fastconv._kernels.deep cimport along_depth, deep_block, plan_deep, small_map
+from fastconv._kernels.deep cimport along_depth, deep_block, deep_scratch, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
 from fastconv._kernels.deep_taps cimport multiply_by_taps, plan_taps, saved_by_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
@@ -273,7 +273,10 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
             t.turned = round_up(t.kc * t.width, LINE)
         elif packed is None:
             shared = round_up(turned_size(&t.s, size), LINE)
-    each = across_scratch(&t, size) if t.across else t.staged + t.panel + t.patches
+    if t.across:
+        each = across_scratch(&t, size)
+    else:
+        each = deep_scratch(False, &t, size) if t.deep else t.staged + t.panel + t.patches
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, memory)
     with nogil:
         if shared:

@@ -252,7 +252,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
         else:
             shared = round_up(turned_size(&t.s, size), LINE)
     if t.deep:
-        each = deep_scratch(&t)
+        each = deep_scratch(True, &t, size)
     else:
         each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
