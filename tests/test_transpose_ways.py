@@ -211,6 +211,15 @@ def test_planes_that_go_down_their_columns_have_a_price_of_their_own(size, taps,
     assert planned(case).whole.run is _cpu.kernel("gather").spread["float"]
 
 
+def test_few_columns_of_a_wide_plane_are_written_beside_the_others(cpu_level):
+    """What is left of so many bands is less than a vector: a whole one would reach into the first band's columns."""
+    columns = 1049 * 1024 + 3
+    case = Transpose("wide", (1, 1, 1, columns), (1, 1, 2, 3), 2, (0, 1), bias=False)
+    with replanned(least_cost=lambda *_: (FIRST, "gather")):
+        out = run(case, *operands(case, data.integers, np.float32))
+    data.assert_identical(out, on_integers(case).astype(np.float32))
+
+
 @pytest.mark.parametrize("given", [False, True], ids=["", "out"])
 @pytest.mark.parametrize("images", [1, 2, 5])
 def test_batches_are_copied_a_few_images_at_a_time(images, given, monkeypatch):

@@ -102,12 +102,14 @@ static ALWAYS_INLINE void column(const ptrdiff_t kw, const ptrdiff_t first, cons
     }
 }
 
-/* All columns, the last vector of inputs ending with the row; rows without a vector are written one over the other. */
+/* All columns, the last vector of inputs ending with the row; whole rows without a vector are written one over the
+ * other. */
 static ALWAYS_INLINE void columns(const ptrdiff_t kw, const ptrdiff_t first, const gather_band *b, const ELEMENT *x,
                                   const ELEMENT *w, const ELEMENT bias, ELEMENT *out)
 {
     const ptrdiff_t inputs = (b->n + 1) / 2, last = inputs > LANES ? inputs - LANES : 0;
-    const ELEMENT *end = inputs < LANES ? out + (b->y1 - b->y0 - 1) * b->width + b->n : out;
+    const int dense = inputs < LANES && b->n == b->width;
+    const ELEMENT *end = dense ? out + (b->y1 - b->y0) * b->width : out;
     for (ptrdiff_t u = 0; u < inputs; u += LANES) {
         const ptrdiff_t at = u < last ? u : last;
         column(kw, first, b, x + at, w, bias, out + 2 * at, b->n - 2 * at, end);
