@@ -86,6 +86,17 @@ def test_small_planes_are_exact(name, padding, order, threads, dtype, cpu_level)
     assert np.isnan(memory[-32:]).all()
 
 
+@together(stride=(1, 2))
+def test_small_planes_are_activated(stride, dtype, cpu_level):
+    """NaN stays."""
+    columns = 32 // np.dtype(dtype).itemsize  # half a vector, where vectors have halves
+    x, weight = data.integers((2, 21, 8, columns), dtype, key="input"), data.integers((21, 1, 3, 3), dtype, key="weight")
+    x[:, ::5, 3, 3] = np.nan
+    keywords = {"stride": stride, "padding": 1, "groups": 21, "method": "direct"}
+    sums = fastconv.conv2d(x, weight, **keywords)
+    data.assert_identical(fastconv.conv2d(x, weight, **keywords, activation="relu6"), np.clip(sums, 0, 6))
+
+
 @pytest.mark.parametrize(("side", "stride", "name"), [(7, 1, "near_rows"), (14, 2, "near_rows"), (4, 1, "planes")])
 def test_small_planes_are_paired_or_turned(side, stride, name, cpu_level):
     """Two rows to a vector where vectors have halves, but for the smallest, which are turned sooner."""
