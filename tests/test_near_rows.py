@@ -90,7 +90,7 @@ def test_small_planes_are_exact(name, padding, order, threads, dtype, cpu_level)
 def test_small_planes_are_activated(stride, dtype, cpu_level):
     """NaN stays."""
     columns = 32 // np.dtype(dtype).itemsize  # half a vector, where vectors have halves
-    x, weight = data.integers((2, 21, 8, columns), dtype, key="input"), data.integers((21, 1, 3, 3), dtype, key="weight")
+    x, weight = data.integers((2, 21, 8, columns), dtype), data.integers((21, 1, 3, 3), dtype, key="weight")
     x[:, ::5, 3, 3] = np.nan
     keywords = {"stride": stride, "padding": 1, "groups": 21, "method": "direct"}
     sums = fastconv.conv2d(x, weight, **keywords)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _arrays, _cpu, _door, _phase_plan, _phases, _transpose
+from fastconv import _arrays, _cpu, _door, _phase_cost, _phase_plan, _phases, _transpose
 from fastconv._arrays import FIRST, LAST
 from fastconv._phases import Scratch
 from tests import data
@@ -209,6 +209,13 @@ def test_planes_that_go_down_their_columns_have_a_price_of_their_own(size, taps,
     """By that of gathering rows phases or disjoint results took 3 to 3.7 times as long (Zen 5, 2026-12-01)."""
     case = Transpose("planes", (1, 384, size, size), (384, 1, taps, taps), 2, (taps - 1) // 2, groups=384)
     assert planned(case).whole.run is _cpu.kernel("gather").spread["float"]
+
+
+@pytest.mark.parametrize(("rows", "taps", "way"), [(1, 3, "gather"), (1, 4, "gather"), (2, 4, "gather_down")])
+def test_planes_of_which_much_is_cut_go_row_by_row(rows, taps, way, cpu_level):
+    """Down their columns 64 of one row of 400 columns took 1.31 times as long, most in vain (Zen 5, 2026-12-01)."""
+    case = Transpose("cut", (1, 64, rows, 200), (64, 1, taps, 4), 2, 1, groups=64)
+    assert _phase_cost.way_of_gather(geometry_of(case), 4) == way
 
 
 def test_few_columns_of_a_wide_plane_are_written_beside_the_others(cpu_level):

@@ -5,9 +5,9 @@
  *     r = 1              1 0                     1 0         of vectors do, and the upper ones the same for rows 4 to
  *     r = 2              2 1 0                   2 1 0       7, from rows of input as far below.
  *
- * A plane takes forty cycles, which any that is done once a plane adds to: so planes at equal distances are one call,
- * and rows are pointers for the first of them. Outputs have the bits that `near_rows.h` gives them. To be included after
- * it; the file includes itself once per element type.
+ * A plane takes forty cycles, to which whatever is done once a plane adds: so planes at equal distances are one call,
+ * and rows are pointers for the first of them. Outputs have the bits that `near_rows.h` gives them. To be included
+ * after it; the file includes itself once per element type.
  */
 #ifndef FASTCONV_NEAR_PAIRS_H
 #define FASTCONV_NEAR_PAIRS_H

@@ -28,16 +28,16 @@
 #define NEAR_ROWS 8 /* of output in a band: sums, weights, a row's taps, masks and shuffles fit 32 registers */
 #define UNROLL_ROWS _Pragma("GCC unroll 32")
 
-/* The first `rows` of nr sums, SUM(q), of a type of vector, to rows of n elements, no more than it has, at `to`: each is
- * stored whole and what is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
-#define STORE_SHORT(type, to, n, rows, more) do { \
+/* The first `rows` of nr sums, SUM(q), to rows of n elements at `to`, fewer than a vector has: each is stored whole and
+ * what is beyond it overwritten by the next, but for the last one where no `more` rows follow. */
+#define STORE_SHORT(to, n, rows, more) do { \
         const ptrdiff_t whole = (more) ? (rows) : (rows) - 1; \
         ELEMENT end[LANES_OF(ELEMENT)]; \
         UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
             if (q < whole) \
-                *(type *)((to) + q * (n)) = SUM(q); \
+                *(vec *)((to) + q * (n)) = SUM(q); \
             else if (q == whole) \
-                *(type *)end = SUM(q); \
+                *(vec *)end = SUM(q); \
         if (whole < (rows)) \
             copy_few((char *)((to) + whole * (n)), (const char *)end, (n) * (ptrdiff_t)sizeof(ELEMENT)); \
     } while (0)
@@ -120,7 +120,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
                 acc[q] = IN_ORDER(acc[q], stride);
             if (cols < LANES) {
 #define SUM(q) acc[q]
-                STORE_SHORT(vec, out, cols, rows, left > rows);
+                STORE_SHORT(out, cols, rows, left > rows);
 #undef SUM
                 break;
             }

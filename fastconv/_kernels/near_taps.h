@@ -157,7 +157,7 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
             acc[q][x] = IN_ORDER(acc[q][x], stride);
     if (s->cols < LANES) {
 #define SUM(q) acc[q][0]
-        STORE_SHORT(vec, out, s->cols, rows, 0);
+        STORE_SHORT(out, s->cols, rows, 0);
 #undef SUM
         return;
     }
