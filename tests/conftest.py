@@ -7,7 +7,7 @@ import pytest
 
 from fastconv import _cpu, _fft, _plan, _signal_rules, _tuned, _weight_choice, _winograd
 from fastconv._kernels import heap
-from tests.together import WAYS
+from tests.together import WAYS, Failures
 
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=True
@@ -19,6 +19,11 @@ def pytest_addoption(parser):
     parser.addoption(
         "--datapath", type=int, choices=(32, 64), help="bytes that a core computes at once, by whose costs to choose"
     )
+    parser.addoption("--way", default="", help="try ways alone whose names contain this, as failures print them")
+
+
+def pytest_configure(config):
+    Failures.only = config.getoption("--way")
 
 
 @pytest.fixture(scope="session", autouse=True)
