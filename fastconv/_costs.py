@@ -60,11 +60,13 @@ class Planes(NamedTuple):
     row_load: float  # of a vector of a row, which eight rows of output share; also under taps that many columns share
     row_plane: float  # what is done once for a plane whose rows are read in place,
     staged_plane: float  # and for one whose rows are staged,
-    split: float  # and for a vector of those, that are split by the phases of a stride
+    split: float  # and for a vector of those, that are split by the phases of a stride of 2,
+    pick: float  # or of elements that a wider one picks one by one
     turned_tap: float
     turned_load: float
     lone_tap: float  # with a load of its own
-    turn: float  # a vector of pixels
+    turn: float  # a vector of pixels,
+    entry: float  # and one of the table of pixels, which all planes share
     long: float  # columns of rows of whole `HALF`s that at stride 1 stay where they are, whatever these say
 
 

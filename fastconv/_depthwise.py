@@ -16,8 +16,10 @@ CHAIN = 64  # taps that either may add one after the other: the CHUNK of `simd.h
 HALF = 8
 SHARED = (3, 5, 7, 9)  # taps of a row that share loads, of as many pixels:
 STRIP = 12
-PLANE = 3136  # input pixels of a turned plane, which are to stay in the L2 cache
-TABLE = 4096  # pixels of the padded plane, each with an entry in its table
+PLANE = 3136  # input pixels of a turned plane, which are to stay in the L2 cache,
+TABLE = 4096  # and of the padded one, each with an entry in its table;
+PICKED = 3  # columns from which a stride is one of rows picked element by element, and planes may be so much larger:
+LARGE_PLANE = LARGE_TABLE = 16384
 
 PAIRED = 4  # vectors of twice as many rows, however many there are: `near_pairs.h`
 LEAST_ROW = 9  # outputs of a row, so that a vector reaches no further than the next row does
@@ -73,10 +75,15 @@ def reads_rows(g):
     return sees_near_rows(g) or sees_near_pairs(g) or sees_near_taps(g)
 
 
+def padded(g):
+    """Pixels of the plane that outputs see, padding included."""
+    return ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw + 1)
+
+
 def can_turn(g):
     """Whether there are enough planes to fill vectors, of a size that stays in cache."""
-    padded = ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) * ((g.ow - 1) * g.sw + (g.kw - 1) * g.dw + 1)
-    return is_flat(g) and g.ic >= 8 and g.ih * g.iw <= PLANE and padded <= TABLE
+    plane, table = (LARGE_PLANE, LARGE_TABLE) if g.sw >= PICKED else (PLANE, TABLE)
+    return is_flat(g) and g.ic >= 8 and g.ih * g.iw <= plane and padded(g) <= table
 
 
 def loads_of_rows(g):
@@ -100,7 +107,11 @@ def time_of_rows(g):
     time = g.oh * vectors_of_row(g) * each
     if reads_rows(g):
         return time + costs.row_plane
-    return time + costs.staged_plane + (costs.split * g.ih * g.iw / lanes if g.sw > 1 else 0)
+    if g.sw >= PICKED:
+        time += costs.pick * g.oh * min(g.kh, g.sh) * g.ow * min(g.kw, g.sw) / lanes
+    elif g.sw > 1:
+        time += costs.split * g.ih * g.iw / lanes
+    return time + costs.staged_plane
 
 
 def time_of_turned(g):
@@ -111,7 +122,8 @@ def time_of_turned(g):
     products = costs.lone_tap * taps
     if g.kw in SHARED:
         products = costs.turned_tap * taps + costs.turned_load * g.kh * (g.sw + g.kw / STRIP)
-    return (pixels * products + costs.turn * (g.ih * g.iw + pixels)) * blocks / g.ic
+    block = pixels * products + costs.turn * (g.ih * g.iw + pixels)
+    return (block * blocks + costs.entry * padded(g)) / g.ic
 
 
 def kernel(g):

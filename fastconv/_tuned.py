@@ -39,8 +39,8 @@ TUNED = {
             heights=range(3, 8, 2),
         ),
         Planes(
-            vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, turned_tap=0.6,
-            turned_load=2.3, lone_tap=2.2, turn=7.5, long=32,
+            vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, pick=22, turned_tap=0.6,
+            turned_load=2.3, lone_tap=2.2, turn=7.5, entry=5, long=32,
         ),
         Transposed(
             sums={
@@ -86,8 +86,8 @@ TUNED = {
             heights=range(3, 65),
         ),
         Planes(
-            vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, turned_tap=1.35,
-            turned_load=0, lone_tap=2.4, turn=6.6, long=inf,
+            vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, pick=32, turned_tap=1.35,
+            turned_load=0, lone_tap=2.4, turn=6.6, entry=8, long=inf,
         ),
         Transposed(
             sums={

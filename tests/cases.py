@@ -153,6 +153,7 @@ CONV2D = (
     Conv("planes-in-phases-stride-2", (1, 8, 25, 28), (8, 1, 3, 3), groups=8, padding=3, dilation=3, stride=2),
     Conv("planes-of-26-full", (1, 16, 27, 26), (16, 1, 5, 5), groups=16, padding=2),
     Conv("planes-of-24-9x9", (2, 9, 24, 24), (9, 1, 9, 9), groups=9, padding=4, bias=False),
+    Conv("planes-of-67-stride-3", (1, 16, 67, 61), (16, 1, 3, 3), groups=16, padding=1, stride=3),
     Conv("planes-of-18-stride-2-full", (1, 16, 35, 36), (16, 1, 7, 7), groups=16, padding=3, stride=2),
     # channels-last: weights of nine taps a row in registers, rows of taps that are columns
     Conv("channels-9x9", (2, 16, 10, 27), (16, 1, 9, 9), groups=16, padding=4, activation="relu6"),
