@@ -27,7 +27,7 @@ LEAST_TAPS_ROW = 12  # and no further with a vector more at stride 2 and NEAR co
 LEAST_DILATED_ROW = 16  # the longest vector: neighbours in memory are rows of different phases
 WIDEST = 2**30  # columns, which lanes of 32 bits count
 NEAR = 6  # columns beside the image that a row may see, still of its neighbours in memory
-TALL = (1, 3, 5, 7)  # kernels whose columns of taps unroll
+TALLEST = 7  # of kernels whose columns of taps unroll
 MOST_DILATED = 8  # rows from one tap to the next, each of a phase of its own
 LEAST_IN_PHASE = 3  # rows
 LEAST_ROWS = 4  # that share the weights of a column of taps
@@ -66,7 +66,7 @@ def sees_near_taps(g):
     near = max(g.pw, after) <= NEAR and least <= g.ow and g.iw < WIDEST
     apart = gcd(g.iw * g.itemsize * g.dh, WAY)
     stay = (BAND - 1) * g.sh + g.kh <= WAYS * (WAY // apart)
-    fit = g.kh in TALL and g.kh * g.kw <= CHAIN and (g.kh > 1 or g.oh >= LEAST_ROWS)
+    fit = g.kh <= TALLEST and g.kh * g.kw <= CHAIN and (g.kh > 1 or g.oh >= LEAST_ROWS)
     return is_flat(g) and fit and (strided or dilated) and near and stay
 
 

@@ -139,9 +139,11 @@ CONV2D = (
     Conv("near-taps-inside", (1, 2, 12, 40), (2, 1, 7, 7), groups=2, bias=False),
     *(
         Conv(f"near-taps-{k}x{k}-stride-2-of-{w}", (2, 2, 31, w), (2, 1, k, k), groups=2, padding=k // 2, stride=2)
-        for k, w in ((5, 23), (7, 32), (5, 47), (7, 69))
+        for k, w in ((5, 23), (7, 32), (5, 47), (7, 69), (2, 45), (4, 45), (6, 45))
     ),
     Conv("near-taps-3x4-stride-2", (1, 2, 9, 40), (2, 1, 3, 4), groups=2, padding=((2, 5), (3, 6)), stride=2),
+    *(Conv(f"near-taps-{k}x{k}", (2, 2, 31, 45), (2, 1, k, k), groups=2, padding=k // 2) for k in (2, 4, 6)),
+    Conv("near-taps-4x2-dilation-2", (1, 2, 41, 37), (2, 1, 4, 2), groups=2, padding=2, dilation=2, activation="relu"),
     Conv("near-taps-1x5-stride-2", (1, 2, 25, 47), (2, 1, 1, 5), groups=2, padding=(0, 3), stride=2),
     Conv("near-taps-dilation-2", (1, 2, 67, 25), (2, 1, 3, 3), groups=2, padding=2, dilation=2, activation="relu"),
     Conv("near-taps-dilation-7-3", (1, 2, 22, 33), (2, 1, 3, 5), groups=2, padding=(7, 6), dilation=(7, 3)),

@@ -1,4 +1,4 @@
-"""Depthwise convolution by kernels 3, 5 or 7 high at stride 1 or 2, channels first: rows are read where they lie.
+"""Depthwise convolution by kernels up to 7 high at stride 1 or 2, channels first: rows are read where they lie.
 
     out[c, y, o] = bias[c] + sum over i, j of  weight[c, i, j] * padded[c, y * stride + i * dh, o * stride + j * dw]
 

@@ -1,4 +1,4 @@
-/* Bands of output rows under kernels 1, 3, 5 or 7 high, from rows of input where they lie: one column of taps after
+/* Bands of output rows under kernels up to 7 high, from rows of input where they lie: one column of taps after
  * another.
  *
  *   out[q][o] = bias + sum over j, i of  w[i][j] * row[q * stride + i][o * stride + j * dilation]
@@ -198,8 +198,11 @@ static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX
 #define BANDS(nr, kh) BAND(nr, kh, 1, WIDE) BAND(nr, kh, 2, 1)
 #define HEIGHTS(kh) BANDS(8, kh) BANDS(7, kh) BANDS(4, kh)
 HEIGHTS(1)
+HEIGHTS(2)
 HEIGHTS(3)
+HEIGHTS(4)
 HEIGHTS(5)
+HEIGHTS(6)
 HEIGHTS(7)
 #undef HEIGHTS
 #undef BANDS
@@ -213,10 +216,16 @@ static inline void band(ARGUMENTS)
 #define HEIGHTS(kh) (rows > 7 ? STRIDES(8, kh) : rows > 4 ? STRIDES(7, kh) : STRIDES(4, kh))
     if (s->kh == 1)
         HEIGHTS(1);
+    else if (s->kh == 2)
+        HEIGHTS(2);
     else if (s->kh == 3)
         HEIGHTS(3);
+    else if (s->kh == 4)
+        HEIGHTS(4);
     else if (s->kh == 5)
         HEIGHTS(5);
+    else if (s->kh == 6)
+        HEIGHTS(6);
     else
         HEIGHTS(7);
 #undef HEIGHTS
