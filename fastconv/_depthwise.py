@@ -14,7 +14,7 @@ CHAIN = 64  # taps that either may add one after the other: the CHUNK of `simd.h
 # Of a vector of AVX-512, where long rows that fill halves stay as they are: large planes are turned more slowly, those
 # of 4 KiB by far (3x5 to 7x9 on 32x32 took 1.1 to 1.4 times as long, on 40 to 56 up to 1.26)
 HALF = 8
-SHARED = (3, 5, 7, 9)  # taps of a row that share loads, of as many pixels:
+SHARED = range(2, 10)  # taps of a row that share loads, two at stride 1 only, of as many pixels:
 STRIP = 12
 PLANE = 3136  # input pixels of a turned plane, which are to stay in the L2 cache,
 TABLE = 4096  # and of the padded one, each with an entry in its table;
@@ -120,7 +120,7 @@ def time_of_turned(g):
     pixels, taps = g.oh * g.ow, g.kh * g.kw
     blocks = -(-g.ic // (costs.vector // g.itemsize))
     products = costs.lone_tap * taps
-    if g.kw in SHARED:
+    if g.kw in SHARED and (g.kw > 2 or g.sw == 1):
         products = costs.turned_tap * taps + costs.turned_load * g.kh * (g.sw + g.kw / STRIP)
     block = pixels * products + costs.turn * (g.ih * g.iw + pixels)
     return (block * blocks + costs.entry * padded(g)) / g.ic

@@ -57,6 +57,20 @@ def test_fewer_channels_than_lanes(kernel, keywords, channels, layout, dtype, cp
     assert (beside[:, channels] == 7).all()
 
 
+@pytest.mark.parametrize("taps", range(1, 11))
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@together(channels=(16, 21))
+def test_rows_of_taps_of_any_number(taps, stride, channels, dtype, cpu_level):
+    """Each has a function for each number of pixels at the end of a row, up to a strip of twelve."""
+    w, b = data.integers((channels, 1, 2, taps), dtype, "weight"), data.integers((channels,), dtype, "bias")
+    for pixels in range(1, 27):
+        x = data.integers((1, channels, 3, (pixels - 1) * stride + taps), dtype)
+        expected = truth.conv(x, w, b, stride=stride, groups=channels)
+        out = LAYOUTS["channels_last"](np.full_like(expected, np.nan), 1)
+        fastconv.conv2d(LAYOUTS["channels_last"](x, 1), w, b, stride, groups=channels, out=out)
+        np.testing.assert_array_equal(out, expected, strict=True)
+
+
 @pytest.mark.parametrize("stride", [2**50, 2**60, 2**61, 2**62 - 1])
 @together()
 def test_a_stride_beyond_the_image_lengthens_no_table(stride, dtype, cpu_level):

@@ -45,7 +45,7 @@ typedef struct {
 #undef EACH_TYPE
 
 /* Whether the weights of a row of taps stay in registers. */
-static inline int strip_shares(ptrdiff_t kw) { return kw == 2 || (kw % 2 && kw >= 3 && kw <= MOST_SHARED); }
+static inline int strip_shares(ptrdiff_t kw) { return kw > 1 && kw <= MOST_SHARED; }
 
 /* Output pixels at a time: sums, the weights of a row and one loaded pixel share the registers. */
 static inline ptrdiff_t strip_pixels(const depthwise_strip *t)
@@ -221,10 +221,16 @@ VARIANT(0, 0)
 VARIANT(2, 1)
 VARIANT(3, 1)
 VARIANT(3, 2)
+VARIANT(4, 1)
+VARIANT(4, 2)
 VARIANT(5, 1)
 VARIANT(5, 2)
+VARIANT(6, 1)
+VARIANT(6, 2)
 VARIANT(7, 1)
 VARIANT(7, 2)
+VARIANT(8, 1)
+VARIANT(8, 2)
 VARIANT(9, 1)
 VARIANT(9, 2)
 #undef VARIANT
@@ -239,8 +245,8 @@ static ALWAYS_INLINE void PASTE(strip, SUFFIX)(ptrdiff_t px, const depthwise_str
             PASTE(PASTE(PASTE(strip, k), s), SUFFIX)(px, t, table, w, out, vectors, valid); \
         return;
     switch (t->shared ? t->kw * 4 + t->shared : 0) {
-        SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(5, 1) SHARED(5, 2) SHARED(7, 1) SHARED(7, 2)
-        SHARED(9, 1) SHARED(9, 2) SHARED(0, 0)
+        SHARED(2, 1) SHARED(3, 1) SHARED(3, 2) SHARED(4, 1) SHARED(4, 2) SHARED(5, 1) SHARED(5, 2) SHARED(6, 1)
+        SHARED(6, 2) SHARED(7, 1) SHARED(7, 2) SHARED(8, 1) SHARED(8, 2) SHARED(9, 1) SHARED(9, 2) SHARED(0, 0)
     }
 #undef SHARED
 }
