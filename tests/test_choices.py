@@ -247,6 +247,9 @@ def test_numbers_that_choices_and_kernels_share(cpu_level):
     """Told one by one in two languages: a choice by other ones would say what no kernel does."""
     kernels = _cpu.kernel("probe").constants()
     assert kernels["CHUNK"] == _depthwise.CHAIN
+    assert kernels["PAIRED"] == _depthwise.PAIRED
+    assert kernels["MOST_SHARED"] == max(_depthwise.SHARED)
+    assert kernels["STRIP_PIXELS"] == _depthwise.STRIP
     assert kernels["LONG_SUM"] == _direct.SORTED
     assert kernels["SMALL_MAP"] == _direct.FEW_PATCHES
     assert kernels["KINDS"] == _direct.KINDS

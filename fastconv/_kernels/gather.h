@@ -12,8 +12,6 @@
 #ifndef FASTCONV_GATHER_H
 #define FASTCONV_GATHER_H
 
-#include <string.h>
-
 #include "keep.h"
 #include "simd.h"
 #include "weave.h"

@@ -19,6 +19,12 @@ from fastconv._kernels.thread cimport leave_core, this_core
 from fastconv._kernels.tile cimport CHUNK, TILE_ROWS, tile, tile_finish, tile_width
 from fastconv._kernels.winograd_runs cimport LONGEST, MOST_PARTS, MOST_RUNS, WHOLE
 
+cdef extern from "near_pairs.h" nogil:
+    enum: PAIRED
+
+cdef extern from "depthwise_last.h" nogil:
+    enum: MOST_SHARED, STRIP_PIXELS
+
 cdef extern from *:
     """
     #include "tile.h"
@@ -127,4 +133,5 @@ def constants():
     return {
         "CHUNK": CHUNK, "LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST,
         "LONGEST": LONGEST, "WHOLE": WHOLE, "MOST_RUNS": MOST_RUNS, "MOST_PARTS": MOST_PARTS,
+        "PAIRED": PAIRED, "MOST_SHARED": MOST_SHARED, "STRIP_PIXELS": STRIP_PIXELS,
     }
