@@ -1,12 +1,14 @@
 """The command `fastconv`: `demo` runs a photograph through the package, `info` says what this build runs on.
 
-The command needs packages that the library does not (rich, matplotlib, scikit-image); they are imported when a command
+The demonstration needs packages that the library does not (rich, matplotlib, scikit-image); they are imported when it
 runs, and a missing one ends in a message that says what to install. Problems of the user's making are `DemoError` and
 `ImportError`: one line on stderr and exit code 1, never a traceback.
 """
 
 import argparse
 import sys
+
+import fastconv
 
 EXTRAS = ("rich", "matplotlib", "skimage", "PIL")
 INSTALL = "pip install 'fastconv[demo]'"
@@ -27,6 +29,7 @@ def main(argv=None):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="fastconv", description="Convolution and pooling on NumPy arrays.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {fastconv.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
     demo = commands.add_parser(
@@ -58,20 +61,17 @@ def _demo(arguments):
 
 
 def _info(arguments):
-    from rich.console import Console
-    from rich.table import Table
-
-    import fastconv
-
-    table = Table(show_header=False)
-    for name, value in fastconv.show_config().items():
-        shown = ", ".join(value) if isinstance(value, list | tuple) else str(value)
-        table.add_row(name.replace("_", " "), shown)
+    rows = {
+        name.replace("_", " "): ", ".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in fastconv.show_config().items()
+    }
     if arguments.measure:
         from fastconv.probe import register_tile
 
         for dtype, (limit, tile) in register_tile().items():
-            table.add_row(f"{dtype} limit", f"{limit:.1f} GFLOP/s on one core")
-            table.add_row(f"{dtype} tile", f"{tile:.1f} GFLOP/s, {tile / limit:.0%} of it")
-    Console().print(table)
+            rows[f"{dtype} limit"] = f"{limit:.1f} GFLOP/s on one core"
+            rows[f"{dtype} tile"] = f"{tile:.1f} GFLOP/s, {tile / limit:.0%} of it"
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:{width}}  {value}")
     return 0

@@ -154,8 +154,8 @@ def show_config():
     -------
     dict
         "fastconv", "python", "numpy", "scipy": versions; "machine"; "cpu_level" in use and "cpu_levels" available;
-        "costs": of what vectors those were measured by which methods are chosen; "threads"; "blas": the one that SciPy
-        links, for "im2col".
+        "costs": with what vectors the costs were measured by which methods are chosen; "threads"; "blas": the one that
+        SciPy links, for "im2col".
 
     Examples
     --------
@@ -176,7 +176,7 @@ def show_config():
         "machine": platform.machine(),
         "cpu_level": _cpu.level(),
         "cpu_levels": _cpu.available(),
-        "costs": "vectors of {} bytes, a datapath of {}".format(*_tuned.measured()),
+        "costs": "measured with vectors of {} bytes, of which a core computes {} at once".format(*_tuned.measured()),
         "threads": get_num_threads(),
         "blas": f"{blas['name']} {blas['version']}",
     }

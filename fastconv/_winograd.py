@@ -179,8 +179,7 @@ def declines(g, corner=None):
     """
     work = cost(g, corner)
     if _direct.cost(g) < LEAST_GAIN * work:
-        less = _direct.cost(g) / work
-        return f"{g.oh}x{g.ow} outputs fill too few tiles to pay for the transforms ({less:.1f}x less work)"
+        return f"the direct sum takes {_direct.cost(g) / work:.2g} of the time of transforms and their products"
     if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < work:
         return f"Fourier transforms save more of {g.kh}x{g.kw} products"
     return None

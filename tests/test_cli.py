@@ -123,7 +123,10 @@ def test_a_picture_that_cannot_be_written_is_known_at_once(tmp_path, photograph,
     assert demo(photograph, "--output", tmp_path) == 1
 
 
-def test_info(capsys):
+def test_info(capsys, monkeypatch):
+    """What a build runs on, by the library alone: it asked for rich."""
+    for package in _cli.EXTRAS:
+        monkeypatch.setitem(sys.modules, package, None)
     assert _cli.main(["info"]) == 0
     printed = capsys.readouterr().out
     for text in (fastconv.show_config()["fastconv"], np.__version__, "baseline"):
@@ -135,4 +138,6 @@ def test_module_and_usage():
     run = [sys.executable, "-m", "fastconv"]
     helped = subprocess.run([*run, "--help"], capture_output=True, text=True, check=True)
     assert "demo" in helped.stdout
+    asked = subprocess.run([*run, "--version"], capture_output=True, text=True, check=True)
+    assert asked.stdout == f"fastconv {fastconv.__version__}\n"
     assert subprocess.run(run, capture_output=True, text=True).returncode == 2
