@@ -102,6 +102,8 @@ def pairs(function, padding, rank):
 
     An integer, one integer per axis, or one pair per axis, as `numpy.pad` takes them.
     """
+    if isinstance(padding, str):
+        raise TypeError(f"{function}: padding must be integers or pairs of them, no name, got {shown(padding)}")
     if not isinstance(padding, tuple):
         padding = (padding,) * rank
     result = []

@@ -45,3 +45,13 @@ def test_images_whose_channels_are_last_are_told_how_to_pass_them(function):
     assert function(np.moveaxis(image, -1, -3), weight).shape[0] == 3
     with pytest.raises(ValueError, match=r"got input of shape \(2, 8, 9\)$"):
         function(image[..., :2].transpose(2, 0, 1), weight)
+
+
+def test_a_name_where_padding_has_none_is_told_so():
+    """padding="same" of a transposed convolution "must be an integer", as if pairs were none either."""
+    for call in (
+        lambda: fastconv.conv_transpose2d(IMAGE, WEIGHT[:3], padding="same"),
+        lambda: fastconv.max_unpool2d(IMAGE, np.zeros(IMAGE.shape, int), 2, padding="same"),
+    ):
+        with pytest.raises(TypeError, match="padding must be integers or pairs of them, no name, got 'same'"):
+            call()
