@@ -59,10 +59,11 @@ static ALWAYS_INLINE vec NAMED(flow_part)(const FlowRows *f, ELEMENT *const *to,
                 seen += above + (middle + next); \
             if (FRACTIONS && kind == FOLD_LARGEST && FLOW_ROWS == 2) \
                 seen += (above + middle) + (next + below); \
-            use \
-            older[0][i] = old[0][i], old[0][i] = upper; \
-            if (FLOW_ROWS == 2) \
-                older[FLOW_ROWS - 1][i] = old[FLOW_ROWS - 1][i], old[FLOW_ROWS - 1][i] = lower; \
+            UNROLL for (int row = 0; row < FLOW_ROWS; row++) { \
+                const vec made = row ? lower : upper; \
+                use \
+                older[row][i] = old[row][i], old[row][i] = made; \
+            } \
         } \
         c++; \
     } while (0)
@@ -77,16 +78,11 @@ static ALWAYS_INLINE vec NAMED(flow_part)(const FlowRows *f, ELEMENT *const *to,
         const Quotient ends[2] = {f->ends[0][where], f->ends[FLOW_ROWS - 1][where]};
         for (; j < until; j++)
             NEXT_COLUMN({
-                vec all = both(both(older[0][i], old[0][i]), upper);
+                vec all = both(both(older[row][i], old[row][i]), made);
                 if (kind == FOLD_SUM)
-                    FOLD_OVER(all, ends[0]);
-                if (to[0])
-                    *(vec *)(to[0] + j * pixel + SIDE(i)) = all;
-                all = both(both(older[FLOW_ROWS - 1][i], old[FLOW_ROWS - 1][i]), lower);
-                if (kind == FOLD_SUM)
-                    FOLD_OVER(all, ends[1]);
-                if (FLOW_ROWS == 2 && to[1])
-                    *(vec *)(to[1] + j * pixel + SIDE(i)) = all;
+                    FOLD_OVER(all, ends[row]);
+                if (to[row])
+                    *(vec *)(to[row] + j * pixel + SIDE(i)) = all;
             });
     }
 #undef NEXT_COLUMN
