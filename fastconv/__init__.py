@@ -14,6 +14,22 @@ The way through the house, the same for every function; nothing points upward:
         CPU level                   _cpu.py               which build of the kernels this machine runs
       kernel: nogil, no checks      _kernels/*.pyx        trusts its inputs; _fft_conv.py stands before one
     out
+
+Where to look for the rest; fronts first, then what they stand on:
+
+    convolution          _conv _prepare; _packing (weights made ready), _corners (outputs that see little)
+      direct sums        _direct: _depthwise _volumes _sights
+      by transforms      _winograd _winograd_share, _fft
+      prices             _costs (what they are of), _tuned (what was measured)
+    transposed           _transpose; _transpose_geometry _phases _phase_plan _phase_cost _phase_rows _phase_corners
+    gradients            grad; _gradients _weight_choice _weight_axes, of pooling _pool_grad _avg_grad _scatter
+    pooling              _pool _adaptive _global_pool _lp_pool _unpool; _pool_plan _pool_geometry
+    columns              _patches (unfold, fold)
+    SciPy's functions    signal; _signal_rules
+    shapes, questions    shapes, _explain, probe
+    threads              _threads; _quota
+    the command          _cli __main__; _demo _demo_filters _demo_picture
+    docstrings           _documented
 """
 
 from fastconv import grad, signal

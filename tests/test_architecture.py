@@ -201,9 +201,11 @@ def test_kernels_import_their_own_declarations_and_libc(path):
         assert (KERNELS / header).exists(), header
 
 
-def test_map_of_kernels_names_each():
-    text = (KERNELS / "__init__.py").read_text(encoding="utf-8")
-    assert not [path.name for path in KERNELS.glob("*.pyx") if not re.search(rf"\b{path.stem}\b", text)]
+def test_maps_name_each():
+    """Of the package, its modules; of the kernels, each one and each file of what they have in common."""
+    kernels = (KERNELS / "__init__.py").read_text(encoding="utf-8")
+    for text, paths in ((fastconv.__doc__ + "__init__", MODULES.values()), (kernels, CYTHON)):
+        assert not [path.name for path in paths if not re.search(rf"\b{path.stem}\b", text)]
 
 
 def test_import_loads_neither_scipy_nor_extras():
@@ -281,8 +283,8 @@ def test_readme_names_what_is_there():
     linked = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
     named = set(re.findall(r"[`/ ]((?:\w+/)*\w+\.(?:py|pyx|pxd|h))\b", text))
     assert len(named) > 20
-    headings = {f"#{title.lower().replace(' ', '-')}" for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-    assert not [link for link in linked if link not in headings and not (ROOT / link).exists()]
+    headings = {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in re.findall(r"(?m)^#+ (.+)$", text.lower())}
+    assert not [link for link in linked if link.lstrip("#") not in headings and not (ROOT / link).exists()]
     assert not [name for name in named if not any(ROOT.glob(f"[!.]*/**/{name}")) and not (ROOT / name).exists()]
 
 
