@@ -191,6 +191,23 @@ def transform(tuple plan, weight, real[:] spectra, int threads):
     give_back(memory)
 
 
+cdef void by_runs(Call *c, real *spectra, real *scratch, int threads) noexcept nogil:
+    """All runs, after kernels are transformed, to `spectra`, unless they have been or each thread does that itself."""
+    cdef const Task *t = c.t
+    cdef const Sizes *s = c.s
+    cdef Py_ssize_t runs = t.n * t.groups * s.runs, alone = runs, item
+    for item in range(threads if s.own else 0):
+        group_of(s, scratch + item * s.each)[0] = -1
+    if c.spectra == NULL and s.own == 0:
+        c.spectra = spectra
+        transform_kernels(c, scratch, threads)
+    if s.own == 0 and max(t.channels, t.kernels) < threads:
+        alone = runs // threads * threads
+    each_piece(<Piece> one_run[real], c, alone, threads, scratch, s.each * sizeof(real))
+    for item in range(alone, runs):
+        share_run(c, item, scratch, threads)
+
+
 def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi, int threads):
     """Convolve with the groups and outputs of `plan`; arguments as of `direct.conv`.
 
@@ -200,8 +217,7 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
     cdef Task t
     cdef Sizes s
     cdef Call call = Call(&t, &s, x.data, first_of(weight), first_of(spectra), first_of(bias), out.data, NULL, NULL)
-    cdef Py_ssize_t size = sizeof(real), item, units, kernels, levels = 0, held = 0, runs, alone, each
-    cdef Py_ssize_t spectra_of_kernels = 0
+    cdef Py_ssize_t size = sizeof(real), units, kernels, levels = 0, held = 0, spectra_of_kernels = 0, each
     cdef bint by_kernels
     cdef real *shared
     cdef real *scratch
@@ -228,14 +244,5 @@ def convolve(tuple plan, input, weight, spectra, bias, output, real lo, real hi,
             each_piece(<Piece> one_unit[real], &call, units * t.channels, threads, scratch, each)
             each_piece(<Piece> one_kernel[real], &call, kernels, threads, scratch, each)
         else:
-            for item in range(threads if s.own else 0):
-                group_of(&s, scratch + item * s.each)[0] = -1
-            if call.spectra == NULL and s.own == 0:
-                call.spectra = shared + levels + held
-                transform_kernels(&call, scratch, threads)
-            runs = t.n * t.groups * s.runs
-            alone = runs if s.own or max(t.channels, t.kernels) >= threads else runs // threads * threads
-            each_piece(<Piece> one_run[real], &call, alone, threads, scratch, each)
-            for item in range(alone, runs):
-                share_run(&call, item, scratch, threads)
+            by_runs(&call, shared + levels + held, scratch, threads)
     give_back(shared)
