@@ -57,10 +57,12 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
     It is one stripe, which the next overwrites. Not where channels collide: those that it asks for would meet in one
     set of the cache with those that it reads.
     """
-    cdef Py_ssize_t few = SHORT_ACROSS // size if t.aligned else TILE_ROWS, most = PASSING_BYTES // size
-    if lanes_of(size) * size == LINE:
+    cdef Py_ssize_t few, most
+    if lanes_of(size) * size == LINE:           # more than are read in place, of weights that L2 keeps
         few, most = most_in_place(t, size), PASSING_WEIGHTS // size // max(t.kc, 1)
-    elif 2 * lanes_of(size) * size != LINE:
+    elif 2 * lanes_of(size) * size == LINE:
+        few, most = SHORT_ACROSS // size if t.aligned else TILE_ROWS, PASSING_BYTES // size
+    else:
         return False
     return (t.flat and not t.deep and t.depth >= PASSING_DEPTH and few < t.ocg <= most and not channels_collide(t))
 
