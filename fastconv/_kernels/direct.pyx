@@ -32,7 +32,7 @@ from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport stage_table
-from fastconv._kernels.stripes cimport multiply, multiply_stage
+from fastconv._kernels.stripes cimport multiply, multiply_in_place, multiply_stage
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 from fastconv._kernels.turn cimport turn_block
@@ -138,12 +138,8 @@ cdef void block(
                 multiply_stage(t, count, k0, k1, a, <const real *> stage, p0, p1, c, finish)
                 o += count
                 continue
-            multiply(count, head, k1 - k0, a, t.depth, x + k0 * t.xc + p0, t.xc, NULL, width, NULL, t.xc, c,
-                     t.pixels, finish)
-            multiply(count, whole - head - end, k1 - k0, a, t.depth, x + k0 * t.xc + p0 + head, t.xc, NULL, width,
-                     source, t.xc, c + head, t.pixels, finish)
-            multiply(count, end, k1 - k0, a, t.depth, x + k0 * t.xc + p0 + whole - end, t.xc, NULL, width, NULL, t.xc,
-                     c + whole - end, t.pixels, finish)
+            if whole:
+                multiply_in_place(t, count, k1 - k0, head, whole, end, a, x + k0 * t.xc + p0, source, c, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
                                t.apart, source if packs else NULL, t.xc, <const real *> patches, t.patch, c + whole,

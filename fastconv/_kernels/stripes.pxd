@@ -126,3 +126,15 @@ cdef inline void multiply_stage(
                      stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
                      tile_width(sizeof(real)), NULL, 0, c + i * t.pixels + p - p0, t.pixels, finish)
         i += some
+
+
+cdef inline void multiply_in_place(
+    const Task *t, Py_ssize_t rows, Py_ssize_t kc, Py_ssize_t head, Py_ssize_t cols, Py_ssize_t end, const real *a,
+    const real *x, const real *source, real *c, tile_finish finish,
+) noexcept nogil:
+    """So many pixels where they lie in the image, from x on: `head` up to a boundary of vectors, whole tiles, which are
+    asked for if `source` is where they begin and not NULL, and `end` in a narrower one."""
+    cdef Py_ssize_t width = tile_width(sizeof(real)), last = cols - end
+    multiply(rows, head, kc, a, t.depth, x, t.xc, NULL, width, NULL, t.xc, c, t.pixels, finish)
+    multiply(rows, last - head, kc, a, t.depth, x + head, t.xc, NULL, width, source, t.xc, c + head, t.pixels, finish)
+    multiply(rows, end, kc, a, t.depth, x + last, t.xc, NULL, width, NULL, t.xc, c + last, t.pixels, finish)
