@@ -1,5 +1,7 @@
 """What messages say to who passes something else than was meant: each was met by a first user, and misled."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,11 @@ def test_a_name_where_padding_has_none_is_told_so():
     ):
         with pytest.raises(TypeError, match="padding must be integers or pairs of them, no name, got 'same'"):
             call()
+
+
+def test_a_method_that_costs_more_is_told_how_much():
+    """31x31 taps were not for Winograd since "482x482 outputs fill too few tiles to pay (0.0x less work)"."""
+    reason = fastconv.explain((1, 1, 512, 512), (1, 1, 31, 31)).reasons["winograd"]
+    ratio = re.match(r"the direct sum takes (\S+) of the time", reason)
+    assert ratio
+    assert 0 < float(ratio[1]) < 1
