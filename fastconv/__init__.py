@@ -29,7 +29,7 @@ Where to look for the rest; fronts first, then what they stand on:
     shapes, questions    shapes, _explain, probe
     threads              _threads; _quota
     the command          _cli __main__; _demo _demo_filters _demo_picture
-    docstrings           _documented
+    docstrings, types    _documented, _types
 """
 
 from fastconv import grad, signal

@@ -1,5 +1,7 @@
 """The fronts of adaptive pooling, whose windows follow from the number of outputs."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from math import prod
 
@@ -9,6 +11,7 @@ from fastconv._door import again, settled
 from fastconv._pool_geometry import adaptive_geometry
 from fastconv._pool_plan import ordered_dtype, plan_kernel, pooled
 from fastconv._sizes import flag, freeze
+from fastconv._types import Array, ArrayLike, ArrayOrPair, Windows
 
 
 @_cpu.remembers_kernels
@@ -43,7 +46,7 @@ def by_plan(function, settings, input):
     return pooled(plan, settings, input, x, dtype, order, indices=indices)
 
 
-def adaptive_max_pool1d(input, output_size, return_indices=False):
+def adaptive_max_pool1d(input: ArrayLike, output_size: Windows, return_indices: bool = False) -> ArrayOrPair:
     """Largest element of each of `output_size` windows of a signal: `adaptive_max_pool2d` with one spatial axis.
 
     Parameters
@@ -73,7 +76,7 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
     return adaptive_pool("adaptive_max_pool1d", 1, input, output_size, 1, return_indices)
 
 
-def adaptive_max_pool2d(input, output_size, return_indices=False):
+def adaptive_max_pool2d(input: ArrayLike, output_size: Windows, return_indices: bool = False) -> ArrayOrPair:
     """Largest element of each of a given number of windows that cover the image.
 
     ``out[n, c, y, x] = max of input[n, c, y0:y1, x0:x1]``,
@@ -119,7 +122,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     return adaptive_pool("adaptive_max_pool2d", 2, input, output_size, 1, return_indices)
 
 
-def adaptive_max_pool3d(input, output_size, return_indices=False):
+def adaptive_max_pool3d(input: ArrayLike, output_size: Windows, return_indices: bool = False) -> ArrayOrPair:
     """Largest element of each of a given number of windows that cover a volume: `adaptive_max_pool2d` with three axes.
 
     Parameters
@@ -150,7 +153,7 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
     return adaptive_pool("adaptive_max_pool3d", 3, input, output_size, 1, return_indices)
 
 
-def adaptive_avg_pool1d(input, output_size):
+def adaptive_avg_pool1d(input: ArrayLike, output_size: Windows) -> Array:
     """Mean of each of `output_size` windows of a signal: `adaptive_avg_pool2d` with one spatial axis.
 
     Parameters
@@ -180,7 +183,7 @@ def adaptive_avg_pool1d(input, output_size):
     return adaptive_pool("adaptive_avg_pool1d", 1, input, output_size, 0)
 
 
-def adaptive_avg_pool2d(input, output_size):
+def adaptive_avg_pool2d(input: ArrayLike, output_size: Windows) -> Array:
     """Mean of each of a given number of windows that cover the image: those of `adaptive_max_pool2d`.
 
     Parameters
@@ -210,7 +213,7 @@ def adaptive_avg_pool2d(input, output_size):
     return adaptive_pool("adaptive_avg_pool2d", 2, input, output_size, 0)
 
 
-def adaptive_avg_pool3d(input, output_size):
+def adaptive_avg_pool3d(input: ArrayLike, output_size: Windows) -> Array:
     """Mean of each of a given number of windows that cover a volume: `adaptive_avg_pool2d` with three axes.
 
     Parameters

@@ -1,5 +1,7 @@
 """The fronts of convolution: one for each rank, all by way of `convolve`."""
 
+from __future__ import annotations
+
 from fastconv._arrays import (
     array,
     check_out,
@@ -17,6 +19,7 @@ from fastconv._door import again, remember, settled
 from fastconv._plan import plan_conv
 from fastconv._sizes import freeze, name
 from fastconv._threads import get_num_threads
+from fastconv._types import Array, ArrayLike, Int, Padding, Size
 
 
 def convolve(settings, input, weight, bias, out, pack=None):
@@ -74,19 +77,19 @@ def by_plan(function, settings, input, weight, bias, out, pack):
 
 
 def conv1d(
-    input,
-    weight,
-    bias=None,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: Int = 1,
     *,
-    padding_mode="zeros",
-    activation=None,
-    method="auto",
-    out=None,
-):
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    method: str = "auto",
+    out: Array | None = None,
+) -> Array:
     """Convolve sequences with kernels as neural networks do: cross-correlation, the kernel is not flipped.
 
     ``out[n, o, x] = bias[o] + sum over c, j of weight[o, c, j] * padded[n, c, x * stride + j * dilation]``
@@ -125,19 +128,19 @@ def conv1d(
 
 
 def conv2d(
-    input,
-    weight,
-    bias=None,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: Int = 1,
     *,
-    padding_mode="zeros",
-    activation=None,
-    method="auto",
-    out=None,
-):
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    method: str = "auto",
+    out: Array | None = None,
+) -> Array:
     """Convolve images with kernels as neural networks do: cross-correlation, the kernel is not flipped.
 
     ``out[n, o, y, x] = bias[o] + sum over c, i, j of
@@ -221,19 +224,19 @@ def conv2d(
 
 
 def conv3d(
-    input,
-    weight,
-    bias=None,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: Int = 1,
     *,
-    padding_mode="zeros",
-    activation=None,
-    method="auto",
-    out=None,
-):
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    method: str = "auto",
+    out: Array | None = None,
+) -> Array:
     """Convolve volumes with kernels as neural networks do: cross-correlation, the kernel is not flipped.
 
     ``out[n, o, z, y, x] = bias[o] + sum over c, a, i, j of

@@ -1,7 +1,12 @@
 """Docstrings that are written once for functions of one to three axes."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-def documented(rank, text, **words):
+Front = TypeVar("Front", bound=Callable[..., Any])
+
+
+def documented(rank: int, text: str, **words: Any) -> Callable[[Front], Front]:
     """Decorator: `text` for one rank, the names in its braces replaced by these and by `words`."""
     axes = "dhw"[3 - rank :]
     words |= {

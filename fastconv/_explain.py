@@ -1,7 +1,9 @@
 """Questions about the machine and the chooser: `choose_method`, `explain`, `show_config`."""
 
+from __future__ import annotations
+
 import platform
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,14 +13,15 @@ from fastconv._geometry import spatial_rank
 from fastconv._plan import plan_conv
 from fastconv._sizes import flag, frozen, name, shape, shown
 from fastconv._threads import get_num_threads
+from fastconv._types import DTypeLike, Int, Padding, Shape, Size
 
 
 class Explanation(NamedTuple):
     """What "auto" takes for a geometry, and why not the others; `str()` of it is the same as text."""
 
     method: str
-    reasons: dict  # of each other method: why it is not taken
-    output_shape: tuple
+    reasons: dict[str, str]  # of each other method: why it is not taken
+    output_shape: tuple[int, ...]
     macs: int  # multiply-adds of the whole batch
 
     def __str__(self):
@@ -60,17 +63,17 @@ def floating(function, dtype):
 
 
 def explain(
-    input_shape,
-    weight_shape,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
+    input_shape: Shape,
+    weight_shape: Shape,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: Int = 1,
     *,
-    padding_mode="zeros",
-    dtype=np.float32,
-    channels_last=False,
-):
+    padding_mode: str = "zeros",
+    dtype: DTypeLike = np.float32,
+    channels_last: bool = False,
+) -> Explanation:
     """Say which method of convolution ``method="auto"`` takes for these shapes, and why each other one is not taken.
 
     Parameters
@@ -110,17 +113,17 @@ def explain(
 
 
 def choose_method(
-    input_shape,
-    weight_shape,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
+    input_shape: Shape,
+    weight_shape: Shape,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: Int = 1,
     *,
-    padding_mode="zeros",
-    dtype=np.float32,
-    channels_last=False,
-):
+    padding_mode: str = "zeros",
+    dtype: DTypeLike = np.float32,
+    channels_last: bool = False,
+) -> str:
     """Name the method of convolution that ``method="auto"`` takes for these shapes.
 
     Parameters
@@ -147,7 +150,7 @@ def choose_method(
     return explained("choose_method", *arguments).method
 
 
-def show_config():
+def show_config() -> dict[str, Any]:
     """Return what this process computes with, as a dict of names and plain values.
 
     Returns

@@ -1,8 +1,11 @@
 """The fronts of global pooling, which is adaptive pooling to one output."""
 
+from __future__ import annotations
+
 from fastconv._adaptive import adaptive_pool
 from fastconv._arrays import array
 from fastconv._geometry import spatial_rank
+from fastconv._types import Array, ArrayLike
 
 
 def global_pool(function, input, maximum):
@@ -11,7 +14,7 @@ def global_pool(function, input, maximum):
     return adaptive_pool(function, spatial_rank(function, "input", x.shape), x, 1, maximum)
 
 
-def global_max_pool(input):
+def global_max_pool(input: ArrayLike) -> Array:
     """Largest element of each plane of an input of one to three spatial axes, which stay, with size 1.
 
     Parameters
@@ -41,7 +44,7 @@ def global_max_pool(input):
     return global_pool("global_max_pool", input, 1)
 
 
-def global_avg_pool(input):
+def global_avg_pool(input: ArrayLike) -> Array:
     """Mean of each plane of an input of one to three spatial axes, which stay, with size 1.
 
     Parameters

@@ -1,5 +1,7 @@
 """The fronts of lp pooling: powers, sums of them by the kernel of average pooling, and roots."""
 
+from __future__ import annotations
+
 import math
 import numbers
 from functools import lru_cache, partial
@@ -11,6 +13,7 @@ from fastconv._arrays import array, dense_in, float_dtype, layout, names_memory_
 from fastconv._door import again, settled
 from fastconv._pool_plan import plan_pool, pooled
 from fastconv._sizes import flag, freeze, shown
+from fastconv._types import Array, ArrayLike, Padding, Size
 
 SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
 
@@ -68,7 +71,10 @@ def exponent(function, norm_type):
     return p
 
 
-def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):
+def lp_pool1d(
+    input: ArrayLike, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False, *,
+    padding: Padding = 0, dilation: Size = 1,
+) -> Array:  # fmt: skip
     """The p-norm of each window of a signal: `lp_pool2d` with one spatial axis.
 
     Parameters
@@ -98,7 +104,10 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, pa
     return lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation)
 
 
-def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):
+def lp_pool2d(
+    input: ArrayLike, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False, *,
+    padding: Padding = 0, dilation: Size = 1,
+) -> Array:  # fmt: skip
     """The p-norm of each window.
 
     ``out[n, c, y, x] = (sum over i, j of abs(v) ** p) ** (1 / p)``,
@@ -144,7 +153,10 @@ def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, pa
     return lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode, padding, dilation)
 
 
-def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1):
+def lp_pool3d(
+    input: ArrayLike, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False, *,
+    padding: Padding = 0, dilation: Size = 1,
+) -> Array:  # fmt: skip
     """The p-norm of each window of a volume: `lp_pool2d` with three spatial axes.
 
     Parameters

@@ -1,5 +1,7 @@
 """Windows of images as columns, and back: `unfold` (im2col) and `fold` (col2im), in torch's shapes."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from fastconv._door import again, remember, settled
 from fastconv._geometry import ConvGeometry, check_rank, check_size, conv_geometry, image_forms
 from fastconv._sizes import freeze, frozen, per_axis
 from fastconv._threads import MOST, get_num_threads
+from fastconv._types import Array, ArrayLike, Padding, Size
 
 SERIAL_ELEMENTS = 100_000  # columns below which a second thread costs more than it brings
 
@@ -44,7 +47,7 @@ def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, 
     return PatchPlan(getattr(_cpu.kernel("patches"), function)[KINDS[dtype]], tuple(g), g)
 
 
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(input: ArrayLike, kernel_size: Size, dilation: Size = 1, padding: Padding = 0, stride: Size = 1) -> Array:
     """Windows of images as columns, also called im2col.
 
     ``columns[n, (c * kh + i) * kw + j, y * ow + x] = input[n, c, y * sh - pt + i * dh, x * sw - pl + j * dw]``, and
@@ -97,7 +100,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return columns_of("unfold", settings, input) if result is None else result
 
 
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    input: ArrayLike, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Padding = 0, stride: Size = 1
+) -> Array:
     """Columns summed back into images, also called col2im: the transpose of `unfold`.
 
     Each element of the result is the sum of the elements that `unfold`, of an image of this size, would have copied

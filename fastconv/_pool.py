@@ -1,8 +1,11 @@
 """The fronts of max and average pooling, one for each rank."""
 
+from __future__ import annotations
+
 from fastconv._arrays import float_dtype
 from fastconv._pool_plan import ordered_dtype, pool
 from fastconv._sizes import flag, index
+from fastconv._types import Array, ArrayLike, ArrayOrPair, Int, Padding, Size
 
 MAXIMUM = (1, 0, None)  # the rule of `plan_pool`
 
@@ -24,8 +27,9 @@ def mean(function, count_include_pad, divisor_override):
 
 
 def max_pool1d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False, *, out=None
-):
+    input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, dilation: Size = 1,
+    ceil_mode: bool = False, return_indices: bool = False, *, out: Array | None = None,
+) -> ArrayOrPair:  # fmt: skip
     """Largest element of each window of a signal: `max_pool2d` with one spatial axis.
 
     ``out[n, c, x] = max over j of input[n, c, x * stride - before + j * dilation]``
@@ -49,8 +53,7 @@ def max_pool1d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.max_pool1d(np.array([[1.0, 5.0, 2.0, 4.0, 4.0, 3.0]]), 2, return_indices=True)
     (array([[5., 4., 4.]]), array([[1, 3, 4]]))
     """
@@ -58,8 +61,9 @@ def max_pool1d(
 
 
 def max_pool2d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False, *, out=None
-):
+    input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, dilation: Size = 1,
+    ceil_mode: bool = False, return_indices: bool = False, *, out: Array | None = None,
+) -> ArrayOrPair:  # fmt: skip
     """Largest element of each window.
 
     ``out[n, c, y, x] = max over i, j of input[n, c, y * sh - top + i * dh, x * sw - left + j * dw]``
@@ -116,8 +120,7 @@ def max_pool2d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> x = np.array([[[3.0, 1.0, 0.0, 2.0], [0.0, 4.0, 2.0, 2.0]]])
     >>> fastconv.max_pool2d(x, 2)
     array([[[4., 2.]]])
@@ -128,8 +131,9 @@ def max_pool2d(
 
 
 def max_pool3d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False, *, out=None
-):
+    input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, dilation: Size = 1,
+    ceil_mode: bool = False, return_indices: bool = False, *, out: Array | None = None,
+) -> ArrayOrPair:  # fmt: skip
     """Largest element of each window of a volume: `max_pool2d` with three spatial axes.
 
     ``out[n, c, z, y, x] = max over i, j, k of
@@ -154,8 +158,7 @@ def max_pool3d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.max_pool3d(np.arange(16).reshape(1, 2, 2, 4), 2)
     array([[[[13, 15]]]])
     """
@@ -163,9 +166,10 @@ def max_pool3d(
 
 
 def avg_pool1d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
-    *, dilation=1, out=None,
-):  # fmt: skip
+    input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: Int | None = None, *, dilation: Size = 1,
+    out: Array | None = None,
+) -> Array:  # fmt: skip
     """Mean of each window of a signal: `avg_pool2d` with one spatial axis.
 
     ``out[n, c, x] = sum over j of input[n, c, x * stride - before + j * dilation] / count``
@@ -189,8 +193,7 @@ def avg_pool1d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.avg_pool1d(np.array([[1.0, 5.0, 2.0, 4.0, 4.0, 3.0]]), 2)
     array([[3. , 3. , 3.5]])
     """
@@ -199,9 +202,10 @@ def avg_pool1d(
 
 
 def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
-    *, dilation=1, out=None,
-):  # fmt: skip
+    input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: Int | None = None, *, dilation: Size = 1,
+    out: Array | None = None,
+) -> Array:  # fmt: skip
     """Mean of each window.
 
     ``out[n, c, y, x] = sum over i, j of input[n, c, y * sh - top + i * dh, x * sw - left + j * dw] / count``
@@ -246,8 +250,7 @@ def avg_pool2d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> x = np.array([[[3.0, 1.0, 0.0, 2.0], [0.0, 4.0, 2.0, 2.0]]])
     >>> fastconv.avg_pool2d(x, 2)
     array([[[2. , 1.5]]])
@@ -260,9 +263,10 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
-    *, dilation=1, out=None,
-):  # fmt: skip
+    input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: Int | None = None, *, dilation: Size = 1,
+    out: Array | None = None,
+) -> Array:  # fmt: skip
     """Mean of each window of a volume: `avg_pool2d` with three spatial axes.
 
     ``out[n, c, z, y, x] = sum over i, j, k of
@@ -287,8 +291,7 @@ def avg_pool3d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.avg_pool3d(np.arange(16.0).reshape(1, 2, 2, 4), 2)
     array([[[[6.5, 8.5]]]])
     """

@@ -1,10 +1,13 @@
 """The gradients of max and average pooling, which `fastconv.grad` makes public."""
 
+from __future__ import annotations
+
 from fastconv._arrays import array, float_dtype
 from fastconv._avg_grad import avg_pool
 from fastconv._door import settled
 from fastconv._pool_geometry import full_size
 from fastconv._scatter import known_result, scatter
+from fastconv._types import Array, ArrayLike, Int, Padding, Shape, Size
 
 
 def max_pool(function, rank, grad_output, indices, input_size):
@@ -21,7 +24,7 @@ def max_pool(function, rank, grad_output, indices, input_size):
     return scatter(function, "grad_output", settings, g, indices, shape[-rank:], dtype, True)
 
 
-def max_pool1d(grad_output, indices, input_size):
+def max_pool1d(grad_output: ArrayLike, indices: ArrayLike, input_size: Shape) -> Array:
     """The gradient of `fastconv.max_pool1d`: `grad.max_pool2d` with one spatial axis.
 
     Parameters
@@ -51,7 +54,7 @@ def max_pool1d(grad_output, indices, input_size):
     return max_pool("grad.max_pool1d", 1, grad_output, indices, input_size)
 
 
-def max_pool2d(grad_output, indices, input_size):
+def max_pool2d(grad_output: ArrayLike, indices: ArrayLike, input_size: Shape) -> Array:
     """The gradient of `fastconv.max_pool2d`: each element of `grad_output` goes to where its maximum was.
 
     ``grad_input[n, c].ravel()[i] = sum of grad_output[n, c, y, x] over the y, x with indices[n, c, y, x] == i``
@@ -90,7 +93,7 @@ def max_pool2d(grad_output, indices, input_size):
     return max_pool("grad.max_pool2d", 2, grad_output, indices, input_size)
 
 
-def max_pool3d(grad_output, indices, input_size):
+def max_pool3d(grad_output: ArrayLike, indices: ArrayLike, input_size: Shape) -> Array:
     """The gradient of `fastconv.max_pool3d`: `grad.max_pool2d` with three spatial axes.
 
     Parameters
@@ -123,9 +126,9 @@ def max_pool3d(grad_output, indices, input_size):
 
 
 def avg_pool1d(
-    grad_output, input_size, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-    divisor_override=None,
-):  # fmt: skip
+    grad_output: ArrayLike, input_size: Shape, kernel_size: Size, stride: Size | None = None, padding: Padding = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Int | None = None,
+) -> Array:  # fmt: skip
     """The gradient of `fastconv.avg_pool1d`: `grad.avg_pool2d` with one spatial axis.
 
     Parameters
@@ -161,9 +164,9 @@ def avg_pool1d(
 
 
 def avg_pool2d(
-    grad_output, input_size, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-    divisor_override=None,
-):  # fmt: skip
+    grad_output: ArrayLike, input_size: Shape, kernel_size: Size, stride: Size | None = None, padding: Padding = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Int | None = None,
+) -> Array:  # fmt: skip
     """The gradient of `fastconv.avg_pool2d`: each `grad_output`, over its divisor, goes to its whole window.
 
     ``grad_input[n, c, i, j] = sum of grad_output[n, c, y, x] / divisor[y, x] over the windows y, x that touch i, j``
@@ -206,9 +209,9 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    grad_output, input_size, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-    divisor_override=None,
-):  # fmt: skip
+    grad_output: ArrayLike, input_size: Shape, kernel_size: Size, stride: Size | None = None, padding: Padding = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Int | None = None,
+) -> Array:  # fmt: skip
     """The gradient of `fastconv.avg_pool3d`: `grad.avg_pool2d` with three spatial axes.
 
     Parameters

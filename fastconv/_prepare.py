@@ -1,5 +1,7 @@
 """`prepare`: a convolution with its weights packed or transformed once, for many inputs."""
 
+from __future__ import annotations
+
 from fastconv import _memory
 from fastconv._arrays import FIRST, array, check_shape_of_bias, copy, float_dtype, names_memory_errors
 from fastconv._conv import convolve
@@ -8,6 +10,7 @@ from fastconv._methods import NAMES
 from fastconv._plan import plan_conv
 from fastconv._sizes import freeze, name, one_of
 from fastconv._threads import get_num_threads
+from fastconv._types import Array, ArrayLike, Int, Padding, Size
 
 
 class Prepared:
@@ -23,7 +26,7 @@ class Prepared:
         for slot, value in values.items():
             object.__setattr__(self, slot, value)
 
-    def __call__(self, input, out=None):
+    def __call__(self, input: ArrayLike, out: Array | None = None) -> Array:
         """Convolve `input`, (n, ic, *spatial) or (ic, *spatial): the bits and errors of `convNd`."""
         return convolve(self._settings, input, self._weight, self._bias, out, self._pack)
 
@@ -87,17 +90,17 @@ def _plan_for_any_input(function, rank, weight, dtype, stride, padding, dilation
 
 
 def prepare(
-    weight,
-    bias=None,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
-    padding_mode="zeros",
-    activation=None,
-    method="auto",
-):
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: Int = 1,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    method: str = "auto",
+) -> Prepared:
     """Prepare a convolution (cross-correlation): its weights are packed or transformed once, for many inputs.
 
     Parameters

@@ -6,18 +6,22 @@ The team of threads (`_kernels/team.pyx`) does not outlive a fork: in the child 
 BLAS, behind method "im2col", has its own rules: OpenBLAS does not survive a fork while another thread is inside it.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastconv._kernels import team
 from fastconv._quota import quota
 from fastconv._sizes import index, shown
+from fastconv._types import Int
 
 DIGITS = 20  # of a count that are read; Python refuses to convert thousands
 MOST = team.MOST_THREADS  # more have never helped
 
 
-def set_num_threads(n):
+def set_num_threads(n: Int) -> None:
     """Set the number of threads that each later call may use.
 
     Parameters
@@ -43,7 +47,7 @@ def set_num_threads(n):
     _threads = _count("set_num_threads", n)
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """Return the number of threads that a call may use.
 
     Returns
@@ -61,7 +65,7 @@ def get_num_threads():
 
 
 @contextmanager
-def num_threads(n):
+def num_threads(n: Int) -> Iterator[None]:
     """Context manager: use `n` threads inside, and the earlier number again afterwards.
 
     Parameters

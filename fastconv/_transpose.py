@@ -1,11 +1,14 @@
 """The fronts of transposed convolution: one for each rank, all by way of `convolve_transposed`."""
 
+from __future__ import annotations
+
 from fastconv._arrays import FIRST, array, check_out, float_dtype, layout, names_memory_errors
 from fastconv._documented import documented
 from fastconv._door import again, settled
 from fastconv._phases import spread
 from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
+from fastconv._types import Array, ArrayLike, Int, Pairs, Size
 
 
 def convolve_transposed(settings, input, weight, bias, out):
@@ -110,23 +113,26 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
 
 @documented(1, DOC)
 def conv_transpose1d(
-    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
-):
+    input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Size = 1, padding: Pairs = 0,
+    output_padding: Size = 0, groups: Int = 1, dilation: Size = 1, *, out: Array | None = None,
+) -> Array:  # fmt: skip
     settings = "conv_transpose1d", 1, stride, padding, output_padding, groups, dilation
     return convolve_transposed(settings, input, weight, bias, out)
 
 
 @documented(2, DOC)
 def conv_transpose2d(
-    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
-):
+    input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Size = 1, padding: Pairs = 0,
+    output_padding: Size = 0, groups: Int = 1, dilation: Size = 1, *, out: Array | None = None,
+) -> Array:  # fmt: skip
     settings = "conv_transpose2d", 2, stride, padding, output_padding, groups, dilation
     return convolve_transposed(settings, input, weight, bias, out)
 
 
 @documented(3, DOC)
 def conv_transpose3d(
-    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, out=None
-):
+    input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Size = 1, padding: Pairs = 0,
+    output_padding: Size = 0, groups: Int = 1, dilation: Size = 1, *, out: Array | None = None,
+) -> Array:  # fmt: skip
     settings = "conv_transpose3d", 3, stride, padding, output_padding, groups, dilation
     return convolve_transposed(settings, input, weight, bias, out)

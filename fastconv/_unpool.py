@@ -1,11 +1,14 @@
 """The fronts of unpooling."""
 
+from __future__ import annotations
+
 from fastconv._arrays import array
 from fastconv._door import settled
 from fastconv._pool_geometry import spatial, unpooled_size
 from fastconv._pool_plan import ordered_dtype
 from fastconv._scatter import known_result, scatter
 from fastconv._sizes import frozen
+from fastconv._types import Array, ArrayLike, Pairs, Size
 
 
 def max_unpool(function, rank, input, indices, kernel_size, stride, padding, output_size):
@@ -25,7 +28,10 @@ def max_unpool(function, rank, input, indices, kernel_size, stride, padding, out
     return scatter(function, "input", settings, x, indices, size, dtype, False)
 
 
-def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool1d(
+    input: ArrayLike, indices: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Pairs = 0,
+    output_size: Size | None = None,
+) -> Array:  # fmt: skip
     """Put maxima back where they were in a signal: `max_unpool2d` with one spatial axis.
 
     Parameters
@@ -55,7 +61,10 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool2d(
+    input: ArrayLike, indices: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Pairs = 0,
+    output_size: Size | None = None,
+) -> Array:  # fmt: skip
     """Put maxima back where they were.
 
     ``out[n, c].ravel()[indices[n, c, y, x]] = input[n, c, y, x]``
@@ -102,7 +111,10 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool3d(
+    input: ArrayLike, indices: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Pairs = 0,
+    output_size: Size | None = None,
+) -> Array:  # fmt: skip
     """Put maxima back where they were in a volume: `max_unpool2d` with three spatial axes.
 
     Parameters

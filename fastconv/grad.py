@@ -5,9 +5,12 @@ derivative by each element of `out`; the functions here give its derivative by e
 `bias`, in one to three dimensions.
 """
 
+from __future__ import annotations
+
 from fastconv._documented import documented
 from fastconv._gradients import bias_gradient, input_gradient, weight_gradient
 from fastconv._pool_grad import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from fastconv._types import Array, ArrayLike, Int, Padding, Shape, Size
 
 __all__ = [
     "avg_pool1d",
@@ -162,45 +165,63 @@ BIAS = """Gradient of `conv{rank}d` by its bias: grad_output summed over all but
 
 
 @documented(1, INPUT, raises=RAISES)
-def conv1d_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
+def conv1d_input(
+    input_size: Shape, weight: ArrayLike, grad_output: ArrayLike, stride: Size = 1, padding: Padding = 0,
+    dilation: Size = 1, groups: Int = 1,
+) -> Array:  # fmt: skip
     return input_gradient("grad.conv1d_input", 1, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
 @documented(1, WEIGHT, raises=RAISES, sums="[3., 4., 3.]")
-def conv1d_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
+def conv1d_weight(
+    input: ArrayLike, weight_size: Shape, grad_output: ArrayLike, stride: Size = 1, padding: Padding = 0,
+    dilation: Size = 1, groups: Int = 1,
+) -> Array:  # fmt: skip
     return weight_gradient("grad.conv1d_weight", 1, input, weight_size, grad_output, stride, padding, dilation, groups)
 
 
 @documented(1, BIAS, count=4)
-def conv1d_bias(grad_output):
+def conv1d_bias(grad_output: ArrayLike) -> Array:
     return bias_gradient("grad.conv1d_bias", 1, grad_output)
 
 
 @documented(2, INPUT, raises=RAISES)
-def conv2d_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_input(
+    input_size: Shape, weight: ArrayLike, grad_output: ArrayLike, stride: Size = 1, padding: Padding = 0,
+    dilation: Size = 1, groups: Int = 1,
+) -> Array:  # fmt: skip
     return input_gradient("grad.conv2d_input", 2, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
 @documented(2, WEIGHT, raises=RAISES, sums="[ 9., 12.,  9.]")
-def conv2d_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_weight(
+    input: ArrayLike, weight_size: Shape, grad_output: ArrayLike, stride: Size = 1, padding: Padding = 0,
+    dilation: Size = 1, groups: Int = 1,
+) -> Array:  # fmt: skip
     return weight_gradient("grad.conv2d_weight", 2, input, weight_size, grad_output, stride, padding, dilation, groups)
 
 
 @documented(2, BIAS, count=16)
-def conv2d_bias(grad_output):
+def conv2d_bias(grad_output: ArrayLike) -> Array:
     return bias_gradient("grad.conv2d_bias", 2, grad_output)
 
 
 @documented(3, INPUT, raises=RAISES)
-def conv3d_input(input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1):
+def conv3d_input(
+    input_size: Shape, weight: ArrayLike, grad_output: ArrayLike, stride: Size = 1, padding: Padding = 0,
+    dilation: Size = 1, groups: Int = 1,
+) -> Array:  # fmt: skip
     return input_gradient("grad.conv3d_input", 3, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
 @documented(3, WEIGHT, raises=RAISES, sums="[27., 36., 27.]")
-def conv3d_weight(input, weight_size, grad_output, stride=1, padding=0, dilation=1, groups=1):
+def conv3d_weight(
+    input: ArrayLike, weight_size: Shape, grad_output: ArrayLike, stride: Size = 1, padding: Padding = 0,
+    dilation: Size = 1, groups: Int = 1,
+) -> Array:  # fmt: skip
     return weight_gradient("grad.conv3d_weight", 3, input, weight_size, grad_output, stride, padding, dilation, groups)
 
 
 @documented(3, BIAS, count=64)
-def conv3d_bias(grad_output):
+def conv3d_bias(grad_output: ArrayLike) -> Array:
     return bias_gradient("grad.conv3d_bias", 3, grad_output)

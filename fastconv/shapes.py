@@ -13,12 +13,16 @@ Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural n
 doi:10.23915/distill.00021.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastconv._geometry import conv_geometry, spatial_rank
 from fastconv._pool_geometry import pool_geometry
 from fastconv._sizes import flag, freeze, frozen, per_axis, resolve_padding, shape, shown
+from fastconv._types import Int, Padding, Shape, Size
 
 __all__ = ["ReceptiveField", "conv_output_shape", "pool_output_shape", "receptive_field"]
 
@@ -28,13 +32,16 @@ LAYER = ("kernel_size", "stride", "padding", "dilation")  # what describes a lay
 class ReceptiveField(NamedTuple):
     """What one output of a stack of layers sees of the input: integers in elements of the input, one for each axis."""
 
-    size: tuple
-    jump: tuple
-    start: tuple
-    halo: tuple
+    size: tuple[int, ...]
+    jump: tuple[int, ...]
+    start: tuple[int, ...]
+    halo: tuple[tuple[int, int], ...]
 
 
-def conv_output_shape(input_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1):
+def conv_output_shape(
+    input_shape: Shape, weight_shape: Shape, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
+    groups: Int = 1,
+) -> tuple[int, ...]:  # fmt: skip
     """The shape of what `conv1d`, `conv2d` or `conv3d` returns for an input and a weight of these shapes.
 
     Along each axis ``floor((i + before + after - dilation * (k - 1) - 1) / stride) + 1``.
@@ -77,7 +84,10 @@ def conv_output_shape(input_shape, weight_shape, stride=1, padding=0, dilation=1
     return size[: -rank - 1] + conv_geometry(function, rank, size, weight, *sizes, "zeros", 4, 0).output
 
 
-def pool_output_shape(input_shape, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+def pool_output_shape(
+    input_shape: Shape, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> tuple[int, ...]:  # fmt: skip
     """The shape of what a pooling function returns for an input of this shape.
 
     Along each axis ``floor((i + before + after - dilation * (k - 1) - 1) / stride) + 1``; ceil in place of floor with
@@ -123,7 +133,7 @@ def pool_output_shape(input_shape, kernel_size, stride=None, padding=0, dilation
     return size[:-rank] + pool_geometry(function, rank, size, *sizes, ceil_mode).output
 
 
-def receptive_field(layers):
+def receptive_field(layers: Iterable[dict[str, Any] | tuple[Any, ...]]) -> ReceptiveField:
     """What part of the input one output of a stack of layers depends on.
 
     Parameters

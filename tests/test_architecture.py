@@ -31,7 +31,7 @@ PURE = (
 LOWER = (
     *PURE, "_arrays", "_avg_grad", "_cpu", "_documented", "_fft_conv", "_gradients", "_packing", "_phase_corners",
     "_phase_cost", "_phase_plan", "_phase_rows", "_phases", "_plan", "_pool_plan", "_quota", "_scatter", "_threads",
-    "_weight_axes",
+    "_types", "_weight_axes",
 )  # fmt: skip
 # What callers see, and what is made of it: each may know others and all that is lower.
 FRONTS = (
