@@ -10,7 +10,8 @@
                 test_memory, test_scratch_held
     choices     test_choices, test_reach, test_copies, test_cpu_levels, test_shapes
     calls       test_door*, test_kept_*, test_team, test_thread*, test_presence, test_quota, test_fork
-    the house   test_architecture, test_build, test_cli, test_doctest, test_asv, test_reference, test_together
+    the house   test_architecture, test_documents, test_types, test_build, test_cli, test_doctest, test_asv,
+                test_reference, test_together
 
 They share geometries (cases, pool_cases, transpose_cases, drawn, geometries), data and layouts, what a result is held
 to (truth, by_reference, by_torch, tolerance), checks (*_checks), and loops over levels, methods and layouts within one
