@@ -68,8 +68,7 @@ def adaptive_max_pool1d(input: ArrayLike, output_size: Windows, return_indices: 
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.adaptive_max_pool1d(np.array([[1, 5, 2, 4, 3]]), 2)
     array([[5, 4]])
     """
@@ -113,8 +112,7 @@ def adaptive_max_pool2d(input: ArrayLike, output_size: Windows, return_indices: 
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.adaptive_max_pool2d(np.arange(15).reshape(1, 3, 5), 2)
     array([[[ 7,  9],
             [12, 14]]])
@@ -144,8 +142,7 @@ def adaptive_max_pool3d(input: ArrayLike, output_size: Windows, return_indices: 
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.adaptive_max_pool3d(np.arange(12).reshape(1, 2, 2, 3), (1, None, 1))
     array([[[[ 8],
              [11]]]])
@@ -175,8 +172,7 @@ def adaptive_avg_pool1d(input: ArrayLike, output_size: Windows) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.adaptive_avg_pool1d(np.array([[1.0, 5.0, 3.0, 4.0, 2.0]]), 2)
     array([[3., 3.]])
     """
@@ -205,8 +201,7 @@ def adaptive_avg_pool2d(input: ArrayLike, output_size: Windows) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.adaptive_avg_pool2d(np.arange(15.0).reshape(1, 3, 5), (1, 2))
     array([[[6., 8.]]])
     """
@@ -235,8 +230,7 @@ def adaptive_avg_pool3d(input: ArrayLike, output_size: Windows) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.adaptive_avg_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 1)
     array([[[[3.5]]]])
     """

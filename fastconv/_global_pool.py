@@ -34,8 +34,7 @@ def global_max_pool(input: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.global_max_pool(np.arange(8).reshape(1, 2, 2, 2))
     array([[[[3]],
     <BLANKLINE>
@@ -64,8 +63,7 @@ def global_avg_pool(input: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2)).ravel()
     array([1.5, 5.5])
     """

@@ -96,8 +96,7 @@ def lp_pool1d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.lp_pool1d(np.array([[3.0, -4.0, 0.0, 2.0]]), 2, 2)
     array([[5., 2.]])
     """
@@ -145,8 +144,7 @@ def lp_pool2d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.lp_pool2d(np.array([[[3.0, 0.0], [0.0, -4.0]]]), 2, 2)
     array([[[5.]]])
     """
@@ -178,8 +176,7 @@ def lp_pool3d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.lp_pool3d(np.ones((1, 2, 2, 2)), 1, 2)
     array([[[[8.]]]])
     """

@@ -88,8 +88,7 @@ def unfold(input: ArrayLike, kernel_size: Size, dilation: Size = 1, padding: Pad
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> image = np.arange(6.0).reshape(1, 2, 3)
     >>> fastconv.unfold(image, (1, 2))
     array([[0., 1., 3., 4.],
@@ -138,8 +137,7 @@ def fold(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.fold(np.ones((2, 4)), (2, 3), (1, 2))
     array([[[1., 2., 1.],
             [1., 2., 1.]]])

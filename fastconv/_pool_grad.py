@@ -82,8 +82,7 @@ def max_pool2d(grad_output: ArrayLike, indices: ArrayLike, input_size: Shape) ->
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> x = np.array([[[3.0, 1.0, 0.0], [0.0, 4.0, 2.0]]])
     >>> values, indices = fastconv.max_pool2d(x, 2, 1, return_indices=True)
     >>> fastconv.grad.max_pool2d(np.ones_like(values), indices, x.shape)

@@ -103,8 +103,7 @@ DOC = """Transposed convolution (cross-correlation, transposed) over {axes}: an 
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> image = np.ones((1, 1, {threes}), np.float32)
     >>> fastconv.conv_transpose{rank}d(image, np.ones((1, 1, {threes}), np.float32), stride=2)[{zeros}]
     array([1., 1., 2., 1., 2., 1., 1.], dtype=float32)

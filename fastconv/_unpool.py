@@ -53,8 +53,7 @@ def max_unpool1d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.max_unpool1d(np.array([[5.0, 4.0]]), np.array([[1, 3]]), 2)
     array([[0., 5., 0., 4.]])
     """
@@ -101,8 +100,7 @@ def max_unpool2d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> x = np.array([[[3.0, 1.0, 0.0, 2.0], [0.0, 4.0, 2.0, 2.0]]])
     >>> fastconv.max_unpool2d(*fastconv.max_pool2d(x, 2, return_indices=True), 2)
     array([[[0., 0., 0., 2.],
@@ -136,8 +134,7 @@ def max_unpool3d(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastconv
+    >>> import numpy as np, fastconv
     >>> fastconv.max_unpool3d(np.array([[[[9]]]]), np.array([[[[3]]]]), (1, 2, 2))
     array([[[[0, 0],
              [0, 9]]]])
