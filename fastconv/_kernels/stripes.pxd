@@ -105,26 +105,49 @@ cdef inline void multiply(
             b += stripe // width * b_tile
 
 
+cdef inline void multiply_columns(
+    Py_ssize_t rows, const Stripe *s, Py_ssize_t kc, const real *a, Py_ssize_t lda, const real *b,
+    const Py_ssize_t *row, real *c, Py_ssize_t ldc, const tile_finish *finish,
+) noexcept nogil:
+    """C (+)= A . B for a tile's rows over the columns of a stripe: sums so short that what `multiply` does besides
+    between two tiles would count."""
+    cdef Py_ssize_t j = 0, m, wide
+    for m in range(s.tiles):
+        wide = min((s.vectors + (m < s.wider)) * lanes_of(sizeof(real)), s.cols - j)
+        tile_at(sizeof(real), rows, wide, kc, a, lda, b + j, row, c + j, ldc, finish)
+        j += wide
+
+
 cdef inline void multiply_stage(
     const Task *t, Py_ssize_t channels, Py_ssize_t k0, Py_ssize_t k1, const real *a, const real *stage, Py_ssize_t p0,
     Py_ssize_t p1, real *c, tile_finish finish,
 ) noexcept nogil:
-    """Pixels [p0, p1) of some channels, whole rows, from the stage of that block, whose first channel is that of k0."""
-    cdef Py_ssize_t plane = t.s.oh * t.s.ow, run = staged_run(&t.s), y0 = p0 % plane // t.s.ow
-    cdef Py_ssize_t i = 0, row, p, z, y, some
-    cdef Py_ssize_t _piece, pieces = ceil_div(channels, TILE_ROWS) if k1 - k0 <= SHORT else 1
+    """Pixels [p0, p1) of some channels, whole runs of them, from the stage of that block, whose first channel is that
+    of k0."""
+    cdef Py_ssize_t run = min(staged_run(&t.s), p1 - p0), down = run // t.s.ow, p, z, y
+    cdef Py_ssize_t i = 0, some, y0 = p0 % (t.s.oh * t.s.ow) // t.s.ow
+    cdef bint short = k1 - k0 <= SHORT
+    cdef Py_ssize_t _piece, pieces = ceil_div(channels, TILE_ROWS) if short else 1
     cdef const real *bias = <const real *> finish.row_bias
+    cdef const real *columns
+    cdef Stripe s = cut(run, True, sizeof(real))
     stage -= k0 // (t.s.kd * t.s.kh * t.s.kw) * t.stage.channel
     for _piece in range(pieces):
         some = (channels - i) // (pieces - _piece)
         finish.row_bias = at(bias, i)
-        for row in range(ceil_div(p1 - p0, run)):
-            p = p0 + row * run
-            z = p // plane
-            y = (p - z * plane) // t.s.ow
-            multiply(some, min(run, p1 - p), k1 - k0, a + i * t.depth, t.depth,
-                     stage + (z - p0 // plane) * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols, 0, t.row + k0,
-                     tile_width(sizeof(real)), NULL, 0, c + i * t.pixels + p - p0, t.pixels, finish)
+        p, z, y = 0, 0, y0
+        while p < p1 - p0:
+            columns = stage + z * t.s.sd * t.stage.depth + (y - y0) * t.stage.cols
+            if short:
+                multiply_columns(some, &s, k1 - k0, a + i * t.depth, t.depth, columns, t.row + k0, c + i * t.pixels + p,
+                                 t.pixels, &finish)
+            else:
+                multiply(some, run, k1 - k0, a + i * t.depth, t.depth, columns, 0, t.row + k0,
+                         tile_width(sizeof(real)), NULL, 0, c + i * t.pixels + p, t.pixels, finish)
+            p += run
+            y += down
+            if y == t.s.oh:             # of a block of whole planes
+                y, z = 0, z + 1
         i += some
 
 
