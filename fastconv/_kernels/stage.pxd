@@ -154,7 +154,7 @@ cdef inline void stage_phases(
     if t.slots_w >= TURNED and t.phase_w[1] == 1:       # the first phases, in their order
         lo = min(below(&e.left, 0), t.cols)
         hi = clip(below(&e.right, t.slots_w - 1), lo, t.cols)
-    if hi - lo < LONG:
+    if hi - lo < LONG and t.split.vectors:              # else elements would be picked one by one
         lo = hi = 0
     for r in range(rows if lo < hi else 0):
         turn_block(sizeof(real), hi - lo, t.slots_w, x + lo * s.sw + r * step, s.sw, to + lo + r * t.cols, t.slot)
@@ -162,7 +162,7 @@ cdef inline void stage_phases(
         first = min(below(&e.left, t.phase_w[w]), t.cols)
         end = clip(below(&e.right, t.phase_w[w]), first, t.cols)
         skipped = first * s.sw + t.phase_w[w]
-        for r in range(rows if lo < hi else 0):
+        for r in range(rows if lo < hi and (first < lo or hi < end) else 0):
             copy_run(into + r * t.cols + first, x + r * step + skipped, lo - first, s.sw)
             copy_run(into + r * t.cols + hi, x + r * step + hi * s.sw + t.phase_w[w], end - hi, s.sw)
         if lo == hi:
