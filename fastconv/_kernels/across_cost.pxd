@@ -23,7 +23,7 @@ cdef enum:
     UNSEEN = 3              # one product of so many has to be left out, to make up for kinds of few pixels
     LISTING = 40            # in whose time the taps of all kinds are listed, for each product of a block of K
     TURNING = 7             # pixels whose products take as long as turning a weight of float, half of double
-    WRITING = 24            # products in whose time a sum is turned,
+    WRITING = 16            # products in whose time a sum is turned (150 first layers, Zen 5),
     WRITING_ALONE = 8       # where 1x1 layers read the image in place: 1x1 layers on maps of 5 to 14 x 14
     STAGING = 24            # output channels in the time of whose products a pixel is staged, split by phases,
     PADDING = 8             # or, for lanes along channels, as it lies (240 random layers by 2x2 to 7x7)
@@ -111,7 +111,7 @@ cdef inline double cost_across(const ConvShape *s, Py_ssize_t size) noexcept nog
     cdef Py_ssize_t writing = WRITING_ALONE if is_plain(s) else WRITING
     cdef double cost = (products_across(s) + <double> pixels * writing + turning * depth) * ceil_div(channels, lanes)
     if channels <= lanes:               # a tile of one vector waits for its sums; copies across lines wait as long
-        cost *= 1.5 if short_vectors(size) else 1.1
+        cost *= 1.5 if short_vectors(size) else 1.3
     return cost + LISTING * min(depth, <Py_ssize_t> KC) if products_across(s) < <double> pixels * depth else cost
 
 
