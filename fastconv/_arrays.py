@@ -265,12 +265,3 @@ def finish(result, out, dtype):
     if out is not result:
         copy(result, out)
     return out
-
-
-def pad(x, rank, widths, mode, order):
-    """`x` padded along its spatial axes by (before, after) pairs, in the memory order of `order`."""
-    others = ((0, 0),) * (x.ndim - rank)
-    if order == FIRST:
-        return _memory.made_by(np.pad, x, others + tuple(widths), mode)
-    last = _memory.made_by(np.pad, channels_last(x, rank), (*others[1:], *widths, (0, 0)), mode)
-    return channels_first(last, rank)

@@ -11,7 +11,6 @@ from fastconv._arrays import (
     float_dtype,
     layout,
     names_memory_errors,
-    pad,
     readable,
     target,
 )
@@ -61,8 +60,6 @@ def by_plan(function, settings, input, weight, bias, out, pack):
         check_out(function, out, plan.shape, dtype)
     result = target(out, plan.shape, rank, plan.dtype, order, (x, w, b))
     if result.size:
-        if plan.ahead is not None:
-            x = pad(x, rank, plan.ahead, plan.pad_mode, order)
         x, w = readable(x, rank, plan.dtype, order), dense(w, plan.dtype)
         if b is not None:
             b = dense(b, plan.dtype)

@@ -14,13 +14,8 @@ from fastconv._sizes import LIMIT, integer, one_of, per_axis, resolve_padding
 INF = float("inf")
 LONG_STRIDE = 64  # longer ones end where an image does: kernels lay out tables of a stride's length
 ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}  # what results are clamped to
-PADDING_MODES = {  # ours -> numpy.pad's, and how much wider than the image one side may be
-    "zeros": ("constant", None),
-    "reflect": ("reflect", -1),
-    "symmetric": ("symmetric", 0),
-    "replicate": ("edge", None),
-    "circular": ("wrap", 0),
-}
+# How much wider than the image one side may be; `numpy.pad`'s constant 0, reflect, symmetric, edge and wrap
+PADDING_MODES = {"zeros": None, "reflect": -1, "symmetric": 0, "replicate": None, "circular": 0}
 
 
 class ConvGeometry(NamedTuple):
@@ -142,7 +137,7 @@ def spatial_rank(function, name, shape, leading=2, form="(n, c, *spatial)"):
 
 def check_wrap(function, mode, padding, size):
     """Mirrored and circular padding take their elements from the image, once: it must be wide enough."""
-    margin = PADDING_MODES[mode][1]
+    margin = PADDING_MODES[mode]
     for (before, after), i in zip(padding, size, strict=True):
         if margin is not None and max(before, after) > max(i + margin, 0):
             raise ValueError(

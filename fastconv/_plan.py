@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv import _corners, _cpu, _door
 from fastconv._arrays import KINDS, compute_dtype, empty, five, in_copies
-from fastconv._geometry import ACTIVATIONS, PADDING_MODES, conv_geometry
+from fastconv._geometry import ACTIVATIONS, conv_geometry
 from fastconv._methods import DIRECT, NAMES, lay_out
 from fastconv._packing import SeenWeights, packing_of
 from fastconv._reach import reach
@@ -36,8 +36,6 @@ class ConvPlan(NamedTuple):
     output: tuple  # (oc, *spatial)
     shape: tuple  # of the result: (n, oc, *spatial) or (oc, *spatial)
     clamp: tuple  # (lo, hi)
-    ahead: tuple | None  # padding to be applied to the input beforehand: ((before, after), ...)
-    pad_mode: str  # numpy.pad's name
     macs: int  # of one image
     threads: int  # the most that are worth it
     method: str
@@ -77,6 +75,8 @@ def plan_conv(
     if seen:
         cut = SeenWeights(tuple(weight_shape[:2]), seen.taps, packing, kind) if seen.is_cut else None
         run, packing = within(run, seen.inputs, cut), cut or packing
+    if conv.ahead:
+        run = with_margins(run, rank, mode, conv.ahead, order)
     batch = input_shape[: -rank - 1]
     return ConvPlan(
         run,
@@ -86,8 +86,6 @@ def plan_conv(
         conv.output,
         batch + conv.output,
         ACTIVATIONS[activation],
-        conv.ahead,
-        PADDING_MODES[mode][0],
         conv.geometry.macs,
         most_threads(geometry.macs * prod(batch), prod(input_shape) + prod(batch + conv.output), taken.name),
         taken.name,
@@ -127,6 +125,20 @@ def within(run, inputs, weights):
         run(geometry, x, weight, bias, out, lo, hi, threads, *packed)
 
     return seen
+
+
+def with_margins(run, rank, mode, widths, order):
+    """`run` of the input with margins of `widths`, (before, after) along each axis, that `mode` fills from the image."""
+    fill = _cpu.kernel("margins").fill
+    before = (0,) * (3 - rank) + tuple(first for first, _ in widths)
+
+    def padded(geometry, x, weight, bias, out, lo, hi, threads, *packed):
+        size = (n + first + after for n, (first, after) in zip(x.shape[-rank:], widths, strict=True))
+        source = empty((*x.shape[:-rank], *size), rank, x.dtype, order)
+        fill(x, source, rank, order, mode, before, threads)
+        run(geometry, source, weight, bias, out, lo, hi, threads, *packed)
+
+    return padded
 
 
 def with_corners(run, corners, kind):

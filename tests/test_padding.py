@@ -37,6 +37,31 @@ def test_mode_is_numpy_pad(image, weight, mode, pairs, last, exact_method, cpu_l
     data.assert_identical(result, expected)
 
 
+WIDEST = {"reflect": -1, "symmetric": 0, "replicate": 3, "circular": 0}  # a margin, of more than the image
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("mode", WIDEST)
+@together(last=(False, True), batch=((), (2,)), step=(1, 2))
+def test_widest_margins(rank, mode, dtype, last, batch, step, cpu_level):
+    """As wide as a mode allows, on one side more than on the other, of images in one piece and of every other pixel."""
+    size = (3, 4, 5)[:rank]
+    whole = data.integers((*batch, 3, *(step * n for n in size)), dtype, "image")
+    if last:
+        whole = np.moveaxis(np.moveaxis(whole, len(batch), -1).copy(), -1, len(batch))
+    image = whole[(..., *(slice(None, None, step),) * rank)]
+    weight = data.integers((2, 3, *(2,) * rank), dtype, "weight")
+    pairs = tuple((n + WIDEST[mode], n + WIDEST[mode] - 1) for n in size)
+    padded = np.pad(image, ((0, 0),) * (len(batch) + 1) + pairs, NUMPY_MODE[mode])
+    conv = getattr(fastconv, f"conv{rank}d")
+    expected = conv(padded.copy(order="C"), weight, method="direct")
+    with fastconv.num_threads(2):
+        result = conv(image, weight, padding=pairs, padding_mode=mode, method="direct")
+        known = conv(image, weight, padding=pairs, padding_mode=mode, method="direct")
+    data.assert_identical(result, expected)
+    data.assert_identical(known, expected)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -35,6 +35,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                            powers                          of lp pooling
     gradients of pooling   avg_grad scatter                spread_tables; the second for unpooling too
     columns, orders        patches turn                    unfold and fold; channels last to first and back
+    padding                margins                         by what an image holds
     float16                halves                          to float32 and back
     memory, threads, CPU   heap team features              of no level: there is one of each; free_list, thread,
                                                            patience, presence
