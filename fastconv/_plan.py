@@ -128,7 +128,7 @@ def within(run, inputs, weights):
 
 
 def with_margins(run, rank, mode, widths, order):
-    """`run` of the input with margins of `widths`, (before, after) along each axis, that `mode` fills from the image."""
+    """`run` of the input with margins of `widths`, (before, after) along each axis, that `mode` fills from it."""
     fill = _cpu.kernel("margins").fill
     before = (0,) * (3 - rank) + tuple(first for first, _ in widths)
 

@@ -77,6 +77,14 @@ LAYERS = {
     "rows of taps in the padding": ((2, 40, 5, 12, 9), (34, 40, 3, 5, 3), {"padding": 2, "dilation": (2, 1, 1)}),
     "rows of few taps in the padding": ((1, 40, 13, 14), (24, 40, 5, 3), {"padding": (8, 1), "dilation": (4, 1)}),
     "rows of taps in the padding, parts of rows": ((1, 24, 2, 3, 900), (17, 24, 3, 3, 5), {"padding": (1, 1, 2)}),
+    "columns of taps in the padding": ((2, 40, 7, 13, 12), (34, 40, 3, 3, 3), {"padding": (2, 3, 4), "dilation": 3}),
+    **{
+        f"columns of taps in the padding, {name}": ((1, 48, 9, 8, 13), (oc, 48 // groups, 3, 4, 5), keywords)
+        for name, oc, groups, keywords in (
+            ("strided", 16, 1, {"padding": (2, 3, 4), "dilation": 2, "stride": (1, 1, 2)}),
+            ("in groups", 57, 3, {"padding": (1, 3, 5), "dilation": (1, 1, 2), "groups": 3}),
+        )
+    },
     "small map": ((2, 30, 9, 9), (64, 30, 3, 3), {"padding": 1, "stride": 2}),
     "small maps of depth": ((1, 21, 5, 4, 5), (35, 21, 3, 2, 3), {"padding": (1, 0, 1)}),
     "small map in groups": ((2, 60, 7, 7), (96, 20, 3, 5), {"padding": 1, "groups": 3}),
@@ -127,6 +135,25 @@ def test_channels_of_a_tap_lie_together(name, cpu_level):
     geometry = geometry_of(name, 1)
     assert METHODS[-1].kernel(geometry) == "direct_last"
     assert min(_cpu.kernel("direct_last").packed_layout(tuple(geometry))) > 1
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if "columns of taps in the padding" in name])
+@together()
+def test_taps_that_columns_do_not_see(name, dtype, cpu_level):
+    """Threads, and the other images, change no bit; an infinite weight meets zeros of the padding nevertheless."""
+    input, weight, keywords = LAYERS[name]
+    x, w = LAYOUTS["channels_last"](data.normal((2, *input[1:]), dtype), 1), data.normal(weight, dtype, "weight")
+    function, keywords = getattr(fastconv, f"conv{w.ndim - 2}d"), {**keywords, "method": "direct"}
+    with fastconv.num_threads(1):
+        expected = function(x, w, **keywords)
+    for threads in (2, 3):
+        with fastconv.num_threads(threads):
+            data.assert_identical(function(x, w, **keywords), expected)
+    data.assert_identical(function(x[1:], w, **keywords), expected[1:])
+    w[3, 2][(0,) * (w.ndim - 2)] = np.inf
+    result = function(x, w, **keywords)
+    assert np.isnan(result[:, 3]).any()
+    np.testing.assert_array_equal(np.isnan(result), np.isnan(function(x, w, **{**keywords, "method": "im2col"})))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 21, 24, 31, 32, 33, 40, 47, 49, 63, 65])

@@ -9,11 +9,12 @@ depth instead, or along pixels, and weights as they are (`deep.pxd`, `rest.pxd`)
 have them (`deep_taps.pxd`). What is done for which shapes is in `last_choice.pxd`.
 """
 
+from fastconv._kernels.copy cimport copy_rows
 from fastconv._kernels.deep cimport deep_scratch, plan_deep, plan_mixed, small_map
 from fastconv._kernels.deep_taps cimport fits_taps_last, multiply_by_taps, plan_taps, turn_all_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.last_choice cimport (
-    DEPTH, channels_staged, deep_for, mixed_for, reads_image, shares_stage, skips_rows, together_for
+    DEPTH, channels_staged, deep_for, mixed_for, reads_image, shares_stage, skips_columns, skips_rows, together_for
 )
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div
@@ -22,11 +23,11 @@ from fastconv._kernels.product cimport (
 )
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real, sees_no_padding
-from fastconv._kernels.sights cimport all_finite
+from fastconv._kernels.sights cimport Runs, all_finite, find_runs
 from fastconv._kernels.stage_last cimport (
     StageLast, fill_taps, find_pixels, most_pixels, size_stage, stage_patches, stage_pixels, taps_table
 )
-from fastconv._kernels.taps_last cimport multiply_seen, multiply_taps, multiply_turned
+from fastconv._kernels.taps_last cimport by_runs, multiply_seen, multiply_taps, multiply_turned
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.tile cimport TILE_ROWS, tile_finish
 from fastconv._kernels.turned_weights cimport turn_weights, turned_size
@@ -67,6 +68,14 @@ cdef bint plan_groups(Task *t, StageLast *stage, Py_ssize_t size, int threads) n
     return True
 
 
+cdef void plan_runs(Runs *runs, const ConvShape *s, Py_ssize_t most) noexcept nogil:
+    """Runs of columns that see other taps, none unless they gain; a stage has place for `most` pixels, and blocks of
+    few rows would give each run less than a tile's."""
+    if (not skips_columns(s) or not find_runs(runs, 0, s.ow, s.iw, s.kw, s.sw, s.dw, s.pw)
+            or most_pixels(s, most) < TILE_ROWS * runs.count):
+        runs.count = 0
+
+
 cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept nogil:
     """The channels of a stage, which are a block of K or a few, and the pixels of a block."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, channels = channels_staged(&t.s, size), most
@@ -74,6 +83,7 @@ cdef void plan(Task *t, StageLast *stage, Py_ssize_t size, int threads) noexcept
     t.kc = ceil_div(channels * taps, max(ceil_div(channels * taps, DEPTH + DEPTH // 16), 1))
     if stage.skips:
         t.kc = t.s.kw * channels
+        plan_runs(&stage.runs, &t.s, PANEL_BYTES // size // (t.s.ic if shares_stage(&t.s) else channels))
     elif stage.together > 1 and not reads_image(&t.s):
         t.kc = ceil_div(t.kc, channels) * channels      # whole taps
     stage.channels = channels
@@ -113,12 +123,14 @@ cdef void block(
 ) noexcept nogil:
     """Pixels [p0, p1) of output channels [o0, o1) of one group, where x, w, bias and out start; o0 starts a tile.
 
-    x is in the stage already if that holds several groups; w is (oc, K) if it is to be turned, else it was.
+    x is in the stage already if that holds several groups; w is (oc, K) if it is to be turned, else it was. Pixels that
+    are sorted are summed beside `out`, and `pixel` says behind them where each belongs.
     """
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k0, k1, c0 = 0, c1, step
     cdef Py_ssize_t lda = stage.pixel if t.flat else 0, pixels = p1 - p0, outputs = o1 - o0
     cdef real *turned = staged + t.staged
-    cdef real *c = out + p0 * t.s.oc + o0
+    cdef real *c = turned if t.ordered else out + p0 * t.s.oc + o0
+    cdef Py_ssize_t ldc = outputs if t.ordered else t.s.oc, p
     cdef const Py_ssize_t *tap
     cdef const real *a
     cdef const real *b
@@ -126,7 +138,7 @@ cdef void block(
     finish.col_bias = at(bias, o0)
     finish.accumulate = finish.clamp = False
     if stage.skips:                 # sums start before the first products, and are clamped after the last
-        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, t.s.oc, finish)
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, ldc, finish)
         finish.accumulate = True
     while True:
         c1 = min(c0 + stage.channels, t.icg)
@@ -140,7 +152,8 @@ cdef void block(
             k1 = min(k0 + step, (c1 - c0) * taps)
             b = w + o0 * t.depth + (c0 * taps + k0) * t.width
             if stage.skips:
-                multiply_seen(t, stage, k0 // step, p0, p1, outputs, k1 - k0, a, pixel, tap + k0, b, c, &finish)
+                multiply_seen(t, stage, k0 // step, p0, p1, outputs, k1 - k0, a, pixel, tap + k0, b, c, ldc,
+                              &finish)
             else:
                 finish.accumulate = c0 + k0 > 0
                 finish.clamp = t.finish.clamp and c0 * taps + k1 == t.depth
@@ -158,7 +171,9 @@ cdef void block(
             break
     if stage.skips and t.finish.clamp:
         finish.clamp = True
-        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, t.s.oc, finish)
+        multiply_taps(pixels, outputs, 0, x, pixel, NULL, False, 0, w, t.width, 0, NULL, 0, c, ldc, finish)
+    for p in range(pixels if t.ordered else 0):
+        copy_rows(sizeof(real), out + (p0 + pixel[pixels + p]) * t.s.oc + o0, 0, c + p * ldc, 0, 1, outputs)
 
 
 cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
@@ -170,14 +185,17 @@ cdef void one_item(const Call *c, Py_ssize_t i, real *scratch) noexcept nogil:
     cdef const real *w = <const real *> c.w + group * outputs * t.depth
     cdef const real *bias = at(<const real *> c.bias, group * t.ocg)
     cdef real *out = <real *> c.out + item.image * t.pixels * t.s.oc + group * t.ocg
-    cdef Py_ssize_t *pixel = <Py_ssize_t *> (scratch + t.staged + t.turned)
+    cdef Py_ssize_t *found = <Py_ssize_t *> (scratch + t.staged + t.turned + t.ordered)
+    cdef const Py_ssize_t *pixel = found
     if t.by_taps:
         multiply_by_taps(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch,
                          item.o1 - item.o0)
     elif t.deep:
         small_map(True, t, x, w + item.o0 * t.depth, at(bias, item.o0), out + item.o0, scratch, item.o1 - item.o0)
     else:
-        find_pixels(c.stage, &t.s, item.p0, item.p1, pixel)
+        find_pixels(c.stage, &t.s, item.p0, item.p1, found)
+        if t.ordered:
+            pixel = by_runs(&c.stage.runs, t.s.ow, item.p0, item.p1, found)
         if c.stage.groups > 1:
             x = seen(t, c.stage, x, groups * t.icg, item.p0, item.p1, scratch)
         for g in range(groups):
@@ -189,13 +207,14 @@ cdef void plan_way(Task *t, StageLast *stage, Py_ssize_t size, int threads) noex
     """What lanes run along, and the division into pieces; a stage of no channels where it is not needed."""
     t.deep, t.panel, t.left = deep_for(&t.s, size), 0, 0
     t.by_taps = t.deep > 0 and not mixed_for(&t.s, size) and fits_taps_last(&t.s)
-    stage.channels = stage.size = stage.skips = 0
+    stage.channels = stage.size = stage.skips = stage.runs.count = 0
     stage.groups = 1
     if t.deep:
         plan_deep(t, size, threads)
     else:
         plan(t, stage, size, threads)
     t.staged, t.turned = round_up(stage.size, LINE), 0
+    t.ordered = round_up(t.block * t.part, LINE) if stage.runs.count > 1 else 0
     if t.by_taps:
         plan_taps(t, True, size)
     elif t.deep and mixed_for(&t.s, size):
@@ -254,11 +273,13 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     if t.deep:
         each = deep_scratch(True, &t, size)
     else:
-        each = t.staged + t.turned + round_up(ceil_div(t.block * <Py_ssize_t> sizeof(Py_ssize_t), size), LINE)
+        each = t.block * (3 if t.ordered else 1) * <Py_ssize_t> sizeof(Py_ssize_t)
+        each = t.staged + t.turned + t.ordered + round_up(ceil_div(each, size), LINE)
     scratch = <real *> borrow_more("direct", (shared + each * threads) * size, taps)
     with nogil:
         if stage.skips:
             stage.finite = all_finite(<const real *> w.data, 1, t.s.oc * t.depth, t.s.oc * t.depth)
+            t.ordered *= stage.finite
         if t.by_taps:
             turn_all_taps(&t, <const real *> w.data, scratch, threads)
             call.w = scratch

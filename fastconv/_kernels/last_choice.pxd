@@ -26,6 +26,8 @@ cdef enum:
     UNSEEN_ROWS = 12        # one row of taps in so many has to lie in the padding,
     LEAST_ROW = 48          # be of so many products, all channels of a stage together,
     LEAST_WIDTH = 4         # and rows of output be no shorter than this
+    SHARING = 12            # outputs that share what is loaded of an image: runs of columns by fewer took 1.0 to 1.7
+    # times as long (240 random layers; Zen 5, 2026-12-01)
     MIXED_DEPTH = 160       # products of a sum, and output channels of a group, from which on
     MIXED_CHANNELS = 96     # weights need not be turned for a map whose last few pixels are summed along the depth
     # outputs whose products take as long as to copy an element of a patch and turn it (2x2 to 7x7 taps of 8 to 384
@@ -71,6 +73,13 @@ cdef inline bint skips_rows(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     return (is_large(s) and LEAST_ROW <= products <= DEPTH and s.ow >= LEAST_WIDTH
             and UNSEEN_ROWS * seen_along(s.id, s.od, s.kd, s.sd, s.dd, s.pd)
             * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph) < (UNSEEN_ROWS - 1) * s.od * s.oh * s.kd * s.kh)
+
+
+cdef inline bint skips_columns(const ConvShape *s) noexcept nogil:
+    """Whether columns of outputs, besides, take the taps of a row that they see alone, in an order in which neighbours
+    are apart."""
+    cdef Py_ssize_t seen = seen_along(s.iw, s.ow, s.kw, s.sw, s.dw, s.pw)
+    return SHARING <= s.oc // s.groups and UNSEEN_ROWS * seen < (UNSEEN_ROWS - 1) * s.ow * s.kw
 
 
 cdef inline Py_ssize_t together_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:

@@ -83,8 +83,8 @@ cdef Axis axis_of(const operand *x, const operand *to, int axis, Py_ssize_t befo
 
 
 def fill(input, output, int rank, bint last, str mode, tuple before, int threads):
-    """Write `output`, (n, c, *spatial) or (c, *spatial) of `rank` axes, dense in the order of `last`, from `input`, whose
-    innermost axis in memory has unit stride, by a mode of `MODES`; both are not empty and apart.
+    """Write `output`, (n, c, *spatial) or (c, *spatial) of `rank` axes and dense in the order of `last`, from `input`,
+    whose innermost axis in memory has unit stride, by a mode of `MODES`; both are not empty and apart.
 
     before : of the margins along each spatial axis (d, h, w), zeros first
     """

@@ -17,6 +17,7 @@ all in a large image, so that what a tap sees of them is in a row.
 
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, is_seen, zeros
 from fastconv._kernels.shape cimport ConvShape, real
+from fastconv._kernels.sights cimport Runs
 
 cdef struct StageLast:
     Py_ssize_t channels                 # of a group that are multiplied at a time, at most: those that a stage holds,
@@ -28,6 +29,7 @@ cdef struct StageLast:
     Py_ssize_t size                     # elements; none where the image is read
     Py_ssize_t together                 # of these channels, how many of a tap lie side by side in K: all, or one;
     bint skips                          # rows of taps are blocks of K, which outputs that see none of it pass over,
+    Runs runs                           # or some of its taps, if there are several runs of columns,
     bint finite                         # if all weights are finite
     Py_ssize_t *tap                     # of each k of the channels, its distance from the first one,
     Py_ssize_t *rest                    # and of each k of the last ones, if these are fewer

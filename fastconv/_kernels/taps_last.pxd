@@ -3,9 +3,10 @@
 Elements of a pixel's patch lie where two tables say, of pixels and of taps; K is counted as `StageLast.together` tells.
 """
 
-from fastconv._kernels.pack cimport ceil_div, end_inside, first_inside
+from fastconv._kernels.pack cimport ceil_div, clip, end_inside, first_inside
 from fastconv._kernels.product cimport SHORT, STRIPE_BYTES, Task, stripe_of
 from fastconv._kernels.shape cimport at, real
+from fastconv._kernels.sights cimport Runs
 from fastconv._kernels.stage_last cimport StageLast
 from fastconv._kernels.tile cimport (
     TILE_ROWS, fetch_ahead, fetch_to_l2, tile, tile_finish, tile_halves, tile_taps
@@ -88,12 +89,58 @@ cdef inline void multiply_turned(
                       w + (j + width) * t.depth + k0 if j + width < cols else NULL, t.depth, c + j, t.s.oc, finish)
 
 
+cdef inline Py_ssize_t of_run(const Runs *runs, Py_ssize_t run, Py_ssize_t ow, Py_ssize_t p) noexcept nogil:
+    """How many pixels before p lie in a run of columns."""
+    cdef Py_ssize_t first = runs.start[run], n = runs.start[run + 1] - first
+    return p // ow * n + clip(p % ow - first, 0, n)
+
+
+cdef inline const Py_ssize_t *by_runs(const Runs *runs, Py_ssize_t ow, Py_ssize_t p0, Py_ssize_t p1,
+                                      Py_ssize_t *pixel) noexcept nogil:
+    """The items of [p0, p1) run after run, and behind them which pixel each is; `pixel` has room for both behind its
+    own."""
+    cdef Py_ssize_t *sorted_ = pixel + (p1 - p0)
+    cdef Py_ssize_t *order = sorted_ + (p1 - p0)
+    cdef Py_ssize_t run, row, p, to = 0
+    for run in range(runs.count):
+        for row in range(p0 // ow, (p1 - 1) // ow + 1):
+            for p in range(max(row * ow + runs.start[run], p0), min(row * ow + runs.start[run + 1], p1)):
+                sorted_[to], order[to] = pixel[p - p0], p - p0
+                to += 1
+    return sorted_
+
+
+cdef inline void multiply_runs(
+    const Task *t, const StageLast *stage, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t p, Py_ssize_t end, Py_ssize_t cols,
+    Py_ssize_t channels, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap, const real *b, real *c,
+    Py_ssize_t ldc, const tile_finish *finish,
+) noexcept nogil:
+    """C += A . B of the pixels [p, end) among [p0, p1), sorted by runs of columns, each of which takes what it sees of
+    a row of taps.
+
+    channels : products of a tap
+    """
+    cdef const Runs *runs = &stage.runs
+    cdef Py_ssize_t run, before, first, n, k0, kc, base = 0
+    for run in range(runs.count):
+        before = of_run(runs, run, t.s.ow, p0)
+        first = base + of_run(runs, run, t.s.ow, p) - before
+        n = base + of_run(runs, run, t.s.ow, end) - before - first
+        base += of_run(runs, run, t.s.ow, p1) - before
+        k0 = runs.first[run] * channels
+        kc = runs.end[run] * channels - k0
+        if n > 0 and kc > 0:
+            multiply_taps(n, cols, kc, a, pixel + first, tap + k0, False, 0, b + k0 * t.width, t.width,
+                          t.depth * t.width, NULL, 0, c + first * ldc, ldc, finish[0])
+
+
 cdef inline void multiply_seen(
     const Task *t, const StageLast *stage, Py_ssize_t row, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t cols,
     Py_ssize_t kc, const real *a, const Py_ssize_t *pixel, const Py_ssize_t *tap, const real *b, real *c,
-    const tile_finish *finish,
+    Py_ssize_t ldc, const tile_finish *finish,
 ) noexcept nogil:
-    """C += A . B of those pixels of [p0, p1) that see more than padding in a row of taps.
+    """C += A . B of those pixels of [p0, p1) that see more than padding in a row of taps; they are sorted if there are
+    several runs of columns.
 
     A product with a zero of the padding changes no sum, unless the weight is infinite or NaN.
     """
@@ -105,6 +152,8 @@ cdef inline void multiply_seen(
         y0, y1, z0, z1 = 0, t.s.oh, 0, t.s.od
     for z in range(max(p0 // plane, z0), min((p1 - 1) // plane + 1, z1)):
         p, end = max(z * plane + y0 * t.s.ow, p0), min(z * plane + y1 * t.s.ow, p1)
-        if p < end:
+        if p < end and t.ordered:
+            multiply_runs(t, stage, p0, p1, p, end, cols, kc // t.s.kw, a, pixel, tap, b, c, ldc, finish)
+        elif p < end:
             multiply_taps(end - p, cols, kc, a, pixel + p - p0, tap, False, 0, b, t.width, t.depth * t.width, NULL, 0,
-                          c + (p - p0) * t.s.oc, t.s.oc, finish[0])
+                          c + (p - p0) * ldc, ldc, finish[0])
