@@ -106,7 +106,7 @@ class Volumes(NamedTuple):
 class Few(NamedTuple):
     """What sums to few output channels, lanes along input channels, take in such multiply-adds: see `few_last.pyx`."""
 
-    product: float  # of a lane,
+    product: dict  # by itemsize: of a lane,
     run: float  # of channels that lie side by side: those of a tap, or of a row of taps,
     output: float  # whose lanes are added up,
     seen: float  # a tap of a pixel that is copied, since others see padding,

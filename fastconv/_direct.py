@@ -175,14 +175,14 @@ def cost_few(g):
     together, taps, pixels = g.kw if g.groups == g.dw == 1 else 1, g.kd * g.kh * g.kw, g.od * g.oh * g.ow
     runs = taps // together
     products = runs * -(-g.ic // g.groups * together // lanes) * lanes
-    cost = (outputs * (costs.product * products + costs.output) + costs.run * runs) * pixels
+    cost = (outputs * (costs.product[g.itemsize] * products + costs.output) + costs.run * runs) * pixels
     if is_long(g):
         copied = pixels - prod(map(whole_along, g.axes))
         cost += costs.seen * taps * copied + costs.weight * outputs * products
     return g.groups * cost
 
 
-MOST_FEW = 8  # outputs of a group, up to which lanes along input channels were measured
+MOST_FEW = 16  # outputs of a group, up to which lanes along input channels were measured
 
 
 def fits_few(g):

@@ -68,7 +68,7 @@ TUNED = {
         Last(lanes={4: 6, 8: 5}, pixel=100, group=20, store=8, row=2000, element={4: 8, 8: 14}, call=200_000),
         First(outputs=6, row=38, element=5.2, line=240),
         Volumes(store=5.9, plane=190, stage=5.9, product=1.6, row=67, element=0.51, call=52_000),
-        Few(product=0.75, run=10, output=50, seen=70, weight=6),
+        Few(product={4: 0.75, 8: 0.75}, run=10, output=50, seen=70, weight=6),
         Rings(product=0.3, load=2, sum=8, group=4, entry=2.3, weight=2, most=8),
         WeightGrad(vector=64, rows=12, band=22, row=7, tile=3.3, lanes=0.55, pixel=3.1, points=0.3, in_place=inf),
     ),
@@ -115,7 +115,7 @@ TUNED = {
         Last(lanes={4: 8, 8: 4}, pixel=160, group=0, store=12, row=4000, element={4: 10, 8: 10}, call=600_000),
         First(outputs=6, row=16, element=5.3, line=165),
         Volumes(store=4.3, plane=380, stage=8.6, product=2, row=78, element=1, call=99_000),
-        Few(product=1.05, run=10, output=50, seen=70, weight=8),
+        Few(product={4: 1.05, 8: 1.05}, run=10, output=50, seen=70, weight=8),
         Rings(product=0.5, load=1.8, sum=8, group=8, entry=2.2, weight=2, most=7),
         WeightGrad(vector=32, rows=6, band=30, row=21, tile=5.3, lanes=0.6, pixel=5.1, points=0.6, in_place=24),
     ),
@@ -155,6 +155,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     ),
     rows=TUNED[64, 32].rows._replace(tile=10, group=31, alone=3.7),
     last=TUNED[64, 32].last._replace(lanes={4: 8, 8: 5}, pixel=50),
+    few=TUNED[64, 32].few._replace(product={4: 0.74, 8: 0.97}, run=8, output=40),  # Zen 5, 2026-12-01
     rings=TUNED[64, 32].rings._replace(sum=5.4, group=2.8),
 )  # fmt: skip
 _key, _bytes, _kernels = (64, 64), 64, None
