@@ -43,6 +43,8 @@ LAYERS = {
     "rows of taps without padding": ((2, 37, 19, 21), (13, 37, 4, 3), {"stride": (4, 5)}),
     "rows of taps of a volume": ((1, 20, 7, 13, 13), (9, 20, 3, 3, 5), {"stride": (2, 3, 4), "padding": (1, 0, 2)}),
     "single taps of a row, strided": ((1, 171, 16, 17), (11, 171, 2, 1), {"stride": 3}),
+    "far taps of far pixels": ((2, 21, 17, 14, 12), (10, 21, 3, 3, 3), {"stride": 3, "dilation": 2}),
+    "far taps of far pixels, padded": ((1, 30, 19, 11), (23, 30, 4, 5), {"stride": 4, "dilation": 3, "padding": 6}),
     "many outputs of few pixels": ((2, 45, 3, 3), (203, 45, 3, 3), {"padding": 1}),
     "few outputs": ((2, 37, 9, 8), (5, 37, 3, 4), {"padding": (1, 2), "stride": 2}),
     "few outputs of a volume": ((2, 70, 8, 5, 2), (3, 70, 3, 3, 3), {"padding": 1, "stride": 2}),

@@ -12,16 +12,30 @@ from fastconv._kernels.pack cimport ceil_div, pack_patches, pack_pixel, pack_row
 from fastconv._kernels.product cimport LINE, Task, round_up
 from fastconv._kernels.shape cimport ConvShape, real, sees_no_padding
 from fastconv._kernels.stage cimport plan_stage, stage_block
+from fastconv._kernels.stage_last cimport under
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     FEW = 4                 # pixels, of which taps hardly share elements that a stage would fetch once
+    SPLIT = 5               # quarters of a row of taps that are copied while a row of the image is split into more
+    PAIR = 2                # phases than these
     PATCH_PRODUCTS = 64     # of a patch, or those of one channel, that are copied at a time
 
 
 cdef inline bint packs_taps(const ConvShape *s) noexcept nogil:
     """Whether what a pixel sees of a row is copied at once, and nothing is turned."""
     return s.dw == 1 and s.kw <= TAPS_TOGETHER and s.kw * s.sw > 1
+
+
+cdef inline bint shares_little(const Task *t) noexcept nogil:
+    """Whether rows of taps of pixels are fewer than what is copied through a stage of several phases: rows of output
+    for each tap, and before those of the image, which are dear where they are split into many."""
+    cdef Py_ssize_t rows = t.s.od * t.s.oh * t.s.kd * t.s.kh, split = 0
+    if t.pixels <= FEW or not t.staged or t.stage.slots_w == 1:
+        return t.pixels <= FEW
+    if t.stage.slots_w > PAIR:
+        split = t.stage.deep * under(t.s.oh, t.s.sh, t.s.kh, t.s.dh)
+    return 4 * rows * t.s.ow < 3 * rows * t.s.kw + SPLIT * split
 
 
 cdef inline Py_ssize_t patch_channels(const Task *t) noexcept nogil:
@@ -72,12 +86,12 @@ cdef inline void turn_columns(
     if t.flat:
         turn_block(sizeof(real), k1 - k0, t.pixels, x + k0 * t.xc, t.xc, patches, t.patch)
         return
-    if t.pixels <= FEW:                 # taps hardly share elements that a stage would fetch once
+    if t.pixels > FEW and packs_taps(&t.s):
+        copy_patches(t, x, k0, k1, stage, patches)
+        return
+    if shares_little(t):
         for p in range(t.pixels):
             pack_pixel(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p, patches + p * t.patch)
-        return
-    if packs_taps(&t.s):
-        copy_patches(t, x, k0, k1, stage, patches)
         return
     while k < k1:
         some = min(t.kc, k1 - k)
