@@ -37,11 +37,12 @@ LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is
 MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
 RULES = {  # by taps
-    1: Rule(1, 1, 3), 2: Rule(3, 4, 5), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
+    1: Rule(1, 1, 3), 2: Rule(4, 5, 9), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
 }  # fmt: skip
-TWO = Rule(2, 4, 3)  # three taps by tiles of two
-FEW = 43  # sums over fewer channels and parts take these along h,
+TWO, THREE = Rule(2, 4, 3), Rule(3, 4, 5)  # three taps by tiles of two, and two by tiles of three
+FEW = 43  # sums over fewer channels and parts take TWO along h,
 FEW_OF_LARGE, LARGE = 32, 4096  # or than these, of so many outputs, whose edges take little time to be summed directly
+FEW_OF_PAIRS = 129  # and than these THREE along both axes
 SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
 # of six points along two; and of one beside padding, since the sum of fewer may by chance be small
@@ -86,8 +87,10 @@ def rules(g):
     h, w = map(runs, g.axes[1:])
     small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
     few = FEW if g.oh * g.ow < LARGE else FEW_OF_LARGE
-    two = (h, small or depth(g) * g.kd < few), (w, small)
-    return [TWO if r.taps == 3 and by_two else RULES[r.taps] for r, by_two in two]
+    sums = depth(g) * g.kd
+    by_taps = RULES | {2: THREE} if sums < FEW_OF_PAIRS else RULES
+    two = (h, small or sums < few), (w, small)
+    return [TWO if r.taps == 3 and by_two else by_taps[r.taps] for r, by_two in two]
 
 
 def tiled(g):

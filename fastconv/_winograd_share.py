@@ -13,8 +13,10 @@ from itertools import pairwise
 from math import lcm, prod, sqrt
 
 A, B = sqrt(1 / 2), sqrt(2)
-POINTS = {4: (0, 1, -1), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
-EDGE, EDGE_POINTS, EDGE_TAPS = 2, (0, A, -A), 3  # outputs of a last tile that has fewer points, of three taps
+P, Q = 1 / 2, 5 / 4
+POINTS = {4: (0, 1, -1), 5: (P, -P, Q, -Q), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
+WHOLE = 4  # outputs
+EDGES = {2: {2: (P, -P), 3: (P, -P, Q)}, 3: {2: (0, A, -A)}}  # by taps: those of last tiles of so many outputs of four
 
 
 @lru_cache(maxsize=16)
@@ -40,8 +42,10 @@ def gain(axis, split, rule, position):
     place, index = position % split.every, position // split.every
     j = index % rule.outputs
     width, points = rule.outputs, POINTS[rule.points]
-    if split.taps == EDGE_TAPS and rule.points == 6 and -(-outputs // split.every) - (index - j) <= EDGE:
-        width, points = EDGE, EDGE_POINTS
+    left = -(-outputs // split.every) - (index - j)
+    edges = EDGES.get(split.taps, {}) if width == WHOLE else {}
+    if cut := [fewer for fewer in edges if left <= fewer]:
+        width, points = min(cut), edges[min(cut)]
     rows, scales = lines(points)
     first = (place + (index - j) * split.every) * stride - before
     sums = [0.0] * len(rows)

@@ -52,15 +52,6 @@ static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_
     BY_SIZE(winograd_across, rule_h, rule_w, tiles, every, near, from, cols, to, point, tile);
 }
 
-/* to[i * nw + j] = G_h g G_w^T of the taps g, each `vectors` vectors that lie together: taps[i * row + j * col] where
- * i < high and j < wide, zeros where the rule has more; of so many channels, `channel` apart, to rows `width` apart */
-static inline void winograd_weight(size_t size, int rule_h, int rule_w, ptrdiff_t channels, ptrdiff_t vectors,
-                                   const void *taps, ptrdiff_t channel, ptrdiff_t row, ptrdiff_t col, ptrdiff_t high,
-                                   ptrdiff_t wide, void *to, ptrdiff_t width, ptrdiff_t point)
-{
-    BY_SIZE(winograd_weight, rule_h, rule_w, channels, vectors, taps, channel, row, col, high, wide, to, width, point);
-}
-
 /* to[i][j] = A_h^T p A_w of the products p[i * nw + j], plus `bias`, clamped to [lo, hi] if `clamp` */
 static inline void winograd_output(size_t size, int rule_h, int rule_w, ptrdiff_t vectors, const void *products,
                                    ptrdiff_t point, const void *bias, int clamp, double lo, double hi, void *to,
@@ -75,7 +66,6 @@ static inline void winograd_output(size_t size, int rule_h, int rule_w, ptrdiff_
 #define vec PASTE(vec, SUFFIX)
 #define mask PASTE(mask, SUFFIX)
 #define input_points PASTE(input_points, SUFFIX)
-#define weight_points PASTE(weight_points, SUFFIX)
 #define output_points PASTE(output_points, SUFFIX)
 
 #define down PASTE(down, SUFFIX)
@@ -136,94 +126,6 @@ static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
 #undef CALL
 }
 
-/* columns[i][j] = G of the taps g[.][j] of column j < `cols` */
-#define weight_down PASTE(weight_down, SUFFIX)
-static ALWAYS_INLINE void weight_down(const int rule, const ptrdiff_t cols, const ELEMENT *taps, ptrdiff_t row,
-                                      ptrdiff_t col, ptrdiff_t high, ptrdiff_t wide, vec *columns)
-{
-    const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    EACH(j, cols) {
-        vec g[MOST_POINTS], u[MOST_POINTS];
-        EACH(i, r) g[i] = i < high && j < wide ? *(const vec *)(taps + i * row + j * col) : (vec){0};
-        weight_points(rule, g, u);
-        EACH(i, n) columns[i * cols + j] = u[i];
-    }
-}
-
-/* to[i * line + j] = G of line i < `lines` of `columns` */
-#define weight_across PASTE(weight_across, SUFFIX)
-static ALWAYS_INLINE void weight_across(const int rule, const ptrdiff_t lines, const vec *columns, ELEMENT *to,
-                                        ptrdiff_t line, ptrdiff_t point)
-{
-    const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    EACH(i, lines) {
-        vec u[MOST_POINTS];
-        weight_points(rule, columns + i * r, u);
-        EACH(j, n) *(vec *)(to + (i * line + j) * point) = u[j];
-    }
-}
-
-/* The commonest on their own: all is constant, so columns stay in registers. Points lie pages apart, of which Ice Lake
- * remembers 16 for stores: all channels go to two lines of points after the other, those that share their sums. */
-#define weight_pair PASTE(weight_pair, SUFFIX)
-static ALWAYS_INLINE void weight_pair(const int rule, const ptrdiff_t pair, const ELEMENT *taps, ptrdiff_t row,
-                                      ptrdiff_t col, ptrdiff_t high, ptrdiff_t wide, ELEMENT *to, ptrdiff_t point)
-{
-    const ptrdiff_t r = WINOGRAD[rule].taps, n = WINOGRAD[rule].points;
-    const ptrdiff_t first = pair ? 2 * pair - 1 : 0, second = pair ? 2 * pair : n - 1;
-    vec columns[2 * MOST_TAPS];
-    EACH(j, r) {
-        vec u[MOST_POINTS];
-        weight_down(rule, 1, taps + j * col, row, col, high, wide - j, u);
-        columns[j] = u[first];
-        columns[r + j] = u[second];
-    }
-    weight_across(rule, 2, columns, to + first * n * point, (second - first) * n, point);
-}
-
-#define SQUARE(rule, high, wide) \
-    static NEVER_INLINE void PASTE(weight_##rule##high##wide, SUFFIX)( \
-        ptrdiff_t channels, ptrdiff_t vectors, const ELEMENT *taps, ptrdiff_t channel, ptrdiff_t row, ptrdiff_t col, \
-        ELEMENT *to, ptrdiff_t width, ptrdiff_t point) \
-    { \
-        EACH(pair, WINOGRAD[rule].points / 2) \
-            for (ptrdiff_t c = 0; c < channels; c++) \
-                for (ptrdiff_t v = 0; v < vectors * LANES; v += LANES) \
-                    weight_pair(rule, pair, taps + c * channel + v, row, col, high, wide, to + c * width + v, point); \
-    }
-SQUARE(F43, 3, 3)
-SQUARE(F32, 2, 2)
-SQUARE(F32, 2, 1)
-SQUARE(F32, 1, 2)
-#undef SQUARE
-
-static NEVER_INLINE void PASTE(winograd_weight, SUFFIX)(
-    int rule_h, int rule_w, ptrdiff_t channels, ptrdiff_t vectors, const ELEMENT *taps, ptrdiff_t channel,
-    ptrdiff_t row, ptrdiff_t col, ptrdiff_t high, ptrdiff_t wide, ELEMENT *to, ptrdiff_t width, ptrdiff_t point)
-{
-#define SQUARE(rule, h, w) \
-    if (rule_h == rule && rule_w == rule && high == h && wide == w) { \
-        PASTE(weight_##rule##h##w, SUFFIX)(channels, vectors, taps, channel, row, col, to, width, point); \
-        return; \
-    }
-    SQUARE(F43, 3, 3)
-    SQUARE(F32, 2, 2)
-    SQUARE(F32, 2, 1)
-    SQUARE(F32, 1, 2)
-#undef SQUARE
-    const ptrdiff_t cols = WINOGRAD[rule_w].taps, lines = WINOGRAD[rule_h].points, n = WINOGRAD[rule_w].points;
-    for (ptrdiff_t c = 0; c < channels; c++)
-        for (ptrdiff_t v = 0; v < vectors * LANES; v += LANES) {
-            vec columns[MOST_POINTS * MOST_TAPS];
-#define CALL(rule) weight_down(rule, cols, taps + c * channel + v, row, col, high, wide, columns)
-            WITH_RULE(rule_h, CALL)
-#undef CALL
-#define CALL(rule) weight_across(rule, lines, columns, to + c * width + v, n, point)
-            WITH_RULE(rule_w, CALL)
-#undef CALL
-        }
-}
-
 /* columns[i][j] = A^T of the products p[. * nw + j] */
 #define output_down PASTE(output_down, SUFFIX)
 static ALWAYS_INLINE void output_down(const int rule, int rule_w, ptrdiff_t vectors, const ELEMENT *products,
@@ -281,9 +183,6 @@ static NEVER_INLINE void PASTE(winograd_output, SUFFIX)(
 
 #undef output_across
 #undef output_down
-#undef weight_pair
-#undef weight_across
-#undef weight_down
 #undef across
 #undef down
 #undef input_points

@@ -4,25 +4,32 @@ from fastconv._kernels.pack cimport ceil_div, clip
 from fastconv._kernels.scratch cimport odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
+from fastconv._kernels.winograd_rules cimport (
+    F43,
+    edge_rule,
+    rules_for,
+    share_matrices,
+    winograd_outputs,
+    winograd_points,
+)
 from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
 
 cdef extern from "winograd.h" nogil:
-    enum: ONE, F32, F23, F43, F25, F34, EDGE
     enum: MOST_VECTORS
     void fetch_near(const void *p, Py_ssize_t bytes)
     void fetch_to_write(const void *p, Py_ssize_t bytes)
-    Py_ssize_t winograd_outputs(int rule)
-    Py_ssize_t winograd_points(int rule)
     void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
                        const Py_ssize_t *step, void *to)
     void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t tiles, Py_ssize_t every, Py_ssize_t near,
                          const void *source, Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
-    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t channels, Py_ssize_t vectors,
-                         const void *taps, Py_ssize_t channel, Py_ssize_t row, Py_ssize_t col, Py_ssize_t high,
-                         Py_ssize_t wide, void *to, Py_ssize_t width, Py_ssize_t point)
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
+
+cdef extern from "winograd_weights.h" nogil:
+    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t channels, Py_ssize_t vectors,
+                         const void *taps, Py_ssize_t channel, Py_ssize_t row, Py_ssize_t col, Py_ssize_t high,
+                         Py_ssize_t wide, void *to, Py_ssize_t width, Py_ssize_t point)
 
 cdef extern from "winograd_few.h" nogil:
     Py_ssize_t FEW_TILES
@@ -55,10 +62,6 @@ cdef enum:
     SHORTEST_CHAIN = 6
     SHORT_CHAIN = 16
     LONG_CHAIN = 32
-    FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`
-    FEW_OF_LARGE = 32        # the same for LARGE maps, whose edges take little time to be summed directly
-    LARGE = 4096
-    SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
 
 cdef struct Task:
@@ -69,16 +72,20 @@ cdef struct Task:
     int rule_h, rule_w
     Py_ssize_t mh, mw, nh, nw                    # outputs and points of a tile along each axis
     Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
-    bint edge_h, edge_w                          # whether the last tile along an axis takes EDGE
+    int edge_rule_h, edge_rule_w                 # of the last tile along each axis,
+    bint edge_h, edge_w                          # and whether it is another
     Py_ssize_t inner, right, corner              # the first tiles of these parts of all tiles: see `run_at`
     Parts parts                                  # of the kernel
     bint packed                                  # lanes of the input are channels of all parts, else of one
     Py_ssize_t near                              # from one column to the next that a strip has, in the image
     Py_ssize_t run                               # tiles of a run at most
     Py_ssize_t icp, depth                        # channels in whole vectors; sums over all channels and parts
+    bint alone                                   # each part has matrices of its own, else they lie together at a point
+    Py_ssize_t matrices                          # of a panel of U
     Py_ssize_t group, kc, chunks                 # channels of a chunk of the depth; room for it; how many there are
     bint swapped                                 # weights are (ic, oc, *kernel), their taps the last one first
     bint few                                     # tiles: U is transformed as it is multiplied, and never in memory
+    Py_ssize_t u_kc                              # room for a chunk in a matrix of U
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
     Py_ssize_t block, blocks                     # tiles of a block; blocks
     Py_ssize_t panels, width, cuts               # of a group's output channels; elements of one; parts of each
@@ -131,7 +138,7 @@ cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noe
 
         1 1 1 2      0 bottom, 1 inner, 2 right, 3 corner; where the last tiles along an axis have three outputs or
         1 1 1 2      four, they are inner ones
-        0 0 0 3      points that EDGE lacks: along h parts 1 and 2 have them, along w parts 0 and 1
+        0 0 0 3      points that edges lack: along h parts 1 and 2 have them, along w parts 0 and 1
     """
     cdef Run r
     cdef Py_ssize_t low_rows = t.edge_h * t.parts.h.every, far_cols = t.edge_w * t.parts.w.every
@@ -148,8 +155,8 @@ cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noe
         r.tx += t.tw - far_cols
     if low:
         r.ty += t.th - low_rows
-    r.rule_h = EDGE if low else t.rule_h
-    r.rule_w = EDGE if far else t.rule_w
+    r.rule_h = t.edge_rule_h if low else t.rule_h
+    r.rule_w = t.edge_rule_w if far else t.rule_w
     return r
 
 
@@ -162,33 +169,16 @@ cdef inline void tiles_at(
     const Task *t, Py_ssize_t i, Py_ssize_t j, Py_ssize_t *first, Py_ssize_t *end,
 ) noexcept nogil:
     """Which tiles have point (i, j)."""
-    cdef bint lacks_h = t.edge_h and 3 <= i <= 4, lacks_w = t.edge_w and 3 <= j <= 4
+    cdef bint lacks_h = winograd_points(t.edge_rule_h) - 1 <= i < t.nh - 1
+    cdef bint lacks_w = winograd_points(t.edge_rule_w) - 1 <= j < t.nw - 1
     first[0] = t.inner if lacks_h else 0
     end[0] = t.right if lacks_w else (t.corner if lacks_h else t.tiles)
 
 
-cdef inline int rule_for(Py_ssize_t taps, bint small) noexcept nogil:
-    if taps == 3:
-        return F23 if small else F43
-    if taps <= 2:
-        return ONE if taps == 1 else F32
-    return F34 if taps == 4 else F25
-
-
-cdef inline void choose_rules(Task *t) noexcept nogil:
-    cdef Py_ssize_t high, wide, few = FEW if t.s.oh * t.s.ow < LARGE else FEW_OF_LARGE
-    cdef bint small
-    split_kernel(&t.parts, &t.s)
-    high = ceil_div(t.s.oh, t.parts.h.every) * (t.s.kh > 1)
-    wide = ceil_div(t.s.ow, t.parts.w.every) * (t.s.kw > 1)
-    small = max(high, wide) <= SMALL
-    t.rule_h = rule_for(t.parts.h.taps, small or t.s.ic // t.s.groups * t.parts.count < few)
-    t.rule_w = rule_for(t.parts.w.taps, small)
-
-
 cdef inline void set_rules(Task *t, int rule_h, int rule_w, Py_ssize_t mh, Py_ssize_t mw) noexcept nogil:
     """Rules and outputs of a tile along both axes, and how many tiles there are, all of them alike."""
-    t.rule_h, t.rule_w = rule_h, rule_w
+    t.rule_h = t.edge_rule_h = rule_h
+    t.rule_w = t.edge_rule_w = rule_w
     t.mh, t.mw = mh, mw
     t.nh = winograd_points(rule_h)
     t.nw = winograd_points(rule_w)
@@ -211,12 +201,14 @@ cdef inline Py_ssize_t strip_columns(const Task *t, Py_ssize_t tiles, Py_ssize_t
 
 
 cdef inline void cut_edges(Task *t) noexcept nogil:
-    """Let the last tiles along an axis take EDGE where they have one or two outputs."""
+    """Let the last tiles along an axis take fewer products where they are not full."""
     cdef Py_ssize_t planes = t.n * t.s.od, high, wide
     high = ceil_div(t.s.oh, t.parts.h.every)
     wide = ceil_div(t.s.ow, t.parts.w.every)
-    t.edge_h = t.rule_h == F43 and 1 <= high % 4 <= 2
-    t.edge_w = t.rule_w == F43 and 1 <= wide % 4 <= 2
+    t.edge_rule_h = edge_rule(t.rule_h, high)
+    t.edge_rule_w = edge_rule(t.rule_w, wide)
+    t.edge_h = t.edge_rule_h != t.rule_h
+    t.edge_w = t.edge_rule_w != t.rule_w
     high = t.edge_h * t.parts.h.every
     wide = t.edge_w * t.parts.w.every
     t.inner = planes * high * (t.tw - wide)
@@ -247,13 +239,15 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     evenly, unless they became too small for that; where U is not packed, so are panels. Chunks of the depth, and with
     them the order of sums, stay those of panels as U is packed.
     """
-    cdef Py_ssize_t vector = lanes_of(size), vectors, most, even, every
+    cdef Py_ssize_t vector = lanes_of(size), vectors, most, even, every, some
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
-    choose_rules(t)
+    split_kernel(&t.parts, &t.s)
+    rules_for(&t.s, &t.parts, &t.rule_h, &t.rule_w)
     t.packed = t.parts.count > 1 and t.icg % vector > 0
     set_rules(t, t.rule_h, t.rule_w, winograd_outputs(t.rule_h), winograd_outputs(t.rule_w))
     cut_edges(t)
+    t.matrices = share_matrices(&t.parts, t.rule_h, t.rule_w, &t.alone)
     every = t.parts.w.every
     t.icp = vector if t.packed else round_up(t.icg, vector)
     t.depth = t.parts.count * t.icg
@@ -263,8 +257,10 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     t.cuts = 1
     t.group = t.icg
     if not t.packed:
-        t.group = round_up(ceil_div(t.icg, ceil_div(t.depth, min(KC, KC_BYTES // (t.width * size)))), vector)
+        some = ceil_div(t.icg if t.alone else t.depth, min(KC, KC_BYTES // (t.width * size)))
+        t.group = round_up(ceil_div(t.icg, some), vector)
     t.kc = round_up(t.parts.count * t.group, vector)
+    t.u_kc = round_up(t.group, vector) if t.alone else t.kc
     t.chunks = ceil_div(t.icg, t.group)
     t.chain = LONG_CHAIN if t.depth > SHALLOW else (SHORT_CHAIN if t.depth > SHALLOWEST else SHORTEST_CHAIN)
     most = BLOCK_BYTES // (t.nh * t.nw * t.chunks * t.kc * size)
@@ -288,9 +284,9 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
         t.m_block = t.m_size
         t.m_size *= t.blocks
         t.u_chunks = 1
-    t.u_point = odd_lines(t.u_chunks * t.kc * t.width, size)
+    t.u_point = odd_lines(t.u_chunks * t.u_kc * t.width, size)
     t.few = all_at_once and not packed and few_tiles(t)
-    t.u_size = 0 if t.few else t.nh * t.nw * t.u_point
+    t.u_size = 0 if t.few else t.matrices * t.u_point
     t.strip = max(t.strip * vector, t.mh * t.mw * t.run * MOST_VECTORS * vector)
 
 

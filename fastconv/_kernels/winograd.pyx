@@ -44,7 +44,6 @@ from fastconv._kernels.winograd cimport (
     WINOGRAD_VECTORS,
     Panel,
     Task,
-    choose_rules,
     few_tiles,
     panel_at,
     plan,
@@ -52,6 +51,8 @@ from fastconv._kernels.winograd cimport (
 )
 from fastconv._kernels.winograd_few cimport multiply_few
 from fastconv._kernels.winograd_product cimport multiply
+from fastconv._kernels.winograd_rules cimport rules_for
+from fastconv._kernels.winograd_runs cimport split_kernel
 from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
 
 
@@ -178,7 +179,8 @@ def packed_layout(tuple geometry):
     """What the transformed weights depend on besides the weights and how they are split: the rules along both axes."""
     cdef Task t
     read_shape(&t.s, geometry)
-    choose_rules(&t)
+    split_kernel(&t.parts, &t.s)
+    rules_for(&t.s, &t.parts, &t.rule_h, &t.rule_w)
     return t.rule_h, t.rule_w
 
 

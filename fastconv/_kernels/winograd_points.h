@@ -8,10 +8,13 @@
  *     rule   m  r  n   points                                   error
  *     ONE    1  1  1   (nothing to transform)
  *     F32    3  2  4   0, +-1, infinity                         0.4      exact on small integers
+ *     F42    4  2  5   +-1/2, +-5/4, infinity                   ERR42      where many products are summed
  *     F23    2  3  4   the same                                 0.4      exact on small integers
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
  *     F25    2  5  6   as F43                                   1.0
- *     EDGE   2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
+ *     E23    2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
+ *     E32    3  2  4   +-1/2, 5/4, infinity                     ERR32      with the weights of F42
+ *     E22    2  2  3   +-1/2, infinity                          ERR22      with the weights of F42
  *     F34    3  4  6   as F43; also the gradient of three weights by tiles of four outputs
  *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
@@ -24,8 +27,9 @@
  *     0  b/2 -1/2  -b   1   0          2020, doi:10.1145/3412380.
  *     0   1    0  -5/2  0   1
  *
- * A map's last tile of F43 that has one or two outputs takes EDGE: products at four of the six points, with the same
- * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products.
+ * A map's last tile of F43 that has one or two outputs takes E23: products at four of the six points, with the same
+ * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Those of F42 take
+ * E32 and E22; its factors are all in A^T, so that a single tap is the same at all points but infinity.
  *
  * The file includes itself once per element type.
  */
@@ -34,14 +38,18 @@
 
 #include "simd.h"
 
-enum { ONE, F32, F23, F43, F25, F34, F52, EDGE, RULES };
+enum { ONE, F32, F42, F23, F43, F25, F34, F52, E23, E32, E22, RULES };
 static const struct { ptrdiff_t outputs, taps, points, width; } WINOGRAD[RULES] = { /* width: points of the weights */
-    {1, 1, 1, 1}, {3, 2, 4, 4}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6}, {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6},
+    {1, 1, 1, 1}, {3, 2, 4, 4}, {4, 2, 5, 5}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6},
+    {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6}, {3, 2, 4, 5}, {2, 2, 3, 5},
 };
-#define POINT(rule, i) ((rule) == EDGE && (i) == 3 ? 5 : (i)) /* which of the weights' points its i-th one is */
+/* which of the weights' points the i-th one of a rule is: the first ones and infinity */
+#define POINT(rule, i) ((i) + 1 == WINOGRAD[rule].points ? WINOGRAD[rule].width - 1 : (i))
 enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
 #define ROOT_A 0.70710678118654752440
 #define ROOT_B 1.41421356237309504880
+#define NEAR_POINT 0.5 /* of F42, and */
+#define FAR_POINT 1.25
 #define EACH(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
 
 /* `call` for one of the rules, a constant there; the input's transform depends on the points alone */
@@ -49,23 +57,28 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
     switch (rule) { \
         case ONE: call(ONE); break; \
         case F32: case F23: call(F23); break; \
-        case EDGE: call(EDGE); break; \
+        case F42: call(F42); break; \
+        case E23: call(E23); break; \
+        case E32: call(E32); break; \
+        case E22: call(E22); break; \
         default: call(F43); break; \
     }
 #define WITH_RULE(rule, call) \
     switch (rule) { \
         case ONE: call(ONE); break; \
         case F32: call(F32); break; \
+        case F42: call(F42); break; \
         case F23: call(F23); break; \
         case F43: call(F43); break; \
         case F25: call(F25); break; \
         default: call(F34); break; \
     }
 #define WITH_OUTPUT_RULE(rule, call) \
-    if (rule == EDGE) { \
-        call(EDGE); \
-    } else { \
-        WITH_RULE(rule, call) \
+    switch (rule) { \
+        case E23: call(E23); break; \
+        case E32: call(E32); break; \
+        case E22: call(E22); break; \
+        default: WITH_RULE(rule, call) \
     }
 
 static inline ptrdiff_t winograd_outputs(int rule) { return WINOGRAD[rule].outputs; }
@@ -81,6 +94,8 @@ static inline ptrdiff_t winograd_points(int rule) { return WINOGRAD[rule].points
 #define A ((ELEMENT)ROOT_A)
 #define B ((ELEMENT)ROOT_B)
 #define C(x) ((ELEMENT)(x))
+#define P C(NEAR_POINT)
+#define Q C(FAR_POINT)
 
 #define input_points PASTE(input_points, SUFFIX)
 static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
@@ -92,7 +107,25 @@ static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
         t[1] = d[1] + d[2];
         t[2] = d[2] - d[1];
         t[3] = d[1] - d[3];
-    } else if (rule == EDGE) {
+    } else if (rule == F42) {
+        const vec odd_p = d[3] - Q * Q * d[1], even_p = P * (d[2] - Q * Q * d[0]);
+        const vec odd_q = d[3] - P * P * d[1], even_q = Q * (d[2] - P * P * d[0]);
+        t[0] = odd_p + even_p;
+        t[1] = odd_p - even_p;
+        t[2] = odd_q + even_q;
+        t[3] = odd_q - even_q;
+        t[4] = d[4] - (P * P + Q * Q) * d[2] + P * P * Q * Q * d[0];
+    } else if (rule == E32) {
+        const vec near = d[2] - Q * d[1], far = P * (d[1] - Q * d[0]), even = d[2] - P * P * d[0];
+        t[0] = near + far;
+        t[1] = near - far;
+        t[2] = even;
+        t[3] = d[3] - P * P * d[1] - Q * even;
+    } else if (rule == E22) {
+        t[0] = d[1] + P * d[0];
+        t[1] = d[1] - P * d[0];
+        t[2] = d[2] - P * P * d[0];
+    } else if (rule == E23) {
         const vec even = C(-1.5) * d[2], odd = C(-1.5 * ROOT_A) * d[1];
         t[0] = d[0] - 2 * d[2];
         t[1] = even + odd;
@@ -120,6 +153,12 @@ static ALWAYS_INLINE void weight_points(const int rule, const vec *g, vec *u)
         u[1] = C(0.5) * (g[0] + g[1]);
         u[2] = C(0.5) * (g[0] - g[1]);
         u[3] = g[1];
+    } else if (rule == F42) {
+        u[0] = g[0] + P * g[1];
+        u[1] = g[0] - P * g[1];
+        u[2] = g[0] + Q * g[1];
+        u[3] = g[0] - Q * g[1];
+        u[4] = g[1];
     } else if (rule == F23) {
         const vec even = g[0] + g[2];
         u[0] = g[0];
@@ -163,7 +202,25 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
     } else if (rule == F23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = (p[1] - p[2]) - p[3];
-    } else if (rule == EDGE) {
+    } else if (rule == F42) {
+        const ELEMENT scale = C(0.5 / (FAR_POINT * FAR_POINT - NEAR_POINT * NEAR_POINT));
+        const vec even_p = scale * (p[0] + p[1]), odd_p = scale * (p[0] - p[1]);
+        const vec even_q = scale * (p[2] + p[3]), odd_q = scale * (p[2] - p[3]);
+        y[0] = 1 / Q * odd_q - 1 / P * odd_p;
+        y[1] = even_q - even_p;
+        y[2] = Q * odd_q - P * odd_p;
+        y[3] = Q * Q * even_q - P * P * even_p + p[4];
+    } else if (rule == E32) {
+        const vec a = C(0.5 / NEAR_POINT / (NEAR_POINT - FAR_POINT)) * p[0];
+        const vec b = C(0.5 / NEAR_POINT / (NEAR_POINT + FAR_POINT)) * p[1];
+        const vec c = C(1 / (FAR_POINT * FAR_POINT - NEAR_POINT * NEAR_POINT)) * p[2];
+        y[0] = (a + b) + c;
+        y[1] = P * (a - b) + Q * c;
+        y[2] = P * P * (a + b) + Q * Q * c + p[3];
+    } else if (rule == E22) {
+        y[0] = C(0.5 / NEAR_POINT) * (p[0] - p[1]);
+        y[1] = C(0.5) * (p[0] + p[1]) + p[2];
+    } else if (rule == E23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = A * (p[1] - p[2]) + p[3];
     } else {
@@ -187,5 +244,7 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
 #undef A
 #undef B
 #undef C
+#undef P
+#undef Q
 #undef vec
 #endif

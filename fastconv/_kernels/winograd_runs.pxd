@@ -35,6 +35,8 @@ cdef struct Axis:
 cdef struct Part:
     Py_ssize_t plane, h, w                  # the first tap along each axis
     Py_ssize_t taps_h, taps_w
+    Py_ssize_t points_h, points_w           # of its own: one where it is the same at all of them,
+    Py_ssize_t matrix                       # and its first matrix of U
 
 
 cdef struct Parts:
@@ -78,7 +80,8 @@ cdef inline void add_parts(Parts *p, Py_ssize_t planes, bint short_h, bint short
     for plane in range(planes):
         for i in range(p.h.longs if short_h else 0, p.h.runs if short_h else p.h.longs):
             for j in range(p.w.longs if short_w else 0, p.w.runs if short_w else p.w.longs):
-                p.part[p.count] = Part(plane, p.h.start[i], p.w.start[j], p.h.taps - short_h, p.w.taps - short_w)
+                p.part[p.count] = Part(plane, p.h.start[i], p.w.start[j], p.h.taps - short_h, p.w.taps - short_w,
+                                       0, 0, 0)
                 p.count += 1
 
 

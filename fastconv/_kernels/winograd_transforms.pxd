@@ -26,10 +26,9 @@ from fastconv._kernels.winograd cimport (
     winograd_across,
     winograd_down,
     winograd_output,
-    winograd_outputs,
-    winograd_points,
     winograd_weight,
 )
+from fastconv._kernels.winograd_rules cimport ONE, winograd_outputs, winograd_points
 from fastconv._kernels.winograd_runs cimport Part
 
 
@@ -65,7 +64,7 @@ cdef inline void transform_weight(
         i = 0
         while i < group:
             c0 = chunk * t.group + i
-            k = (chunk - first) * t.kc + i
+            k = (chunk - first) * t.u_kc + i
             v = 0
             while v < p.vectors:
                 some = some_of(p, v, sizeof(real))
@@ -97,10 +96,11 @@ cdef inline void transform_some(
         for a in range(t.parts.count):
             part = &t.parts.part[a]
             winograd_weight(
-                sizeof(real), t.rule_h, t.rule_w, few, p.vectors,
+                sizeof(real), t.rule_h if part.points_h > 1 else ONE, t.rule_w if part.points_w > 1 else ONE, few,
+                p.vectors,
                 turned + c * taps * width + (part.plane * t.s.kh + part.h) * row + part.w * width, taps * width,
                 t.parts.h.jump * row, t.parts.w.jump * width, part.taps_h, part.taps_w,
-                panel + (a * group + c) * t.width, t.width, t.u_point)
+                panel + part.matrix * t.u_point + ((0 if t.alone else a * group) + c) * t.width, t.width, t.u_point)
         c += few
 
 

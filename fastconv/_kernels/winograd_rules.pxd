@@ -1,0 +1,66 @@
+"""Which of the transforms of `winograd_points.h` an axis takes; `fastconv._winograd.rules` says the same in Python."""
+
+from fastconv._kernels.pack cimport ceil_div
+from fastconv._kernels.shape cimport ConvShape
+from fastconv._kernels.winograd_runs cimport Part, Parts
+
+cdef extern from "winograd_points.h" nogil:
+    enum: ONE, F32, F42, F23, F43, F25, F34, E23, E32, E22
+    Py_ssize_t winograd_outputs(int rule)
+    Py_ssize_t winograd_points(int rule)
+
+cdef enum:
+    FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`,
+    FEW_OF_PAIRS = 129       # nor is F42
+    FEW_OF_LARGE = 32        # the same for LARGE maps, whose edges take little time to be summed directly
+    LARGE = 4096
+    SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
+
+
+cdef inline int rule_for(Py_ssize_t taps, bint small, bint few) noexcept nogil:
+    if taps == 3:
+        return F23 if small else F43
+    if taps <= 2:
+        return ONE if taps == 1 else (F32 if few else F42)
+    return F34 if taps == 4 else F25
+
+
+cdef inline void rules_for(const ConvShape *s, const Parts *parts, int *rule_h, int *rule_w) noexcept nogil:
+    """Those along h and w."""
+    cdef Py_ssize_t high, wide, few = FEW if s.oh * s.ow < LARGE else FEW_OF_LARGE
+    cdef Py_ssize_t depth = s.ic // s.groups * parts.count
+    cdef bint small
+    high = ceil_div(s.oh, parts.h.every) * (s.kh > 1)
+    wide = ceil_div(s.ow, parts.w.every) * (s.kw > 1)
+    small = max(high, wide) <= SMALL
+    rule_h[0] = rule_for(parts.h.taps, small or depth < few, depth < FEW_OF_PAIRS)
+    rule_w[0] = rule_for(parts.w.taps, small, depth < FEW_OF_PAIRS)
+
+
+cdef inline int edge_rule(int rule, Py_ssize_t outputs) noexcept nogil:
+    """What the last tile of so many outputs of an axis takes: fewer products where it is not full."""
+    cdef Py_ssize_t left = outputs % winograd_outputs(rule)
+    if rule == F43 and 1 <= left <= 2:
+        return E23
+    if rule == F42 and left:
+        return E32 if left == 3 else E22
+    return rule
+
+
+cdef inline Py_ssize_t share_matrices(Parts *parts, int rule_h, int rule_w, bint *alone) noexcept nogil:
+    """How many matrices U has: of each point with all parts, or of each part `alone` where F42 meets single taps.
+
+    Those are the same at all points: its G leaves them as they are. Of 3x3 at stride 2 there are 36 instead of 81.
+    """
+    cdef bint once_h = rule_h == F42 and parts.h.longs < parts.h.runs
+    cdef bint once_w = rule_w == F42 and parts.w.longs < parts.w.runs
+    cdef Py_ssize_t matrices = 0, i
+    cdef Part *part
+    alone[0] = once_h or once_w
+    for i in range(parts.count):
+        part = &parts.part[i]
+        part.points_h = 1 if once_h and part.taps_h == 1 else winograd_points(rule_h)
+        part.points_w = 1 if once_w and part.taps_w == 1 else winograd_points(rule_w)
+        part.matrix = matrices if alone[0] else 0
+        matrices = part.matrix + part.points_h * part.points_w
+    return matrices
