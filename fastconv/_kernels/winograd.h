@@ -43,13 +43,13 @@ static inline void winograd_down(size_t size, int rule, ptrdiff_t cols, ptrdiff_
     BY_SIZE(winograd_down, rule, cols, lo, hi, (void *)rows, step, to);
 }
 
-/* to[i * nw + j][tile] = B^T of the columns of `from[i]` that the tile sees, i < the points of `rule_h`: those of one
- * tile lie every * near apart, those of `every` neighbouring tiles `near` */
-static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t tiles, ptrdiff_t every,
-                                   ptrdiff_t near, const void *from, ptrdiff_t cols, void *to, ptrdiff_t point,
+/* to[i * nw + j][tile] = B^T of the columns of `from[i]` that the tile sees, i < `lines` of the points of `rule_h`: those
+ * of one tile lie every * near apart, those of `every` neighbouring tiles `near` */
+static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t lines, ptrdiff_t tiles,
+                                   ptrdiff_t every, ptrdiff_t near, const void *from, ptrdiff_t cols, void *to, ptrdiff_t point,
                                    ptrdiff_t tile)
 {
-    BY_SIZE(winograd_across, rule_h, rule_w, tiles, every, near, from, cols, to, point, tile);
+    BY_SIZE(winograd_across, rule_h, rule_w, lines, tiles, every, near, from, cols, to, point, tile);
 }
 
 /* to[i][j] = A_h^T p A_w of the products p[i * nw + j], plus `bias`, clamped to [lo, hi] if `clamp` */
@@ -94,11 +94,11 @@ static NEVER_INLINE void PASTE(winograd_down, SUFFIX)(
 }
 
 #define across PASTE(across, SUFFIX)
-static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t every,
-                                 ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
+static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t lines, ptrdiff_t tiles,
+                                 ptrdiff_t every, ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
                                  ptrdiff_t tile)
 {
-    const ptrdiff_t n = WINOGRAD[rule].points, width = WINOGRAD[rule].width, lines = WINOGRAD[rule_h].points;
+    const ptrdiff_t n = WINOGRAD[rule].points, width = WINOGRAD[rule].width;
     const ptrdiff_t apart = every * near * LANES;
     for (ptrdiff_t i = 0; i < lines; i++) {
         const ELEMENT *first = from + i * cols * LANES;
@@ -117,11 +117,11 @@ static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdif
 }
 
 static NEVER_INLINE void PASTE(winograd_across, SUFFIX)(
-    int rule_h, int rule_w, ptrdiff_t tiles, ptrdiff_t every, ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols,
-    ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
+    int rule_h, int rule_w, ptrdiff_t lines, ptrdiff_t tiles, ptrdiff_t every, ptrdiff_t near, const ELEMENT *from,
+    ptrdiff_t cols, ELEMENT *to, ptrdiff_t point, ptrdiff_t tile)
 {
     const ptrdiff_t m = WINOGRAD[rule_w].outputs;
-#define CALL(rule) across(rule_h, rule, m, tiles, every, near, from, cols, to, point, tile)
+#define CALL(rule) across(rule_h, rule, m, lines, tiles, every, near, from, cols, to, point, tile)
     WITH_INPUT_RULE(rule_w, CALL)
 #undef CALL
 }

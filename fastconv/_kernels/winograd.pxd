@@ -20,8 +20,8 @@ cdef extern from "winograd.h" nogil:
     void fetch_to_write(const void *p, Py_ssize_t bytes)
     void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
                        const Py_ssize_t *step, void *to)
-    void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t tiles, Py_ssize_t every, Py_ssize_t near,
-                         const void *source, Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
+    void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t lines, Py_ssize_t tiles, Py_ssize_t every,
+                         Py_ssize_t near, const void *source, Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)

@@ -112,7 +112,7 @@ cdef inline void transform_run(
     cdef Py_ssize_t cols = strip_columns(t, r.count, winograd_points(r.rule_w)), x0 = r.tx * t.mw * t.s.sw - t.s.pw
     cdef Py_ssize_t y0 = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), plane, run, a, i, c, y, col, iz, count
-    cdef Py_ssize_t group, k
+    cdef Py_ssize_t group, k, seen
     cdef const Part *part
     cdef const real *row
     cdef const real *ahead
@@ -123,7 +123,9 @@ cdef inline void transform_run(
     x += r.image * t.xn + x0 * t.xw
     for a in range(t.s.kd * t.parts.h.runs):
         plane = a // t.parts.h.runs
-        run = t.parts.h.start[a - plane * t.parts.h.runs]
+        run = a - plane * t.parts.h.runs
+        seen = nh - (run >= t.parts.h.longs)        # rows: infinity is not that of a short run
+        run = t.parts.h.start[run]
         iz = r.z * t.s.sd + plane * t.s.dd - t.s.pd
         c = c0
         while c < c1:
@@ -132,7 +134,7 @@ cdef inline void transform_run(
                 rows[i] = zeros
                 step[i] = 0
                 y = y0 + run * t.s.dh + i * t.parts.h.step
-                if 0 <= iz < t.s.id and 0 <= y < t.s.ih and lo < hi:
+                if i < seen and 0 <= iz < t.s.id and 0 <= y < t.s.ih and lo < hi:
                     row = x + c * t.xc + iz * t.xd + y * t.xh
                     if not t.last and i >= nh - t.mh:
                         ahead = row + lo * t.xw
@@ -146,7 +148,7 @@ cdef inline void transform_run(
                 part = &t.parts.part[i]
                 if part.plane == plane and part.h == run:
                     k = c // t.group * t.block * t.kc + i * group + c % t.group
-                    winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, every, t.s.sw,
+                    winograd_across(sizeof(real), r.rule_h, r.rule_w, seen, r.count, every, t.s.sw,
                                     strip + part.w * t.s.dw * vector, cols, v + k, t.v_point, t.kc)
             c += vector
 
@@ -205,8 +207,8 @@ cdef inline void transform_packed_run(
             step[i] = vector
             turned += cols * vector
         winograd_down(sizeof(real), r.rule_h, cols, 0, cols, rows, step, strip)
-        winograd_across(sizeof(real), r.rule_h, r.rule_w, r.count, t.parts.w.every, 1, strip, cols, v + k, t.v_point,
-                        t.kc)
+        winograd_across(sizeof(real), r.rule_h, r.rule_w, nh, r.count, t.parts.w.every, 1, strip, cols, v + k,
+                        t.v_point, t.kc)
         k += vector
 
 
