@@ -19,6 +19,7 @@ class Winograd(NamedTuple):
     output: float
     weight_point: float  # of a weight, for each point,
     part_point: float  # where a kernel is split into parts,
+    pair_point: float  # or into pairs of taps and single ones, which have fewer matrices,
     few_point: float  # or where few tiles are multiplied by weights as these are transformed
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector

@@ -28,7 +28,7 @@ TUNED = {
     (64, 32): Tuned(  # Zen 4, 2026-11-28 and 29; points of gradients of weights Ice Lake, 2026-11-30
         Winograd(
             product=1.1, input=10, strided_input=10, packed_input=45, output=6, weight_point=1.9, part_point=1.9,
-            few_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
+            pair_point=1.9, few_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
         ),
         Fourier(
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
@@ -75,7 +75,7 @@ TUNED = {
     (32, 32): Tuned(  # Zen 3, 2026-11-28 and 29; transposed convolution and gradients of weights Zen 4, 2026-11-29
         Winograd(
             product=1, input=9, strided_input=9, packed_input=23, output=15, weight_point=1.6, part_point=1.6,
-            few_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
+            pair_point=1.6, few_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
         ),
         Fourier(
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
@@ -127,7 +127,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     planes=TUNED[64, 32].planes._replace(row_plane=100),
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
-        few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
+        pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
     ),
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}),
     transposed=Transposed(

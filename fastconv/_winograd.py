@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fastconv import _corners, _direct, _fft
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
-from fastconv._winograd_share import gain
+from fastconv._winograd_share import gain, tile_of
 
 
 class Rule(NamedTuple):
@@ -142,20 +142,34 @@ def tile(g):
 
 def points(g):
     """Products of a tile in a plane of d: short runs lack the last point."""
-    split = zip(rules(g), map(runs, g.axes[1:]), strict=True)
-    return prod(r.longs * rule.points + r.shorts * (rule.points - 1) for rule, r in split)
+    return prod(along(r, rule.points) for rule, r in zip(rules(g), map(runs, g.axes[1:]), strict=True))
+
+
+def along(split, points):
+    """Products of a tile along an axis."""
+    return split.longs * points + split.shorts * (points - 1)
 
 
 def products(g):
     """Of one input channel with one output channel."""
-    return g.kd * points(g) * tiles(g)
+    count = g.kd * g.od
+    for rule, axis in zip(rules(g), g.axes[1:], strict=True):
+        split = runs(axis)
+        tiles, left = divmod(ceil_div(axis[1], split.every), rule.outputs)
+        last = len(tile_of(rule, split.taps, left)[1]) + 1 if left else 0
+        count *= split.every * (tiles * along(split, rule.points) + (along(split, last) if left else 0))
+    return count
 
 
-def tiles(g):
-    """How many there are."""
-    every = [1, *(runs(axis).every for axis in g.axes[1:])]
-    sizes = zip((g.od, g.oh, g.ow), tile(g), every, strict=True)
-    return prod(ceil_div(outputs, whole) * each for outputs, whole, each in sizes)
+def single(split, rule):
+    """Whether short runs of an axis are single taps, whose weights are the same at all points of pairs."""
+    return split.taps == 2 and split.shorts > 0 and rule == RULES[2]
+
+
+def matrices(g):
+    """Of transformed weights."""
+    split = [(runs(axis), rule) for axis, rule in zip(g.axes[1:], rules(g), strict=True)]
+    return prod(r.longs * rule.points + r.shorts if single(r, rule) else along(r, rule.points) for r, rule in split)
 
 
 @lru_cache(maxsize=16)
@@ -199,9 +213,11 @@ def cost(g, corner=None):
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
     work = sums * (costs.product * lanes + transform) + costs.output * lanes
     few = kernel_in_use("winograd").transforms_few(tuple(g))
-    point = costs.few_point if few else costs.part_point if parts else costs.weight_point
-    weights = point * points(g) + costs.weight_tap * g.kh * g.kw
-    count = g.groups * (points(g) * tiles(g) * work * channels * g.kd / sums + channels * g.kd * panels * weights)
+    pairs = any(single(runs(axis), rule) for axis, rule in zip(g.axes[1:], rules(g), strict=True))
+    beside = costs.pair_point if pairs else costs.part_point if parts else costs.weight_point
+    point = costs.few_point if few else beside
+    weights = point * matrices(g) + costs.weight_tap * g.kh * g.kw
+    count = g.groups * (products(g) * work * channels / sums + channels * g.kd * panels * weights)
     if corner is None:
         return count + _corners.cost(_corners.together(g, corners(g)))
     taps = g.kh * g.kw

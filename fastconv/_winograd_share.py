@@ -14,9 +14,9 @@ from math import lcm, prod, sqrt
 
 A, B = sqrt(1 / 2), sqrt(2)
 P, Q = 1 / 2, 5 / 4
-POINTS = {4: (0, 1, -1), 5: (P, -P, Q, -Q), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
-WHOLE = 4  # outputs
-EDGES = {2: {2: (P, -P), 3: (P, -P, Q)}, 3: {2: (0, A, -A)}}  # by taps: those of last tiles of so many outputs of four
+POINTS = {1: (), 4: (0, 1, -1), 5: (P, -P, Q, -Q), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
+WHOLE = 4  # outputs of a tile, of which the last one may lack some:
+EDGES = {2: {2: (P, -P), 3: (P, -P, Q)}, 3: {2: (0, A, -A)}}  # by taps and outputs, fewer points
 
 
 @lru_cache(maxsize=16)
@@ -34,6 +34,13 @@ def lines(points):
     return [*([*polynomial(some), 0] for some in others), polynomial(points)], [*scales, 1]
 
 
+def tile_of(rule, taps, left):
+    """Outputs of a tile with which an axis has so many left, and its points but infinity."""
+    edges = EDGES.get(taps, {}) if rule.outputs == WHOLE else {}
+    outputs = min((fewer for fewer in edges if left <= fewer), default=rule.outputs)
+    return outputs, edges.get(outputs) or POINTS[rule.points]
+
+
 @lru_cache(maxsize=4096)
 def gain(axis, split, rule, position):
     """The root of the squares of an output's summands beside the output, at a position along an axis."""
@@ -41,11 +48,7 @@ def gain(axis, split, rule, position):
     step = lcm(stride, dilation)
     place, index = position % split.every, position // split.every
     j = index % rule.outputs
-    width, points = rule.outputs, POINTS[rule.points]
-    left = -(-outputs // split.every) - (index - j)
-    edges = EDGES.get(split.taps, {}) if width == WHOLE else {}
-    if cut := [fewer for fewer in edges if left <= fewer]:
-        width, points = min(cut), edges[min(cut)]
+    width, points = tile_of(rule, split.taps, -(-outputs // split.every) - (index - j))
     rows, scales = lines(points)
     first = (place + (index - j) * split.every) * stride - before
     sums = [0.0] * len(rows)
