@@ -214,8 +214,9 @@ def cost(g, corner=None):
     work = sums * (costs.product * lanes + transform) + costs.output * lanes
     few = kernel_in_use("winograd").transforms_few(tuple(g))
     pairs = any(single(runs(axis), rule) for axis, rule in zip(g.axes[1:], rules(g), strict=True))
-    beside = costs.pair_point if pairs else costs.part_point if parts else costs.weight_point
-    point = costs.few_point if few else beside
+    point = costs.pair_point if pairs else costs.part_point if parts else costs.weight_point
+    if few:  # of pairs beside the inputs' loads, which take longer
+        point = 0 if pairs else costs.few_point
     weights = point * matrices(g) + costs.weight_tap * g.kh * g.kw
     count = g.groups * (products(g) * work * channels / sums + channels * g.kd * panels * weights)
     if corner is None:

@@ -72,3 +72,15 @@ def test_edges_of_few_channels(kind, dtype):
         rows, columns = np.s_[..., :1, :], np.s_[..., :1]
         for edge in (rows, columns):
             assert_within(result[edge], exact[edge], scale[edge], "direct")
+
+
+def test_infinity_beyond_a_single_tap_does_not_touch_its_tile(dtype, cpu_level):
+    """Pixel 25 is transformed with the tile of outputs 8 to 11, but at a point that a single tap lacks."""
+    x, w = data.normal((1, 40, 40, 40), dtype), data.normal((4, 40, 3, 3), dtype, "weight")
+    clean = fastconv.conv2d(x, w, stride=2, method="winograd")
+    x[0, 3, 25, 25] = np.inf
+    result = fastconv.conv2d(x, w, stride=2, method="winograd")
+    assert not np.isfinite(result[0, :, 12, 12]).any()
+    for whole in (clean, result):
+        whole[0, :, 12:16, 12:16] = 0
+    data.assert_identical(result, clean)

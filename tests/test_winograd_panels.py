@@ -29,14 +29,25 @@ def test_panels_of_any_width(size, dtype, cpu_level):
 
 
 @pytest.mark.parametrize(
-    ("size", "channels", "groups"), [((7, 8), (150, 70), 1), ((4, 15), (48, 17), 1), ((8, 7), (128, 66), 2)], ids=str
+    ("size", "channels", "groups", "stride"),
+    [
+        ((7, 8), (150, 70), 1, 1),
+        ((4, 15), (48, 17), 1, 1),
+        ((8, 7), (128, 66), 2, 1),
+        ((14, 14), (150, 70), 1, 2),
+        ((16, 13), (80, 17), 1, 2),
+        ((15, 16), (128, 66), 2, 2),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("layout", DENSE)
-def test_weights_of_four_tiles_are_transformed_as_they_are_multiplied(size, channels, groups, layout, dtype, cpu_level):
+def test_weights_of_four_tiles_are_transformed_as_they_are_multiplied(
+    size, channels, groups, stride, layout, dtype, cpu_level
+):
     """One image of four tiles has the bits of the same in a batch or by prepared weights, where these are in memory."""
     ic, oc = channels
     x, w = data.normal((3, ic, *size), dtype), data.normal((oc, ic // groups, 3, 3), dtype, "weight")
-    arguments = {"padding": 1, "groups": groups, "method": "winograd"}
+    arguments = {"padding": 1, "stride": stride, "groups": groups, "method": "winograd"}
     expected = fastconv.conv2d(LAYOUTS[layout](x, 1), w, **arguments)[:1]
     image = LAYOUTS[layout](x[:1], 1)
     data.assert_identical(fastconv.prepare(w, **arguments)(image), expected)

@@ -5,6 +5,7 @@ from fastconv._kernels.scratch cimport odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd_rules cimport (
+    E22,
     F43,
     edge_rule,
     rules_for,
@@ -21,7 +22,8 @@ cdef extern from "winograd.h" nogil:
     void winograd_down(size_t size, int rule, Py_ssize_t cols, Py_ssize_t lo, Py_ssize_t hi, const void **rows,
                        const Py_ssize_t *step, void *to)
     void winograd_across(size_t size, int rule_h, int rule_w, Py_ssize_t lines, Py_ssize_t tiles, Py_ssize_t every,
-                         Py_ssize_t near, const void *source, Py_ssize_t cols, void *to, Py_ssize_t point, Py_ssize_t tile)
+                         Py_ssize_t near, const void *source, Py_ssize_t cols, void *to, Py_ssize_t point,
+                         Py_ssize_t tile)
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
@@ -33,9 +35,6 @@ cdef extern from "winograd_weights.h" nogil:
 
 cdef extern from "winograd_few.h" nogil:
     Py_ssize_t FEW_TILES
-    void winograd_few(size_t size, Py_ssize_t kc, const void *taps, const void *a, Py_ssize_t a_point, Py_ssize_t lda,
-                      void *c, Py_ssize_t c_point, Py_ssize_t ldc, Py_ssize_t chain, int more, const void *ahead,
-                      Py_ssize_t step, Py_ssize_t apart)
 
 cdef extern from "winograd_tile.h" nogil:
     Py_ssize_t WINOGRAD_VECTORS
@@ -227,9 +226,14 @@ cdef inline Py_ssize_t shared_panels(const Task *t, bint all_at_once, int thread
 
 
 cdef inline bint few_tiles(const Task *t) noexcept nogil:
-    """Whether there are as many tiles as `winograd_few.h` takes, all of whose points are needed."""
-    return (t.tiles == FEW_TILES and t.rule_h == F43 and t.rule_w == F43 and t.parts.count == 1
-            and not (t.edge_h or t.edge_w))
+    """Whether there are as many tiles as `winograd_few.h` takes, all of whose points are needed, or `winograd_pairs.h`.
+    """
+    if t.tiles != FEW_TILES:
+        return False
+    if t.alone:
+        return (t.s.kd == 1 and t.s.kh == t.s.kw == 3 and t.parts.h.jump == t.parts.w.jump == 2
+                and t.edge_rule_h != E22 and t.edge_rule_w != E22)
+    return t.rule_h == t.rule_w == F43 and t.parts.count == 1 and not (t.edge_h or t.edge_w)
 
 
 cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, int threads) noexcept nogil:

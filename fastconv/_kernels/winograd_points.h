@@ -8,13 +8,13 @@
  *     rule   m  r  n   points                                   error
  *     ONE    1  1  1   (nothing to transform)
  *     F32    3  2  4   0, +-1, infinity                         0.4      exact on small integers
- *     F42    4  2  5   +-1/2, +-5/4, infinity                   ERR42      where many products are summed
+ *     F42    4  2  5   +-1/2, +-5/4, infinity                   1.2      where many products are summed
  *     F23    2  3  4   the same                                 0.4      exact on small integers
  *     F43    4  3  6   0, +-sqrt(1/2), +-sqrt(2), infinity      2.6      with 0, +-1, +-2 it would be 13.6
  *     F25    2  5  6   as F43                                   1.0
  *     E23    2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
- *     E32    3  2  4   +-1/2, 5/4, infinity                     ERR32      with the weights of F42
- *     E22    2  2  3   +-1/2, infinity                          ERR22      with the weights of F42
+ *     E32    3  2  4   +-1/2, 5/4, infinity                     1.2      with the weights of F42
+ *     E22    2  2  3   +-1/2, infinity                          1.0      with the weights of F42
  *     F34    3  4  6   as F43; also the gradient of three weights by tiles of four outputs
  *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
