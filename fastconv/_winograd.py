@@ -42,7 +42,7 @@ RULES = {  # by taps
 TWO, THREE = Rule(2, 4, 3), Rule(3, 4, 5)  # three taps by tiles of two, and two by tiles of three
 FEW = 43  # sums over fewer channels and parts take TWO along h,
 FEW_OF_LARGE, LARGE = 32, 4096  # or than these, of so many outputs, whose edges take little time to be summed directly
-FEW_OF_PAIRS = 129  # and than these THREE along both axes
+FEW_OF_PAIRS = 129  # and than these THREE, as does a phase alone, whose outputs beside padding see half of the taps
 SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
 # of six points along two; and of one beside padding, since the sum of fewer may by chance be small
@@ -88,9 +88,11 @@ def rules(g):
     small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
     few = FEW if g.oh * g.ow < LARGE else FEW_OF_LARGE
     sums = depth(g) * g.kd
-    by_taps = RULES | {2: THREE} if sums < FEW_OF_PAIRS else RULES
-    two = (h, small or sums < few), (w, small)
-    return [TWO if r.taps == 3 and by_two else by_taps[r.taps] for r, by_two in two]
+    found = []
+    for r, by_two in ((h, small or sums < few), (w, small)):
+        by_three = r.taps == 2 and (sums < FEW_OF_PAIRS or r.longs + r.shorts == 1)
+        found.append(THREE if by_three else TWO if r.taps == 3 and by_two else RULES[r.taps])
+    return found
 
 
 def tiled(g):
@@ -156,8 +158,9 @@ def products(g):
     for rule, axis in zip(rules(g), g.axes[1:], strict=True):
         split = runs(axis)
         tiles, left = divmod(ceil_div(axis[1], split.every), rule.outputs)
-        last = len(tile_of(rule, split.taps, left)[1]) + 1 if left else 0
-        count *= split.every * (tiles * along(split, rule.points) + (along(split, last) if left else 0))
+        fewer = rule == RULES[2]  # prices of the others were fitted to whole tiles
+        last = len(tile_of(rule, split.taps, left)[1]) + 1 if left and fewer else rule.points
+        count *= split.every * (tiles * along(split, rule.points) + (left > 0) * along(split, last))
     return count
 
 

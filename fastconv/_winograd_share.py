@@ -16,7 +16,7 @@ A, B = sqrt(1 / 2), sqrt(2)
 P, Q = 1 / 2, 5 / 4
 POINTS = {1: (), 4: (0, 1, -1), 5: (P, -P, Q, -Q), 6: (0, A, -A, B, -B)}  # and infinity: `_kernels/winograd_points.h`
 WHOLE = 4  # outputs of a tile, of which the last one may lack some:
-EDGES = {2: {2: (P, -P), 3: (P, -P, Q)}, 3: {2: (0, A, -A)}}  # by taps and outputs, fewer points
+EDGES = {2: {1: (P,), 2: (P, -P), 3: (P, -P, Q)}, 3: {2: (0, A, -A)}}  # by taps and outputs, fewer points
 
 
 @lru_cache(maxsize=16)

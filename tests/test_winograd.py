@@ -148,7 +148,7 @@ PARTS = {  # input, weight, arguments
     "both": ((2, 20, 33, 31), (9, 20, 5, 3), {"dilation": 2, "stride": 3, "padding": 2}),
     "long": ((2, 16, 23, 35), (35, 16, 7, 9), {"padding": (3, 4)}),
     "depth": ((2, 17, 6, 13, 12), (5, 17, 3, 3, 3), {"stride": 2, "padding": 1}),
-    "pairs": ((2, 144, 14, 15), (35, 144, 2, 2), {}),
+    "pairs alone": ((2, 40, 25, 28), (35, 40, 4, 4), {"stride": 2, "padding": 1}),
     "pairs along one axis": ((2, 64, 19, 31), (35, 64, 3, 4), {"stride": 2, "padding": 1}),
     "single taps of two phases": ((2, 33, 25, 34), (18, 33, 4, 5), {"stride": 3, "padding": 1}),
     "many weights": ((2, 150, 13, 12), (70, 150, 3, 3), {"stride": 2, "padding": 1}),

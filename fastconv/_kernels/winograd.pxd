@@ -5,7 +5,6 @@ from fastconv._kernels.scratch cimport odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd_rules cimport (
-    E22,
     F43,
     edge_rule,
     rules_for,
@@ -232,7 +231,7 @@ cdef inline bint few_tiles(const Task *t) noexcept nogil:
         return False
     if t.alone:
         return (t.s.kd == 1 and t.s.kh == t.s.kw == 3 and t.parts.h.jump == t.parts.w.jump == 2
-                and t.edge_rule_h != E22 and t.edge_rule_w != E22)
+                and min(winograd_points(t.edge_rule_h), winograd_points(t.edge_rule_w)) >= 4)
     return t.rule_h == t.rule_w == F43 and t.parts.count == 1 and not (t.edge_h or t.edge_w)
 
 

@@ -15,6 +15,7 @@
  *     E23    2  3  4   0, +-sqrt(1/2), infinity                 0.6      with the weights of F43
  *     E32    3  2  4   +-1/2, 5/4, infinity                     1.2      with the weights of F42
  *     E22    2  2  3   +-1/2, infinity                          1.0      with the weights of F42
+ *     E12    1  2  2   1/2, infinity                            1.0      with the weights of F42
  *     F34    3  4  6   as F43; also the gradient of three weights by tiles of four outputs
  *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
@@ -29,7 +30,7 @@
  *
  * A map's last tile of F43 that has one or two outputs takes E23: products at four of the six points, with the same
  * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Those of F42 take
- * E32 and E22; its factors are all in A^T, so that a single tap is the same at all points but infinity.
+ * E32, E22 and E12; its factors are all in A^T, so that a single tap is the same at all points but infinity.
  *
  * The file includes itself once per element type.
  */
@@ -38,10 +39,10 @@
 
 #include "simd.h"
 
-enum { ONE, F32, F42, F23, F43, F25, F34, F52, E23, E32, E22, RULES };
+enum { ONE, F32, F42, F23, F43, F25, F34, F52, E23, E32, E22, E12, RULES };
 static const struct { ptrdiff_t outputs, taps, points, width; } WINOGRAD[RULES] = { /* width: points of the weights */
     {1, 1, 1, 1}, {3, 2, 4, 4}, {4, 2, 5, 5}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6},
-    {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6}, {3, 2, 4, 5}, {2, 2, 3, 5},
+    {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6}, {3, 2, 4, 5}, {2, 2, 3, 5}, {1, 2, 2, 5},
 };
 /* which of the weights' points the i-th one of a rule is: the first ones and infinity */
 #define POINT(rule, i) ((i) + 1 == WINOGRAD[rule].points ? WINOGRAD[rule].width - 1 : (i))
@@ -61,6 +62,7 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
         case E23: call(E23); break; \
         case E32: call(E32); break; \
         case E22: call(E22); break; \
+        case E12: call(E12); break; \
         default: call(F43); break; \
     }
 #define WITH_RULE(rule, call) \
@@ -78,6 +80,7 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
         case E23: call(E23); break; \
         case E32: call(E32); break; \
         case E22: call(E22); break; \
+        case E12: call(E12); break; \
         default: WITH_RULE(rule, call) \
     }
 
@@ -125,6 +128,9 @@ static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
         t[0] = d[1] + P * d[0];
         t[1] = d[1] - P * d[0];
         t[2] = d[2] - P * P * d[0];
+    } else if (rule == E12) {
+        t[0] = d[0];
+        t[1] = d[1] - P * d[0];
     } else if (rule == E23) {
         const vec even = C(-1.5) * d[2], odd = C(-1.5 * ROOT_A) * d[1];
         t[0] = d[0] - 2 * d[2];
@@ -220,6 +226,8 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
     } else if (rule == E22) {
         y[0] = C(0.5 / NEAR_POINT) * (p[0] - p[1]);
         y[1] = C(0.5) * (p[0] + p[1]) + p[2];
+    } else if (rule == E12) {
+        y[0] = p[0] + p[1];
     } else if (rule == E23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = A * (p[1] - p[2]) + p[3];

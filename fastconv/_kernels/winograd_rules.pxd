@@ -2,27 +2,27 @@
 
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport ConvShape
-from fastconv._kernels.winograd_runs cimport Part, Parts
+from fastconv._kernels.winograd_runs cimport Axis, Part, Parts
 
 cdef extern from "winograd_points.h" nogil:
-    enum: ONE, F32, F42, F23, F43, F25, F34, E23, E32, E22
+    enum: ONE, F32, F42, F23, F43, F25, F34, E23, E32, E22, E12
     Py_ssize_t winograd_outputs(int rule)
     Py_ssize_t winograd_points(int rule)
 
 cdef enum:
     FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`,
-    FEW_OF_PAIRS = 129       # nor is F42
+    FEW_OF_PAIRS = 129       # nor is F42, or where one phase is alone and edges see half of the taps
     FEW_OF_LARGE = 32        # the same for LARGE maps, whose edges take little time to be summed directly
     LARGE = 4096
     SMALL = 2                # outputs along an axis up to which tiles of four are mostly padding
 
 
-cdef inline int rule_for(Py_ssize_t taps, bint small, bint few) noexcept nogil:
-    if taps == 3:
+cdef inline int rule_for(const Axis *axis, bint small, bint few) noexcept nogil:
+    if axis.taps == 3:
         return F23 if small else F43
-    if taps <= 2:
-        return ONE if taps == 1 else (F32 if few else F42)
-    return F34 if taps == 4 else F25
+    if axis.taps <= 2:
+        return ONE if axis.taps == 1 else (F32 if few or axis.runs == 1 else F42)
+    return F34 if axis.taps == 4 else F25
 
 
 cdef inline void rules_for(const ConvShape *s, const Parts *parts, int *rule_h, int *rule_w) noexcept nogil:
@@ -33,8 +33,8 @@ cdef inline void rules_for(const ConvShape *s, const Parts *parts, int *rule_h, 
     high = ceil_div(s.oh, parts.h.every) * (s.kh > 1)
     wide = ceil_div(s.ow, parts.w.every) * (s.kw > 1)
     small = max(high, wide) <= SMALL
-    rule_h[0] = rule_for(parts.h.taps, small or depth < few, depth < FEW_OF_PAIRS)
-    rule_w[0] = rule_for(parts.w.taps, small, depth < FEW_OF_PAIRS)
+    rule_h[0] = rule_for(&parts.h, small or depth < few, depth < FEW_OF_PAIRS)
+    rule_w[0] = rule_for(&parts.w, small, depth < FEW_OF_PAIRS)
 
 
 cdef inline int edge_rule(int rule, Py_ssize_t outputs) noexcept nogil:
@@ -43,7 +43,7 @@ cdef inline int edge_rule(int rule, Py_ssize_t outputs) noexcept nogil:
     if rule == F43 and 1 <= left <= 2:
         return E23
     if rule == F42 and left:
-        return E32 if left == 3 else E22
+        return E12 if left == 1 else (E22 if left == 2 else E32)
     return rule
 
 
