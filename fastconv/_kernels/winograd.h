@@ -43,11 +43,11 @@ static inline void winograd_down(size_t size, int rule, ptrdiff_t cols, ptrdiff_
     BY_SIZE(winograd_down, rule, cols, lo, hi, (void *)rows, step, to);
 }
 
-/* to[i * nw + j][tile] = B^T of the columns of `from[i]` that the tile sees, i < `lines` of the points of `rule_h`: those
- * of one tile lie every * near apart, those of `every` neighbouring tiles `near` */
+/* to[i * nw + j][tile] = B^T of the columns of `from[i]` that the tile sees, i < `lines` of the points of `rule_h`:
+ * those of one tile lie every * near apart, those of `every` neighbouring tiles `near` */
 static inline void winograd_across(size_t size, int rule_h, int rule_w, ptrdiff_t lines, ptrdiff_t tiles,
-                                   ptrdiff_t every, ptrdiff_t near, const void *from, ptrdiff_t cols, void *to, ptrdiff_t point,
-                                   ptrdiff_t tile)
+                                   ptrdiff_t every, ptrdiff_t near, const void *from, ptrdiff_t cols, void *to,
+                                   ptrdiff_t point, ptrdiff_t tile)
 {
     BY_SIZE(winograd_across, rule_h, rule_w, lines, tiles, every, near, from, cols, to, point, tile);
 }
@@ -95,8 +95,8 @@ static NEVER_INLINE void PASTE(winograd_down, SUFFIX)(
 
 #define across PASTE(across, SUFFIX)
 static ALWAYS_INLINE void across(int rule_h, const int rule, ptrdiff_t m, ptrdiff_t lines, ptrdiff_t tiles,
-                                 ptrdiff_t every, ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to, ptrdiff_t point,
-                                 ptrdiff_t tile)
+                                 ptrdiff_t every, ptrdiff_t near, const ELEMENT *from, ptrdiff_t cols, ELEMENT *to,
+                                 ptrdiff_t point, ptrdiff_t tile)
 {
     const ptrdiff_t n = WINOGRAD[rule].points, width = WINOGRAD[rule].width;
     const ptrdiff_t apart = every * near * LANES;

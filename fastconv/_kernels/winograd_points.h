@@ -28,8 +28,8 @@
  *     0  b/2 -1/2  -b   1   0          2020, doi:10.1145/3412380.
  *     0   1    0  -5/2  0   1
  *
- * A map's last tile of F43 that has one or two outputs takes E23: products at four of the six points, with the same
- * G, so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Those of F42 take
+ * A map's last tile of F43 that has one or two outputs takes E23: products at four of the six points, with the same G,
+ * so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Those of F42 take
  * E32, E22 and E12; its factors are all in A^T, so that a single tap is the same at all points but infinity.
  *
  * The file includes itself once per element type.
