@@ -9,8 +9,7 @@ Tiles of mh x mw outputs, of all images one after the other, are lines of a matr
 A part is some of the kernel's taps, to which strides, dilation and long kernels come down: see `winograd_runs.pxd`. So
 that each point sums over neighbours, channels are summed a chunk at a time, all parts of each chunk. A single tap
 beside pairs has one matrix of U for several points. Where a group's channels fill no vectors, lanes of the input are
-those of all parts instead, without gaps: of 3 channels by 7x7 at stride 2, whose four parts have up to 4x4 taps, 12
-lanes.
+those of all parts instead, without gaps: 12 lanes of 3 channels by 7x7 at stride 2.
 
 One pass multiplies a block of tiles with a panel of output channels and transforms the products while they are in L2.
 Either the weights are transformed beforehand and each block of input is used up while it is in cache, or, where they

@@ -36,9 +36,10 @@ static inline double winograd_pair_factor(ptrdiff_t line)
     return (line % 2 ? -1 : 1) * (line < 2 ? NEAR_POINT : FAR_POINT);
 }
 
-/* C[j] (+)= A[j] . weights of taps[k][9][lane] at the points j of a line, each of `tiles` rows, 4 or 2, or, where half of
- * them lack it, of half as many. By pairs along h the second tap is multiplied by `factor`. `more` and `chain` are as in
- * `winograd_tile.h`, the former also of infinity alone. Each k asks for a line that is read next, `step` bytes on. */
+/* C[j] (+)= A[j] . weights of taps[k][9][lane] at the points j of a line, each of `tiles` rows, 4 or 2, or, where half
+ * of them lack it, of half as many. By pairs along h the second tap is multiplied by `factor`. `more` and `chain` are
+ * as in `winograd_tile.h`, the former also of infinity alone. Each k asks for a line that is read next, `step` bytes
+ * on. */
 static inline void winograd_pairs(size_t size, int pair_h, int pair_w, ptrdiff_t tiles, int lacks, double factor,
                                   ptrdiff_t kc, const void *taps, const void *const *a, ptrdiff_t lda, void *const *c,
                                   ptrdiff_t ldc, ptrdiff_t chain, int more, int more_infinite, const void *ahead,
