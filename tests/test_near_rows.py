@@ -120,12 +120,23 @@ def test_small_planes_keep_to_themselves(value, dtype, cpu_level):
 @pytest.mark.parametrize("columns", [12, 17, 24, 26, 32, 36, 40, 52, 56])
 @pytest.mark.parametrize("taps", [(5, 5), (7, 7), (1, 5), (3, 5)])
 @pytest.mark.parametrize("stride", [1, 2])
-@together()
-def test_rows_of_any_length_are_exact(columns, taps, stride, dtype, cpu_level):
-    """Of whole vectors, two at a time, and half a vector, which the last of them takes along if it is alone."""
+@together(rows=(5, 22, 75))
+def test_rows_of_any_length_are_exact(columns, taps, stride, rows, dtype, cpu_level):
+    """Of whole vectors, two at a time, and half a vector, which two rows share; of unlike bands and several parts."""
     kh, kw = taps
-    input, weight = (1, 3, 11 * stride, columns * stride), (3, 1, kh, kw)
+    input, weight = (1, 3, rows * stride, columns * stride), (3, 1, kh, kw)
     x, w, keywords, expected = on_integers(
         input, weight, {"stride": stride, "padding": (kh // 2, kw // 2), "groups": 3}
     )
     check_inside(expected, dtype, x, w, **keywords, method="direct")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@together(columns=(24, 40))
+def test_halves_of_rows_keep_to_their_own(value, columns, dtype, cpu_level):
+    """What a row's neighbours in memory hold beside the image reaches no output of another row that sees none of it."""
+    x, weight = np.ones((1, 2, 16, columns), dtype), np.ones((2, 1, 1, 5), dtype)
+    x[:, :, ::2] = value
+    out = fastconv.conv2d(x, weight, padding=(0, 2), groups=2, method="direct")
+    assert np.isfinite(out[:, :, 1::2]).all()
+    assert not np.isfinite(out[:, :, ::2]).any()

@@ -103,7 +103,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t nr, const ptrdiff_t stride, const 
                 const ELEMENT *row = table[r] + at * stride;
                 vec v[3];
                 if (asks && r > 0)
-                    fetch_to_l2(row + ahead, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
+                    fetch_ahead(row + ahead, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
                 THREE_TAPS(v, row, stride, before, after);
                 UNROLL for (ptrdiff_t j = 0; j < 3; j++)
                     UNROLL for (ptrdiff_t q = 0; q < nr; q++)

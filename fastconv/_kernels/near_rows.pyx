@@ -26,13 +26,13 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "near_taps.h" nogil:
-    enum: NEAR_ROWS
+    enum: NEAR_ROWS, MOST_ROWS
     ctypedef struct taps_shape:
         Py_ssize_t kh, kw, stride, dilation, pad, width, cols, out_pitch, reach
         int clamp
         double lo, hi
-    void taps_band(size_t size, const taps_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
-                   double bias, void *out)
+    void taps_bands(size_t size, const taps_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
+                    double bias, void *out)
 
 cdef extern from "near_rows.h" nogil:
     ctypedef struct near_shape:
@@ -67,7 +67,7 @@ cdef enum:
     BEHIND = 32
     BEFORE = 96
     FEWER_ROWS = 4                                      # of output in a band, whose input fits a set of a cache
-    PART = 8 * NEAR_ROWS                                # rows of output with one table of pointers
+    PART = MOST_ROWS                                    # rows of output with one table of pointers
     MOST_PHASES = 8
     RUN = 16                                            # planes of paired rows at a time
     # rows of input under a part, its last band of full height: taps of 7 rows, 8 apart, or neighbours at stride 2
@@ -94,7 +94,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
     """The bands of a part of a plane."""
     cdef const real *table[TABLE]
     cdef Py_ssize_t plane = item, c = item, top = 0, image = 0
-    cdef Py_ssize_t low, phase, rows, bands, band, first, count, y
+    cdef Py_ssize_t low, phase
     cdef const real *x
     cdef const real *w
     cdef real bias
@@ -114,14 +114,8 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
         near_bands(sizeof(real), &t.shape, low - top, <const void *const *> table, w, bias, out)
         return
     for phase in range(t.phases):
-        rows = in_phase(low - top, t.phases, phase)
-        bands = ceil_div(rows, NEAR_ROWS)
-        for band in range(bands):
-            first = band * rows // bands
-            count = (band + 1) * rows // bands - first
-            y = phase + first * t.phases
-            taps_band(sizeof(real), &t.taps, count, <const void *const *> (table + y * t.x.s.sh), w, bias,
-                      out + y * t.x.s.ow)
+        taps_bands(sizeof(real), &t.taps, in_phase(low - top, t.phases, phase), <const void *const *> (table + phase),
+                   w, bias, out + phase * t.x.s.ow)
 
 
 cdef void some_planes(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogil:

@@ -5,15 +5,16 @@
  *
  * As `near_rows.h` does for 3x3, each row is loaded once a column of taps and serves every q that sees it; the weights
  * of all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles
- * within lanes, and sums put in order as they are stored.
+ * within lanes, and sums put in order as they are stored. At stride 1, where half a vector would end a row, one ends
+ * two rows: its lower half is of the upper rows of a band and its upper half of the lower ones, as in `near_pairs.h`.
  *
  *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero by a
  *     -2 -1 |0 1 2 3 ...           mask; vectors without such lanes have none, since a load with a mask takes longer
  *                                  where it crosses a line.
  *
  * Rows are pointers to column 0 - pad. Each output adds its taps in the same order whatever the band. The last vector
- * of a row moves back to end with the row. Rows shorter than a vector are stored densely. To be included after
- * `near_rows.h`; the file includes itself once per element type.
+ * of a row moves back to end with the row. Rows shorter than a vector are stored densely. All bands of a part of a
+ * plane are one call. To be included after `near_rows.h`; the file includes itself once per element type.
  */
 #ifndef FASTCONV_NEAR_TAPS_H
 #define FASTCONV_NEAR_TAPS_H
@@ -21,6 +22,7 @@
 #include "near_rows.h"
 
 #define MOST_HIGH 7
+#define MOST_ROWS (8 * NEAR_ROWS) /* of output in a call */
 
 typedef struct {
     ptrdiff_t kh, kw, stride, dilation;
@@ -36,18 +38,20 @@ typedef struct {
 #include "each_float.h"
 #undef EACH_TYPE
 
-/* `rows` <= NEAR_ROWS rows of output; table holds the rows of input under NEAR_ROWS of them. */
-static inline void taps_band(size_t size, const taps_shape *s, ptrdiff_t rows, const void *const *table, const void *w,
-                             double bias, void *out)
+/* 0 < `rows` <= MOST_ROWS of output; table holds the rows of input under them and under NEAR_ROWS - 1 more. */
+static inline void taps_bands(size_t size, const taps_shape *s, ptrdiff_t rows, const void *const *table,
+                              const void *w, double bias, void *out)
 {
-    const void *row[2 * NEAR_ROWS + MOST_HIGH - 2];
-    const ptrdiff_t count = (NEAR_ROWS - 1) * s->stride + s->kh;
-    for (ptrdiff_t r = 0; r < count; r++)
-        row[r] = table[r * s->reach];
+    const void *apart[MOST_ROWS + NEAR_ROWS + MOST_HIGH];
+    if (s->reach > 1) {
+        for (ptrdiff_t r = 0; r < rows + NEAR_ROWS + s->kh - 2; r++)
+            apart[r] = table[r * s->reach];
+        table = apart;
+    }
     if (size == sizeof(float))
-        taps_band_f32(s, rows, (const float *const *)row, w, (float)bias, out);
+        taps_bands_f32(s, rows, (const float *const *)table, w, (float)bias, out);
     else
-        taps_band_f64(s, rows, (const double *const *)row, w, bias, out);
+        taps_bands_f64(s, rows, (const double *const *)table, w, bias, out);
 }
 
 #elif defined(ELEMENT)
@@ -74,8 +78,10 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
 /* Whether masks cost nothing: at AVX-512 the shuffles that split columns of a stride take them along. */
 #define MASKED_SHUFFLES(stride) (VECTOR_BYTES == 64 && (stride) == 2)
 
-/* Whether vector x of two is half a one; known at once where there are none, lest AVX2 is compiled to slower loops. */
-#define IS_HALF(x) (VECTOR_BYTES == 64 && (x) == 1 && halved)
+/* Whether vector x of two is halves of rows q and q + LOWER of output; known at once where there are none, lest AVX2 is
+ * compiled to slower loops. */
+#define IS_PAIR(x) (VECTOR_BYTES == 64 && (x) == 1 && paired)
+#define LOWER ((nr + 1) / 2)
 
 /* acc += what `n` columns of taps from j on add, of the `stride` that one load brings; `beside`: lanes may lie beside
  * the image. A macro over constants: only then do the accumulators, which must never have an address, unroll into
@@ -87,7 +93,8 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
             UNROLL for (ptrdiff_t i = 0; i < kh; i++) \
                 k[t][i] = w[i * kw + j + t] - (vec){0}; \
             UNROLL for (ptrdiff_t x = 0; (beside) && x < nv; x++) { \
-                const mask column = lanes + (BITS)(at[x] * stride + j * dilation + t - s->pad); \
+                const mask own = IS_PAIR(x) ? lanes & (BITS)(LANES / 2 - 1) : lanes; \
+                const mask column = own + (BITS)(at[x] * stride + j * dilation + t - s->pad); \
                 inside[t][x] = (column >= 0) & (column < (BITS)s->width); \
             } \
         } \
@@ -97,10 +104,12 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
             UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
                 if (stride == 2) \
                     BY_PARITY(v[0][x], v[1][x], from + at[x] * 2); \
-                else if (IS_HALF(x)) \
-                    LOAD_HALF(v[0][x], from + at[x]); \
-                else \
+                else if (!IS_PAIR(x)) \
                     v[0][x] = *(const vec *)(from + at[x]); \
+                else if (r < LOWER - 1 + kh) { \
+                    LOAD_HALF(v[0][x], from + at[x]); \
+                    LOAD_UPPER(v[0][x], row[r + LOWER] + j * dilation + at[x]); \
+                } \
                 UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
                     if (beside) \
                         v[t][x] = (vec)((mask)v[t][x] & inside[t][x]); \
@@ -110,32 +119,33 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
             UNROLL for (ptrdiff_t t = 0; t < (n); t++) \
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
                     UNROLL for (ptrdiff_t x = 0; x < nv; x++) \
-                        if (r >= q * stride && r < q * stride + kh) { \
-                            if (IS_HALF(x)) \
-                                MULTIPLY_ADD_HALF(acc[q][x], k[t][r - q * stride], v[t][x]); \
-                            else \
-                                acc[q][x] += k[t][r - q * stride] * v[t][x]; \
-                        } \
+                        if (r >= q * stride && r < q * stride + kh && (!IS_PAIR(x) || q < LOWER)) \
+                            acc[q][x] += k[t][r - q * stride] * v[t][x]; \
             KEEP_ORDER(); \
         } \
     } while (0)
 
-/* `nv` vectors of columns from o on, of which none begins after `last`; the second of two may be the half vector that
- * ends the row. `nr` and what follows are constants. */
+/* `nv` vectors of columns from o on, of which none begins after `last`; the second of two may be pairs of the halves
+ * that end the rows. What the next band will see is asked for if there are `more`. `nr` and what follows are
+ * constants. */
 static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out,
                               const ELEMENT bias, const ptrdiff_t rows, const ptrdiff_t o, const ptrdiff_t last,
-                              const ptrdiff_t nr, const ptrdiff_t nv, const int halved, const ptrdiff_t kh,
-                              const ptrdiff_t stride)
+                              const int more, const ptrdiff_t nr, const ptrdiff_t nv, const int paired,
+                              const ptrdiff_t kh, const ptrdiff_t stride)
 {
-    const ptrdiff_t second = IS_HALF(1) ? LANES / 2 : LANES, final = IS_HALF(1) ? s->cols - second : last;
     const ptrdiff_t kw = s->kw, dilation = stride == 2 ? 1 : s->dilation;
-    const ptrdiff_t at[2] = {o < last ? o : last, o + LANES < final ? o + LANES : final};
-    const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + (nv > 1 ? second : LANES) - 1) * stride;
+    const ptrdiff_t at[2] = {
+        o < last ? o : last, IS_PAIR(1) ? s->cols - LANES / 2 : o + LANES < last ? o + LANES : last,
+    };
+    const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + (IS_PAIR(1) ? LANES / 2 : LANES) - 1) * stride;
     const mask lanes = PASTE(taps_lanes, SUFFIX)(stride);
     vec acc[NEAR_ROWS][2];
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         UNROLL for (ptrdiff_t x = 0; x < nv; x++)
             acc[q][x] = bias - (vec){0};
+    if (more)
+        UNROLL_ROWS for (ptrdiff_t r = (nr - 1) * stride + kh; r < (2 * nr - 1) * stride + kh; r++)
+            fetch_ahead(row[r] + at[0] * stride, nv * stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
     ptrdiff_t j = 0;
     for (; j + stride <= kw; j += stride) {
         const ptrdiff_t column = j * dilation - s->pad;
@@ -164,38 +174,45 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         if (q < rows)
             UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
-                if (IS_HALF(x))
-                    STORE_HALF(acc[q][x], out + q * s->out_pitch + at[x]);
+                ELEMENT *to = out + q * s->out_pitch + at[x];
+                if (!IS_PAIR(x))
+                    *(vec *)to = acc[q][x];
+                else if (q < LOWER)
+                    STORE_HALF(acc[q][x], to);
                 else
-                    *(vec *)(out + q * s->out_pitch + at[x]) = acc[q][x];
+                    STORE_PART(acc[q - LOWER][x], to - LANES / 2, (uint16_t)((1 << LANES) - (1 << LANES / 2)));
             }
 }
 #undef ADD_TAPS
-#undef IS_HALF
+#undef LOWER
+#undef IS_PAIR
 #undef MASKED_SHUFFLES
 
-#define ARGUMENTS const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out, ELEMENT bias, \
-    ptrdiff_t rows, ptrdiff_t o, ptrdiff_t end
-/* Columns o to `end` of `rows` rows, by `wide` vectors at a time while there are as many; a half vector after them goes
- * with the last one that is left alone, if any: eight sums alone do not hide how long a multiply-add takes. */
+#define ARGUMENTS const taps_shape *s, ptrdiff_t bands, ptrdiff_t rows, const ELEMENT *const *row, const ELEMENT *w, \
+    ELEMENT *out, ELEMENT bias, ptrdiff_t from, ptrdiff_t end
+/* Columns `from` to `end` of bands of `rows` rows, by `wide` vectors at a time while there are as many; the last one
+ * goes with the halves after it, if any: eight sums alone do not hide how long a multiply-add takes. */
 #define BAND(nr, kh, stride, wide) \
 static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(ARGUMENTS) \
 { \
-    const ptrdiff_t last = end < LANES ? 0 : end - LANES; \
-    for (; (wide) > 1 && o + LANES < end; o += 2 * LANES) \
-        run(s, row, w, out, bias, rows, o, last, nr, wide, 0, kh, stride); \
-    if ((wide) > 1 && o < end && end < s->cols) \
-        run(s, row, w, out, bias, rows, o, last, nr, wide, 1, kh, stride); \
-    else \
-        for (; o < end; o += LANES) \
-            run(s, row, w, out, bias, rows, o, last, nr, 1, 0, kh, stride); \
+    const ptrdiff_t last = end < LANES ? 0 : end - LANES, paired = (wide) > 1 && end < s->cols ? LANES : 0; \
+    for (; bands > 0; bands--, row += rows * stride, out += rows * s->out_pitch) { \
+        ptrdiff_t o = from; \
+        for (; (wide) > 1 && o + LANES + paired < end; o += 2 * LANES) \
+            run(s, row, w, out, bias, rows, o, last, bands > 1, nr, wide, 0, kh, stride); \
+        for (; o + paired < end; o += LANES) \
+            run(s, row, w, out, bias, rows, o, last, bands > 1, nr, 1, 0, kh, stride); \
+        if (paired) \
+            run(s, row, w, out, bias, rows, o, last, bands > 1, nr, wide, 1, kh, stride); \
+    } \
 }
-#if VECTOR_BYTES == 64 && !defined(HALVES)
-#define WIDE 2
+#if defined(HALVES)
+#define BANDS(nr, kh) BAND(nr, kh, 2, 1)
+#elif VECTOR_BYTES == 64
+#define BANDS(nr, kh) BAND(nr, kh, 1, 2) BAND(nr, kh, 2, 1)
 #else
-#define WIDE 1
+#define BANDS(nr, kh) BAND(nr, kh, 1, 1) BAND(nr, kh, 2, 1)
 #endif
-#define BANDS(nr, kh) BAND(nr, kh, 1, WIDE) BAND(nr, kh, 2, 1)
 #define HEIGHTS(kh) BANDS(8, kh) BANDS(7, kh) BANDS(4, kh)
 HEIGHTS(1)
 HEIGHTS(2)
@@ -207,12 +224,16 @@ HEIGHTS(7)
 #undef HEIGHTS
 #undef BANDS
 #undef BAND
-#undef WIDE
 
 static inline void band(ARGUMENTS)
 {
-#define RUN(nr, kh, stride) PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(s, row, w, out, bias, rows, o, end)
+#define RUN(nr, kh, stride) PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)( \
+        s, bands, rows, row, w, out, bias, from, end)
+#ifdef HALVES
+#define STRIDES(nr, kh) RUN(nr, kh, 2)
+#else
 #define STRIDES(nr, kh) (s->stride == 1 ? RUN(nr, kh, 1) : RUN(nr, kh, 2))
+#endif
 #define HEIGHTS(kh) (rows > 7 ? STRIDES(8, kh) : rows > 4 ? STRIDES(7, kh) : STRIDES(4, kh))
     if (s->kh == 1)
         HEIGHTS(1);
@@ -235,17 +256,21 @@ static inline void band(ARGUMENTS)
 #undef ARGUMENTS
 
 #ifndef HALVES
-static inline void PASTE(taps_band, SUFFIX)(const taps_shape *s, ptrdiff_t rows, const ELEMENT *const *row,
-                                            const ELEMENT *w, ELEMENT bias, ELEMENT *out)
+static inline void PASTE(taps_bands, SUFFIX)(const taps_shape *s, ptrdiff_t rows, const ELEMENT *const *row,
+                                             const ELEMENT *w, ELEMENT bias, ELEMENT *out)
 {
+    const ptrdiff_t bands = (rows + NEAR_ROWS - 1) / NEAR_ROWS, tall = (rows + bands - 1) / bands;
+    const ptrdiff_t rest = VECTOR_BYTES == 64 && s->cols > LANES && s->cols % LANES <= LANES / 2 ? s->cols % LANES : 0;
+    ptrdiff_t some = bands * tall - rows; /* bands of a row less, before those of `tall` */
+    for (ptrdiff_t high = tall - 1; high <= tall; high++, some = bands - some) {
+        band(s, some, high, row, w, out, bias, 0, s->cols - rest);
 #if VECTOR_BYTES == 64
-    const ptrdiff_t rest = s->cols > LANES && s->cols % LANES <= LANES / 2 ? s->cols % LANES : 0;
-    band(s, row, w, out, bias, rows, 0, s->cols - rest);
-    if (rest > 0 && (s->stride == 2 || s->cols / LANES % 2 == 0))
-        half_band(s, row, w, out, bias, rows, s->cols - rest, s->cols);
-#else
-    band(s, row, w, out, bias, rows, 0, s->cols);
+        if (rest > 0 && s->stride == 2)
+            half_band(s, some, high, row, w, out, bias, s->cols - rest, s->cols);
 #endif
+        row += some * high * s->stride;
+        out += some * high * s->out_pitch;
+    }
 }
 #endif
 #undef half_band

@@ -99,6 +99,7 @@ typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half
 #else
 #define MULTIPLY_ADD_HALF(sum, left, right) ((void)0)
 #define LOAD_HALF(v, p) ((void)0)
+#define LOAD_UPPER(v, p) ((void)0)
 #define STORE_HALF(v, p) ((void)0)
 #define LOAD_PART(v, p, lanes) ((void)(lanes))
 #define STORE_PART(v, p, lanes) ((void)(lanes))
