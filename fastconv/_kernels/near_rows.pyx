@@ -153,10 +153,9 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
 
 
 cdef void plan_pairs(Task *t, Py_ssize_t size) noexcept nogil:
-    """To be planned after `shape`."""
+    """To be planned after `shape`. Of rows so short only planes that `_depthwise.sees_near_pairs` come here."""
     cdef ConvShape *s = &t.x.s
-    cdef bint paired = t.in_registers and s.ow <= pairs_up_to(size, s.sw) and s.oh <= 2 * PAIRED
-    t.runs = ceil_div(s.ic, RUN) if paired else 0
+    t.runs = ceil_div(s.ic, RUN) if t.in_registers and s.ow <= pairs_up_to(size, s.sw) else 0
     t.pairs = pairs_shape(t.shape, s.oh, s.ph, s.ph + s.ih, t.x.xc)
 
 
