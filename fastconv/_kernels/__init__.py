@@ -7,8 +7,8 @@ for both float types or for all elements of pooling. Each says at its top what i
     convolution            direct direct_last              a matrix product: product stage columns stripes pack, tile.h,
                                                            turned_weights; channels last stage_last taps_last
                              with lanes along              output channels (across, across_cost), the depth (deep,
-                                                           deep_patches, deep_taps, dot_tile), both (rest); pixels
-                                                           sorted by sights; chosen in last_choice
+                                                           deep_patches, deep_taps, dot_tile), both (rest,
+                                                           mixed_tile); pixels sorted by sights; chosen in last_choice
                            filter near_rows planes         few channels and depthwise, channels first: staged_rows
                            few_last                        few output channels, channels last
                            depthwise_last                  depthwise, channels last; groups of few channels: ring

@@ -7,11 +7,12 @@ those of 1x1 kernels from the image, where whole tiles of few channels are read 
 from fastconv._kernels.across_cost cimport picks_pixels, rows_are_vectors
 from fastconv._kernels.ahead cimport Next
 from fastconv._kernels.copy cimport copy_rows, copy_tiles
+from fastconv._kernels.mixed_tile cimport MIXED_VECTORS
 from fastconv._kernels.pack cimport ceil_div, extend, pack_columns
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
+    LINE, PANEL_BYTES, REREAD, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
 )
-from fastconv._kernels.rest cimport last_pixels
+from fastconv._kernels.rest cimport last_pixels, mixed_width
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.split cimport can_split, pick_rows, split_table
@@ -64,7 +65,8 @@ cdef inline bint packs_in_passing(const Task *t, Py_ssize_t size) noexcept nogil
         few, most = SHORT_ACROSS // size if t.aligned else TILE_ROWS, PASSING_BYTES // size
     else:
         return False
-    return (t.flat and not t.deep and t.depth >= PASSING_DEPTH and few < t.ocg <= most and not channels_collide(t))
+    return (t.flat and not t.deep and t.depth >= PASSING_DEPTH and few < t.ocg <= most and not channels_collide(t)
+            and (t.wide == tile_width(size) or t.wide == MIXED_VECTORS * lanes_of(size)))
 
 
 cdef inline Py_ssize_t last_in_place(Py_ssize_t pixels, Py_ssize_t size) noexcept nogil:
@@ -81,27 +83,30 @@ cdef inline Py_ssize_t panel_bytes(const Task *t, Py_ssize_t size) noexcept nogi
     return PANEL_BYTES // 2 if small else PANEL_BYTES
 
 
-cdef inline Py_ssize_t column(const Task *t, Py_ssize_t j, Py_ssize_t size) noexcept nogil:
+cdef inline Py_ssize_t column(const Task *t, Py_ssize_t j) noexcept nogil:
     """Where column j of the panel is."""
-    return j // tile_width(size) * t.apart + j % tile_width(size)
+    return j // t.wide * t.apart + j % t.wide
 
 
 cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexcept nogil:
     """What a panel of columns is made from, and its size; `table` is that of the stage."""
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, channels, rows, planes
-    cdef Py_ssize_t width = tile_width(size), across = t.s.ow, most, k
+    cdef Py_ssize_t across = t.s.ow, most, k
     cdef bint in_rows = not t.deep and rows_are_vectors(&t.s, size)
     cdef Py_ssize_t unit = lanes_of(size) if in_rows else 1
-    cdef Py_ssize_t columns = width if read_in_place(t, size) else t.block
+    cdef bint in_place = read_in_place(t, size)
+    cdef Py_ssize_t columns = t.wide if in_place else t.block
     t.left = 0 if t.deep else last_pixels(t.pixels, t.kc, size)
+    if t.blocks == 1 and not in_place and (t.ocg >= REREAD or t.pixels < 2 * t.wide):   # few others copy wide tiles
+        t.wide = mixed_width(t.pixels - t.left, t.left, size) or t.wide
     # room for a vector more, and an odd number of cache lines: the rows of a tile's columns then fall into all sets
     t.leading = patch_pitch(columns + lanes_of(size), size)
-    t.apart = width
+    t.apart = t.wide
     t.panel = 0 if t.deep and t.flat else round_up(t.kc * t.leading, LINE)
     if t.flat and not t.deep:
-        t.leading = width
-        t.apart = patch_pitch(t.kc * width, size)
-        t.panel = ceil_div(columns, width) * t.apart
+        t.leading = t.wide
+        t.apart = patch_pitch(t.kc * t.wide, size)
+        t.panel = ceil_div(columns, t.wide) * t.apart
     t.staged = 0
     t.row = NULL
     t.stage.split.vectors = 0
@@ -153,18 +158,17 @@ cdef inline void fill_panel(
     """
     cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, plane = t.s.oh * t.s.ow, c = k0 // taps
     cdef Py_ssize_t channels = (k1 - 1) // taps - c + 1
-    cdef Py_ssize_t last = (p1 - p0) % tile_width(sizeof(real))
+    cdef Py_ssize_t last = (p1 - p0) % t.wide
     if t.row == NULL:
-        clear_beside(last, k1 - k0, t.leading, panel + column(t, p1 - p0 - last, sizeof(real)))
+        clear_beside(last, k1 - k0, t.leading, panel + column(t, p1 - p0 - last))
     if t.staged:
         stage_block(&t.stage, &t.s, x + c * t.xc, t.xc, t.xd, t.xh, channels, p0 // plane, p0 % plane // t.s.ow,
                     first_column(&t.stage, &t.s, p0), stage)
         clear_beyond(&t.stage, channels, stage)
         if t.row == NULL:
             copy_columns(&t.stage, &t.s, <const real *> stage, k0, k1, p0, p1, panel, t.leading)
-    elif t.flat and t.leading == tile_width(sizeof(real)):
-        copy_tiles(sizeof(real), panel, t.leading, t.apart, tile_width(sizeof(real)), x + k0 * t.xc + p0, t.xc, k1 - k0,
-                   p1 - p0)
+    elif t.flat and t.leading == t.wide:
+        copy_tiles(sizeof(real), panel, t.leading, t.apart, t.wide, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
     elif t.flat:
         copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
     elif picks_pixels(&t.s):

@@ -2,7 +2,7 @@
 
     out[o][p] (+)= sum over k of w[o][k] * patches[p][k]
 
-7 x 7 pixels are three vectors of 16 and one, and output channels for lanes would want the weights turned. Here weights
+5 x 5 pixels are a vector of 16 and nine, and output channels for lanes would want the weights turned. Here weights
 are read where they lie, and only patches, which are few, are made to lie along k: what a pixel sees of a row is copied
 by one vector, else a panel is turned. The depth is summed in blocks, of which a lane adds up CHUNK products at most; an
 order that depends on neither pixels nor channels. Where patches of a block fill more than L1, rows of weights that stay
@@ -15,16 +15,17 @@ from fastconv._kernels.pack cimport TAPS_BEYOND, ceil_div, even
 from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, SMALL_MAP, Task, patch_pitch, plan_blocks, round_up, split_channels
 )
-from fastconv._kernels.rest cimport fill_rest, last_pixels, multiply_mixed, pixels_worth
+from fastconv._kernels.rest cimport fill_rest, last_pixels, mixed_width, multiply_mixed, pixels_worth
 from fastconv._kernels.shape cimport LONG_SUM, at, real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.tile cimport CHUNK, tile_finish, tile_width
+from fastconv._kernels.tile cimport CHUNK, tile_finish
 from fastconv._kernels.turn cimport turn_block
 
 cdef enum:
     # measured: asv_bench/peers.py --family 1x1, dense, and 1x1 layers on maps of 1 to 16 x 16, 2026-11-28
     FEW_LEAST = 48  # products that are enough of so few pixels that most lanes would idle
     TREE = 18       # products that take as long as adding up the lanes of a sum,
+    LOST = 12       # and one of so many besides (Zen 5, 1x1, 4 x 4 to 11 x 11);
     SHORT_TREE = 24  # and where vectors have less than 64 bytes, whose tile is smaller,
     SHORT_LOST = 17  # one product of so many besides: 1x1 layers on 2 x 2 to 11 x 11 at AVX2
     DEEP = 704      # products of a block of the depth: four rows of them and six others share an L1 cache
@@ -41,7 +42,7 @@ cdef enum:
 
 cdef inline Py_ssize_t along_depth(Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
     """Products of other lanes that take as long as so many along the depth."""
-    return depth + TREE if lanes_of(size) * size == 64 else depth + depth // SHORT_LOST + SHORT_TREE
+    return depth + depth // LOST + TREE if lanes_of(size) * size == 64 else depth + depth // SHORT_LOST + SHORT_TREE
 
 
 cdef inline Py_ssize_t deep_block(
@@ -90,6 +91,7 @@ cdef inline bint mixes(Py_ssize_t pixels, Py_ssize_t depth, Py_ssize_t size) noe
 cdef inline void plan_mixed(Task *t, Py_ssize_t size) noexcept nogil:
     """What that needs beside the plan of `plan_deep` for one block of the depth."""
     t.left = last_pixels(t.pixels, t.depth, size)
+    t.wide = mixed_width(t.pixels - t.left, t.left, size) or t.wide
     t.leading = patch_pitch(t.pixels, size)
     t.panel = round_up(t.depth * t.leading, LINE)
 
@@ -238,7 +240,7 @@ cdef inline void multiply_turned_back(
         some = min(<Py_ssize_t> TURNED_BACK, channels - o)
         finish.row_bias = at(bias, o)
         multiply_mixed(some, channels - o - some, whole, t.left, t.depth, w + o * t.depth, t.depth,
-                       <const real *> panel, t.leading, tile_width(sizeof(real)), NULL, 0, patches + whole * t.patch,
+                       <const real *> panel, t.leading, t.wide, t.wide, NULL, 0, patches + whole * t.patch,
                        t.patch, sums, t.leading, finish)
         turn_block(sizeof(real), some, t.pixels, sums, t.leading, out + o, t.s.oc)
         o += some

@@ -14,8 +14,8 @@ from fastconv._kernels.across cimport (
 from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.ahead cimport Next
 from fastconv._kernels.columns cimport (
-    ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes, plan_columns,
-    read_in_place
+    ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes,
+    plan_columns, read_in_place
 )
 from fastconv._kernels.deep cimport along_depth, deep_block, deep_scratch, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
@@ -27,7 +27,7 @@ from fastconv._kernels.product cimport (
     LINE, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, plan_blocks, round_up,
     short_vectors
 )
-from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
+from fastconv._kernels.rest cimport multiply_mixed, pixels_worth, tiles_passed
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -40,7 +40,8 @@ from fastconv._kernels.turned_weights cimport turn_weights, turned_size
 
 cdef enum:
     TREE_SHARE = 4      # sums whose lanes are added up in the time in which a weight is turned
-    PATCHING = 4        # vectors of products in whose time what a pixel sees of a row is copied along the depth
+    PATCHING = 4        # vectors of products in whose time what a pixel sees of a row is copied along the depth,
+    PICKING_APART = 8  # or one strided element (Zen 5, 1x1 at strides of 2 and 3)
 
 
 cdef struct Lanes:
@@ -67,7 +68,7 @@ cdef inline double cost_deep(const ConvShape *s, Py_ssize_t size) noexcept nogil
     cdef Py_ssize_t depth = s.ic // s.groups * s.kd * s.kh * s.kw
     cdef Py_ssize_t each = along_depth(depth, size) * (s.oc // s.groups)
     if packs_taps(s) and saved_by_taps(s, size) <= 0:
-        each += depth // s.kw * PATCHING * lanes_of(size)
+        each += depth // s.kw * (PATCHING if s.kw > 1 else PICKING_APART) * lanes_of(size)
     return <double> s.od * s.oh * s.ow * each
 
 
@@ -75,14 +76,14 @@ cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """What lanes run along."""
     cdef Lanes choice
     cdef Py_ssize_t pixels = s.od * s.oh * s.ow, depth = s.ic // s.groups * s.kd * s.kh * s.kw
-    cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(depth), size), instead = worth
+    cdef Py_ssize_t worth = pixels_worth(pixels, block_of_depth(s, size), size), instead = worth
     cdef bint wastes = wastes_lanes(s, worth, size)
     if favours_taps(s, size):
         instead = SMALL_MAP * 2
     choice.deep = deep_block(pixels, instead, depth, lanes_of(size), size)
     if choice.deep and (sees_less(s, <double> pixels * along_depth(depth, size) * (s.oc // s.groups), size)
-                        or wastes and (picks_pixels(s) or not short_vectors(size)
-                                       and cost_across(s, size) * lanes_of(size) < cost_deep(s, size))):
+                        or wastes and (picks_pixels(s) if short_vectors(size) else
+                                       cost_across(s, size) * lanes_of(size) < cost_deep(s, size))):
         choice.deep = 0
     choice.across = choice.deep == 0 and wastes
     return choice
@@ -106,7 +107,7 @@ cdef void block(
     cdef bint packs = packs_in_passing(t, sizeof(real))
     cdef Py_ssize_t step = o1 - o0 if in_place or packs else even(o1 - o0, most, TILE_ROWS)
     cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
-    cdef Py_ssize_t passed = (p1 - left - p0) // width * width if packs else 0
+    cdef Py_ssize_t passed = tiles_passed(p1 - left - p0, left, t.wide, sizeof(real)) * t.wide if packs else 0
     cdef Py_ssize_t last = p1 - left if t.flat else p1
     cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
     cdef real *panel = stage + t.staged
@@ -119,11 +120,11 @@ cdef void block(
     while True:
         k1 = min(k0 + t.kc, t.depth)
         if p0 + whole + passed < last and k0 < k1:
-            fill_panel(t, x, k0, k1, p0 + whole + passed, last, stage, panel + column(t, passed, sizeof(real)))
+            fill_panel(t, x, k0, k1, p0 + whole + passed, last, stage, panel + column(t, passed))
         if left and t.flat:
             turn_block(sizeof(real), k1 - k0, left, x + k0 * t.xc + last, t.xc, patches, t.patch)
         elif left:
-            turn_block(sizeof(real), k1 - k0, left, panel + column(t, cols, sizeof(real)), t.leading, patches, t.patch)
+            turn_block(sizeof(real), k1 - k0, left, panel + column(t, cols), t.leading, patches, t.patch)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
@@ -142,13 +143,13 @@ cdef void block(
                 multiply_in_place(t, count, k1 - k0, head, whole, end, a, x + k0 * t.xc + p0, source, c, finish)
             if left:
                 multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
-                               t.apart, source if packs else NULL, t.xc, <const real *> patches, t.patch, c + whole,
-                               t.pixels, finish)
+                               t.wide, t.apart, source if packs else NULL, t.xc, <const real *> patches, t.patch,
+                               c + whole, t.pixels, finish)
             else:
                 multiply(count, passed, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart, source,
                          t.xc, c, t.pixels, finish, &later)
                 multiply(count, cols - passed, k1 - k0, a, t.depth,
-                         <const real *> panel + column(t, passed, sizeof(real)), t.leading, NULL, t.apart, NULL, 0,
+                         <const real *> panel + column(t, passed), t.leading, NULL, t.apart, NULL, 0,
                          c + whole + passed, t.pixels, finish, &later)
             source = NULL
             o += count

@@ -41,7 +41,7 @@ static inline void asking_tile(size_t size, ptrdiff_t rows, ptrdiff_t kc, const 
 #define NAME(kind, rows) PASTE(kind##_##rows, SUFFIX)
 #define INSTANCE(kind, rows) static NEVER_INLINE void NAME(kind, rows) PARAMETERS { \
         PASTE(tile_run, SUFFIX)(kind + NEXT_ROWS, rows, TILE_VECTORS, TILE_VECTORS * LANES_OF(ELEMENT), kc, a, lda, 0, \
-                                NULL, NULL, b, ldb, 0, NULL, panel, c, ldc, finish, 1, NULL); \
+                                NULL, NULL, b, ldb, 0, NULL, panel, c, ldc, finish, 1, NULL, NULL, NULL); \
     }
 #define INSTANCES(rows) INSTANCE(PACKING, rows) INSTANCE(ASKING, rows)
 #define NAMES(rows) {NAME(PACKING, rows), NAME(ASKING, rows)}

@@ -21,6 +21,8 @@ from fastconv._kernels.tile cimport CHUNK, even_width, tile_finish, tile_width
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2,
+    MAP_BYTES = 524288       # or of all pixels of a map, half of 1 MiB as cores with vectors of a line have it, if rows
+    REREAD = 32              # of so many outputs read it again and again (Zen 5, 1x1 layers on 14 x 14),
     WEIGHT_BYTES = 131072    # and the block of weights that passes over it
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
     SHORT = 128              # products of a sum so short that writing C counts: at least
@@ -39,7 +41,8 @@ cdef struct Task:
     Py_ssize_t bundles                              # of groups, which are pieces apart: mostly of one each
     Py_ssize_t span                                 # pixels that blocks divide without crossing: a row, a plane or all
     Py_ssize_t leading                              # from one row of the panel to the next, in elements,
-    Py_ssize_t apart                                # and from one tile's columns to the next one's
+    Py_ssize_t apart                                # and from one tile's columns, `wide` of them, to the next one's
+    Py_ssize_t wide
     Py_ssize_t left                                 # pixels at the end of an image with lanes along K (`rest.pxd`)
     Py_ssize_t staged, panel, turned                # elements of a thread's stage, panel and turned weights
     Py_ssize_t deep                                 # K block of a product with lanes along K (`deep.pxd`), or 0
@@ -76,9 +79,15 @@ cdef inline bint short_vectors(Py_ssize_t size) noexcept nogil:
     return lanes_of(size) * size < LINE
 
 
-cdef inline Py_ssize_t block_of_depth(Py_ssize_t depth) noexcept nogil:
-    """K, split evenly."""
-    return ceil_div(depth, max(ceil_div(depth, KC), 1))
+cdef inline Py_ssize_t block_of_depth(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """K, split evenly into few blocks: as deep as a panel of all pixels, and the stage that it is copied from, are not
+    too large and lanes along it may be."""
+    cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps, columns = s.od * s.oh * s.ow, most
+    cdef Py_ssize_t bytes = PANEL_BYTES if s.oc // s.groups < REREAD else MAP_BYTES
+    if taps > 1:
+        columns += s.id * s.ih * s.iw // taps
+    most = KC if short_vectors(size) else max(min(bytes // size // max(columns, 1), CHUNK * lanes_of(size)), KC)
+    return ceil_div(depth, max(ceil_div(depth, most), 1))
 
 
 cdef inline Py_ssize_t patch_pitch(Py_ssize_t kc, Py_ssize_t size) noexcept nogil:
@@ -121,6 +130,7 @@ cdef inline int begin(Task *t, tuple geometry, const operand *x, real lo, real h
     t.finish.next_rows = 0
     t.finish.chain = CHUNK
     t.width = even_width(t.ocg, size)
+    t.wide = tile_width(size)
     t.aligned = (t.xc * size | t.xn * size) % (lanes_of(size) * size) == 0
     t.lead = <Py_ssize_t> x.data % (lanes_of(size) * size) // size if t.aligned else 0
     t.flat = patch_is_pixel(t)
@@ -153,8 +163,10 @@ cdef inline void plan_blocks(
     of the channels.
     """
     cdef Py_ssize_t most
-    t.kc = block_of_depth(t.depth)
+    t.kc = block_of_depth(&t.s, size)
     most = max(bytes // <Py_ssize_t> size // max(t.kc, 1) // unit, 1) * unit
+    if t.kc > KC:                       # which a panel of all pixels has room for
+        most = max(most, round_up(t.pixels, unit))
     if rows and t.s.ow <= most:
         unit, most = t.s.ow, most // t.s.ow * t.s.ow
     divide(t, most, unit, channel_unit, threads)

@@ -99,7 +99,7 @@ static inline void tile_some(size_t size, ptrdiff_t rows, ptrdiff_t cols, ptrdif
 #define NAME(kind, rows, nv) PASTE(kind##_##rows##_by_##nv, SUFFIX)
 #define INSTANCE(kind, rows, nv, parameters, how, ...) \
     static NEVER_INLINE void NAME(kind, rows, nv) parameters { \
-        PASTE(tile_run, SUFFIX)(how, rows, nv, cols, kc, __VA_ARGS__, c, ldc, finish, 1, NULL); \
+        PASTE(tile_run, SUFFIX)(how, rows, nv, cols, kc, __VA_ARGS__, c, ldc, finish, 1, NULL, NULL, NULL); \
     }
 #if TILE_VECTORS > 2
 #define WIDER(...) __VA_ARGS__

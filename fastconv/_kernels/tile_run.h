@@ -19,8 +19,9 @@
 #endif
 #define TILE_STEPS (VECTOR_BYTES == 32 ? 4 : 1) /* of k in a turn, where B is a panel */
 /* What a tile does with B, a panel, rows that become one, or rows read in place (`first_tile.h`); NEXT_ROWS added, it
- * asks for rows of A that are read next; HALVED added, the last vector of a row is half of one, the lower half */
-enum { PACKED = 1, PACKING, ASKING, NEXT_ROWS, HALVED = 2 * NEXT_ROWS };
+ * asks for rows of A that are read next; HALVED added, the last vector of a row is half of one, the lower half; BESIDE
+ * added, each row of A is multiplied with a patch that lies along k, too (`mixed_tile.h`) */
+enum { PACKED = 1, PACKING, ASKING, NEXT_ROWS, HALVED = 2 * NEXT_ROWS, BESIDE = 2 * HALVED };
 #define EACH_VECTOR UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < nv; j++)
 
 /* What happens besides the product. Clamping keeps NaN: both comparisons are false for it. */
@@ -70,13 +71,26 @@ typedef struct {
         UNROLL for (ptrdiff_t j = 0; j < nv && packed == PACKING; j++) *(vec *)(panel + j * LANES) = right[j]; \
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
             UNROLL for (ptrdiff_t j = 0; j < nv; j++) { \
-                const ELEMENT one = by_tap || packed ? seen[i][left] : a[i * lda + (left)]; \
+                const ELEMENT one = by_tap || packed || beside ? seen[i][left] : a[i * lda + (left)]; \
                 if (IS_HALF(j)) MULTIPLY_ADD_HALF(acc[i][j], one, right[j]); \
                 else MULTIPLY_ADD(acc[i][j], one, right[j]); \
             } \
             KEEP_ORDER(); \
         } \
         UNROLL for (ptrdiff_t j = 0; j < nv && VECTOR_BYTES == 64; j++) STILL_USED(right[j]); \
+    }
+
+/* A vector of the patch and of each row of A, of what is left of them. */
+#define STEP_BESIDE() { \
+        const unsigned short inside = (unsigned short)(kc - k < LANES ? (1u << (kc - k)) - 1 : (1u << LANES) - 1); \
+        vec right; \
+        LOAD_PART(right, patch + k, inside); \
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) { \
+            vec left; \
+            LOAD_PART(left, seen[i] + k, inside); \
+            MULTIPLY_ADD(along[i], left, right); \
+        } \
+        STILL_USED(right); \
     }
 
 /* Asks for a line of each row that is read next while the tile gets through a line of each of its own: in these steps
@@ -95,26 +109,33 @@ typedef struct {
  * stays in registers; in one function for all of them gcc 12 spills. Sums of `chain` products are added up in `total`.
  * Rows of A are `lda` apart, or `by_tap` their elements are where `pixel` and `tap` say; rows of B are `ldb` apart, or
  * at `at`; PACKING, they are copied to `panel`, ASKING, rows from there on, as far apart, fetched. WOVEN, every `ways`
- * rows of C become one line, and vectors of lines go where `to` says (`woven_tile.h`). Rows of B far apart have one
- * place of the load in the code, by which a core foresees them; those of a panel need none. */
+ * rows of C become one line, and vectors of lines go where `to` says (`woven_tile.h`). BESIDE, products of rows of A
+ * with `patch` are added up lane by lane in `lanes`, a vector for each row. Rows of B far apart have one place of the
+ * load in the code, by which a core foresees them; those of a panel need none. */
 static ALWAYS_INLINE void run(
     const int how, const ptrdiff_t rows, const ptrdiff_t nv, ptrdiff_t cols, ptrdiff_t kc, const ELEMENT *restrict a,
     ptrdiff_t lda, const int by_tap, const ptrdiff_t *pixel, const ptrdiff_t *tap, const ELEMENT *restrict b,
     ptrdiff_t ldb, const int by_place, const ptrdiff_t *at, ELEMENT *panel, ELEMENT *restrict c,
-    ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, ELEMENT *const *to)
+    ptrdiff_t ldc, const tile_finish *finish, const ptrdiff_t ways, ELEMENT *const *to, const ELEMENT *patch,
+    vec *lanes)
 {
-    const int packed = how % NEXT_ROWS, asks_next = how / NEXT_ROWS % 2, halved = how >= HALVED;
+    const int packed = how % NEXT_ROWS, asks_next = how / NEXT_ROWS % 2, halved = how / HALVED % 2;
+    const int beside = how >= BESIDE;
     const ptrdiff_t least = halved ? LANES / 2 : LANES;
     const unsigned short there = (unsigned short)((1u << (cols & 15)) - 1);
     const ELEMENT *seen[TILE_ROWS];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
         seen[i] = a + (by_tap ? pixel[i] : i * lda);
-        if (packed)
+        if (packed || beside)
             OPAQUE(seen[i]);
     }
     /* columns of the last vector: it ends where they do and overlaps the one before it, if there is one */
     const ptrdiff_t last = nv > 1 ? cols - least : 0;
-    vec acc[TILE_ROWS][TILE_VECTORS];
+    vec acc[TILE_ROWS][TILE_VECTORS], along[TILE_ROWS];
+    UNROLL for (ptrdiff_t i = 0; i < rows && beside; i++) {
+        along[i] = (vec){0};
+        IN_REGISTER(along[i]);
+    }
     ELEMENT memory[TILE_ROWS * TILE_VECTORS * (VECTOR_BYTES ? VECTOR_BYTES / sizeof(ELEMENT) : 1)], *total = memory;
     const ptrdiff_t ldt = nv * LANES;
     if (VECTOR_BYTES < 64 || nv > 2) /* registers hold no totals, but gcc 12 tries and spills acc before the end */
@@ -142,6 +163,21 @@ static ALWAYS_INLINE void run(
             }
         }
 #endif
+        if (beside) /* steps that ask for lines themselves have too many addresses: gcc 12 keeps some in vectors */
+            for (const ELEMENT *row = b + k0 * ldb; k < k1;) {
+                const ptrdiff_t end = k1 - k > LANES ? k + LANES : k1;
+                STEP_BESIDE()
+                for (ptrdiff_t n = 0; n < finish->next_rows; n++)
+                    FETCH((const ELEMENT *)finish->next + n * finish->next_step + k);
+                for (; k < end; k++, row += ldb) {
+                    if (packed == PACKING)
+                        fetch_ahead(row + 8 * ldb + nv * LANES - 1, 1);
+                    STEP(row, row + last, k)
+                    if (packed == PACKING)
+                        panel += nv * LANES;
+                    OPAQUE(k);
+                }
+            }
         if (packed >= PACKING)
             for (const ELEMENT *row = b + k0 * ldb; k < k1; k++, row += ldb) {
                 OPAQUE(k); OPAQUE(row); OPAQUE(panel);
@@ -173,6 +209,8 @@ static ALWAYS_INLINE void run(
         EACH_VECTOR *(vec *)(total + i * ldt + j * LANES) = acc[i][j];
         k0 = k1;
     }
+    UNROLL for (ptrdiff_t i = 0; i < rows && beside; i++)
+        lanes[i] = along[i];
 #ifdef WOVEN
     if (finish->row_bias) /* adding 0 would lose the sign of -0 */
         EACH_VECTOR acc[i][j] += ((const ELEMENT *)finish->row_bias)[i];
@@ -226,6 +264,7 @@ static ALWAYS_INLINE void run(
 #undef ASK_NEXT
 #undef AT_ONCE
 #undef LINE
+#undef STEP_BESIDE
 #undef STEP
 #undef run
 #undef mask

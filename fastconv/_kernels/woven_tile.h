@@ -54,7 +54,7 @@ static inline void woven_tile(size_t size, ptrdiff_t ways, ptrdiff_t lines, ptrd
 
 #define VECTORS(ways, n, nv) case (ways * 8 + n) * 8 + nv: \
         PASTE(tile_run, SUFFIX)(TILE_STEPS > 1, ways * n, nv, nv * LANES_OF(ELEMENT), kc, a, lda, 0, NULL, NULL, b, ldb, \
-                                0, NULL, NULL, NULL, 0, finish, ways, to); \
+                                0, NULL, NULL, NULL, 0, finish, ways, to, NULL, NULL); \
         return;
 #if TILE_VECTORS > 2
 #define LINES(ways, n) VECTORS(ways, n, 1) VECTORS(ways, n, 2) VECTORS(ways, n, 3) VECTORS(ways, n, 4)
