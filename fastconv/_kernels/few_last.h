@@ -122,7 +122,7 @@ static ALWAYS_INLINE void run(const ptrdiff_t cols, const ELEMENT *const *pixels
         for (ptrdiff_t v = runs->whole[r]; v > 0; v--)
             STEP()
         if (runs->rest[r])
-            STEP(left = (vec)((mask)left & inside);)
+            STEP(left = SELECT(vec, mask, inside, left, (vec){0});)
     }
     const ptrdiff_t n = (rows * cols + LANES - 1) / LANES * LANES;
     UNROLL for (ptrdiff_t i = rows * cols; i < n; i++)

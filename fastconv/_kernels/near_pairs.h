@@ -117,8 +117,8 @@ static ALWAYS_INLINE void run(const ptrdiff_t stride, const pairs_shape *s, ptrd
             const ELEMENT *one = table[r] + (move & moves[r]), *other = table[below] + (move & moves[below]);
             vec v[3];
             THREE_OF_BOTH(v, one, other, stride);
-            v[0] = (vec)((mask)v[0] & before);
-            v[2] = (vec)((mask)v[2] & after);
+            v[0] = SELECT(vec, mask, before, v[0], (vec){0});
+            v[2] = SELECT(vec, mask, after, v[2], (vec){0});
             UNROLL for (ptrdiff_t j = 0; j < 3; j++) {
                 LOADED_ONCE(v[j]);
                 UNROLL for (ptrdiff_t q = 0; q < PAIRED; q++)

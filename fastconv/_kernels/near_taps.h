@@ -112,7 +112,7 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
                 } \
                 UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
                     if (beside) \
-                        v[t][x] = (vec)((mask)v[t][x] & inside[t][x]); \
+                        v[t][x] = SELECT(vec, mask, inside[t][x], v[t][x], (vec){0}); \
                     LOADED_ONCE(v[t][x]); \
                 } \
             } \
