@@ -151,6 +151,7 @@ class Transposed(NamedTuple):
     whole_rows: float  # of the cost of "filter", in rows of whole vectors at stride 1: the share that they take
     swapped: float  # of the cost of weights of "winograd", where it turns them itself: the share that they take
     call: float  # of a kernel
+    minimal: float = 1  # of the cost of minimal filtering, of phases that fill vectors: the share that it takes
 
 
 class WeightGrad(NamedTuple):

@@ -1,6 +1,7 @@
 """What is made of weights beforehand: what a kernel packs, and the taps that are seen, which it may pack besides."""
 
 from collections import Counter
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -13,6 +14,10 @@ class Packing(NamedTuple):
     layout: object  # what the packed weights depend on besides the weights
     size: object  # size(geometry, element of the dtype) -> elements
     pack: object  # pack(geometry, weight, packed, threads)
+
+    def of_swapped(self, swapped):
+        """That of weights which lie so: see `conv` of `winograd.pyx`."""
+        return Packing(self.layout, partial(self.size, swapped=swapped), partial(self.pack, swapped=swapped))
 
 
 class SeenWeights(NamedTuple):

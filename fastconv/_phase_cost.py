@@ -36,6 +36,7 @@ MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
 # Bytes of a group's turned weights that an L2 keeps, and multiply-adds in whose time each one beyond comes back; those
 # of phases are not charged, which a batch shares: 256 to 128 channels of 4x4 on 8x8 took 1.5 times as long in eights
 KEPT_BYTES, FAR = 1 << 20, 25
+PIXELS = 2  # of output for each weight of an output channel, up to which minimal filtering reads these where they lie
 
 
 class Counts(NamedTuple):
@@ -53,10 +54,17 @@ class Counts(NamedTuple):
 @_cpu.remembers_kernels
 @lru_cache(maxsize=64)  # a plan asks several times of each of its convolutions
 def method_of(c, phases):
-    """How to compute the convolution `c`: as "auto", but that corners cost less."""
+    """How to compute the convolution `c`: as "auto", but that corners cost less, and transforms of phases."""
     corner = corner_cost(c, phases) / max(c.ic // c.groups * c.oc, 1)
-    winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner) is None
+    share = tuned().transposed.minimal if phases > 1 and fills_vectors(c, phases) else 1
+    winograd = _winograd.rejects(c) is None and _winograd.declines(c, corner, share) is None
     return choose(c, "winograd" if winograd else "auto")[0]
+
+
+def fills_vectors(c, phases):
+    """Whether the output channels of a phase in the convolution `c` fill the vectors of one group."""
+    lanes = tuned().winograd.lanes[c.itemsize]
+    return c.groups == 1 and 4 * c.oc >= 3 * lanes * phases * -(-c.oc // (lanes * phases))
 
 
 def corner_cost(c, phases, windows=1):
@@ -120,6 +128,20 @@ def convolution_cost(c, phases, strided=True):
     if winograd and not strided and not turns_itself:  # at a stride prices of weights have this in them
         beside += turning_cost(c.oc * inputs * c.kd * c.kh * c.kw)
     return time_of(kernel, counts) + call + beside
+
+
+def reads_phases(g, c, phases):
+    """Whether the convolution `c` of some phases of the `Transposed` g reads their weights where they lie.
+
+    For each panel of their channels all taps of the kernel are turned, which should be its phases' and no other's, and
+    a vector of outputs is written at a time, which takes longer: 64 to 64 channels by 4x4 on 56x56 1.02 times as long,
+    by 6x6 at stride 3 from 96 to 48, nine phases, 1.05 times.
+    """
+    if not fills_vectors(c, phases) or not by_winograd(c, phases) or method_of(c, phases).corners(c):
+        return False
+    taps = c.kd * c.kh * c.kw
+    shared = phases <= kernel_in_use("winograd").panel_vectors() and 2 * phases * taps >= prod(g.kernel)
+    return shared and c.od * c.oh * c.ow <= PIXELS * c.ic * taps
 
 
 def turning_cost(weights):

@@ -4,7 +4,8 @@ Phases that need as many taps may be output channels of one convolution: it read
 they fill a register tile that a few channels would leave empty. Where they lie at unlike shifts it has some windows
 more than each of them (`Windows`), so whether that is less work is counted.
 
-    channels-first    output channels count (oc, phase): the weights turned as they lie, phases a plane apart
+    channels-first    output channels count (oc, phase): the weights turned as they lie, phases a plane apart; or as
+                      channels-last, where Winograd's method reads the weights in place (`reads_phases`)
     channels-last     output channels count (phase, oc): the channels of an output pixel are neighbours
 
 A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
@@ -33,6 +34,7 @@ from fastconv._phase_cost import (
     method_of,
     own_kernels,
     phases_cost,
+    reads_phases,
     transposed_by,
     unit,
     weight_bytes,
@@ -57,6 +59,7 @@ class Part(NamedTuple):
     source: tuple  # how to index the input
     phases: int
     elements: int  # of the result, for one image
+    apart: bool  # its channels are (phase, oc), else (oc, phase)
 
     @property
     def shape(self):
@@ -98,7 +101,7 @@ class PhasesPlan(NamedTuple):
     boxes: tuple
     corners: tuple  # `Corners` of the parts that have any
     taps: tuple  # of each phase of each convolution ((start, step, count), ...), and how many phases are in that
-    weights: tuple  # of each convolution, the size and the shape of its weights
+    weights: tuple  # of each convolution, the size and the shape of its weights; 0 and () if it takes them as they lie
     packed: dict  # (weight, layout) -> `Packed`
     gaps: bool  # some outputs have no product
     step: int  # along w between the outputs of one phase
@@ -149,8 +152,8 @@ class Planner(NamedTuple):
         ways = ([classes(phases, by) for phases in axes] for by in (lambda a: (a.taps, a.shift), lambda a: a.taps))
         return min(ways, key=self.cost)
 
-    def part(self, some, box, weight):
-        """The convolution of the classes `some` over a box; None if it has no product."""
+    def part(self, some, box, weight, lie=None):
+        """The convolution of the classes `some` over a box, of weights that `lie` so; None if it has no product."""
         sights = self.sights(some, box)
         if sights is None:
             return None
@@ -158,9 +161,18 @@ class Planner(NamedTuple):
         phases, kind = phases_of(some), KINDS[self.dtype]
         kernel = _cpu.kernel(method_of(geometry, phases).kernel(geometry))
         packing = packing_of(kernel, geometry, kind)
+        run = kernel.conv[kind]
+        if lie is not None:
+            run, packing = partial(run, swapped=lie), packing.of_swapped(lie)
         elements = geometry.oc * geometry.od * geometry.oh * geometry.ow
         source = (..., *(s.inputs for s in sights))
-        return Part(kernel.conv[kind], tuple(geometry), packing, weight, source, phases, elements)
+        apart = self.order == LAST or lie is not None
+        return Part(run, tuple(geometry), packing, weight, source, phases, elements, apart)
+
+    def takes_as_they_lie(self, some, found):
+        """Whether the convolutions of the classes `some` over all boxes `found` do so with the weights."""
+        sights = filter(None, (self.sights(some, box) for box in found))
+        return all(reads_phases(self.g, self.convolution(phases_of(some), s), phases_of(some)) for s in sights)
 
     def corners(self, some, box, part):
         """The outputs in corners of a part, `Corners` if there are any."""
@@ -223,8 +235,11 @@ def plan_phases(function, g, dtype, order):
         largest = max((sum(part.elements for part in box.parts if part) for box in found), default=0)
         images = max(room // max(largest * dtype.itemsize, 1), 1)
     macs = whole.plan.macs if whole else sum(part.convolution.macs for box in found for part in box.parts if part)
-    shapes = ((len(some) * g.oc, g.ic // g.groups, *(count for _, _, count in some[0])) for some in taps)
-    weights, together = tuple((prod(shape), shape) for shape in shapes), tuple(len(s) for s in taps for _ in s)
+    shapes = ((len(some) * g.oc, g.ic // g.groups, *(n for _, _, n in some[0])) if some else () for some in taps)
+    weights, together = (
+        tuple((prod(shape) if shape else 0, shape) for shape in shapes),
+        tuple(len(s) for s in taps for _ in s),
+    )
     parts = [p for box in found for p in box.parts if p and p.packing] if len(found) > 1 else ()
     packed = packed_beforehand(parts, dtype.type(0))
     return PhasesPlan(
@@ -249,7 +264,7 @@ def whole_convolution(function, planner, ways):
     kernel = _cpu.kernel("winograd").conv[KINDS[planner.dtype]]  # no corners beside it
     swapped = plan.run is kernel and g.groups == 1 and tap_ranges(some) == (tuple((0, 1, k) for k in g.kernel),)
     if swapped:
-        plan = plan._replace(run=partial(kernel, swapped=True))
+        plan = plan._replace(run=partial(kernel, swapped=lying(g, tap_ranges(some))))
     return Whole(plan, tuple(s.inputs for s in sights), swapped)
 
 
@@ -258,12 +273,14 @@ def planned_boxes(planner, outer, columns, room, taps, outermost):
     outputs."""
     groups = [(*outer, some) for some in columns]
     weights = range(len(taps), len(taps) + len(groups))
-    taps += [tap_ranges(some) for some in groups]
     counts = [*(a.count for a in outer), max(a.count for a in columns)]
     units = [unit(*c) for c in planner.convolutions([*([a] for a in outer), columns])] or [(1, 1, 1)]
     element = planner.g.oc * planner.dtype.itemsize * sum(map(phases_of, groups))
-    for box in boxes(counts, list(map(max, zip(*units, strict=True))), element, room):
-        parts = [planner.part(some, box, weight) for some, weight in zip(groups, weights, strict=True)]
+    found = list(boxes(counts, list(map(max, zip(*units, strict=True))), element, room))
+    lie = [lying(planner.g, tap_ranges(a)) if planner.takes_as_they_lie(a, found) else None for a in groups]
+    taps += [tap_ranges(some) if as_it is None else () for some, as_it in zip(groups, lie, strict=True)]
+    for box in found:
+        parts = [planner.part(some, box, *of) for some, *of in zip(groups, weights, lie, strict=True)]
         for some, part in zip(groups, parts, strict=True):
             outermost.extend(planner.corners(some, box, part) if part else ())
         yield Box(tuple(parts), *table(planner.g, planner.order, box, outer, columns, parts))
@@ -272,3 +289,12 @@ def planned_boxes(planner, outer, columns, room, taps, outermost):
 def tap_ranges(some):
     """((start, step, count) per axis) of the taps of every phase of the classes `some`."""
     return tuple(tuple((a.tap, a.step, a.taps) for a in phases) for phases in product(*(a.phases for a in some)))
+
+
+def lying(g, ranges):
+    """How phases that take such ranges of taps see the kernel of the `Transposed` g: `swapped` of `winograd.conv`."""
+    lines = g.kernel[1] * g.kernel[2], g.kernel[2], 1
+    steps = [step * line for (_, step, _), line in zip(ranges[0], lines, strict=True)]
+    last = [[start + (count - 1) * step for start, step, count in some] for some in ranges]
+    firsts = [sum((k - 1 - tap) * line for k, tap, line in zip(g.kernel, taps, lines, strict=True)) for taps in last]
+    return np.array([prod(g.kernel), *steps, *firsts], np.intp)

@@ -81,7 +81,10 @@ def place(part, slot, where, oc):
     if part.convolution.last == LAST:
         start, c, w = slot * oc, oc, channels
     else:
-        start, c, w = slot * depth * height * width, part.phases * depth * height * width, 1
+        plane = depth * height * width
+        start, c, w = slot * plane, part.phases * plane, 1
+        if part.apart:
+            start, c = slot * oc * plane, plane
     d, h = height * width * w, width * w
     return start + where[0] * d + where[1] * h + where[2] * w, c, d, h, w
 

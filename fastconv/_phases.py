@@ -131,21 +131,22 @@ class Scratch:
 
 
 def turned_weights(plan, g, weight, turned, threads):
-    """For each of `plan.weights` the weights (oc * phases, ic // groups, *taps): (ic, oc // groups, *kernel) turned.
+    """For each of `plan.weights` the weights (oc * phases, ic // groups, *taps): (ic, oc // groups, *kernel) turned,
+    or these if it takes them.
 
     The output channels count (oc, phase), or channels-last (phase, oc).
     """
     if turned.size:
         plan.turn(weight, turned, g.groups, *plan.taps, plan.order, threads)
-    ends = accumulate([size for size, _ in plan.weights])
-    return [turned[end - n : end].reshape(shape) for end, (n, shape) in zip(ends, plan.weights, strict=True)]
+    found = zip(accumulate(size for size, _ in plan.weights), plan.weights, strict=True)
+    return [turned[end - n : end].reshape(shape) if shape else weight for end, (n, shape) in found]
 
 
-def repeated(bias, phases, order):
+def repeated(bias, phases, apart):
     """The bias of each output channel of a convolution that computes so many phases."""
     if bias is None or phases == 1:
         return bias
-    return np.repeat(bias, phases) if order == FIRST else np.tile(bias, phases)
+    return np.tile(bias, phases) if apart else np.repeat(bias, phases)
 
 
 def packed_weights(weights, scratch, threads):
@@ -161,13 +162,14 @@ def interleave_boxes(plan, x, weights, bias, result, scratch, threads):
     """Box after box, a few images at a time: each part into its buffer, then all of them into the result."""
     n, order = x.shape[0], plan.order
     packed = packed_weights(weights, scratch, threads)
-    biases = {part.phases: repeated(bias, part.phases, order) for box in plan.boxes for part in box.parts if part}
+    parts = [part for box in plan.boxes for part in box.parts if part]
+    biases = {(part.phases, part.apart): repeated(bias, part.phases, part.apart) for part in parts}
     results = scratch.take(scratch.results)
     for first in range(0, n, plan.images):
         count = min(plan.images, n - first)
         images = x if count == n else x[first : first + count]
         where = result if count == n else result[first : first + count]
-        for parts, table, kinds in plan.boxes:
+        for parts, table, rows in plan.boxes:
             end = 0
             for part in parts:
                 if part:
@@ -175,11 +177,11 @@ def interleave_boxes(plan, x, weights, bias, result, scratch, threads):
                     key = (part.weight, part.packing.layout) if part.packing else None
                     ready = (packed[key],) if key in packed else ()
                     part.run(
-                        part.geometry, images[part.source], weights[part.weight], biases[part.phases],
+                        part.geometry, images[part.source], weights[part.weight], biases[part.phases, part.apart],
                         buffer(results[start:end], count, part, order), -INF, INF, threads, *ready,
                     )  # fmt: skip
-            if kinds:
-                plan.interleave(table, kinds, plan.step, results, where, order, threads)
+            if rows:
+                plan.interleave(table, rows, plan.step, results, where, order, threads)
 
 
 def sum_corners(plan, x, weights, bias, result, threads):

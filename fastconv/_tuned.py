@@ -151,7 +151,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
             "overlap_channels": Sum(0.68, 7.2, 22, 6.8, 23, 0, 32_000),
             "pixel": Sum(0, 0, 0, 4.2, 5, 20, 4400),
         },
-        woven=21, copied=18, copied_back=20, whole_rows=0.5, swapped=1, call=150_000,
+        woven=21, copied=18, copied_back=20, whole_rows=0.5, swapped=1, call=150_000, minimal=0.9,
     ),
     rows=TUNED[64, 32].rows._replace(tile=10, group=31, alone=3.7),
     last=TUNED[64, 32].last._replace(lanes={4: 8, 8: 5}, pixel=50),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fastconv import _corners, _direct, _fft
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
-from fastconv._winograd_share import gain, tile_of
+from fastconv._winograd_share import gain, takes_one, tile_of
 
 
 class Rule(NamedTuple):
@@ -186,18 +186,21 @@ def corners(g):
         """Of its taps, or less where the edge cuts off a tile whose summands are larger than an output of it."""
         axis, apart, rule = split[i]
         seen = _corners.share(axis, position)
+        if seen < 1 and takes_one(axis, apart, rule):
+            return sqrt(seen)
         lost = gain(axis, apart, rule, position) if rule.points > 1 else 0
         return trust / lost if lost * seen > trust else seen
 
     return _corners.corners(g, least, (1, 2), edges=True, trusted=share, reach=max(tile(g)))
 
 
-def declines(g, corner=None):
+def declines(g, corner=None, share=1):
     """Why the transforms would cost more than the products they save; None if they do not.
 
     corner : what a corner costs, in products; by default, to sum it directly with all of the weights
+    share : of what all that costs by itself, which it takes here
     """
-    work = cost(g, corner)
+    work = share * cost(g, corner)
     if _direct.cost(g) < LEAST_GAIN * work:
         return f"the direct sum takes {_direct.cost(g) / work:.2g} of the time of transforms and their products"
     if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < work:

@@ -41,6 +41,14 @@ def tile_of(rule, taps, left):
     return outputs, edges.get(outputs) or POINTS[rule.points]
 
 
+def takes_one(axis, split, rule):
+    """Whether an output that sees one of two taps, at either end of an axis of several tiles, is that product alone:
+    HEAD and TAIL in `_kernels/winograd_points.h`."""
+    size, outputs, taps, stride, dilation, before = axis
+    alone = taps == stride + dilation == 2 and split.longs == 1
+    return alone and before <= 1 and outputs - before <= size and outputs > rule.outputs
+
+
 @lru_cache(maxsize=4096)
 def gain(axis, split, rule, position):
     """The root of the squares of an output's summands beside the output, at a position along an axis."""

@@ -141,15 +141,26 @@ CUT = (  # into boxes of some rows, or of a part of each
     Transpose("overlap-weights-cut", (2, 33, 24, 25), (33, 1, 15, 15), 4, 3, 1),
     Transpose("overlap-signal-cut", (1, 64, 6500), (64, 1, 16), 2, 7, 1),
 )
+ENDS = (  # that see one of two taps: last tiles of three outputs, of two and of one
+    Transpose("ends-of-groups", (5, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
+    Transpose("ends-of-three", (9, 141, 8, 17), (141, 48, 4, 4), 2, 1, bias=False),
+    Transpose("ends-of-one-channel", (2, 96, 9, 12), (96, 1, 4, 4), 2, 1),
+    Transpose("ends-of-more-channels", (1, 96, 28, 27), (96, 60, 4, 4), 2, 1),
+    Transpose("ends-of-one-side", (2, 70, 11, 10), (70, 32, 4, 4), 2, ((0, 1), (1, 0))),
+    Transpose("ends-of-boxes", (3, 64, 57, 58), (64, 64, 4, 4), 2, 1),
+    Transpose("ends-1d", (2, 100, 300), (100, 32, 16), 8, 4),
+    Transpose("ends-3d", (2, 48, 3, 12, 13), (48, 32, 3, 4, 4), (1, 2, 2), 1),
+)
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
     Transpose("two-taps", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
     Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
-    Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 4, 4), 2, 1, groups=2),
+    Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 6, 6), 2, 2, groups=2),
     Transpose("corners-of-four-phases", (2, 64, 18, 21), (64, 40, 5, 5), 2, 2),
-    Transpose("corners-of-many-channels", (1, 141, 18, 19), (141, 40, 4, 4), 2, 1, bias=False),
+    Transpose("corners-of-many-channels", (1, 91, 18, 19), (91, 40, 6, 6), 2, 2, bias=False),
     Transpose("corners-of-many-windows", (2, 64, 12, 13), (64, 1, 12, 12), 4, 4),
-    Transpose("corners-3d", (2, 48, 3, 12, 13), (48, 32, 3, 4, 4), (1, 2, 2), 1),
+    Transpose("corners-3d", (2, 16, 3, 12, 13), (16, 32, 3, 6, 6), (1, 2, 2), (1, 2, 2)),
+    *ENDS,
     Transpose("edges-that-see-nothing", (1, 100, 8, 7), (100, 70, 4, 3), (1, 4), (1, 0), (0, 3)),
 )
 SWAPPED = (  # at stride 1, where Winograd's method transforms the weights as they lie

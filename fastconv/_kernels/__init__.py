@@ -13,8 +13,9 @@ for both float types or for all elements of pooling. Each says at its top what i
                            few_last                        few output channels, channels last
                            depthwise_last                  depthwise, channels last; groups of few channels: ring
                            grouped                         groups of 8 to 32 channels: group_rows
-                           winograd                        winograd_runs winograd_transforms winograd_product
-                                                           winograd_few
+                           winograd                        winograd_runs winograd_rules winograd_panels winograd_weights
+                                                           winograd_transforms winograd_product winograd_few
+                                                           winograd_pairs
                            fourier                         blocks spectra fourier_plan fourier_team
                            im2col                          blas
                            seen_taps                       weights of taps that some output sees, for any of these

@@ -6,13 +6,13 @@ from fastconv._kernels.shape cimport ConvShape
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.winograd_rules cimport (
     F43,
-    edge_rule,
-    rules_for,
+    choose_ends,
+    choose_rules,
     share_matrices,
     winograd_outputs,
     winograd_points,
 )
-from fastconv._kernels.winograd_runs cimport Axis, Parts, split_kernel
+from fastconv._kernels.winograd_runs cimport Axis, Parts
 
 cdef extern from "winograd.h" nogil:
     enum: MOST_VECTORS
@@ -26,11 +26,6 @@ cdef extern from "winograd.h" nogil:
     void winograd_output(size_t size, int rule_h, int rule_w, Py_ssize_t vectors, const void *products,
                          Py_ssize_t point, const void *bias, int clamp, double lo, double hi, void *to,
                          Py_ssize_t row, Py_ssize_t pixel)
-
-cdef extern from "winograd_weights.h" nogil:
-    void winograd_weight(size_t size, int rule_h, int rule_w, Py_ssize_t channels, Py_ssize_t vectors,
-                         const void *taps, Py_ssize_t channel, Py_ssize_t row, Py_ssize_t col, Py_ssize_t high,
-                         Py_ssize_t wide, void *to, Py_ssize_t width, Py_ssize_t point)
 
 cdef extern from "winograd_few.h" nogil:
     Py_ssize_t FEW_TILES
@@ -70,8 +65,8 @@ cdef struct Task:
     int rule_h, rule_w
     Py_ssize_t mh, mw, nh, nw                    # outputs and points of a tile along each axis
     Py_ssize_t th, tw, tiles                     # tiles along each axis; of all images
-    int edge_rule_h, edge_rule_w                 # of the last tile along each axis,
-    bint edge_h, edge_w                          # and whether it is another
+    int head_h, head_w, tail_h, tail_w           # the rules of the first and the last one,
+    bint edge_h, edge_w                          # and whether that has fewer points
     Py_ssize_t inner, right, corner              # the first tiles of these parts of all tiles: see `run_at`
     Parts parts                                  # of the kernel
     bint packed                                  # lanes of the input are channels of all parts, else of one
@@ -81,7 +76,11 @@ cdef struct Task:
     bint alone                                   # each part has matrices of its own, else they lie together at a point
     Py_ssize_t matrices                          # of a panel of U
     Py_ssize_t group, kc, chunks                 # channels of a chunk of the depth; room for it; how many there are
-    bint swapped                                 # weights are (ic, oc, *kernel), their taps the last one first
+    bint swapped                                 # weights are (ic, oc, *kernel), their taps the last one first;
+    Py_ssize_t phases, each                      # channels of output are (phase, oc), so many of each phase, that see
+    Py_ssize_t whole, tap_d, tap_h, tap_w        # of the kernel's taps, as reversed, those from `first` on so far apart
+    const Py_ssize_t *first
+    Py_ssize_t zero                              # the first of those that are not swapped
     bint few                                     # tiles: U is transformed as it is multiplied, and never in memory
     Py_ssize_t u_kc                              # room for a chunk in a matrix of U
     Py_ssize_t u_chunks                          # of a panel of U that are in memory at once
@@ -99,34 +98,18 @@ cdef struct Task:
 cdef struct Panel:
     Py_ssize_t first, count, vectors             # some of a group's output channels, that fill so many vectors,
     Py_ssize_t offset                            # in rows of U of their panel or in M, from such an element on
+    Py_ssize_t phase                             # which they are of; of a whole panel vectors are (channels, phase)
 
 
 cdef struct Run:
     Py_ssize_t image, z, ty, tx, count           # `count` tiles from (ty, tx) of a plane of output to the right
     int rule_h, rule_w
+    Py_ssize_t first, end                        # those of `rule_w`; tiles at the ends of a row may have other rules
 
 
-cdef inline Panel panel_at(const Task *t, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
-    """Part `i` of all panels' parts: vectors are shared out evenly, to panels and then to parts."""
-    cdef Panel p
-    cdef Py_ssize_t vector = lanes_of(size), vectors = ceil_div(t.ocg, vector), panel = i // t.cuts, part = i % t.cuts
-    cdef Py_ssize_t whole = panel * vectors // t.panels, count = (panel + 1) * vectors // t.panels - whole
-    p.offset = part * count // t.cuts
-    p.vectors = (part + 1) * count // t.cuts - p.offset
-    p.first = (whole + p.offset) * vector
-    p.count = min(p.vectors * vector, t.ocg - p.first)
-    p.offset *= vector
-    return p
-
-
-cdef inline Panel some_of(const Panel *p, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
-    """From vector `i` on as many as transforms take at a time."""
-    cdef Panel some
-    some.vectors = min(MOST_VECTORS, p.vectors - i)
-    some.first = p.first + i * lanes_of(size)
-    some.count = min(some.vectors * lanes_of(size), p.count - i * lanes_of(size))
-    some.offset = p.offset + i * lanes_of(size)
-    return some
+cdef inline Py_ssize_t vectors_of(const Task *t, Py_ssize_t size) noexcept nogil:
+    """Vectors that the output channels of a group fill: those of each phase fill their own."""
+    return t.phases * ceil_div(t.each, lanes_of(size))
 
 
 cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noexcept nogil:
@@ -153,9 +136,16 @@ cdef inline Run run_at(const Task *t, Py_ssize_t tile_index, Py_ssize_t end) noe
         r.tx += t.tw - far_cols
     if low:
         r.ty += t.th - low_rows
-    r.rule_h = t.edge_rule_h if low else t.rule_h
-    r.rule_w = t.edge_rule_w if far else t.rule_w
+    r.rule_h = t.tail_h if low or r.ty == t.th - 1 else t.head_h if r.ty == 0 else t.rule_h
+    r.rule_w = t.tail_w if far else t.rule_w
+    r.first = r.tx == 0 and t.head_w != t.rule_w
+    r.end = r.count - (r.tx + r.count == t.tw and t.tail_w != r.rule_w)
     return r
+
+
+cdef inline int rule_along(const Task *t, const Run *r, Py_ssize_t j) noexcept nogil:
+    """That of tile `j` of a run along w."""
+    return t.head_w if j < r.first else r.rule_w if j < r.end else t.tail_w
 
 
 cdef inline Py_ssize_t first_output(Py_ssize_t tile_index, Py_ssize_t outputs, Py_ssize_t every) noexcept nogil:
@@ -167,16 +157,16 @@ cdef inline void tiles_at(
     const Task *t, Py_ssize_t i, Py_ssize_t j, Py_ssize_t *first, Py_ssize_t *end,
 ) noexcept nogil:
     """Which tiles have point (i, j)."""
-    cdef bint lacks_h = winograd_points(t.edge_rule_h) - 1 <= i < t.nh - 1
-    cdef bint lacks_w = winograd_points(t.edge_rule_w) - 1 <= j < t.nw - 1
+    cdef bint lacks_h = winograd_points(t.tail_h) - 1 <= i < t.nh - 1
+    cdef bint lacks_w = winograd_points(t.tail_w) - 1 <= j < t.nw - 1
     first[0] = t.inner if lacks_h else 0
     end[0] = t.right if lacks_w else (t.corner if lacks_h else t.tiles)
 
 
 cdef inline void set_rules(Task *t, int rule_h, int rule_w, Py_ssize_t mh, Py_ssize_t mw) noexcept nogil:
     """Rules and outputs of a tile along both axes, and how many tiles there are, all of them alike."""
-    t.rule_h = t.edge_rule_h = rule_h
-    t.rule_w = t.edge_rule_w = rule_w
+    t.rule_h = t.head_h = t.tail_h = rule_h
+    t.rule_w = t.head_w = t.tail_w = rule_w
     t.mh, t.mw = mh, mw
     t.nh = winograd_points(rule_h)
     t.nw = winograd_points(rule_w)
@@ -198,15 +188,13 @@ cdef inline Py_ssize_t strip_columns(const Task *t, Py_ssize_t tiles, Py_ssize_t
     return reach + (((tiles // w.every - 1) * t.mw + points - 1) * w.step + (w.every - 1) * t.s.sw) // t.near + 1
 
 
-cdef inline void cut_edges(Task *t) noexcept nogil:
-    """Let the last tiles along an axis take fewer products where they are not full."""
+cdef inline void set_ends(Task *t) noexcept nogil:
+    """Let the first and the last tiles along an axis take rules of their own, the last ones fewer points."""
     cdef Py_ssize_t planes = t.n * t.s.od, high, wide
-    high = ceil_div(t.s.oh, t.parts.h.every)
-    wide = ceil_div(t.s.ow, t.parts.w.every)
-    t.edge_rule_h = edge_rule(t.rule_h, high)
-    t.edge_rule_w = edge_rule(t.rule_w, wide)
-    t.edge_h = t.edge_rule_h != t.rule_h
-    t.edge_w = t.edge_rule_w != t.rule_w
+    choose_ends(&t.parts.h, t.rule_h, t.s.ih, t.s.oh, t.s.ph, &t.head_h, &t.tail_h)
+    choose_ends(&t.parts.w, t.rule_w, t.s.iw, t.s.ow, t.s.pw, &t.head_w, &t.tail_w)
+    t.edge_h = winograd_points(t.tail_h) < t.nh
+    t.edge_w = winograd_points(t.tail_w) < t.nw
     high = t.edge_h * t.parts.h.every
     wide = t.edge_w * t.parts.w.every
     t.inner = planes * high * (t.tw - wide)
@@ -225,13 +213,13 @@ cdef inline Py_ssize_t shared_panels(const Task *t, bint all_at_once, int thread
 
 
 cdef inline bint few_tiles(const Task *t) noexcept nogil:
-    """Whether there are as many tiles as `winograd_few.h` takes, all of whose points are needed, or `winograd_pairs.h`.
-    """
-    if t.tiles != FEW_TILES:
+    """Whether there are as many tiles as `winograd_few.h` takes, all of whose points are needed, or `winograd_pairs.h`,
+    and weights have no other taps."""
+    if t.tiles != FEW_TILES or t.whole != t.s.kd * t.s.kh * t.s.kw:
         return False
     if t.alone:
         return (t.s.kd == 1 and t.s.kh == t.s.kw == 3 and t.parts.h.jump == t.parts.w.jump == 2
-                and min(winograd_points(t.edge_rule_h), winograd_points(t.edge_rule_w)) >= 4)
+                and min(winograd_points(t.tail_h), winograd_points(t.tail_w)) >= 4)
     return t.rule_h == t.rule_w == F43 and t.parts.count == 1 and not (t.edge_h or t.edge_w)
 
 
@@ -245,16 +233,16 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
     cdef Py_ssize_t vector = lanes_of(size), vectors, most, even, every, some
     t.icg = t.s.ic // t.s.groups
     t.ocg = t.s.oc // t.s.groups
-    split_kernel(&t.parts, &t.s)
-    rules_for(&t.s, &t.parts, &t.rule_h, &t.rule_w)
+    t.each = t.ocg // t.phases
+    choose_rules(&t.s, &t.parts, &t.rule_h, &t.rule_w)
     t.packed = t.parts.count > 1 and t.icg % vector > 0
     set_rules(t, t.rule_h, t.rule_w, winograd_outputs(t.rule_h), winograd_outputs(t.rule_w))
-    cut_edges(t)
+    set_ends(t)
     t.matrices = share_matrices(&t.parts, t.rule_h, t.rule_w, &t.alone)
     every = t.parts.w.every
     t.icp = vector if t.packed else round_up(t.icg, vector)
     t.depth = t.parts.count * t.icg
-    vectors = ceil_div(t.ocg, vector)
+    vectors = vectors_of(t, size)
     t.panels = ceil_div(vectors, WINOGRAD_VECTORS)
     t.width = ceil_div(vectors, t.panels) * vector
     t.cuts = 1
@@ -295,5 +283,17 @@ cdef inline void plan(Task *t, Py_ssize_t size, bint all_at_once, bint packed, i
 
 cdef inline Py_ssize_t turned_size(const Task *t, Py_ssize_t size) noexcept nogil:
     """Elements that the weights of a chunk or a vector of channels take while they are transformed."""
-    cdef Py_ssize_t lanes = lanes_of(size), channels = t.group if t.few else min(t.icg, lanes) * MOST_VECTORS
-    return channels * t.s.kd * t.s.kh * t.s.kw * lanes
+    cdef Py_ssize_t lanes = lanes_of(size), channels = min(t.icg, lanes)
+    if t.phases == 1:
+        channels = t.group if t.few else channels * MOST_VECTORS
+    return channels * t.whole * lanes
+
+
+cdef inline void take_weights(Task *t, const Py_ssize_t[::1] swapped):
+    """How weights lie, as `conv` is told, if they are swapped."""
+    t.swapped, t.phases, t.zero = swapped is not None, 1, 0
+    t.first, t.whole = &t.zero, t.s.kd * t.s.kh * t.s.kw
+    t.tap_d, t.tap_h, t.tap_w = t.s.kh * t.s.kw, t.s.kw, 1
+    if t.swapped:
+        t.whole, t.tap_d, t.tap_h, t.tap_w = swapped[0], swapped[1], swapped[2], swapped[3]
+        t.first, t.phases = &swapped[4], swapped.shape[0] - 4

@@ -36,8 +36,6 @@ from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.winograd cimport (
-    MANY,
-    MOST_VECTORS,
     NEAR_BYTES,
     OWN_BYTES,
     RESIDENT_BYTES,
@@ -45,15 +43,16 @@ from fastconv._kernels.winograd cimport (
     Panel,
     Task,
     few_tiles,
-    panel_at,
     plan,
+    take_weights,
     turned_size,
 )
 from fastconv._kernels.winograd_few cimport multiply_few
+from fastconv._kernels.winograd_panels cimport cuts_for, panel_at
 from fastconv._kernels.winograd_product cimport multiply
-from fastconv._kernels.winograd_rules cimport rules_for
-from fastconv._kernels.winograd_runs cimport split_kernel
-from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
+from fastconv._kernels.winograd_rules cimport choose_rules
+from fastconv._kernels.winograd_transforms cimport transform_input, transform_output
+from fastconv._kernels.winograd_weights cimport transform_weight
 
 
 cdef struct Call:
@@ -164,6 +163,11 @@ cdef void one_input(const Call *c, Py_ssize_t item, real *scratch) noexcept nogi
                     <real *> c.v + b * t.v_size, scratch)
 
 
+def panel_vectors():
+    """Vectors of output channels that a panel of transformed weights has at most."""
+    return WINOGRAD_VECTORS
+
+
 def transforms_few(tuple geometry):
     """Whether weights that are not packed are transformed as one image is multiplied by them: `winograd_few.h`."""
     cdef Task t
@@ -171,6 +175,7 @@ def transforms_few(tuple geometry):
     if t.s.ic * t.s.oc * t.s.od * t.s.oh * t.s.ow == 0:     # of which there are no blocks or panels to plan
         return False
     t.n = 1
+    take_weights(&t, None)
     plan(&t, sizeof(float), True, False, 1)
     return bool(t.few)
 
@@ -179,21 +184,21 @@ def packed_layout(tuple geometry):
     """What the transformed weights depend on besides the weights and how they are split: the rules along both axes."""
     cdef Task t
     read_shape(&t.s, geometry)
-    split_kernel(&t.parts, &t.s)
-    rules_for(&t.s, &t.parts, &t.rule_h, &t.rule_w)
+    choose_rules(&t.s, &t.parts, &t.rule_h, &t.rule_w)
     return t.rule_h, t.rule_w
 
 
-def packed_size(tuple geometry, real like):
+def packed_size(tuple geometry, real like, const Py_ssize_t[::1] swapped=None):
     """Elements that the transformed weights of a geometry take, of the type of `like`."""
     cdef Task t
     read_shape(&t.s, geometry)
     t.n = 1
+    take_weights(&t, swapped)
     plan(&t, sizeof(real), False, True, 1)
     return t.s.groups * t.panels * t.u_size
 
 
-def pack(tuple geometry, weight, real[:] packed, int threads):
+def pack(tuple geometry, weight, real[:] packed, int threads, const Py_ssize_t[::1] swapped=None):
     """Transform the weights once, for calls of `conv` with any input; `packed` has `packed_size` elements."""
     cdef Task t
     cdef Call call
@@ -201,7 +206,7 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     cdef Py_ssize_t each
     read_shape(&t.s, geometry)
     t.n = 1
-    t.swapped = False
+    take_weights(&t, swapped)
     plan(&t, sizeof(real), False, True, 1)
     each = turned_size(&t, sizeof(real))
     memory = borrow("winograd", each * threads * sizeof(real))
@@ -209,13 +214,6 @@ def pack(tuple geometry, weight, real[:] packed, int threads):
     with nogil:
         each_piece(<Piece> one_weight[real], &call, t.s.groups * t.panels, threads, memory, each * sizeof(real))
     give_back(memory)
-
-
-cdef inline Py_ssize_t cuts_for(const Task *t, Py_ssize_t panels, Py_ssize_t shares, Py_ssize_t size) noexcept nogil:
-    """Parts of each panel as weights are packed, so that few panels are shared evenly, of a vector at least."""
-    if panels % shares == 0 or panels >= MANY * shares:
-        return 1
-    return min(WINOGRAD_VECTORS // MOST_VECTORS, t.width // lanes_of(size))
 
 
 cdef inline bint choose_way(Call *c, Task *t, Py_ssize_t size, int threads, Py_ssize_t *each) noexcept nogil:
@@ -261,11 +259,12 @@ cdef void transform_for_all(
 
 
 def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int threads, packed=None,
-         bint swapped=False):
+         const Py_ssize_t[::1] swapped=None):
     """Convolve: as `conv` of `direct.pyx`, for what `fastconv._winograd` does not reject.
 
     packed : what `pack` made of w and this geometry, of any extents of input and output that take the same rules
-    swapped : weight is (ic, oc, *kernel), to be transposed and its taps reversed; of one group, without `packed`
+    swapped : weight is (ic, oc of a phase, *kernel), of one group, and channels of output (phase, oc of a phase): how
+        many taps that has, reversed; how far apart those that an output sees along d, h and w; the first of each phase
     """
     cdef operand w = five(weight, OWN_RANK), x = five(input, w.rank), out = five(output, w.rank)
     cdef Task t
@@ -276,7 +275,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     cdef char *own
     read_shape(&t.s, geometry)
     t.last = geometry[LAYOUT]
-    t.n, t.swapped = x.shape[0], swapped
+    t.n = x.shape[0]
+    take_weights(&t, swapped)
     read_strides(&t.xn, x.shape, x.strides, size, t.last)
     t.clamp = lo > -INFINITY or hi < INFINITY
     t.lo, t.hi = lo, hi

@@ -3,10 +3,9 @@
 from fastconv._kernels.scratch cimport LINE
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.turn cimport clear_beside
 from fastconv._kernels.winograd cimport POINTS, Panel, Task, tiles_at
 from fastconv._kernels.winograd_runs cimport Part
-from fastconv._kernels.winograd_transforms cimport turn_weights
+from fastconv._kernels.winograd_weights cimport turn_weights
 
 cdef extern from "winograd_few.h" nogil:
     void winograd_few(size_t size, Py_ssize_t kc, const void *taps, const void *a, Py_ssize_t a_point, Py_ssize_t lda,
@@ -68,8 +67,7 @@ cdef inline void multiply_few(
         for i in range(p.vectors):
             source = w + chunk * t.group * channel + (p.first + i * vector) * output
             lanes = min(vector, p.count - i * vector)
-            clear_beside(lanes, group * taps, vector, turned)
-            turn_weights(t, source, lanes, group, taps, turned, vector)
+            turn_weights(t, source, lanes, group, turned, vector)
             if i + 1 < p.vectors:
                 ahead = source + vector * output
             elif chunk + 1 < t.chunks:

@@ -16,6 +16,9 @@
  *     E32    3  2  4   +-1/2, 5/4, infinity                     1.2      with the weights of F42
  *     E22    2  2  3   +-1/2, infinity                          1.0      with the weights of F42
  *     E12    1  2  2   1/2, infinity                            1.0      with the weights of F42
+ *     HEAD   3  2  4   as F32, before whose tile is padding     0.4      exact on small integers
+ *     TAIL   3  2  4   the same, behind it                      0.4      exact on small integers
+ *     TAIL2  2  2  4   the same of two outputs                  0.4      exact on small integers
  *     F34    3  4  6   as F43; also the gradient of three weights by tiles of four outputs
  *     F52    5  2  6   as F25: gradient of five weights by tiles of two outputs
  *
@@ -32,6 +35,14 @@
  * so its B^T has other factors. Along both axes of a 14x14 map that is 484 instead of 576 products. Those of F42 take
  * E32, E22 and E12; its factors are all in A^T, so that a single tap is the same at all points but infinity.
  *
+ * Of two taps an output beside padding sees one, whose weight is that of a point, 0 or infinity. HEAD and TAIL take it
+ * from there alone, and the other two outputs from what is left, of a tile d1 d2 d3 behind padding or d0 d1 d2 before it,
+ *
+ *     HEAD   y0 = g1 d1,   y1 = g0 (d1 - d3) + P - M,   y2 = P + M        P, M = (g0 +- g1) / 2 times d2 +- d3
+ *     TAIL   y2 = g0 d2,   y1 = g1 (d2 - d0) + P - M,   y0 = P + M                                   d0 +- d1
+ *
+ * so that such an output is as exact as a direct sum, and a corner, which sees a quarter of the taps, too.
+ *
  * The file includes itself once per element type.
  */
 #ifndef FASTCONV_WINOGRAD_POINTS_H
@@ -39,10 +50,10 @@
 
 #include "simd.h"
 
-enum { ONE, F32, F42, F23, F43, F25, F34, F52, E23, E32, E22, E12, RULES };
+enum { ONE, F32, F42, F23, F43, F25, F34, F52, E23, E32, E22, E12, HEAD, TAIL, TAIL2, RULES };
 static const struct { ptrdiff_t outputs, taps, points, width; } WINOGRAD[RULES] = { /* width: points of the weights */
-    {1, 1, 1, 1}, {3, 2, 4, 4}, {4, 2, 5, 5}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6},
-    {3, 4, 6, 6}, {5, 2, 6, 6}, {2, 3, 4, 6}, {3, 2, 4, 5}, {2, 2, 3, 5}, {1, 2, 2, 5},
+    {1, 1, 1, 1}, {3, 2, 4, 4}, {4, 2, 5, 5}, {2, 3, 4, 4}, {4, 3, 6, 6}, {2, 5, 6, 6}, {3, 4, 6, 6}, {5, 2, 6, 6},
+    {2, 3, 4, 6}, {3, 2, 4, 5}, {2, 2, 3, 5}, {1, 2, 2, 5}, {3, 2, 4, 4}, {3, 2, 4, 4}, {2, 2, 4, 4},
 };
 /* which of the weights' points the i-th one of a rule is: the first ones and infinity */
 #define POINT(rule, i) ((i) + 1 == WINOGRAD[rule].points ? WINOGRAD[rule].width - 1 : (i))
@@ -53,16 +64,21 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
 #define FAR_POINT 1.25
 #define EACH(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
 
+#define EACH_END(call) \
+    case E23: call(E23); break; \
+    case E32: call(E32); break; \
+    case E22: call(E22); break; \
+    case E12: call(E12); break; \
+    case HEAD: call(HEAD); break; \
+    case TAIL: call(TAIL); break; \
+    case TAIL2: call(TAIL2); break;
 /* `call` for one of the rules, a constant there; the input's transform depends on the points alone */
 #define WITH_INPUT_RULE(rule, call) \
     switch (rule) { \
         case ONE: call(ONE); break; \
         case F32: case F23: call(F23); break; \
         case F42: call(F42); break; \
-        case E23: call(E23); break; \
-        case E32: call(E32); break; \
-        case E22: call(E22); break; \
-        case E12: call(E12); break; \
+        EACH_END(call) \
         default: call(F43); break; \
     }
 #define WITH_RULE(rule, call) \
@@ -77,10 +93,7 @@ enum { MOST_OUTPUTS = 5, MOST_TAPS = 5, MOST_POINTS = 6 };
     }
 #define WITH_OUTPUT_RULE(rule, call) \
     switch (rule) { \
-        case E23: call(E23); break; \
-        case E32: call(E32); break; \
-        case E22: call(E22); break; \
-        case E12: call(E12); break; \
+        EACH_END(call) \
         default: WITH_RULE(rule, call) \
     }
 
@@ -137,6 +150,19 @@ static ALWAYS_INLINE void input_points(const int rule, const vec *d, vec *t)
         t[1] = even + odd;
         t[2] = even - odd;
         t[3] = d[3] - C(0.5) * d[1];
+    } else if (rule == HEAD) {
+        t[0] = d[1] - d[3];
+        t[1] = d[2] + d[3];
+        t[2] = d[2] - d[3];
+        t[3] = d[1];
+    } else if (rule == TAIL || rule == TAIL2) {
+        const ptrdiff_t last = WINOGRAD[rule].outputs - 1;
+        t[0] = d[last];
+        t[1] = d[0] + d[1];
+        t[2] = d[0] - d[1];
+        t[3] = (vec){0};
+        if (rule == TAIL)
+            t[3] = d[2] - d[0];
     } else {
         const vec even_a = d[4] - 2 * d[2], odd_a = A * (d[3] - 2 * d[1]);
         const vec even_b = d[4] - C(0.5) * d[2], odd_b = B * (d[3] - C(0.5) * d[1]);
@@ -231,6 +257,15 @@ static ALWAYS_INLINE void output_points(const int rule, const vec *p, vec *y)
     } else if (rule == E23) {
         y[0] = p[0] + (p[1] + p[2]);
         y[1] = A * (p[1] - p[2]) + p[3];
+    } else if (rule == HEAD) {
+        y[0] = p[3];
+        y[1] = p[0] + (p[1] - p[2]);
+        y[2] = p[1] + p[2];
+    } else if (rule == TAIL || rule == TAIL2) {
+        y[0] = p[1] + p[2];
+        if (rule == TAIL)
+            y[1] = p[3] + (p[1] - p[2]);
+        y[WINOGRAD[rule].outputs - 1] = p[0];
     } else {
         const vec even_a = p[1] + p[2], odd_a = A * (p[1] - p[2]), even_b = p[3] + p[4], odd_b = B * (p[3] - p[4]);
         const ptrdiff_t m = WINOGRAD[rule].outputs;

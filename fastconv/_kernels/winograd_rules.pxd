@@ -1,11 +1,11 @@
-"""Which of the transforms of `winograd_points.h` an axis takes; `fastconv._winograd.rules` says the same in Python."""
+"""Which rules of `winograd_points.h` a convolution takes along each axis: what `fastconv._winograd` says in Python."""
 
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.shape cimport ConvShape
-from fastconv._kernels.winograd_runs cimport Axis, Part, Parts
+from fastconv._kernels.winograd_runs cimport Axis, Part, Parts, split_kernel
 
 cdef extern from "winograd_points.h" nogil:
-    enum: ONE, F32, F42, F23, F43, F25, F34, E23, E32, E22, E12
+    enum: ONE, F32, F42, F23, F43, F25, F34, E23, E32, E22, E12, HEAD, TAIL, TAIL2
     Py_ssize_t winograd_outputs(int rule)
     Py_ssize_t winograd_points(int rule)
 
@@ -25,11 +25,12 @@ cdef inline int rule_for(const Axis *axis, bint small, bint few) noexcept nogil:
     return F34 if axis.taps == 4 else F25
 
 
-cdef inline void rules_for(const ConvShape *s, const Parts *parts, int *rule_h, int *rule_w) noexcept nogil:
-    """Those along h and w."""
-    cdef Py_ssize_t high, wide, few = FEW if s.oh * s.ow < LARGE else FEW_OF_LARGE
-    cdef Py_ssize_t depth = s.ic // s.groups * parts.count
+cdef inline void choose_rules(const ConvShape *s, Parts *parts, int *rule_h, int *rule_w) noexcept nogil:
+    """Those along h and w, and how the kernel is split for them."""
+    cdef Py_ssize_t high, wide, depth, few = FEW if s.oh * s.ow < LARGE else FEW_OF_LARGE
     cdef bint small
+    split_kernel(parts, s)
+    depth = s.ic // s.groups * parts.count
     high = ceil_div(s.oh, parts.h.every) * (s.kh > 1)
     wide = ceil_div(s.ow, parts.w.every) * (s.kw > 1)
     small = max(high, wide) <= SMALL
@@ -37,14 +38,25 @@ cdef inline void rules_for(const ConvShape *s, const Parts *parts, int *rule_h, 
     rule_w[0] = rule_for(&parts.w, small, depth < FEW_OF_PAIRS)
 
 
-cdef inline int edge_rule(int rule, Py_ssize_t outputs) noexcept nogil:
-    """What the last tile of so many outputs of an axis takes: fewer products where it is not full."""
-    cdef Py_ssize_t left = outputs % winograd_outputs(rule)
+cdef inline void choose_ends(
+    const Axis *axis, int rule, Py_ssize_t size, Py_ssize_t outputs, Py_ssize_t before, int *head, int *tail,
+) noexcept nogil:
+    """The rules of the first and the last tile of an axis.
+
+    A last tile that is not full has fewer points by F43 and F42; two taps alone have ends whose outermost output sees
+    one tap, of several tiles. A single output there needs none: its tile has nothing at other points.
+    """
+    cdef Py_ssize_t along = ceil_div(outputs, axis.every), left = along % winograd_outputs(rule)
+    head[0] = tail[0] = rule
     if rule == F43 and 1 <= left <= 2:
-        return E23
-    if rule == F42 and left:
-        return E12 if left == 1 else (E22 if left == 2 else E32)
-    return rule
+        tail[0] = E23
+    elif rule == F42 and left > 0:
+        tail[0] = E12 if left == 1 else (E22 if left == 2 else E32)
+    elif rule == F32 and axis.taps == 2 and axis.runs == axis.step == 1 and along > winograd_outputs(rule):
+        if before == 1:
+            head[0] = HEAD
+        if outputs - before == size and left != 1:
+            tail[0] = TAIL2 if left == 2 else TAIL
 
 
 cdef inline Py_ssize_t share_matrices(Parts *parts, int rule_h, int rule_w, bint *alone) noexcept nogil:

@@ -11,15 +11,17 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.shape cimport LAYOUT, read_shape, read_strides, real
-from fastconv._kernels.winograd cimport Panel, Task, panel_at, plan, turned_size
+from fastconv._kernels.winograd cimport Panel, Task, plan, take_weights, turned_size
+from fastconv._kernels.winograd_panels cimport panel_at
 from fastconv._kernels.winograd_product cimport multiply
 from fastconv._kernels.winograd_runs cimport Axis
-from fastconv._kernels.winograd_transforms cimport transform_input, transform_output, transform_weight
+from fastconv._kernels.winograd_transforms cimport transform_input, transform_output
+from fastconv._kernels.winograd_weights cimport transform_weight
 
 
 cdef int begin(Task *t, tuple geometry, Py_ssize_t size) except -1:
     read_shape(&t.s, geometry)
-    t.swapped = False
+    take_weights(t, None)
     t.last = geometry[LAYOUT]
     t.n = 1
     t.clamp = False

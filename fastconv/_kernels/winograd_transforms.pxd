@@ -1,4 +1,4 @@
-"""The transforms of Winograd convolution over the blocks and panels that `winograd.pxd` describes.
+"""The transforms of input and output over the blocks and panels that `winograd.pxd` describes.
 
 Memory order matters here only: channels become lanes on the way in, channels-first images by transposed squares, and
 pixels on the way out. What lies outside the image is read as zeros and never written.
@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from fastconv._kernels.pack cimport ceil_div, clip, copy_elements
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
-from fastconv._kernels.turn cimport clear_beside, pixels_of, turn_block
+from fastconv._kernels.turn cimport pixels_of, turn_block
 from fastconv._kernels.winograd cimport (
     MOST_VECTORS,
     POINTS,
@@ -20,95 +20,43 @@ from fastconv._kernels.winograd cimport (
     fetch_near,
     fetch_to_write,
     first_output,
+    rule_along,
     run_at,
-    some_of,
     strip_columns,
     winograd_across,
     winograd_down,
     winograd_output,
-    winograd_weight,
 )
-from fastconv._kernels.winograd_rules cimport ONE, winograd_outputs, winograd_points
+from fastconv._kernels.winograd_panels cimport some_of
+from fastconv._kernels.winograd_rules cimport winograd_outputs, winograd_points
 from fastconv._kernels.winograd_runs cimport Part
 
 
-cdef enum:
-    FEW_CHANNELS = 4    # of weights that are transformed while the next ones' lines come
-
-
-cdef inline void turn_weights(
-    const Task *t, const real *w, Py_ssize_t count, Py_ssize_t some, Py_ssize_t taps, real *turned, Py_ssize_t width,
+cdef inline void transform_tiles(
+    const Task *t, int rule_h, int rule_w, Py_ssize_t lines, Py_ssize_t first, Py_ssize_t end, Py_ssize_t near,
+    const real *strip, Py_ssize_t cols, real *v,
 ) noexcept nogil:
-    """turned[channel][tap][lane] of `some` channels from w on, and `count` lanes of `width`."""
-    cdef Py_ssize_t whole = t.icg * taps, row = t.ocg * taps, c
-    if not t.swapped:
-        turn_block(sizeof(real), count, some * taps, w, whole, turned, width)
-        return
-    for c in range(some):
-        if not t.few:                   # of which each tile asks for what comes next
-            fetch_near(w + (some + c) * row, count * taps * sizeof(real))
-        turn_block(sizeof(real), count, taps, w + c * row, taps, turned + (c * taps + taps - 1) * width, -width)
+    """Tiles [first, end) of a run, all of one rule, from the columns of its strip."""
+    cdef Py_ssize_t apart = t.mw * near * lanes_of(sizeof(real))       # where it matters classes take no turns
+    if first < end:
+        winograd_across(sizeof(real), rule_h, rule_w, lines, end - first, t.parts.w.every, near,
+                        strip + first * apart, cols, v + first * t.kc, t.v_point, t.kc)
 
 
-cdef inline void transform_weight(
-    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, const Panel *p, Py_ssize_t first,
-    Py_ssize_t end,
+cdef inline void transform_across(
+    const Task *t, Run r, Py_ssize_t lines, Py_ssize_t near, const real *strip, Py_ssize_t cols, real *v,
 ) noexcept nogil:
-    """Chunks [first, end) of `p` of group `g` of U, whose rows are written as a whole: a vector of channels at a time.
-    """
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), taps = t.s.kd * t.s.kh * t.s.kw, chunk, c0, i, v, group, k
-    cdef Panel some
-    w += g * t.ocg * t.icg * taps
-    for chunk in range(first, end):
-        group = min(t.group, t.icg - chunk * t.group)
-        i = 0
-        while i < group:
-            c0 = chunk * t.group + i
-            k = (chunk - first) * t.u_kc + i
-            v = 0
-            while v < p.vectors:
-                some = some_of(p, v, sizeof(real))
-                transform_some(
-                    t, w, panel + some.offset + k * t.width, turned, &some, c0, min(vector, group - i), group)
-                v += some.vectors
-            i += vector
-
-
-cdef inline void transform_some(
-    const Task *t, const real *w, real *panel, real *turned, const Panel *p, Py_ssize_t c0, Py_ssize_t channels,
-    Py_ssize_t group,
-) noexcept nogil:
-    """Channels from `c0` on to `panel`, a chunk of `group` for each part of the kernel."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), width = MOST_VECTORS * vector, row = t.s.kw * width, c, few, a
-    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, whole = t.icg * taps, each = vector * taps
-    cdef Py_ssize_t asked = 0 if t.swapped else width
-    cdef const Part *part
-    cdef const real *ahead
-    w += p.first * (taps if t.swapped else whole)
-    clear_beside(p.count, channels * taps, width, turned)
-    turn_weights(t, w + c0 * (t.ocg * taps if t.swapped else taps), p.count, channels, taps, turned, width)
-    ahead = w + (c0 * taps + each if c0 + vector < t.icg else t.width * whole)      # of this panel or the next
-    c = 0
-    while c < channels:
-        few = min(FEW_CHANNELS, channels - c)
-        for a in range(c * asked // vector, (c + few) * asked // vector):   # pages apart: the hardware does not foresee
-            fetch_near(ahead + a * whole, each * sizeof(real))              # so many rows
-        for a in range(t.parts.count):
-            part = &t.parts.part[a]
-            winograd_weight(
-                sizeof(real), t.rule_h if part.points_h > 1 else ONE, t.rule_w if part.points_w > 1 else ONE, few,
-                p.vectors,
-                turned + c * taps * width + (part.plane * t.s.kh + part.h) * row + part.w * width, taps * width,
-                t.parts.h.jump * row, t.parts.w.jump * width, part.taps_h, part.taps_w,
-                panel + part.matrix * t.u_point + ((0 if t.alone else a * group) + c) * t.width, t.width, t.u_point)
-        c += few
+    """So many lines of points of all tiles of a run."""
+    transform_tiles(t, r.rule_h, t.head_w, lines, 0, r.first, near, strip, cols, v)
+    transform_tiles(t, r.rule_h, r.rule_w, lines, r.first, r.end, near, strip, cols, v)
+    transform_tiles(t, r.rule_h, t.tail_w, lines, r.end, r.count, near, strip, cols, v)
 
 
 cdef inline void transform_run(
     const Task *t, const real *x, Run r, Py_ssize_t c0, Py_ssize_t c1, real *v, real *strip, real *raw,
 ) noexcept nogil:
     """Channels [c0, c1) of the tiles of one run; x starts at the group, v at the run's first tile of a chunk."""
-    cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h), every = t.parts.w.every
+    cdef Py_ssize_t vector = lanes_of(sizeof(real)), nh = winograd_points(r.rule_h)
     cdef Py_ssize_t cols = strip_columns(t, r.count, winograd_points(r.rule_w)), x0 = r.tx * t.mw * t.s.sw - t.s.pw
     cdef Py_ssize_t y0 = first_output(r.ty, t.mh, t.parts.h.every) * t.s.sh - t.s.ph
     cdef Py_ssize_t lo = clip(-x0, 0, cols), hi = clip(t.s.iw - x0, lo, cols), plane, run, a, i, c, y, col, iz, count
@@ -148,8 +96,8 @@ cdef inline void transform_run(
                 part = &t.parts.part[i]
                 if part.plane == plane and part.h == run:
                     k = c // t.group * t.block * t.kc + i * group + c % t.group
-                    winograd_across(sizeof(real), r.rule_h, r.rule_w, seen, r.count, every, t.s.sw,
-                                    strip + part.w * t.s.dw * vector, cols, v + k, t.v_point, t.kc)
+                    transform_across(
+                        t, r, seen, t.s.sw, <const real *> strip + part.w * t.s.dw * vector, cols, v + k)
             c += vector
 
 
@@ -207,8 +155,7 @@ cdef inline void transform_packed_run(
             step[i] = vector
             turned += cols * vector
         winograd_down(sizeof(real), r.rule_h, cols, 0, cols, rows, step, strip)
-        winograd_across(sizeof(real), r.rule_h, r.rule_w, nh, r.count, t.parts.w.every, 1, strip, cols, v + k,
-                        t.v_point, t.kc)
+        transform_across(t, r, nh, 1, <const real *> strip, cols, v + k)
         k += vector
 
 
@@ -235,9 +182,9 @@ cdef inline void transform_output(
     cdef Py_ssize_t i = 0
     cdef Panel some
     while i < p.vectors:
-        some = some_of(p, i, sizeof(real))
+        some = some_of(t, p, i, sizeof(real))
         output_some(t, m + i * lanes_of(sizeof(real)), p.vectors * lanes_of(sizeof(real)), bias, out, b,
-                    g * t.ocg + some.first, some.count, strip)
+                    g * t.ocg + some.phase * t.each + some.first, some.count, strip)
         i += some.vectors
 
 
@@ -282,7 +229,7 @@ cdef inline void output_some(
                     fetch_to_write(target + x * pixels + y * line, cols * sizeof(real))
         for j in range(r.count):
             winograd_output(
-                sizeof(real), r.rule_h, r.rule_w, vectors, m + (i - first + j) * tile, t.m_point, biases,
+                sizeof(real), r.rule_h, rule_along(t, &r, j), vectors, m + (i - first + j) * tile, t.m_point, biases,
                 t.clamp, t.lo, t.hi, to + first_output(j, mw, every) * pixel, row, every * pixel)
         if not in_place:
             for y in range(lines):
