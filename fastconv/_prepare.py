@@ -134,8 +134,8 @@ def prepare(
     Worth it where weights are many beside the outputs: by 3x3 kernels from 256 to 256 channels a call takes 0.67 of the
     time on maps of 14x14, from 64 to 64 on 56x56 0.96 (AVX-512, Zen 5). "winograd" keeps four times the memory of 3x3
     weights, at strides too; a direct sum whose lanes are output channels, on channels-last memory and for strided and
-    dilated layers that are summed directly, about as much as the weights themselves. Others are used as they are, as are
-    those of deep sums on small maps, from a copy that vectors fit.
+    dilated layers that are summed directly, about as much as the weights themselves. Others are used as they are, as
+    are those of deep sums on small maps, from a copy that vectors fit.
 
     Examples
     --------
