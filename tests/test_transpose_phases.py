@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _arrays, _phase_cost
+from fastconv import _arrays, _cpu, _phase_cost
+from fastconv._arrays import FIRST, KINDS
+from fastconv._geometry import conv_geometry
 from fastconv._methods import choose
 from tests import data
 from tests.layouts import DENSE, LAYOUTS
@@ -47,11 +49,28 @@ def by_winograd(convolution, _phases):
     return choose(convolution, "winograd")[0]
 
 
-@pytest.mark.parametrize("vectors", [(64, 64)], indirect=True)
+@pytest.mark.skipif("avx512" not in _cpu.available(), reason="of panels of four vectors of 64 bytes")
 @pytest.mark.parametrize(("case", "lie"), CHOICES, ids=str)
-def test_weights_are_read_in_place_where_a_panel_has_all_phases(vectors, case, lie):
+def test_weights_are_read_in_place_where_a_panel_has_all_phases(case, lie):
     """Of more phases, and of few channels with many pixels, that took 1.02 to 1.06 times as long (Zen 5)."""
-    assert [shape for _, shape in planned(case).weights].count(()) == lie
+    with _cpu.override("avx512", 64):
+        assert [shape for _, shape in planned(case).weights].count(()) == lie
+
+
+def test_weights_of_one_phase_among_others(cpu_level):
+    """Four tiles of it were multiplied by taps of the phase beside it, as if there were no others."""
+    rng, kind = np.random.default_rng(0), KINDS[np.dtype(np.float32)]
+    x = rng.random((1, 64, 8, 8), np.float32)
+    w = rng.random((64, 32, 3, 6), np.float32)
+    conv = conv_geometry("conv2d", 2, x.shape, (32, 64, 3, 3), 1, 1, 1, 1, "zeros", 4, FIRST)
+    for first in 0, 1:
+        out = data.filled_with_nan((1, *conv.output), np.float32)
+        lie = np.array([18, 18, 6, 2, first], np.intp)
+        _cpu.kernel("winograd").conv[kind](tuple(conv.geometry), x, w, None, out, -np.inf, np.inf, 1, swapped=lie)
+        weight = w[:, :, ::-1, ::-1][..., first::2].swapaxes(0, 1)
+        exact = fastconv.conv2d(x.astype(np.float64), weight.astype(np.float64), padding=1, method="direct")
+        inner = (..., slice(1, -1), slice(1, -1))
+        assert_within(out[inner], exact[inner], exact[inner], "winograd")
 
 
 @pytest.mark.parametrize("size", [4, 6, 7, 8])

@@ -36,14 +36,23 @@ cdef inline void transform_weight(
     const Task *t, const real *w, real *panel, real *turned, Py_ssize_t g, const Panel *p, Py_ssize_t first,
     Py_ssize_t end,
 ) noexcept nogil:
-    """Chunks [first, end) of `p` of group `g` of U, whose rows are written as a whole: a vector of channels at a time.
-    """
+    """Chunks [first, end) of `p` of group `g` of U, whose rows are written as a whole."""
+    w += g * t.each * t.icg * t.whole
+    if t.phases == 1:                   # a width known when it is compiled
+        transform_panel(t, w, panel, turned, MOST_VECTORS * lanes_of(sizeof(real)), p, first, end)
+    else:
+        transform_panel(t, w, panel, turned, lanes_of(sizeof(real)), p, first, end)
+
+
+cdef inline void transform_panel(
+    const Task *t, const real *w, real *panel, real *turned, Py_ssize_t width, const Panel *p, Py_ssize_t first,
+    Py_ssize_t end,
+) noexcept nogil:
+    """A vector of channels at a time, turned to rows `width` apart."""
     cdef Py_ssize_t vector = lanes_of(sizeof(real)), chunk, c0, i, v, group, k, channels
     cdef Py_ssize_t channel = t.each * t.whole if t.swapped else t.whole
     cdef Py_ssize_t output = t.whole if t.swapped else t.icg * t.whole
-    cdef Py_ssize_t width = MOST_VECTORS * vector if t.phases == 1 else vector
     cdef Panel some
-    w += g * t.each * t.icg * t.whole
     for chunk in range(first, end):
         group = min(t.group, t.icg - chunk * t.group)
         i = 0
