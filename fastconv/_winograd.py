@@ -40,7 +40,7 @@ RULES = {  # by taps
     1: Rule(1, 1, 3), 2: Rule(4, 5, 9), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
 }  # fmt: skip
 TWO, THREE = Rule(2, 4, 3), Rule(3, 4, 5)  # three taps by tiles of two, and two by tiles of three
-FEW = 43  # sums over fewer channels and parts take TWO along h,
+FEW = 48  # sums over fewer channels and parts take TWO along h,
 FEW_OF_LARGE, LARGE = 32, 4096  # or than these, of so many outputs, whose edges take little time to be summed directly
 FEW_OF_PAIRS = 129  # and than these THREE, as does a phase alone, whose outputs beside padding see half of the taps
 SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding

@@ -43,8 +43,11 @@ def test_tiles_that_an_edge_cuts_off_on_positive_data(channels, kernel, size, pa
 
 @pytest.mark.parametrize(("stride", "size"), [(1, 9), (2, 14)])
 @pytest.mark.parametrize("channels", [16, 24, 32, 40, 43, 48, 65, 80, 96])
-def test_every_output_of_many_rectified_images(channels, stride, size):
-    """Corners of 65 channels, which see 4 of 9 taps, reached 8.9 eps over as many seeds, edges of 32 channels 8.8."""
+def test_every_output_of_many_rectified_images(channels, stride, size, cpu_level):
+    """Corners of 65 channels, which see 4 of 9 taps, reached 8.9 eps over as many seeds, edges of 32 channels 8.8.
+
+    Those of 43 reached 9.4 at the baseline level alone, whose products and sums are rounded one after the other.
+    """
     for seed in range(6):
         rng = np.random.default_rng(seed)
         x = np.maximum(rng.standard_normal((16, channels, size, size), np.float32), 0)

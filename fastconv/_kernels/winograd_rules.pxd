@@ -10,7 +10,7 @@ cdef extern from "winograd_points.h" nogil:
     Py_ssize_t winograd_points(int rule)
 
 cdef enum:
-    FEW = 43                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`,
+    FEW = 48                 # sums over fewer channels and parts: F43 is not exact enough, see `fastconv._winograd`,
     FEW_OF_PAIRS = 129       # nor is F42, or where one phase is alone and edges see half of the taps
     FEW_OF_LARGE = 32        # the same for LARGE maps, whose edges take little time to be summed directly
     LARGE = 4096
