@@ -3,57 +3,15 @@
 from math import gcd, prod
 
 from fastconv import _depthwise, _volumes
-from fastconv._sights import kinds_along, seen_along, whole_along
+from fastconv._shared_rows import shares_rows, stages_little
+from fastconv._sights import is_long, products, turned_products, whole_along
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
-
-SORTED = 160  # products of a sum from which on pixels may be sorted by what they see: `_kernels/shape.pxd`,
-KINDS = 64  # into fewer kinds than these: `_kernels/sights.pxd`
-
-
-def is_long(g):
-    """Whether a sum has so many products that its order may depend on the map."""
-    return g.ic // g.groups * g.kd * g.kh * g.kw >= SORTED
-
-
-def shares_rows(g):
-    """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
-
-    Short sums have one order on any map. For longer ones the lanes count that the end of a row leaves idle, the rows
-    that far taps see, and padding, for which the tile has a copy made that a stride wants anyway, or leaves it out.
-    Of rows that a stride splits only the columns that taps see are staged.
-    """
-    if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
-        return False
-    costs, taps = tuned().rows, g.kh * g.kw
-    shared = g.sh <= 2 and g.kh in costs.heights and gcd(g.sh, g.dh) == 1
-    products = taps + costs.load * _depthwise.loads_of_rows(g) if shared else costs.alone * taps
-    each = products + costs.store / max(g.ic // g.groups * g.kd, 1)
-    dear = g.groups > 1 and (g.kh > 2 or max(g.sh, g.sw) > 1)  # 8 to 8 channels of 1x2 take 0.4 of the time of rows,
-    dear = dear or (g.ic == g.groups > 1 and g.oc // g.groups <= min(g.kw, 2))  # but 192 signals by one tap 1.5 times
-    tile, staged = costs.tile * taps + (costs.group if dear else 0), costs.stage * g.sh * min(g.sw, g.kw)
-    if is_long(g):
-        staged *= ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) / max(g.oh * g.sh, 1)
-        each *= _depthwise.vectors_of_row(g) * (tuned().planes.vector // g.itemsize) / max(g.ow, 1)
-        tile = (costs.padded_tile if g.sw == 1 and (g.pd or g.ph or g.pw) else costs.long_tile) * taps
-        tile *= turned_products(g) / max(g.macs, 1)
-    return g.oc // g.groups * each + staged <= tile
 
 
 def turns_taps(g):
     """Whether the register tile's kernel turns weights for a small map, which shares less than it saves in patches."""
     return is_long(g) and kernel_in_use("direct").turns_taps(tuple(g), g.itemsize)
-
-
-STAGE = 2**21  # elements that `filter.pyx` may stage for one block, for which far dilated taps would want more; of long
-# sums bytes, which come back from L3: 1024 to 4 channels of 4x4 at stride 2 on 40x40 took 4.4 times the tile's time
-
-
-def stages_little(g):
-    """Whether the input rows under one block of output stay small: as many as its tallest tile and its kernel span."""
-    rows = 8 * g.sh + (g.kh - 1) * g.dh + 1
-    row = min(g.kw, g.sw) * (min(g.ow, 2048) + (g.kw - 1) * g.dw // g.sw + 1)
-    return (g.ic // g.groups) * g.kd * rows * row * (g.itemsize if is_long(g) else 1) <= STAGE
 
 
 FULL_TILE = 16  # output channels a group that fill the register tile's columns at AVX2
@@ -120,18 +78,13 @@ def cost_rings(g):
     return costs.product * vector * (pixel * g.od * g.oh * g.ow + weights)
 
 
-# Pixels whose products take as long as to turn a weight where pixels are sorted: channels-last, 3x3 to 7x7 on maps of
-# 2x2 to 7x7 took up to 2.8 times as long without it (Zen 4, AVX-512, 2026-11-29)
-TURNED = 16
-
-
 def kernel(g):
     """Vectors along channels or along a row where few output channels share a pixel, else a register tile."""
     way = way_of_groups(g)
     if way == "rows":
         return "grouped"
     if g.last:
-        if g.groups == g.ic or way == "rings":
+        if way == "rings" or fits_depthwise(g):
             return "depthwise_last"
         return "few_last" if fits_few(g) else "direct_last"
     rows = "filter" if shares_rows(g) and stages_little(g) and not turns_taps(g) else "direct"
@@ -145,17 +98,26 @@ def cost(g):
 
 def cost_in_place(g):
     """The same of channels-last memory as it lies: lanes are output channels, of depthwise layers input channels."""
-    costs, pixels = tuned().last, g.od * g.oh * g.ow
-    outputs, way = g.oc // g.groups, way_of_groups(g)
+    way = way_of_groups(g)
     if way:
         return cost_rings(g) if way == "rings" else g.macs
-    if g.groups == g.ic:
-        lanes = tuned().planes.vector // g.itemsize
-        taps = g.kd * g.kh * g.kw * max(g.ic, lanes)
-        return outputs * (pixels * (taps + costs.store * g.ic) + costs.row * g.od * g.oh)
+    if fits_depthwise(g):
+        return cost_depthwise(g) + tuned().last.row * g.oc // g.ic * g.od * g.oh
     if fits_few(g):
         return cost_few(g)
     return cost_of_tile(g)
+
+
+def cost_depthwise(g):
+    """`cost_in_place` with lanes along channels that are by themselves, but for what is done once a row."""
+    lanes = tuned().planes.vector // g.itemsize
+    taps = g.kd * g.kh * g.kw * max(g.ic, lanes)
+    return g.oc // g.ic * g.od * g.oh * g.ow * (taps + tuned().last.store * g.ic)
+
+
+def fits_depthwise(g):
+    """Whether channels are by themselves, and not so few, with so many outputs, that the register tile takes less."""
+    return g.groups == g.ic and (g.oc <= g.ic or cost_depthwise(g) <= cost_of_tile(g))
 
 
 def cost_of_tile(g):
@@ -196,27 +158,6 @@ def cost_copied_large(g):
     """`cost_copied` as on a large map: short sums have one order on any, so that the size must not decide."""
     elements = g.ic * g.sd * g.sh * g.sw + g.oc
     return g.macs + tuned().last.element[g.itemsize] * elements * g.od * g.oh * g.ow
-
-
-def products(g):
-    """Multiply-adds of channels-first memory, at least one, without those of padding where no output sees all taps.
-
-    Pixels are sorted by what they see, if need be not by planes: `_kernels/sights.pxd`.
-    """
-    beyond = any((taps - 1) * dilation >= size for size, _, taps, _, dilation, _ in g.axes)
-    if not beyond or g.kd * g.kh * g.kw > _depthwise.CHAIN or not is_long(g):
-        return g.macs
-    kinds = [kinds_along(axis) for axis in g.axes]
-    if kinds[1] * kinds[2] >= KINDS:
-        return g.macs
-    return max(g.macs * prod(map(seen_along, g.axes if prod(kinds) < KINDS else g.axes[1:])), 1)
-
-
-def turned_products(g):
-    """`products` and the weights that are turned where pixels are sorted, in as many products."""
-    seen = products(g)
-    turned = TURNED * g.macs / max(g.od * g.oh * g.ow, 1) if seen < g.macs else 0
-    return min(seen + turned, g.macs)
 
 
 def copied_elements(g):

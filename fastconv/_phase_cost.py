@@ -10,11 +10,12 @@ from itertools import chain
 from math import prod
 from typing import NamedTuple
 
-from fastconv import _corners, _cpu, _direct, _fft, _winograd
+from fastconv import _corners, _cpu, _fft, _winograd
 from fastconv._arrays import FIRST, LAST
 from fastconv._depthwise import CHAIN
 from fastconv._geometry import ConvGeometry
 from fastconv._methods import choose
+from fastconv._sights import turned_products
 from fastconv._transpose_geometry import are_disjoint
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
@@ -114,7 +115,7 @@ def convolution_cost(c, phases, strided=True):
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
     idle = 1
-    made = _direct.turned_products(c) / max(c.macs, 1) if kernel == "direct" else 1  # others meet padding
+    made = turned_products(c) / max(c.macs, 1) if kernel == "direct" else 1  # others meet padding
     if kernel == "depthwise_last":  # lanes are channels, which may be fewer
         idle = max(tuned().planes.vector // c.itemsize / c.ic, 1)
     few = max(tuned().last.lanes[c.itemsize] * c.groups / max(c.oc, 1), 1) if kernel == "direct_last" else 1

@@ -21,8 +21,9 @@ from math import gcd, prod
 from typing import NamedTuple
 
 from fastconv._corners import part
-from fastconv._direct import fits_few, is_long
+from fastconv._direct import fits_few
 from fastconv._geometry import ConvGeometry
+from fastconv._sights import is_long
 
 # Products in half the time in which a weight is read, and a row of those that are seen copied (Zen 4, AVX-512,
 # 2026-11-29): batches share that, and prepared weights save it

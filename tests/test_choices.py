@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _cpu, _depthwise, _direct, _gradients, _phases, _plan, _tuned, _weight_choice, _winograd
+from fastconv import (
+    _cpu,
+    _depthwise,
+    _direct,
+    _gradients,
+    _phases,
+    _plan,
+    _shared_rows,
+    _sights,
+    _tuned,
+    _weight_choice,
+    _winograd,
+)
 from fastconv._methods import DIRECT, choose
 from tests.geometries import LONG, MEASURED, geometry
 
@@ -243,6 +255,16 @@ def test_elements_count_in_gradients_and_transposed_layers(channels, several, mo
     assert used == [2 if several else 1]
 
 
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
+def test_dilated_rows_without_neighbours_are_left_to_the_register_tile(vectors):
+    """Rows shorter than a vector, short phases and many of them share no loads, but had the price of those that do: 160
+    to 4 channels by 5x5 six apart to 12x8 took 2.8 times as long. Short sums are not chosen by the size of the map."""
+    assert DIRECT.kernel(geometry((1, 4, 80, 80), (3, 4, 3, 3), 1, 2, dilation=2)) == "filter"
+    assert DIRECT.kernel(geometry((1, 4, 7, 7), (3, 4, 3, 3), 1, 2, dilation=2)) == "filter"
+    assert DIRECT.kernel(geometry((1, 3, 80, 80), (5, 3, 5, 5), 1, 0, dilation=6)) == "direct"
+    assert DIRECT.kernel(geometry((1, 160, 32, 32), (4, 160, 5, 5), 1, (2, 0), dilation=6)) == "direct"
+
+
 def test_numbers_that_choices_and_kernels_share(cpu_level):
     """Told one by one in two languages: a choice by other ones would say what no kernel does."""
     kernels = _cpu.kernel("probe").constants()
@@ -250,8 +272,10 @@ def test_numbers_that_choices_and_kernels_share(cpu_level):
     assert kernels["PAIRED"] == _depthwise.PAIRED
     assert kernels["MOST_SHARED"] == max(_depthwise.SHARED)
     assert kernels["STRIP_PIXELS"] == _depthwise.STRIP
-    assert kernels["LONG_SUM"] == _direct.SORTED
+    assert kernels["LONG_SUM"] == _sights.SORTED
     assert kernels["SMALL_MAP"] == _direct.FEW_PATCHES
-    assert kernels["KINDS"] == _direct.KINDS
+    assert kernels["KINDS"] == _sights.KINDS
+    assert kernels["LEAST_SHARED"] == _shared_rows.LEAST_SHARED
+    assert kernels["MOST_PHASES"] == _shared_rows.MOST_PHASES
     for name in ("LONGEST", "WHOLE", "MOST_RUNS", "MOST_PARTS"):
         assert kernels[name] == getattr(_winograd, name)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import fastconv
 from fastconv import _cpu, _direct, _plan, _tuned
-from fastconv._methods import choose
+from fastconv._methods import DIRECT, choose
 from tests import data
 from tests.geometries import LONG, MEASURED, geometry, is_copied
 from tests.layouts import channels_last
@@ -72,18 +72,39 @@ def test_short_rows_that_are_copied_have_the_bits_of_channels_last_memory(name, 
 GROUPED = (1, 96, 56, 56), (64, 3, 5, 5), 1, 2, 32
 
 
-MULTIPLIED = (1, 6, 14, 17), (96, 1, 4, 4), 1, 2, 6
+MULTIPLIED = (1, 3, 112, 112), (6, 1, 5, 5), 1, 2, 3
+MULTIPLIED_MORE = (1, 6, 14, 17), (96, 1, 4, 4), 1, 2, 6
 
 
 @pytest.mark.parametrize("vectors", MEASURED, indirect=True)
 def test_groups_and_depthwise_layers_are_copied_where_that_repays(vectors):
     """All groups of few outputs were, and 512 to 2 channels of 1x1 at stride 3 took 17 times as long as they lie; no
-    depthwise layers were, and 6 channels of 16 kernels of 4x4 each took 4.3 times as long as copies."""
+    depthwise layers were, and 3 channels of 2 kernels of 5x5 each took 1.8 times as long as copies."""
     assert is_copied(geometry(*GROUPED, last=1))
     assert is_copied(geometry(*MULTIPLIED, last=1))
     assert not is_copied(geometry((1, 512, 20, 20), (2, 256, 1, 1), 3, 0, 2, last=1))
     assert not is_copied(geometry((1, 64, 56, 56), (64, 1, 3, 3), 1, 1, 64, last=1))
     assert not is_copied(geometry((1, 256, 28, 28), (256, 8, 3, 3), 1, 1, 32, last=1))
+
+
+@pytest.mark.parametrize("vectors", MEASURED, indirect=True)
+def test_few_channels_by_themselves_of_many_outputs_are_left_to_the_register_tile(vectors):
+    """6 channels of 16 kernels of 4x4 each took 2.5 times as long by lanes along channels, 1.7 times by copies."""
+    g = geometry(*MULTIPLIED_MORE, last=1)
+    assert DIRECT.kernel(g) == "direct_last"
+    assert not is_copied(g)
+    assert DIRECT.kernel(geometry((1, 6, 14, 17), (6, 1, 4, 4), 1, 2, 6, last=1)) == "depthwise_last"
+    assert DIRECT.kernel(geometry((1, 96, 14, 17), (192, 1, 4, 4), 1, 2, 96, last=1)) == "depthwise_last"
+
+
+def test_few_channels_by_themselves_have_the_bits_of_channels_first_memory(dtype, cpu_level):
+    """Short sums have one order."""
+    input, weight, stride, padding, groups = MULTIPLIED_MORE
+    x, w, bias = data.normal((2, *input[1:]), dtype), data.normal(weight, dtype), data.normal(weight[:1], dtype)
+    first, last = (
+        fastconv.conv2d(a, w, bias, stride, padding, groups=groups, method="direct") for a in (x, channels_last(x, 1))
+    )
+    assert last.tobytes() == first.tobytes()
 
 
 @pytest.mark.parametrize(("input", "weight", "stride", "padding", "groups"), [GROUPED, MULTIPLIED])

@@ -11,6 +11,7 @@ from fastconv._kernels.pack cimport ceil_div
 
 cdef enum:
     LEAST_SHARED = 3    # outputs of a phase that are worth being told apart
+    MOST_PHASES = 4     # of rows by `filter.pyx`: eight of each stay in L1
 
 
 cdef inline Py_ssize_t phases_of(Py_ssize_t stride, Py_ssize_t dilation, Py_ssize_t outputs) noexcept nogil:

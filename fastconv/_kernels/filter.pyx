@@ -14,7 +14,7 @@ Channels-first memory. Work is split over images, groups and blocks of output.
 
 from libc.math cimport INFINITY
 
-from fastconv._kernels.dilated cimport LEAST_SHARED, in_phase, phases_of
+from fastconv._kernels.dilated cimport LEAST_SHARED, MOST_PHASES, in_phase, phases_of
 from fastconv._kernels.filter cimport FILTER_ROWS, filter_block, filter_shape
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
@@ -28,7 +28,6 @@ from fastconv._kernels.team cimport Piece, each_piece
 cdef enum:
     STAGE_BYTES = 12288     # staged rows of one block: a part of a 32 KiB L1 that input and output do not push out
     WIDEST = 2048           # output columns of one block
-    MOST_PHASES = 4         # whose rows, eight of each, stay in L1
 
 
 cdef struct Task:

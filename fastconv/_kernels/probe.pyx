@@ -6,6 +6,7 @@ tile works on operands that stay in L1, as those of a convolution do.
 
 from libc.string cimport memset
 
+from fastconv._kernels.dilated cimport LEAST_SHARED, MOST_PHASES
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.presence cimport still_missed
 from fastconv._kernels.product cimport SMALL_MAP
@@ -133,5 +134,6 @@ def constants():
     return {
         "CHUNK": CHUNK, "LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST,
         "LONGEST": LONGEST, "WHOLE": WHOLE, "MOST_RUNS": MOST_RUNS, "MOST_PARTS": MOST_PARTS,
-        "PAIRED": PAIRED, "MOST_SHARED": MOST_SHARED, "STRIP_PIXELS": STRIP_PIXELS,
+        "LEAST_SHARED": LEAST_SHARED, "MOST_PHASES": MOST_PHASES, "PAIRED": PAIRED, "MOST_SHARED": MOST_SHARED,
+        "STRIP_PIXELS": STRIP_PIXELS,
     }
