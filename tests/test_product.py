@@ -81,7 +81,7 @@ LAYERS = {
     **{
         f"columns of taps in the padding, {name}": ((1, 48, 9, 8, 13), (oc, 48 // groups, 3, 4, 5), keywords)
         for name, oc, groups, keywords in (
-            ("strided", 16, 1, {"padding": (2, 3, 4), "dilation": 2, "stride": (1, 1, 2)}),
+            ("strided", 18, 1, {"padding": (2, 3, 4), "dilation": 2, "stride": (1, 1, 2)}),
             ("in groups", 57, 3, {"padding": (1, 3, 5), "dilation": (1, 1, 2), "groups": 3}),
         )
     },
