@@ -27,7 +27,7 @@ LAYERS = {
     "rings of one": ((1, 96, 17, 19), (64, 3, 2, 2), {"groups": 32, "stride": 2}),
     "no pixel inside": ((1, 64, 2, 3), (64, 4, 3, 3), {"groups": 16, "stride": 2, "padding": 4}),
     "volume": ((1, 64, 5, 6, 7), (64, 4, 3, 3, 3), {"groups": 16, "stride": (1, 2, 2), "padding": 1}),
-    "fewer channels than lanes": ((2, 6, 15, 21), (6, 3, 3, 3), {"groups": 2, "stride": 2, "padding": 1}),
+    "fewer channels than lanes": ((2, 6, 15, 21), (6, 3, 3, 3), {"groups": 2, "stride": 3, "padding": 1}),
     "parts of fewer": ((2, 12, 15, 14), (6, 4, 3, 3), {"groups": 3, "stride": 2}),
     "one output": ((1, 96, 17, 19), (32, 3, 3, 3), {"groups": 32, "stride": 2}),
     "five channels": ((1, 40, 15, 14), (40, 5, 7, 7), {"groups": 8, "stride": 2, "padding": 1}),
