@@ -76,6 +76,7 @@ LAYERS = {
     "channels of a tap together, of one block": ((1, 20, 21, 20), (37, 20, 5, 5), {}),
     "rows of taps in the padding": ((2, 40, 5, 12, 9), (34, 40, 3, 5, 3), {"padding": 2, "dilation": (2, 1, 1)}),
     "rows of few taps in the padding": ((1, 40, 13, 14), (24, 40, 5, 3), {"padding": (8, 1), "dilation": (4, 1)}),
+    "short rows of taps in the padding": ((2, 10, 13, 14), (24, 10, 4, 4), {"padding": (6, 1), "dilation": (4, 1)}),
     "rows of taps in the padding, parts of rows": ((1, 24, 2, 3, 900), (17, 24, 3, 3, 5), {"padding": (1, 1, 2)}),
     "columns of taps in the padding": ((2, 40, 7, 13, 12), (34, 40, 3, 3, 3), {"padding": (2, 3, 4), "dilation": 3}),
     **{

@@ -24,7 +24,8 @@ cdef enum:
     # 8 to 64 channels of 5x5x5 to 7x7x7 at stride 2, and 41 random layers (Zen 4, AVX-512, 2026-11-30):
     MANY_TAPS = 25          # of a kernel; channels of a tap together took 0.58 to 1 of the time
     UNSEEN_ROWS = 12        # one row of taps in so many has to lie in the padding,
-    LEAST_ROW = 48          # be of so many products, all channels of a stage together,
+    SUMMING = 11            # or more, as long as it takes to fetch and store a sum once more for each row of taps that
+    # is seen: so many of its products (120 random layers, Zen 5, 2026-12-01);
     LEAST_WIDTH = 4         # and rows of output be no shorter than this
     SHARING = 12            # outputs that share what is loaded of an image: runs of columns by fewer took 1.0 to 1.7
     # times as long (240 random layers; Zen 5, 2026-12-01)
@@ -69,10 +70,11 @@ cdef inline bint is_large(const ConvShape *s) noexcept nogil:
 
 cdef inline bint skips_rows(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """Whether so many rows of taps lie in the padding that each is a block of K, taken by outputs that see it alone."""
-    cdef Py_ssize_t products = s.kw * channels_staged(s, size)
-    return (is_large(s) and LEAST_ROW <= products <= DEPTH and s.ow >= LEAST_WIDTH
-            and UNSEEN_ROWS * seen_along(s.id, s.od, s.kd, s.sd, s.dd, s.pd)
-            * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph) < (UNSEEN_ROWS - 1) * s.od * s.oh * s.kd * s.kh)
+    cdef Py_ssize_t products = s.kw * channels_staged(s, size), rows = s.od * s.oh * s.kd * s.kh
+    cdef Py_ssize_t seen = (seen_along(s.id, s.od, s.kd, s.sd, s.dd, s.pd)
+                            * seen_along(s.ih, s.oh, s.kh, s.sh, s.dh, s.ph))
+    return (is_large(s) and products <= DEPTH and s.ow >= LEAST_WIDTH and UNSEEN_ROWS * seen < (UNSEEN_ROWS - 1) * rows
+            and seen * (products + SUMMING) < rows * products)
 
 
 cdef inline bint skips_columns(const ConvShape *s) noexcept nogil:
