@@ -97,17 +97,18 @@ def per_axis(function, name, value, rank, least=1):
     return tuple(integer(function, name, v, least) for v in of_length(function, name, value, rank))
 
 
-def pairs(function, padding, rank):
+def pairs(function, padding, rank, names=""):
     """Explicit padding as one (before, after) pair per axis.
 
-    An integer, one integer per axis, or one pair per axis, as `numpy.pad` takes them.
+    An integer, one integer per axis, or one pair per axis, as `numpy.pad` takes them; `names` is what a message says
+    before these where there are names besides.
     """
     if isinstance(padding, str):
         raise TypeError(f"{function}: padding must be integers or pairs of them, no name, got {shown(padding)}")
     if not isinstance(padding, tuple):
         padding = (padding,) * rank
     result = []
-    forms = "a name, an integer, or an integer or a (before, after) pair for each axis, {} in all"
+    forms = f"{names}an integer, or an integer or a (before, after) pair for each axis, {{}} in all"
     for item in of_length(function, "padding", padding, rank, forms):
         pair = item if isinstance(item, tuple) else (item, item)
         of_length(function, "padding", pair, 2, "pairs of {} integers")
@@ -146,7 +147,7 @@ def resolve_padding(function, padding, size, kernel, stride, dilation):
     """
     rank = len(size)
     if not isinstance(padding, str):
-        return pairs(function, padding, rank)
+        return pairs(function, padding, rank, "a name, ")
     rule = NAMED_PADDING[one_of(function, "padding", padding, NAMED_PADDING, ", or integers")]
     return tuple(rule(*axis) for axis in zip(size, kernel, stride, dilation, strict=True))
 

@@ -14,8 +14,8 @@ from fastconv._kernels.across cimport (
 from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.ahead cimport Next
 from fastconv._kernels.columns cimport (
-    ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes,
-    plan_columns, read_in_place
+    ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes, plan_columns,
+    read_in_place
 )
 from fastconv._kernels.deep cimport along_depth, deep_block, deep_scratch, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
