@@ -130,8 +130,7 @@ def cost_of_tile(g):
 def cost_few(g):
     """`cost_in_place` with lanes along input channels: of a tap, or of a row of taps where these lie side by side.
 
-    Of long sums, which may have another order on another map, pixels that see padding count, whose taps are copied, and
-    weights.
+    Of long sums, which may have another order on another map, taps copied where pixels see padding count, and weights.
     """
     costs, lanes, outputs = tuned().few, tuned().planes.vector // g.itemsize, g.oc // g.groups
     together, taps, pixels = g.kw if g.groups == g.dw == 1 else 1, g.kd * g.kh * g.kw, g.od * g.oh * g.ow
@@ -145,13 +144,22 @@ def cost_few(g):
 
 
 MOST_FEW = 16  # outputs of a group, up to which lanes along input channels were measured
+# Outputs from which on, and rows of taps of which one is hidden, the tile leaves taps out: `_kernels/last_choice.pxd`
+SHARING, UNSEEN_ROWS = 12, 12
+
+
+def share_of_tile(g):
+    """The share of its products that the register tile computes of channels-last memory; of short sums all."""
+    rows = prod(map(seen_along, g.axes[:2]))
+    skips = is_long(g) and g.oc // g.groups >= SHARING and UNSEEN_ROWS * rows < UNSEEN_ROWS - 1
+    return rows * seen_along(g.axes[2]) if skips else 1
 
 
 def fits_few(g):
     """Whether lanes along input channels take less than the register tile and than copies."""
     if not g.last or g.ic // g.groups <= 1 or not 0 < g.oc // g.groups <= MOST_FEW:
         return False
-    return cost_few(g) < min(cost_of_tile(g), cost_copied(g) if is_long(g) else cost_copied_large(g))
+    return cost_few(g) < min(share_of_tile(g) * cost_of_tile(g), cost_copied(g) if is_long(g) else cost_copied_large(g))
 
 
 def cost_copied_large(g):

@@ -275,6 +275,8 @@ def test_numbers_that_choices_and_kernels_share(cpu_level):
     assert kernels["LONG_SUM"] == _sights.SORTED
     assert kernels["SMALL_MAP"] == _direct.FEW_PATCHES
     assert kernels["KINDS"] == _sights.KINDS
+    assert kernels["SHARING"] == _direct.SHARING
+    assert kernels["UNSEEN_ROWS"] == _direct.UNSEEN_ROWS
     assert kernels["LEAST_SHARED"] == _shared_rows.LEAST_SHARED
     assert kernels["MOST_PHASES"] == _shared_rows.MOST_PHASES
     for name in ("LONGEST", "WHOLE", "MOST_RUNS", "MOST_PARTS"):

@@ -57,7 +57,7 @@ def test_a_name_where_padding_has_none_is_told_so():
     ):
         with pytest.raises(TypeError, match="padding must be integers or pairs of them, no name, got 'same'"):
             call()
-    with pytest.raises(ValueError, match="padding must be an integer, or an integer or a .* 2 in all, got 3"):
+    with pytest.raises(ValueError, match=r"padding must be an integer, or an integer or a .* 2 in all, got 3"):
         fastconv.conv_transpose2d(IMAGE, WEIGHT[:3], padding=(1, 2, 3))
 
 

@@ -8,6 +8,7 @@ from libc.string cimport memset
 
 from fastconv._kernels.dilated cimport LEAST_SHARED, MOST_PHASES
 from fastconv._kernels.heap cimport give_back
+from fastconv._kernels.last_choice cimport SHARING, UNSEEN_ROWS
 from fastconv._kernels.presence cimport still_missed
 from fastconv._kernels.product cimport SMALL_MAP
 from fastconv._kernels.ring cimport RING_MOST
@@ -135,5 +136,5 @@ def constants():
         "CHUNK": CHUNK, "LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST,
         "LONGEST": LONGEST, "WHOLE": WHOLE, "MOST_RUNS": MOST_RUNS, "MOST_PARTS": MOST_PARTS,
         "LEAST_SHARED": LEAST_SHARED, "MOST_PHASES": MOST_PHASES, "PAIRED": PAIRED, "MOST_SHARED": MOST_SHARED,
-        "STRIP_PIXELS": STRIP_PIXELS,
+        "STRIP_PIXELS": STRIP_PIXELS, "SHARING": SHARING, "UNSEEN_ROWS": UNSEEN_ROWS,
     }
