@@ -4,7 +4,7 @@ from math import gcd, prod
 
 from fastconv import _depthwise, _volumes
 from fastconv._shared_rows import shares_rows, stages_little
-from fastconv._sights import is_long, products, turned_products, whole_along
+from fastconv._sights import is_long, products, seen_along, turned_products, whole_along
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
 
