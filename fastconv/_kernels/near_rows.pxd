@@ -71,6 +71,13 @@ cdef inline void point(const NearRows *t, const real *x, Py_ssize_t top, Py_ssiz
             table[r] = blank + t.line + (row - <const real *> t.lowest)
 
 
+cdef inline void move(const NearRows *t, Py_ssize_t top, Py_ssize_t rows, const real **table) noexcept nogil:
+    """From a plane, whose first row has been pointed to at `top`, to the next one, where all have neighbours."""
+    cdef Py_ssize_t r
+    for r in range(min(top, rows), min(top + t.s.ih, rows)):
+        table[r] += t.xc
+
+
 cdef inline bint is_amid(const NearRows *t, const real *x, Py_ssize_t planes) noexcept nogil:
     """Whether neighbours stand before and behind all rows of some planes, of which x is the first."""
     cdef Py_ssize_t below = (t.s.ih - 1) * t.xh, beyond = (planes - 1) * t.xc

@@ -19,7 +19,7 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.dilated cimport in_phase
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.near_rows cimport NearRows, after, find_ends, is_amid, point
+from fastconv._kernels.near_rows cimport NearRows, after, find_ends, is_amid, move, point
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, even
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
@@ -69,7 +69,8 @@ cdef enum:
     FEWER_ROWS = 4                                      # of output in a band, whose input fits a set of a cache
     PART = MOST_ROWS                                    # rows of output with one table of pointers
     MOST_PHASES = 8
-    RUN = 16                                            # planes of paired rows at a time
+    RUN = 16                                            # planes at a time, of
+    RUN_PIXELS = 4096                                   # outputs
     # rows of input under a part, its last band of full height: taps of 7 rows, 8 apart, or neighbours at stride 2
     TABLE = PART + (NEAR_ROWS + 6) * MOST_PHASES
 
@@ -84,10 +85,16 @@ cdef struct Task:
     Py_ssize_t phases                       # of rows under dilated taps
     Py_ssize_t under                        # rows of input under NEAR_ROWS rows of output of one phase
     bint in_registers                       # all weights at once
-    Py_ssize_t runs                         # of planes of an image whose rows of output are paired, or 0
+    Py_ssize_t run, runs                    # planes of an image that are pointed to once, and runs of them, or 0
+    Py_ssize_t rows                         # of input under such a plane
+    bint paired                             # rows of output share vectors
     near_shape shape
     taps_shape taps
     pairs_shape pairs
+
+
+cdef inline real bias_of(const real *bias, Py_ssize_t c) noexcept nogil:
+    return 0 if bias == NULL else bias[c]
 
 
 cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogil:
@@ -107,7 +114,7 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
     low = min(top + t.high, t.x.s.oh)
     x = <const real *> t.input + image * t.x.xn + c * t.x.xc
     w = <const real *> t.weight + c * t.x.s.kh * t.x.s.kw
-    bias = 0 if t.bias == NULL else (<const real *> t.bias)[c]
+    bias = bias_of(<const real *> t.bias, c)
     out = <real *> t.output + (plane * t.x.s.oh + top) * t.x.s.ow
     point(&t.x, x, top * t.x.s.sh - t.x.s.ph, (low - top) * t.x.s.sh + t.under, table)
     if t.in_registers:
@@ -119,16 +126,23 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogi
 
 
 cdef void some_planes(const Task *t, Py_ssize_t item, real *_scratch) noexcept nogil:
-    """A run of planes of an image whose rows of output are paired."""
+    """A run of small planes of an image: their rows are all at equal distances."""
     cdef const real *table[TABLE]
-    cdef Py_ssize_t image = item // t.runs, c = item % t.runs * RUN, end = min(c + RUN, t.x.s.ic), some
+    cdef Py_ssize_t image = item // t.runs, c = item % t.runs * t.run, end = min(c + t.run, t.x.s.ic), some, i
     cdef const real *x = <const real *> t.input + image * t.x.xn
     cdef real *out = <real *> t.output + image * t.x.s.ic * t.x.s.oh * t.x.s.ow
     while c < end:
         some = end - c if is_amid(&t.x, x + c * t.x.xc, end - c) else 1
-        point(&t.x, x + c * t.x.xc, -t.x.s.ph, (2 * PAIRED - 1) * t.x.s.sh + 3, table)
-        near_pairs(sizeof(real), &t.pairs, some, <const void *const *> table, <const real *> t.weight + c * 9,
-                   at(<const real *> t.bias, c), out + c * t.x.s.oh * t.x.s.ow)
+        point(&t.x, x + c * t.x.xc, -t.x.s.ph, t.rows, table)
+        if t.paired:
+            near_pairs(sizeof(real), &t.pairs, some, <const void *const *> table, <const real *> t.weight + c * 9,
+                       at(<const real *> t.bias, c), out + c * t.x.s.oh * t.x.s.ow)
+        else:
+            for i in range(c, c + some):
+                near_bands(sizeof(real), &t.shape, t.x.s.oh, <const void *const *> table,
+                           <const real *> t.weight + i * 9, bias_of(<const real *> t.bias, i),
+                           out + i * t.x.s.oh * t.x.s.ow)
+                move(&t.x, t.x.s.ph, t.rows, table)
         c += some
 
 
@@ -155,8 +169,16 @@ cdef void plan_near(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
 cdef void plan_pairs(Task *t, Py_ssize_t size) noexcept nogil:
     """To be planned after `shape`. Of rows so short only planes that `_depthwise.sees_near_pairs` come here."""
     cdef ConvShape *s = &t.x.s
-    t.runs = ceil_div(s.ic, RUN) if t.in_registers and s.ow <= pairs_up_to(size, s.sw) else 0
+    t.paired = t.in_registers and s.ow <= pairs_up_to(size, s.sw)
     t.pairs = pairs_shape(t.shape, s.oh, s.ph, s.ph + s.ih, t.x.xc)
+
+
+cdef void plan_runs(Task *t) noexcept nogil:
+    """To be planned last. Not of columns of taps, beside which a table costs nothing."""
+    cdef ConvShape *s = &t.x.s
+    t.run = min(RUN_PIXELS // (s.oh * s.ow), RUN)
+    t.runs = ceil_div(s.ic, t.run) if t.in_registers and t.parts == 1 and t.run > 1 else 0
+    t.rows = (2 * PAIRED - 1) * s.sh + 3 if t.paired else s.oh * s.sh + t.under
 
 
 cdef bint meets_stores(const Task *t, Py_ssize_t size, size_t apart) noexcept nogil:
@@ -202,6 +224,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     plan_pairs(&t, size)
     t.high = even(ceil_div(t.x.s.oh, t.shape.tall), PART // t.shape.tall, 1) * t.shape.tall
     t.parts = ceil_div(t.x.s.oh, t.high)
+    plan_runs(&t)
     find_ends("near_rows", &t.x, <const real *> t.input, NULL)
     with nogil:
         if t.runs:
