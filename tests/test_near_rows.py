@@ -24,6 +24,7 @@ LAYERS = {
     "several bands, strided": ((3, 75, 61), 2),
     "several bands of rows shorter than a vector": ((4, 19, 9), 1),
     "several parts of such rows, the last band of one row": ((3, 113, 10), 1),
+    "several such planes, of more rows than are pointed to at once": ((3, 220, 9), 1),
     "wide and strided": ((2, 21, 1100), 2),
 }
 
@@ -65,6 +66,9 @@ SMALL = {
     "fewer rows than a half has": ((3, 5, 3, 8), 1),
     "a column": ((2, 6, 8, 1), 1),
     "one pixel": ((1, 5, 1, 1), 1),
+    "a row a vector": ((2, 37, 14, 14), 1),
+    "longer rows, a few planes a run": ((2, 11, 28, 27), 1),
+    "longer rows, strided": ((2, 19, 31, 29), 2),
 }
 
 
@@ -107,10 +111,10 @@ def test_small_planes_are_paired_or_turned(side, stride, name, cpu_level):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@together()
-def test_small_planes_keep_to_themselves(value, dtype, cpu_level):
+@together(side=(7, 14))
+def test_small_planes_keep_to_themselves(value, side, dtype, cpu_level):
     """What lies beside a plane in memory and is read with it reaches no output."""
-    x, weight = np.ones((1, 5, 7, 7), dtype), np.ones((5, 1, 3, 3), dtype)
+    x, weight = np.ones((1, 5, side, side), dtype), np.ones((5, 1, 3, 3), dtype)
     x[:, 1::2] = value
     out = fastconv.conv2d(x, weight, padding=1, groups=5)
     assert np.isfinite(out[:, ::2]).all()
