@@ -24,7 +24,7 @@ LAYERS = {
     "several bands, strided": ((3, 75, 61), 2),
     "several bands of rows shorter than a vector": ((4, 19, 9), 1),
     "several parts of such rows, the last band of one row": ((3, 113, 10), 1),
-    "several such planes, of more rows than are pointed to at once": ((3, 220, 9), 1),
+    "several such planes, of more rows than are pointed to at once": ((3, 440, 17), 2),
     "wide and strided": ((2, 21, 1100), 2),
 }
 
