@@ -42,7 +42,7 @@ cdef inline void multiply_point(
     """The tiles and parts that point (y, x) has: parts one at a time if their weights are apart, else all at once."""
     cdef Py_ssize_t width = nv * lanes_of(sizeof(real)), step = t.block * t.kc      # from one chunk of V to the next
     cdef Py_ssize_t tiles = ceil_div(end_tile - first_tile, winograd_rows(nv)), first_part, end_part
-    cdef Py_ssize_t some_parts, parts, some, part
+    cdef Py_ssize_t parts, part, share, line = t.width * <Py_ssize_t> sizeof(real) // tiles
     cdef Py_ssize_t shorter = (end_tile - first_tile) // tiles
     cdef Py_ssize_t longer = end_tile - first_tile - shorter * tiles, i, j, r, chunk, group, kc
     cdef const real *left
@@ -50,13 +50,13 @@ cdef inline void multiply_point(
     cdef const real *next_left
     cdef const real *next_right
     parts_at(&t.parts, y == t.nh - 1, x == t.nw - 1, &first_part, &end_part)
-    some_parts = end_part - first_part if t.alone else 1
-    parts = (end_part - first_part) // some_parts
+    parts = 1 if t.alone else end_part - first_part
     for chunk in range(first, end):
         group = min(t.group, t.icg - chunk * t.group)
         kc = parts * group
-        for some in range(some_parts):
-            part = first_part + some * parts
+        share = kc * t.width // tiles           # of the next weights that each tile asks for: no divisions in the loop
+        part = first_part
+        while part < end_part:
             left = v + chunk * step + first_tile * t.kc + part * group
             right = weights_at(t, u, y, x, chunk - first, part, group)
             if part + parts < end_part:
@@ -73,6 +73,7 @@ cdef inline void multiply_point(
                 r = shorter + (j < longer)
                 winograd_tile(sizeof(real), r, nv, kc, left, t.kc, right, t.width, m + i * width, t.chain,
                               chunk > 0 or part > first_part, left + r * t.kc if j + 1 < tiles else next_left,
-                              next_right + j * kc * t.width // tiles, t.width * <Py_ssize_t> sizeof(real) // tiles)
+                              next_right + j * share, line)
                 i += r
                 left += r * t.kc
+            part += parts
