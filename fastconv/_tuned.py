@@ -129,7 +129,8 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
         pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
     ),
-    fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}),
+    # Kernels on Zen 5, 2026-12-01
+    fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}, kernel={4: 4.5, 8: 4.5}),
     transposed=Transposed(
         sums={
             # product seen input weight output row group
