@@ -115,13 +115,11 @@ static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t stride, const grad_shape *s, 
     const mask all = PASTE(all_but, SUFFIX)(-1);
     const mask inner = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
     const mask outer = PASTE(all_but, SUFFIX)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
+    const mask number = PASTE(numbers, SUFFIX)();
+    const mask counted = few ? number < (BITS)cols : number >= (BITS)(LANES - cols % LANES);
+    const mask fresh = (mask)AS_TAPS((vec)counted, stride);
     ptrdiff_t y = 0, chain = 0, chains = 1;
-    BITS once[LANES_OF(ELEMENT)];
-    mask fresh;
     vec acc[9];
-    for (ptrdiff_t i = 0; i < LANES; i++)
-        once[LANE_OF(i, stride)] = (few ? i < cols : i >= LANES - cols % LANES) ? -1 : 0;
-    memcpy(&fresh, once, sizeof fresh);
     UNROLL for (ptrdiff_t t = 0; t < 9; t++)
         acc[t] = (vec){0};
     if (MOST_ROWS > 4)

@@ -13,7 +13,7 @@ threads.
 """
 
 from fastconv._kernels.heap cimport give_back
-from fastconv._kernels.near_rows cimport NearRows, after, find_ends, point
+from fastconv._kernels.near_rows cimport NearRows, after, find_ends, is_amid, move, point
 from fastconv._kernels.operand cimport OWN_RANK, five, operand
 from fastconv._kernels.pack cimport ceil_div, clip, copy_run, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, round_up
@@ -51,15 +51,22 @@ cdef struct Task:
 
 cdef Py_ssize_t one_plane(
     const Task *t, const real *x, const real *gout, real *total, long double *sums, Py_ssize_t chains,
-    const real **table,
+    const real **table, bint moves,
 ) noexcept nogil:
-    """Add a plane of one channel to its sums; of the chains in `total`, how many there are before and after."""
-    cdef Py_ssize_t y = 0, rows
+    """Add a plane of one channel to its sums; of the chains in `total`, how many there are before and after.
+
+    The table `moves` from the plane before.
+    """
+    cdef Py_ssize_t y = 0, rows, top
     if gout == <const real *> t.last:
         gout = <const real *> t.copied
     while y < t.x.s.oh:
         rows = min(t.rows, t.x.s.oh - y)
-        point(&t.x, x, y * t.x.s.sh - t.x.s.ph, (rows - 1) * t.x.s.sh + 3, table)
+        top = y * t.x.s.sh - t.x.s.ph
+        if moves:
+            move(&t.x, -top, (rows - 1) * t.x.s.sh + 3, table)
+        else:
+            point(&t.x, x, top, (rows - 1) * t.x.s.sh + 3, table)
         chains += add_rows(sizeof(real), &t.shape, rows, gout + y * t.x.s.ow, <const void *const *> table, total)
         if chains >= MANY:
             add_lanes(sizeof(real), total, sums)
@@ -77,13 +84,15 @@ cdef void one_part(const Task *t, Py_ssize_t item, real *total) noexcept nogil:
     cdef real *dw = <real *> t.dw + first * TAPS
     cdef long double *sums = <long double *> (<char *> total + t.sums)
     cdef const real **table = <const real **> (<char *> total + t.table)
+    cdef bint amid              # so that pointers to a plane are the last one's, moved
     zeros(total, channels * each)
     for i in range(channels * TAPS):
         sums[i] = 0
     for image in range(t.x.n):
+        amid = t.rows == t.x.s.oh and is_amid(&t.x, x + image * t.x.xn, channels)
         for c in range(channels):
             left = one_plane(t, x + image * t.x.xn + c * t.x.xc, gout + (image * t.x.s.oc + c) * plane,
-                             total + c * each, sums + c * TAPS, chains, table)
+                             total + c * each, sums + c * TAPS, chains, table, amid and c > 0)
         chains = left           # the same for every channel
     for c in range(channels):
         add_lanes(size, total + c * each, sums + c * TAPS)
