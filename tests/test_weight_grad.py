@@ -214,6 +214,7 @@ ROWS = {
     "dilation": ((2, 4, 9, 40), {"padding": (1, 5), "dilation": (1, 5), "stride": (1, 2)}),
     "far-padding": ((1, 2, 3, 4), {"padding": 30}),
     "narrow": ((3, 5, 14, 12), {"padding": 1}),
+    "narrow-stride-2": ((4, 5, 19, 20), {"padding": (3, 1), "stride": 2}),
     "one-row": ((2, 3, 3, 40), {}),
     "stride-2-padding-above": ((1, 66, 9, 33), {"padding": (4, 0), "stride": 2}),
     "many-chains": ((9, 2, 130, 131), {"padding": 1}),

@@ -107,15 +107,26 @@ static inline void add_lanes(size_t size, void *total, long double *sums)
                 ADD_ROWS(nr, 0); \
         }
 
+/* Each lane's number, with which masks are compared: the load of one that was stored by elements would wait for these,
+ * at the start of every plane. */
+static ALWAYS_INLINE mask PASTE(numbers, SUFFIX)(void)
+{
+    BITS each[LANES_OF(ELEMENT)];
+    mask lanes;
+    UNROLL for (ptrdiff_t i = 0; i < LANES; i++)
+        each[i] = (BITS)i;
+    memcpy(&lanes, each, sizeof lanes);
+    return lanes;
+}
+
 /* `stride` is a constant in every caller. */
 static ALWAYS_INLINE ptrdiff_t run(const ptrdiff_t stride, const grad_shape *s, const ptrdiff_t rows,
                                    const ELEMENT *restrict g, const ELEMENT *const *table, ELEMENT *restrict total)
 {
     const ptrdiff_t cols = s->cols, few = cols < LANES, last = few ? 0 : cols - LANES;
-    const mask all = PASTE(all_but, SUFFIX)(-1);
-    const mask inner = PASTE(all_but, SUFFIX)(s->before ? 0 : -1);
-    const mask outer = PASTE(all_but, SUFFIX)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
-    const mask number = PASTE(numbers, SUFFIX)();
+    const mask number = PASTE(numbers, SUFFIX)(), all = number != (BITS)-1;
+    const mask inner = number != (BITS)(s->before ? 0 : -1);
+    const mask outer = number != (BITS)(s->after ? LANE_OF(cols - last - 1, stride) : -1);
     const mask counted = few ? number < (BITS)cols : number >= (BITS)(LANES - cols % LANES);
     const mask fresh = (mask)AS_TAPS((vec)counted, stride);
     ptrdiff_t y = 0, chain = 0, chains = 1;

@@ -7,22 +7,15 @@
  * the image is read, and becomes zero by the masks of the first tap and the last. Included once per element type, after
  * ELEMENT, BITS, SUFFIX, vec, mask and LANES are defined.
  */
-/* Each lane's number. Masks are compared with it: what was stored by elements a load of the vector waits for, at the
- * start of every plane. */
-static ALWAYS_INLINE mask PASTE(numbers, SUFFIX)(void)
-{
-    BITS each[sizeof(vec) / sizeof(ELEMENT)];
-    mask lanes;
-    UNROLL for (ptrdiff_t i = 0; i < LANES; i++)
-        each[i] = (BITS)i;
-    memcpy(&lanes, each, sizeof lanes);
-    return lanes;
-}
-
 /* All lanes but one. */
 static inline mask PASTE(all_but, SUFFIX)(ptrdiff_t lane)
 {
-    return PASTE(numbers, SUFFIX)() != (BITS)lane;
+    BITS lanes[sizeof(vec) / sizeof(ELEMENT)];
+    mask result;
+    for (ptrdiff_t i = 0; i < LANES; i++)
+        lanes[i] = i == lane ? 0 : -1;
+    memcpy(&result, lanes, sizeof result);
+    return result;
 }
 
 #include "parity.h"
