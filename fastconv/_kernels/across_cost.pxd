@@ -5,7 +5,7 @@ channels have weights and sums to be turned, and leave out padding that pixels s
 """
 
 from fastconv._kernels.pack cimport ceil_div, clip
-from fastconv._kernels.product cimport round_up, short_vectors
+from fastconv._kernels.product cimport round_up, short_vectors, turns_patches
 from fastconv._kernels.shape cimport LONG_SUM, ConvShape, sees_no_padding
 from fastconv._kernels.sights cimport seen_along
 from fastconv._kernels.simd cimport lanes_of
@@ -129,6 +129,8 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t s
     elif rows_are_vectors(s, size):
         copying -= COPIED
         worth = s.od * s.oh * s.ow // run * (run + idle_lanes(s, size))
+    elif turns_patches(s):
+        copying = COPIED
     if not sees_no_padding(s):
         padding = <double> PADDING * s.od * s.oh * s.ow * (s.ic // s.groups) * s.sd * s.sh * s.sw
     return (most_pixels(s, size) > 0 < depth

@@ -10,7 +10,8 @@ from fastconv._kernels.copy cimport copy_rows, copy_tiles
 from fastconv._kernels.mixed_tile cimport MIXED_VECTORS
 from fastconv._kernels.pack cimport ceil_div, extend, pack_columns
 from fastconv._kernels.product cimport (
-    LINE, PANEL_BYTES, REREAD, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors
+    LINE, PANEL_BYTES, REREAD, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors,
+    turns_patches
 )
 from fastconv._kernels.rest cimport last_pixels, mixed_width
 from fastconv._kernels.shape cimport real
@@ -18,7 +19,7 @@ from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.split cimport can_split, pick_rows, split_table
 from fastconv._kernels.stage cimport clear_beyond, copy_columns, first_column, plan_stage, stage_block, stage_table
 from fastconv._kernels.tile cimport TILE_ROWS, tile_width
-from fastconv._kernels.turn cimport clear_beside
+from fastconv._kernels.turn cimport clear_beside, turn_block
 
 cdef enum:
     # Rows of 1x1 layers lie a plane apart, each on another page; a vector in two lines takes two loads. By vectors of
@@ -112,7 +113,7 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     t.stage.split.vectors = 0
     if picks_pixels(&t.s) and can_split(size, t.s.sw):
         split_table(&t.stage.split, size, t.s.sw)
-    if taps > 1:
+    if taps > 1 and (in_rows or not turns_patches(&t.s)):
         channels = max(min((t.kc + taps - 2) // taps + 1, t.icg), 1)
         rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
         if t.span == t.s.ow:            # a block is a row or part of one
@@ -149,6 +150,38 @@ cdef inline void pick_columns(
         p += n
 
 
+cdef inline void turn_channel(
+    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *panel,
+) noexcept nogil:
+    """Taps [k0, k1) of one channel at `x`: rows of output one after the other, of each a row of taps at a time."""
+    cdef Py_ssize_t plane = t.s.oh * t.s.ow, p = p0, k, n, some, row
+    cdef const real *pixel
+    while p < p1:
+        n = min(t.s.ow - p % t.s.ow, p1 - p)
+        pixel = x + p // plane * t.s.sd * t.xd + p % plane // t.s.ow * t.s.sh * t.xh + p % t.s.ow * t.s.sw
+        k = k0
+        while k < k1:
+            row = k // t.s.kw
+            some = min((row + 1) * t.s.kw, k1) - k
+            turn_block(sizeof(real), n, some,
+                       pixel + row // t.s.kh * t.s.dd * t.xd + row % t.s.kh * t.s.dh * t.xh + k - row * t.s.kw, t.s.sw,
+                       panel + (k - k0) * t.leading + p - p0, t.leading)
+            k += some
+        p += n
+
+
+cdef inline void turn_patches(
+    const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *panel,
+) noexcept nogil:
+    """Patches as `turns_patches` wants them, turned from where they lie in the image, a channel after the other."""
+    cdef Py_ssize_t taps = t.s.kd * t.s.kh * t.s.kw, k = k0, c, end
+    while k < k1:
+        c = k // taps
+        end = min((c + 1) * taps, k1)
+        turn_channel(t, x + c * t.xc, k - c * taps, end - c * taps, p0, p1, panel + (k - k0) * t.leading)
+        k = end
+
+
 cdef inline void fill_panel(
     const Task *t, const real *x, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t p0, Py_ssize_t p1, real *stage, real *panel,
 ) noexcept nogil:
@@ -173,6 +206,8 @@ cdef inline void fill_panel(
         copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
     elif picks_pixels(&t.s):
         pick_columns(t, x, k0, k1, p0, p1, panel)
+    elif turns_patches(&t.s):
+        turn_patches(t, x, k0, k1, p0, p1, panel)
     else:
         pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)
 

@@ -13,7 +13,7 @@ from libc.math cimport INFINITY
 from fastconv._kernels.operand cimport operand
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real
+from fastconv._kernels.shape cimport ConvShape, read_shape, read_strides, real, sees_no_padding
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stage cimport Stage
 from fastconv._kernels.tile cimport CHUNK, even_width, tile_finish, tile_width
@@ -21,7 +21,8 @@ from fastconv._kernels.tile cimport CHUNK, even_width, tile_finish, tile_width
 cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2,
-    MAP_BYTES = 524288       # or of all pixels of a map, half of 1 MiB as cores with vectors of a line have it, if rows
+    MAP_BYTES = 655360       # or of all pixels of a map, most of 1 MiB as cores with vectors of a line have it, if rows
+    LEAST_TAPS = 4           # of a row, for which columns are turned
     REREAD = 32              # of so many outputs read it again and again (Zen 5, 1x1 layers on 14 x 14),
     WEIGHT_BYTES = 131072    # and the block of weights that passes over it
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
@@ -79,12 +80,18 @@ cdef inline bint short_vectors(Py_ssize_t size) noexcept nogil:
     return lanes_of(size) * size < LINE
 
 
+cdef inline bint turns_patches(const ConvShape *s) noexcept nogil:
+    """Whether what a row of pixels sees of a row of the image is a matrix, which is turned to columns as it lies there.
+    """
+    return LEAST_TAPS <= s.kw <= s.sw and s.dw == 1 and sees_no_padding(s)
+
+
 cdef inline Py_ssize_t block_of_depth(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     """K, split evenly into few blocks: as deep as a panel of all pixels, and the stage that it is copied from, are not
     too large and lanes along it may be."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps, columns = s.od * s.oh * s.ow, most
     cdef Py_ssize_t bytes = PANEL_BYTES if s.oc // s.groups < REREAD else MAP_BYTES
-    if taps > 1:
+    if taps > 1 and not turns_patches(s):
         columns += s.id * s.ih * s.iw // taps
     most = KC if short_vectors(size) else max(min(bytes // size // max(columns, 1), CHUNK * lanes_of(size)), KC)
     return ceil_div(depth, max(ceil_div(depth, most), 1))
