@@ -129,7 +129,7 @@ cdef inline bint wastes_lanes(const ConvShape *s, Py_ssize_t worth, Py_ssize_t s
     elif rows_are_vectors(s, size):
         copying -= COPIED
         worth = s.od * s.oh * s.ow // run * (run + idle_lanes(s, size))
-    elif turns_patches(s):
+    elif turns_patches(s, size):
         copying = COPIED
     if not sees_no_padding(s):
         padding = <double> PADDING * s.od * s.oh * s.ow * (s.ic // s.groups) * s.sd * s.sh * s.sw

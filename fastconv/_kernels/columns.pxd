@@ -1,7 +1,8 @@
 """Columns of patches for the product of channels-first images: where a tile reads them, and the panel it reads.
 
 They are copied from a stage of the input (`stage.pxd`), or element by element where far taps would see too much of it;
-those of 1x1 kernels from the image, where whole tiles of few channels are read in place.
+turned from where they lie in the image where patches do not overlap; those of 1x1 kernels are copied from the image,
+where whole tiles of few channels are read in place.
 """
 
 from fastconv._kernels.across_cost cimport picks_pixels, rows_are_vectors
@@ -113,7 +114,7 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     t.stage.split.vectors = 0
     if picks_pixels(&t.s) and can_split(size, t.s.sw):
         split_table(&t.stage.split, size, t.s.sw)
-    if taps > 1 and (in_rows or not turns_patches(&t.s)):
+    if taps > 1 and (in_rows or t.deep or not turns_patches(&t.s, size)):
         channels = max(min((t.kc + taps - 2) // taps + 1, t.icg), 1)
         rows = min(t.s.oh, t.block // t.s.ow if t.block % t.s.ow == 0 else (t.block + t.s.ow - 2) // t.s.ow + 1)
         if t.span == t.s.ow:            # a block is a row or part of one
@@ -206,7 +207,7 @@ cdef inline void fill_panel(
         copy_rows(sizeof(real), panel, t.leading, x + k0 * t.xc + p0, t.xc, k1 - k0, p1 - p0)
     elif picks_pixels(&t.s):
         pick_columns(t, x, k0, k1, p0, p1, panel)
-    elif turns_patches(&t.s):
+    elif turns_patches(&t.s, sizeof(real)):
         turn_patches(t, x, k0, k1, p0, p1, panel)
     else:
         pack_columns(&t.s, x, t.xc, t.xd, t.xh, k0, k1, p0, p1, panel, t.leading)

@@ -22,7 +22,6 @@ cdef enum:
     KC = 256                 # depth of a panel: KC x one tile's columns stream from L2
     PANEL_BYTES = 262144     # the panel, half of a 512 KiB L2,
     MAP_BYTES = 655360       # or of all pixels of a map, most of 1 MiB as cores with vectors of a line have it, if rows
-    LEAST_TAPS = 4           # of a row, for which columns are turned
     REREAD = 32              # of so many outputs read it again and again (Zen 5, 1x1 layers on 14 x 14),
     WEIGHT_BYTES = 131072    # and the block of weights that passes over it
     STRIPE_BYTES = 16384     # columns of a panel that stay in L1
@@ -32,6 +31,7 @@ cdef enum:
     WAYS = 8                 # lines of a set of an L1 cache,
     SETS = 4096              # and bytes from one line to the next in the same set
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
+    LEAST_TAPS = 4           # of a row, for which patches are turned: a square of them is, in registers
 
 
 cdef struct Task:
@@ -80,10 +80,10 @@ cdef inline bint short_vectors(Py_ssize_t size) noexcept nogil:
     return lanes_of(size) * size < LINE
 
 
-cdef inline bint turns_patches(const ConvShape *s) noexcept nogil:
-    """Whether what a row of pixels sees of a row of the image is a matrix, which is turned to columns as it lies there.
-    """
-    return LEAST_TAPS <= s.kw <= s.sw and s.dw == 1 and sees_no_padding(s)
+cdef inline bint turns_patches(const ConvShape *s, Py_ssize_t size) noexcept nogil:
+    """Whether columns are made by turning what a row of pixels sees of a row of the image, a matrix where patches do
+    not overlap. With vectors of half a line, for which the depth is in more blocks, it gained as often as it lost."""
+    return not short_vectors(size) and LEAST_TAPS <= s.kw <= s.sw and s.dw == 1 and sees_no_padding(s)
 
 
 cdef inline Py_ssize_t block_of_depth(const ConvShape *s, Py_ssize_t size) noexcept nogil:
@@ -91,7 +91,7 @@ cdef inline Py_ssize_t block_of_depth(const ConvShape *s, Py_ssize_t size) noexc
     too large and lanes along it may be."""
     cdef Py_ssize_t taps = s.kd * s.kh * s.kw, depth = s.ic // s.groups * taps, columns = s.od * s.oh * s.ow, most
     cdef Py_ssize_t bytes = PANEL_BYTES if s.oc // s.groups < REREAD else MAP_BYTES
-    if taps > 1 and not turns_patches(s):
+    if taps > 1 and not turns_patches(s, size):
         columns += s.id * s.ih * s.iw // taps
     most = KC if short_vectors(size) else max(min(bytes // size // max(columns, 1), CHUNK * lanes_of(size)), KC)
     return ceil_div(depth, max(ceil_div(depth, most), 1))
