@@ -8,7 +8,7 @@
     kernels     the edges of their vectors, tiles and blocks: test_product, test_deep, test_few_last, test_group*,
                 test_rings, test_near_rows, test_depthwise_last, test_winograd*, test_fft*, test_float_powers,
                 test_memory, test_scratch_held
-    choices     test_choices, test_reach, test_copies, test_cpu_levels, test_shapes
+    choices     test_choices, test_reach, test_copies, test_cpu_levels, test_shapes, test_shared_numbers
     calls       test_door*, test_kept_*, test_team, test_thread*, test_presence, test_quota, test_fork
     the house   test_architecture, test_documents, test_types, test_build, test_cli, test_doctest, test_asv,
                 test_reference, test_together

@@ -1,24 +1,10 @@
 """Choices that follow what was measured of the vectors in use: ways of rows, of planes, and of few outputs."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 
 import fastconv
-from fastconv import (
-    _cpu,
-    _depthwise,
-    _direct,
-    _gradients,
-    _phases,
-    _plan,
-    _shared_rows,
-    _sights,
-    _tuned,
-    _weight_choice,
-    _winograd,
-)
+from fastconv import _cpu, _depthwise, _gradients, _phases, _plan, _tuned, _weight_choice
 from fastconv._methods import DIRECT, choose
 from tests.geometries import LONG, MEASURED, geometry
 
@@ -149,20 +135,6 @@ def test_kernels_are_transformed_in_little_time(vectors):
         assert choose(geometry(input, weight, 1, weight[2] // 2))[0].name == taken
 
 
-def test_tiles_of_minimal_filtering_are_those_of_its_kernel(cpu_level):
-    """Their rules stand in `_winograd.py`, for errors and costs, and in `winograd_rules.pxd`, which computes them."""
-    kernel, rules = _cpu.kernel("winograd"), {}
-    sizes = product((16, 31, 32, 47, 48), (5, 8, 9, 63, 64), (1, 2, 3, 4, 5), (2, 3, 6), (1, 2), (1, 2))
-    for channels, side, height, width, stride, dilation in sizes:
-        if max(height, width) * dilation <= side:
-            weight = (8, channels, height, width)
-            g = geometry((1, channels, side, side), weight, stride, 0, dilation=dilation)
-            for code, rule in zip(kernel.packed_layout(tuple(g)), _winograd.rules(g), strict=True):
-                rules.setdefault(code, set()).add(rule)
-    assert all(len(found) == 1 for found in rules.values())
-    assert len(set().union(*rules.values())) == len(rules) == 7
-
-
 @pytest.mark.skipif("avx512" not in _cpu.available(), reason="of vectors of 64 bytes")
 @pytest.mark.parametrize(
     ("input", "weight", "stride"),
@@ -286,21 +258,3 @@ def test_dilated_rows_without_neighbours_are_left_to_the_register_tile(vectors):
     assert DIRECT.kernel(geometry((1, 4, 7, 7), (3, 4, 3, 3), 1, 2, dilation=2)) == "filter"
     assert DIRECT.kernel(geometry((1, 3, 80, 80), (5, 3, 5, 5), 1, 0, dilation=6)) == "direct"
     assert DIRECT.kernel(geometry((1, 160, 32, 32), (4, 160, 5, 5), 1, (2, 0), dilation=6)) == "direct"
-
-
-def test_numbers_that_choices_and_kernels_share(cpu_level):
-    """Told one by one in two languages: a choice by other ones would say what no kernel does."""
-    kernels = _cpu.kernel("probe").constants()
-    assert kernels["CHUNK"] == _depthwise.CHAIN
-    assert kernels["PAIRED"] == _depthwise.PAIRED
-    assert kernels["MOST_SHARED"] == max(_depthwise.SHARED)
-    assert kernels["STRIP_PIXELS"] == _depthwise.STRIP
-    assert kernels["LONG_SUM"] == _sights.SORTED
-    assert kernels["SMALL_MAP"] == _direct.FEW_PATCHES
-    assert kernels["KINDS"] == _sights.KINDS
-    assert kernels["SHARING"] == _direct.SHARING
-    assert kernels["UNSEEN_ROWS"] == _direct.UNSEEN_ROWS
-    assert kernels["LEAST_SHARED"] == _shared_rows.LEAST_SHARED
-    assert kernels["MOST_PHASES"] == _shared_rows.MOST_PHASES
-    for name in ("LONGEST", "WHOLE", "MOST_RUNS", "MOST_PARTS"):
-        assert kernels[name] == getattr(_winograd, name)
