@@ -20,6 +20,23 @@
 #define FEW_POINTS 6
 #define FEW_AHEAD 3 /* lines of the next weights that each step asks for */
 
+/* sum[j][i] of each point and tile: steps k in chains of `chain`, one after the other, whose totals are added in their
+ * order. EACH_SUM and STEP, the products of one k, are the kernel's own. */
+#define SUM_IN_CHAINS() \
+    for (ptrdiff_t start = 0;;) { \
+        const ptrdiff_t end = kc - start > chain ? start + chain : kc; \
+        EACH_SUM sum[j][i] = (vec){0}; \
+        EACH_SUM IN_REGISTER(sum[j][i]); \
+        for (ptrdiff_t k = start; k < end; k++) \
+            STEP \
+        if (start > 0) \
+            EACH_SUM sum[j][i] += total[j * FEW_TILES + i]; \
+        if (end == kc) \
+            break; \
+        EACH_SUM total[j * FEW_TILES + i] = sum[j][i]; \
+        start = end; \
+    }
+
 #if VECTOR_BYTES == 64
 #define EACH_TYPE "winograd_few.h"
 #include "each_float.h"
@@ -49,6 +66,27 @@ static inline void winograd_few(size_t size, ptrdiff_t kc, const void *taps, con
 #define few_line PASTE(few_line, SUFFIX)
 #define EACH_SUM EACH(j, FEW_POINTS) EACH(i, FEW_TILES)
 
+#define STEP { \
+        EACH(n, FEW_AHEAD) FETCH_TO_L2(ahead + n * apart); \
+        ahead += step; \
+        vec g[FEW_TAPS], u[FEW_POINTS], column[FEW_TAPS]; \
+        EACH(j, FEW_TAPS) { \
+            EACH(i, FEW_TAPS) g[i] = *(const vec *)(taps + (i * FEW_TAPS + j) * LANES); \
+            weight_points(F43, g, u); \
+            column[j] = u[line]; \
+        } \
+        taps += FEW_TAPS * FEW_TAPS * LANES; \
+        weight_points(F43, column, u); \
+        EACH(j, FEW_POINTS) EACH(i, FEW_TILES) { \
+            MULTIPLY_ADD(sum[j][i], left[j][tile[i]], u[j]); \
+            KEEP_ORDER(); \
+        } \
+        EACH(i, FEW_TILES) { \
+            tile[i]++; \
+            OPAQUE(tile[i]); \
+        } \
+    }
+
 /* `line` is a constant in every caller */
 static ALWAYS_INLINE void few_line(
     const ptrdiff_t line, ptrdiff_t kc, const ELEMENT *taps, const ELEMENT *a, ptrdiff_t a_point, ptrdiff_t lda,
@@ -64,37 +102,7 @@ static ALWAYS_INLINE void few_line(
         OPAQUE(left[j]);
     }
     EACH(i, FEW_TILES) tile[i] = i * lda;
-    for (ptrdiff_t start = 0;;) {
-        const ptrdiff_t end = kc - start > chain ? start + chain : kc;
-        EACH_SUM sum[j][i] = (vec){0};
-        EACH_SUM IN_REGISTER(sum[j][i]);
-        for (ptrdiff_t k = start; k < end; k++) {
-            EACH(n, FEW_AHEAD) FETCH_TO_L2(ahead + n * apart);
-            ahead += step;
-            vec g[FEW_TAPS], u[FEW_POINTS], column[FEW_TAPS];
-            EACH(j, FEW_TAPS) {
-                EACH(i, FEW_TAPS) g[i] = *(const vec *)(taps + (i * FEW_TAPS + j) * LANES);
-                weight_points(F43, g, u);
-                column[j] = u[line];
-            }
-            taps += FEW_TAPS * FEW_TAPS * LANES;
-            weight_points(F43, column, u);
-            EACH(j, FEW_POINTS) EACH(i, FEW_TILES) {
-                MULTIPLY_ADD(sum[j][i], left[j][tile[i]], u[j]);
-                KEEP_ORDER();
-            }
-            EACH(i, FEW_TILES) {
-                tile[i]++;
-                OPAQUE(tile[i]);
-            }
-        }
-        if (start > 0)
-            EACH_SUM sum[j][i] += total[j * FEW_TILES + i];
-        if (end == kc)
-            break;
-        EACH_SUM total[j * FEW_TILES + i] = sum[j][i];
-        start = end;
-    }
+    SUM_IN_CHAINS()
     if (more)
         EACH_SUM sum[j][i] += *(const vec *)(c + j * c_point + i * ldc);
     EACH_SUM *(vec *)(c + j * c_point + i * ldc) = sum[j][i];
@@ -119,6 +127,7 @@ static inline void PASTE(winograd_few, SUFFIX) PARAMETERS
 #undef INSTANCE
 #undef NAME
 #undef PARAMETERS
+#undef STEP
 #undef EACH_SUM
 #undef few_line
 #undef weight_points

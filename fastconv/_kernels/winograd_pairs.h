@@ -66,6 +66,30 @@ static inline void winograd_pairs(size_t size, int pair_h, int pair_w, ptrdiff_t
 #define EACH_SUM \
     EACH(j, PAIR_POINTS) EACH(i, FEW_TILES) if ((pair_w || j < INFINITE) && i < tiles / (lacks && j == 3 ? 2 : 1))
 
+#define STEP { \
+        FETCH_TO_L2(ahead); \
+        ahead += step; \
+        vec g[2], u[PAIR_POINTS]; \
+        EACH(j, pair_w + 1) { \
+            g[j] = *(const vec *)(taps + j * PAIR_COL * LANES); \
+            if (pair_h) \
+                g[j] += second * *(const vec *)(taps + (PAIR_ROW + j * PAIR_COL) * LANES); \
+        } \
+        taps += PAIR_TAPS * LANES; \
+        if (pair_w) \
+            weight_points(F42, g, u); \
+        else \
+            EACH(j, INFINITE) u[j] = g[0]; \
+        EACH_SUM { \
+            MULTIPLY_ADD(sum[j][i], left[j][tile[i]], u[j]); \
+            KEEP_ORDER(); \
+        } \
+        EACH(i, tiles) { \
+            tile[i]++; \
+            OPAQUE(tile[i]); \
+        } \
+    }
+
 /* `pair_h`, `pair_w`, `tiles` and `lacks` are constants in every caller */
 static ALWAYS_INLINE void pair_line(
     const int pair_h, const int pair_w, const ptrdiff_t tiles, const int lacks, double factor, ptrdiff_t kc,
@@ -82,40 +106,7 @@ static ALWAYS_INLINE void pair_line(
         OPAQUE(left[j]);
     }
     EACH(i, tiles) tile[i] = i * lda;
-    for (ptrdiff_t start = 0;;) {
-        const ptrdiff_t end = kc - start > chain ? start + chain : kc;
-        EACH_SUM sum[j][i] = (vec){0};
-        EACH_SUM IN_REGISTER(sum[j][i]);
-        for (ptrdiff_t k = start; k < end; k++) {
-            FETCH_TO_L2(ahead);
-            ahead += step;
-            vec g[2], u[PAIR_POINTS];
-            EACH(j, pair_w + 1) {
-                g[j] = *(const vec *)(taps + j * PAIR_COL * LANES);
-                if (pair_h)
-                    g[j] += second * *(const vec *)(taps + (PAIR_ROW + j * PAIR_COL) * LANES);
-            }
-            taps += PAIR_TAPS * LANES;
-            if (pair_w)
-                weight_points(F42, g, u);
-            else
-                EACH(j, INFINITE) u[j] = g[0];
-            EACH_SUM {
-                MULTIPLY_ADD(sum[j][i], left[j][tile[i]], u[j]);
-                KEEP_ORDER();
-            }
-            EACH(i, tiles) {
-                tile[i]++;
-                OPAQUE(tile[i]);
-            }
-        }
-        if (start > 0)
-            EACH_SUM sum[j][i] += total[j * FEW_TILES + i];
-        if (end == kc)
-            break;
-        EACH_SUM total[j * FEW_TILES + i] = sum[j][i];
-        start = end;
-    }
+    SUM_IN_CHAINS()
     EACH_SUM {
         if (j < INFINITE ? more : more_infinite)
             sum[j][i] += *((const vec *)((ELEMENT *)c[j] + i * ldc));
@@ -142,6 +133,7 @@ static void (*const PASTE(winograd_pairs, SUFFIX)[]) PARAMETERS = {ALL(NAMES)};
 #undef INSTANCE
 #undef NAME
 #undef PARAMETERS
+#undef STEP
 #undef EACH_SUM
 #undef INFINITE
 #undef pair_line
