@@ -14,7 +14,7 @@ from fastconv._kernels.product cimport (
     LINE, PANEL_BYTES, REREAD, WEIGHT_BYTES, Task, channels_collide, patch_pitch, round_up, short_vectors,
     turns_patches
 )
-from fastconv._kernels.rest cimport last_pixels, mixed_width
+from fastconv._kernels.rest cimport last_pixels, mixed_width, tiles_passed
 from fastconv._kernels.shape cimport real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.split cimport can_split, pick_rows, split_table
@@ -37,6 +37,15 @@ cdef enum:
     PASSING_WEIGHTS = 524288
     PIECE_BYTES = 1048576    # of a block of pixels in place: few blocks, since nobody asks for their first columns
     STAGE_BYTES = 524288     # of a stage at most; what far dilated taps see is packed from the image
+
+
+cdef struct Columns:
+    # The first `whole` pixels of a block are read in place: `head` up to a boundary of vectors, whole tiles, and `end`
+    # in a narrower one; `copied` ones lie in the panel, to which the first tile of rows copies `passed` of them if it
+    # `packs` in passing; the `left` last ones have lanes along the depth.
+    Py_ssize_t whole, head, end, copied, passed, left
+    bint packs
+    bint asks           # for columns in place, of sums that are long enough
 
 
 cdef inline Py_ssize_t most_in_place(const Task *t, Py_ssize_t size) noexcept nogil:
@@ -133,6 +142,22 @@ cdef inline void plan_columns(Task *t, Py_ssize_t size, Py_ssize_t *table) noexc
     if t.left:
         t.patch = patch_pitch(t.kc, size)
         t.patches = t.left * t.patch
+
+
+cdef inline Columns sort_columns(const Task *t, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t size) noexcept nogil:
+    """How the pixels [p0, p1) of a block are read."""
+    cdef Columns s
+    cdef Py_ssize_t width = tile_width(size), pixels
+    s.left = max(p1 - max(p0, t.pixels - t.left), 0)
+    pixels = p1 - p0 - s.left
+    s.whole = pixels if read_in_place(t, size) and pixels >= lanes_of(size) else 0
+    s.head = width - t.lead if s.whole and p0 == 0 and t.lead > 0 and p1 - p0 >= 2 * width else 0
+    s.end = last_in_place(s.whole - s.head, size)
+    s.copied = pixels - s.whole
+    s.packs = packs_in_passing(t, size)
+    s.passed = tiles_passed(pixels, s.left, t.wide, size) * t.wide if s.packs else 0
+    s.asks = s.whole > 0 and t.depth >= ASKING_DEPTH
+    return s
 
 
 cdef inline void pick_columns(

@@ -14,8 +14,7 @@ from fastconv._kernels.across cimport (
 from fastconv._kernels.across_cost cimport cost_across, picks_pixels, rows_are_vectors, sees_less, wastes_lanes
 from fastconv._kernels.ahead cimport Next
 from fastconv._kernels.columns cimport (
-    ASKING_DEPTH, column, fill_panel, last_in_place, next_columns, packs_in_passing, panel_bytes, plan_columns,
-    read_in_place
+    Columns, column, fill_panel, next_columns, panel_bytes, plan_columns, read_in_place, sort_columns
 )
 from fastconv._kernels.deep cimport along_depth, deep_block, deep_scratch, plan_deep, small_map
 from fastconv._kernels.deep_patches cimport packs_taps, patch_channels, plan_patches
@@ -27,7 +26,7 @@ from fastconv._kernels.product cimport (
     LINE, SMALL_MAP, WEIGHT_BYTES, Item, Task, begin, block_of_depth, item_at, items, plan_blocks, round_up,
     short_vectors
 )
-from fastconv._kernels.rest cimport multiply_mixed, pixels_worth, tiles_passed
+from fastconv._kernels.rest cimport multiply_mixed, pixels_worth
 from fastconv._kernels.scratch cimport borrow, borrow_more
 from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
@@ -89,27 +88,38 @@ cdef Lanes lanes_for(const ConvShape *s, Py_ssize_t size) noexcept nogil:
     return choice
 
 
+cdef void multiply_rows(
+    const Task *t, const Columns *s, Py_ssize_t rows, Py_ssize_t after, Py_ssize_t kc, const real *a, const real *x,
+    const real *source, const real *panel, real *c, tile_finish finish, Next *later,
+) noexcept nogil:
+    """So many output channels of a block: a, x and c start at its first product, pixel and sum.
+
+    after : output channels of the block that follow these
+    source : where the pixels begin that these, the first ones, copy to the panel or ask for; else NULL
+    """
+    cdef const real *patches = panel + t.panel
+    if s.whole:
+        multiply_in_place(t, rows, kc, s.head, s.whole, s.end, a, x, source, c, finish)
+    c += s.whole
+    if s.left:
+        multiply_mixed(rows, after, s.copied, s.left, kc, a, t.depth, panel, t.leading, t.wide, t.apart,
+                       source if s.packs else NULL, t.xc, patches, t.patch, c, t.pixels, finish)
+        return
+    multiply(rows, s.passed, kc, a, t.depth, panel, t.leading, NULL, t.apart, source, t.xc, c, t.pixels, finish, later)
+    multiply(rows, s.copied - s.passed, kc, a, t.depth, panel + column(t, s.passed), t.leading, NULL, t.apart, NULL, 0,
+             c + s.passed, t.pixels, finish, later)
+
+
 cdef void block(
     const Task *t, const real *x, const real *w, const real *bias, real *out, real *stage, Py_ssize_t p0, Py_ssize_t p1,
     Py_ssize_t o0, Py_ssize_t o1,
 ) noexcept nogil:
-    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group.
-
-    The first `whole` are read in place: `head` up to a boundary of vectors, whole tiles, and `end` in a narrower one.
-    """
-    cdef Py_ssize_t width = tile_width(sizeof(real))
+    """Pixels [p0, p1) of output channels [o0, o1) of one group: x, w, bias and out start at the group."""
+    cdef Columns s = sort_columns(t, p0, p1, sizeof(real))
     cdef Py_ssize_t most = max(WEIGHT_BYTES // <Py_ssize_t> sizeof(real) // max(t.kc, 1) // TILE_ROWS, 1) * TILE_ROWS
-    cdef Py_ssize_t left = max(p1 - max(p0, t.pixels - t.left), 0)
-    cdef bint in_place = read_in_place(t, sizeof(real)) and p1 - left - p0 >= lanes_of(sizeof(real))
-    cdef Py_ssize_t head = width - t.lead if in_place and p0 == 0 and t.lead > 0 and p1 - p0 >= 2 * width else 0
-    cdef Py_ssize_t whole = p1 - left - p0 if in_place else 0
-    cdef Py_ssize_t end = last_in_place(whole - head, sizeof(real))
-    cdef bint packs = packs_in_passing(t, sizeof(real))
-    cdef Py_ssize_t step = o1 - o0 if in_place or packs else even(o1 - o0, most, TILE_ROWS)
-    cdef bint asks = whole > 0 and t.depth >= ASKING_DEPTH
-    cdef Py_ssize_t passed = tiles_passed(p1 - left - p0, left, t.wide, sizeof(real)) * t.wide if packs else 0
-    cdef Py_ssize_t last = p1 - left if t.flat else p1
-    cdef Py_ssize_t k0 = 0, k1, o, count, cols = p1 - p0 - whole - left
+    cdef Py_ssize_t step = o1 - o0 if s.whole or s.packs else even(o1 - o0, most, TILE_ROWS)
+    cdef Py_ssize_t first = p0 + s.whole + s.passed, last = p1 - s.left if t.flat else p1
+    cdef Py_ssize_t k0 = 0, k1, o, count
     cdef real *panel = stage + t.staged
     cdef real *patches = panel + t.panel
     cdef const real *a
@@ -119,16 +129,16 @@ cdef void block(
     cdef Next later
     while True:
         k1 = min(k0 + t.kc, t.depth)
-        if p0 + whole + passed < last and k0 < k1:
-            fill_panel(t, x, k0, k1, p0 + whole + passed, last, stage, panel + column(t, passed))
-        if left and t.flat:
-            turn_block(sizeof(real), k1 - k0, left, x + k0 * t.xc + last, t.xc, patches, t.patch)
-        elif left:
-            turn_block(sizeof(real), k1 - k0, left, panel + column(t, cols), t.leading, patches, t.patch)
+        if first < last and k0 < k1:
+            fill_panel(t, x, k0, k1, first, last, stage, panel + column(t, s.passed))
+        if s.left and t.flat:
+            turn_block(sizeof(real), k1 - k0, s.left, x + k0 * t.xc + last, t.xc, patches, t.patch)
+        elif s.left:
+            turn_block(sizeof(real), k1 - k0, s.left, panel + column(t, s.copied), t.leading, patches, t.patch)
         finish.accumulate = k0 > 0
         finish.clamp = t.finish.clamp and k1 == t.depth
         o = o0
-        source = x + k0 * t.xc + p0 + head if packs or asks else NULL
+        source = x + k0 * t.xc + p0 + s.head if s.packs or s.asks else NULL
         later = next_columns(t, x, k0, k1, p0, p1)
         while o < o1:
             count = min(step, o1 - o)
@@ -137,20 +147,9 @@ cdef void block(
             c = out + o * t.pixels + p0
             if t.row != NULL:
                 multiply_stage(t, count, k0, k1, a, <const real *> stage, p0, p1, c, finish)
-                o += count
-                continue
-            if whole:
-                multiply_in_place(t, count, k1 - k0, head, whole, end, a, x + k0 * t.xc + p0, source, c, finish)
-            if left:
-                multiply_mixed(count, o1 - o - count, cols, left, k1 - k0, a, t.depth, <const real *> panel, t.leading,
-                               t.wide, t.apart, source if packs else NULL, t.xc, <const real *> patches, t.patch,
-                               c + whole, t.pixels, finish)
             else:
-                multiply(count, passed, k1 - k0, a, t.depth, <const real *> panel, t.leading, NULL, t.apart, source,
-                         t.xc, c, t.pixels, finish, &later)
-                multiply(count, cols - passed, k1 - k0, a, t.depth,
-                         <const real *> panel + column(t, passed), t.leading, NULL, t.apart, NULL, 0,
-                         c + whole + passed, t.pixels, finish, &later)
+                multiply_rows(t, &s, count, o1 - o - count, k1 - k0, a, x + k0 * t.xc + p0, source,
+                              <const real *> panel, c, finish, &later)
             source = NULL
             o += count
         k0 = k1

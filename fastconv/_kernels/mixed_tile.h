@@ -11,6 +11,7 @@
 #ifndef FASTCONV_MIXED_TILE_H
 #define FASTCONV_MIXED_TILE_H
 
+#include "dot_tile.h"
 #include "lane_sums.h"
 #include "tile.h"
 
@@ -52,26 +53,17 @@ static inline void mixed_first_tile(size_t size, ptrdiff_t rows, ptrdiff_t kc, c
                          ptrdiff_t ldb, __VA_ARGS__ const ELEMENT *patch, ELEMENT *c, ELEMENT *column, ptrdiff_t ldc, \
                          const tile_finish *finish)
 
-/* column[i * ldc] (+)= the sum of the lanes of lanes[i], finished as by `dot_finish`. */
+/* column[i * ldc] (+)= the sum of the lanes of lanes[i]. */
 static ALWAYS_INLINE void finish_column(
     const ptrdiff_t rows, const vec *lanes, ELEMENT *column, ptrdiff_t ldc, const tile_finish *finish)
 {
     const ptrdiff_t n = LANES > MIXED_SLOTS ? LANES : MIXED_SLOTS, last = (rows - 1) / 2 * 2;
-    const ELEMENT *bias = finish->row_bias;
-    const ELEMENT lo = (ELEMENT)finish->lo, hi = (ELEMENT)finish->hi;
     ELEMENT sums[LANES_OF(float)];
     vec v[LANES_OF(float)];
     UNROLL for (ptrdiff_t i = 0; i < n; i++) /* what is beyond costs nothing where it is a pair again */
         v[i] = lanes[i < rows ? i : i % 2 && last + 1 < rows ? last + 1 : last];
     SUM_LANES(v, n, sums);
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
-        ELEMENT sum = sums[i] + (finish->accumulate ? column[i * ldc] : bias ? bias[i] : 0);
-        if (finish->clamp) {
-            sum = sum < lo ? lo : sum;
-            sum = sum > hi ? hi : sum;
-        }
-        column[i * ldc] = sum;
-    }
+    PASTE(dot_finish, SUFFIX)(rows, 1, sums, 1, 1, column, ldc, finish);
 }
 
 #define RUN(how, rows, nv, width, panel) \
