@@ -150,12 +150,13 @@ def channels_first(x, rank):
     return x.transpose(*range(split), x.ndim - 1, *range(split, x.ndim - 1))
 
 
-def empty(shape, rank, dtype, order):
-    """A new array of this logical shape whose memory has channels last or first."""
+def empty(shape, rank, dtype, order, source=None):
+    """A new array of this logical shape whose memory has channels last or first, computed from `source` if that is
+    named."""
     if order == FIRST:
-        return _memory.empty(shape, dtype)
+        return _memory.empty(shape, dtype, source)
     split = len(shape) - rank - 1
-    return channels_first(_memory.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype), rank)
+    return channels_first(_memory.empty((*shape[:split], *shape[split + 1 :], shape[split]), dtype, source), rank)
 
 
 def turned(x, out):
@@ -246,14 +247,17 @@ def check_shape_of_bias(function, bias, weight):
 
 
 def target(out, shape, rank, dtype, order, inputs):
-    """Where a kernel may write: `out` itself if it is dense in `order` and apart from the inputs, else a new array."""
+    """Where a kernel may write: `out` itself if it is dense in `order` and apart from the inputs, else a new array.
+
+    inputs : what the kernel reads, first what the result is computed from at the same pace
+    """
     if out is None:
-        return empty(shape, rank, dtype, order)
+        return empty(shape, rank, dtype, order, inputs[0])
     in_memory = out if order == FIRST else channels_last(out, rank)
     direct = out.dtype == dtype and in_memory.flags.carray
     if direct and not any(np.may_share_memory(out, x) for x in inputs if x is not None):
         return out
-    return empty(shape, rank, dtype, order)
+    return empty(shape, rank, dtype, order, inputs[0])
 
 
 def finish(result, out, dtype):

@@ -18,7 +18,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.string cimport memcmp
 
-from fastconv._memory cimport end, is_large, lend
+from fastconv._memory cimport behind, end, is_large, lend
 from fastconv._threads import get_num_threads
 
 cdef extern from "numpy/arrayobject.h":
@@ -46,6 +46,7 @@ cdef class Result:
     cdef np.dtype dtype
     cdef np.npy_intp strides[AXES]
     cdef bint is_large
+    cdef Py_ssize_t behind              # what it is computed from
 
 
 cdef class Call:
@@ -219,10 +220,10 @@ def again(pack, x, w, b, tuple settings, out=None):
         return None                     # the long way says of which function
 
 
-cdef np.ndarray make(Call call, Result like):
+cdef np.ndarray make(Call call, Result like, np.ndarray source):
     if not like.is_large:
         return new(call, like)
-    lent = lend()
+    lent = lend(<size_t> np.PyArray_DATA(source) + like.behind)
     try:
         return new(call, like)
     finally:
@@ -236,11 +237,11 @@ cdef np.ndarray new(Call call, Result like):
 
 
 cdef call_again(Call call, pack, x, w, b, out):
-    cdef np.ndarray result = make(call, call.result) if out is None else out
+    cdef np.ndarray result = make(call, call.result, x) if out is None else out
     cdef np.ndarray places
     threads = 1 if call.threads == 1 else min(call.threads, get_num_threads())
     if call.places is not None:
-        places = make(call, call.places)
+        places = make(call, call.places, x)
         call.run(call.geometry, x, result, places, call.first, call.second, threads)
         return result, places
     if not call.takes_two:
@@ -259,6 +260,8 @@ cdef Result kind_of(np.ndarray array):
     for axis in range(np.PyArray_NDIM(array)):
         kind.strides[axis] = np.PyArray_STRIDE(array, axis)
     kind.is_large = is_large(np.PyArray_NBYTES(array))
+    if kind.is_large:
+        kind.behind = behind(np.PyArray_DIM(array, np.PyArray_NDIM(array) - 1) * np.PyArray_ITEMSIZE(array))
     return kind
 
 

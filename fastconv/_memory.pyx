@@ -13,6 +13,7 @@ import sys
 import numpy as np
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t
 from libc.string cimport memset, strcpy
 
@@ -39,11 +40,18 @@ cdef extern from "numpy/arrayobject.h":
 
 _import_array()
 
+cdef enum:
+    NEXT = 96       # bytes from stores just made to the loads that follow, of the next vector or the one after it
+    ROWS = 10       # of input under a band, as near and as far as these lie to a row that is stored
+
 DIGITS = 9      # of a number of MiB that are read
 
 
+cdef Py_ssize_t place = heap.LINE       # in a page, of the next array
+
+
 cdef void *take(void *context, size_t bytes) noexcept:
-    return heap.take(<Py_ssize_t> bytes)
+    return heap.take_at(<Py_ssize_t> bytes, place)
 
 
 cdef void *take_zeros(void *context, size_t many, size_t bytes) noexcept:
@@ -76,9 +84,33 @@ cdef bint is_large(Py_ssize_t bytes) noexcept:
     return heap.is_large(bytes // 8)
 
 
-cdef object lend():
-    """Let NumPy's arrays be of kept memory until `end` gets what this returns; None where the user's handler stays."""
+cdef Py_ssize_t behind(Py_ssize_t row) noexcept:
+    """How many bytes, of a page, a result of rows of so many bytes is best behind what it is computed from.
+
+    Cores compare the last twelve bits of addresses first, and a load waits for a store just before it that has the
+    same. Where as many rows are written as read, loads are NEXT bytes on from stores to up to ROWS rows above or below.
+    """
+    cdef Py_ssize_t best = 0, line, k, off
+    cdef double least = INFINITY, lines, waits
+    for line in range(heap.PAGE // heap.LINE):
+        waits = 0
+        for k in range(-ROWS, ROWS + 1):
+            off = (line * heap.LINE - k * (row % heap.PAGE) - NEXT) & (heap.PAGE - 1)
+            lines = <double> min(off, heap.PAGE - off) / heap.LINE
+            waits += (ROWS + 1 - max(k, -k)) / (1 + lines * lines)
+        if waits < least:
+            best, least = line * heap.LINE, waits
+    return best
+
+
+cdef object lend(size_t at):
+    """Let NumPy's arrays be of kept memory until `end` gets what this returns; None where the user's handler stays.
+
+    at : the address that they begin at, modulo a page, to the nearest line
+    """
+    global place
     users = PyDataMem_GetHandler()
+    place = heap.round_up(<Py_ssize_t> (at % heap.PAGE) - heap.LINE // 2, heap.LINE) or heap.PAGE
     if <PyObject *> users != PyDataMem_DefaultHandler:
         return None
     return PyDataMem_SetHandler(capsule)
@@ -90,22 +122,29 @@ cdef int end(object lent) except -1:
     return 0
 
 
-def made_by(function, *arguments):
-    """What a function of NumPy returns, its arrays in kept memory."""
-    lent = lend()
+cdef made_at(size_t at, function, tuple arguments):
+    lent = lend(at)
     try:
         return function(*arguments)
     finally:
         end(lent)
 
 
-def empty(tuple shape, dtype):
-    """`numpy.empty`, in kept memory where it is large."""
+def made_by(function, *arguments):
+    """What a function of NumPy returns, its arrays in kept memory."""
+    return made_at(heap.LINE, function, arguments)
+
+
+def empty(tuple shape, dtype, source=None):
+    """`numpy.empty`, in kept memory where it is large, at a good distance from the array that it is computed from."""
     cdef double bytes = np.dtype(dtype).itemsize
+    cdef size_t at = heap.LINE
     for n in shape:
         bytes *= n
     if bytes < 2.0 ** 62 and is_large(<Py_ssize_t> bytes):      # more is an error, NumPy's
-        return made_by(np.empty, shape, dtype)
+        if source is not None:
+            at = <size_t> source.ctypes.data + behind(shape[len(shape) - 1] * np.dtype(dtype).itemsize)
+        return made_at(at, np.empty, (shape, dtype))
     return np.empty(shape, dtype)
 
 

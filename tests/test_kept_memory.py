@@ -89,17 +89,20 @@ def test_repeated_calls_find_their_pages():
 
 
 SIZES = st.integers(1, 6 * MIB)
-STEPS = st.lists(st.tuples(st.sampled_from(("take", "give", "resize", "period", "keep")), SIZES, st.integers(0, 99)))
+KINDS = st.sampled_from(("take", "take beside", "give", "resize", "period", "keep"))
 
 
-@given(STEPS)
+@given(st.lists(st.tuples(KINDS, SIZES, st.integers(0, 99))))
 def test_nothing_is_shared_between_arrays_that_live(steps):
     """Any sequence of new, dead and resized arrays against what each of them was filled with."""
-    before, alive, others = heap.large_from(4096), [], heap.state()[1]
+    before, alive, others, page = heap.large_from(4096), [], heap.state()[1], np.empty(8192, np.uint8)
     try:
         for tag, (step, size, which) in enumerate(steps):
             if step == "take":
                 alive.append([_memory.made_by(np.empty, (size,), np.uint8), tag % 251])
+                alive[-1][0][...] = tag % 251
+            elif step == "take beside":
+                alive.append([_memory.empty((size + 8 * 4096,), np.uint8, page[which * 41 :]), tag % 251])
                 alive[-1][0][...] = tag % 251
             elif step == "period":
                 heap.pass_period()

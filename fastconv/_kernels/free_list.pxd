@@ -9,6 +9,7 @@ cdef struct Block:              # the line before its memory
     Py_ssize_t bytes            # with this line; of `malloc` without it
     void *allocated             # by `malloc`, else NULL
     bint is_free
+    Block *whole                # of the line before memory that begins later in a block: that block; else this one
 
 
 cdef struct FreeList:

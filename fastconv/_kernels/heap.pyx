@@ -7,6 +7,8 @@ that are cut into blocks and joined again:
     mapping    | line block ... | line block ....... | line block |      a line before each says what it is
                  in use           free: among `oldest` ... `newest`      neighbours that are free are one block
 
+Who takes memory may choose where in a page it begins; a line before it says of which block it is.
+
 A request takes the smallest free block that holds it, of equals the newest. Kept are, together with the blocks in use,
 
     at most a quarter and 32 MiB more than was in use at once, in this period and the one before, and
@@ -58,24 +60,37 @@ cdef bint is_large(Py_ssize_t bytes) noexcept:
 
 cdef void *take(Py_ssize_t bytes) noexcept:
     """So many bytes from a cache line on, of any content; NULL if there is no such memory."""
+    return take_at(bytes, LINE)
+
+
+cdef void *take_at(Py_ssize_t bytes, Py_ssize_t place) noexcept:
+    """The same, from this place in a page on where they are large: a line's, LINE to PAGE."""
     cdef Block *block
+    cdef char *memory
     if not 0 <= bytes <= MOST:
         return NULL
     block = large(bytes) if is_large(bytes) else NULL
     if block == NULL:                       # of what is scarce, `malloc` needs no whole huge pages
-        block = small(bytes)
+        block, place = small(bytes), LINE
     if block == NULL:
         return NULL
+    memory = <char *> block + place
+    (<Block *> (memory - LINE)).whole = block
     if filled:
-        memset(<char *> block + LINE, 0xFF, bytes)
-    return <char *> block + LINE
+        memset(memory, 0xFF, bytes)
+    return memory
+
+
+cdef inline Block *block_of(void *memory) noexcept:
+    return (<Block *> (<char *> memory - LINE)).whole
 
 
 cdef void give_back(void *memory) noexcept:
     """What `take` or `resize` returned, or NULL."""
-    cdef Block *block = <Block *> (<char *> memory - LINE)
+    cdef Block *block
     if memory == NULL:
         return
+    block = block_of(memory)
     if block.allocated != NULL:
         free(block.allocated)
         return
@@ -86,12 +101,13 @@ cdef void give_back(void *memory) noexcept:
 
 cdef void *resize(void *memory, Py_ssize_t bytes) noexcept:
     """As `realloc`: the content stays as far as it fits; NULL leaves all as it was."""
-    cdef Block *block = <Block *> (<char *> memory - LINE)
+    cdef Block *block
     cdef Py_ssize_t held
     cdef void *other
     if memory == NULL:
         return take(bytes)
-    held = block.bytes - (0 if block.allocated != NULL else LINE)
+    block = block_of(memory)
+    held = block.bytes - (0 if block.allocated != NULL else <char *> memory - <char *> block)
     if held // 2 <= bytes <= held:
         return memory
     other = take(bytes)
@@ -111,7 +127,7 @@ cdef Block *small(Py_ssize_t bytes) noexcept:
 
 
 cdef Block *large(Py_ssize_t bytes) noexcept:
-    cdef Py_ssize_t size = round_up(bytes + LINE, grain)
+    cdef Py_ssize_t size = round_up(bytes + PAGE, grain)    # whatever the place, so that one fits where another was
     cdef Block *block = smallest(&spare, size)
     if block != NULL:
         take_again(size)
