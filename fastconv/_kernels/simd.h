@@ -107,14 +107,14 @@ typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half
 
 /* v = min(max(v, lo), hi), NaN and the sign of zero as they are: where neither comparison holds, v stays. So do the
  * instructions take their second operand, which gcc does not know of vectors: it compares and blends. */
-#if VECTOR_BYTES == 32 && defined(__x86_64__)
+#if VECTOR_BYTES >= 32 && defined(__x86_64__)
 #define CLAMP(vec, mask, v, lo, hi) do { \
         if (sizeof (v)[0] == sizeof(float)) { \
-            __asm__("vmaxps %0, %1, %0" : "+x"(v) : "x"(lo)); \
-            __asm__("vminps %0, %1, %0" : "+x"(v) : "x"(hi)); \
+            __asm__("vmaxps %0, %1, %0" : "+v"(v) : "v"(lo)); \
+            __asm__("vminps %0, %1, %0" : "+v"(v) : "v"(hi)); \
         } else { \
-            __asm__("vmaxpd %0, %1, %0" : "+x"(v) : "x"(lo)); \
-            __asm__("vminpd %0, %1, %0" : "+x"(v) : "x"(hi)); \
+            __asm__("vmaxpd %0, %1, %0" : "+v"(v) : "v"(lo)); \
+            __asm__("vminpd %0, %1, %0" : "+v"(v) : "v"(hi)); \
         } \
     } while (0)
 #else
