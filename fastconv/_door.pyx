@@ -220,10 +220,10 @@ def again(pack, x, w, b, tuple settings, out=None):
         return None                     # the long way says of which function
 
 
-cdef np.ndarray make(Call call, Result like, np.ndarray source):
+cdef np.ndarray make(Call call, Result like, source):
     if not like.is_large:
         return new(call, like)
-    lent = lend(<size_t> np.PyArray_DATA(source) + like.behind)
+    lent = lend(<size_t> np.PyArray_DATA(<np.ndarray> source) + like.behind)
     try:
         return new(call, like)
     finally:
