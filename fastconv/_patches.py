@@ -15,6 +15,7 @@ from fastconv._arrays import (
     dense,
     finish,
     float_dtype,
+    layout,
     names_memory_errors,
     readable,
 )
@@ -35,13 +36,13 @@ class PatchPlan(NamedTuple):
 
 @_cpu.remembers_kernels
 @lru_cache(maxsize=256)
-def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, dtype):
-    """Geometry and kernel of windows over images (n, c, h, w) or (c, h, w)."""
+def plan_patches(function, image_shape, kernel_size, dilation, padding, stride, dtype, order=FIRST):
+    """Geometry and kernel of windows over images (n, c, h, w) or (c, h, w) in the memory order of `order`."""
     dtype = compute_dtype(dtype)
     kernel = per_axis(function, "kernel_size", kernel_size, 2)
     channels = image_shape[-3]
     g = conv_geometry(
-        function, 2, image_shape, (1, channels, *kernel), stride, padding, dilation, 1, "zeros", dtype.itemsize, FIRST
+        function, 2, image_shape, (1, channels, *kernel), stride, padding, dilation, 1, "zeros", dtype.itemsize, order
     ).geometry
     check_size(function, (*image_shape[:-3], channels * prod(kernel), g.oh * g.ow))
     return PatchPlan(getattr(_cpu.kernel("patches"), function)[KINDS[dtype]], tuple(g), g)
@@ -169,11 +170,12 @@ def columns_of(function, settings, input):
     dtype = float_dtype(function, input=x)
     check_rank(function, "input", x.shape, 2, image_forms(2, "c"))
     sizes = frozen(function, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
-    plan = plan_patches(function, x.shape, *sizes, dtype)
+    order = layout(x, 2)
+    plan = plan_patches(function, x.shape, *sizes, dtype, order)
     g = plan.sizes
     columns = _memory.empty((*x.shape[:-3], g.ic * g.kh * g.kw, g.oh * g.ow), compute_dtype(dtype))
     if x.size:
-        run(plan, settings, input, readable(x, 2, columns.dtype, FIRST), columns, columns, dtype)
+        run(plan, settings, input, readable(x, 2, columns.dtype, order), columns, columns, dtype)
     else:
         columns[...] = 0
     return finish(columns, None, dtype)

@@ -49,19 +49,35 @@ WAYS = {  # sizes, kernel, dilation, padding, stride
     "few planes": ((1, 3, 7, 7), 3, 1, 1, 2),
     "a table larger than what it saves": ((1, 64, 16, 32), 8, 1, 0, 8),
     "rows of few windows": ((1, 2, 32, 400), (1, 25), 1, 0, (1, 25)),
+    "planes smaller than a vector": ((2, 71, 3, 5), (5, 4), 1, (2, 1), (2, 3)),
+    "planes of one pixel": ((1, 261, 1, 1), 3, 1, 1, 1),
+    "columns smaller than a vector": ((1, 67, 5, 6), (1, 2), 1, 0, (3, 4)),
+    "short rows of windows": ((1, 3, 40, 50), (4, 3), (2, 1), (3, 1), (3, 6)),
+    "short rows of windows and pixels": ((1, 20, 13, 5), (6, 3), 1, (2, 1), (2, 1)),
+    "one window": ((2, 9, 6, 7), (6, 7), 1, 0, 1),
+    "short rows far apart": ((1, 3, 32, 80), 16, 1, 0, 16),
 }
+
+
+def last(x):
+    """The same images in channels-last memory."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+
+
 over_ways = pytest.mark.parametrize("way", WAYS)
 
 
 @over_ways
 @together()
 def test_unfold_ways(way, dtype, cpu_level):
-    """Each way through the kernel, also over planes with gaps; a NaN goes to its own columns, and zeros keep signs."""
+    """Each way through the kernel, also over planes with gaps, upside down, or in channels-last images; a NaN goes to
+    its own columns, and zeros keep signs."""
     size, *rest = WAYS[way]
     x = data.integers(size, dtype)
-    x[0, 1, 1, 2], x[0, 2 % size[1], 0] = np.nan, -0.0
+    x[0, 1, -1, size[3] // 2], x[0, 2 % size[1], 0] = np.nan, -0.0
     apart = data.integers((*size[:-1], size[-1] + 3), dtype)[..., :-3]
-    for image in (x, apart):
+    one_row = np.broadcast_to(x[:, :, -1:], x.shape)
+    for image in (x, apart, x[:, :, ::-1], x[:, ::-1], one_row, last(x), last(x)[..., ::-1, :]):
         result, expected = fastconv.unfold(image, *rest), reference.unfold(image, *rest)
         data.assert_identical(result, expected)
         np.testing.assert_array_equal(np.signbit(result), np.signbit(expected))
@@ -128,6 +144,15 @@ def test_convolution_is_a_product_with_columns(case, dtype):
     product = w.reshape(len(w), -1) @ fastconv.unfold(x, **arguments(case))
     expected = fastconv.conv2d(x, w, None, **case.arguments(), method="direct")
     data.assert_identical(product.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_channels_last_images_turned_in_parts(n, dtype, cpu_level):
+    """As many images at a time as fit a part of the cache, the last ones fewer; then one, larger than that."""
+    x = last(data.integers((n, 12, 40, 45), dtype))
+    for threads in (1, 3):
+        with fastconv.num_threads(threads):
+            data.assert_identical(fastconv.unfold(x, 3, 1, 1, 2), reference.unfold(x, 3, 1, 1, 2))
 
 
 def test_fold_of_unfold_counts_windows(dtype):

@@ -35,7 +35,8 @@ for both float types or for all elements of pooling. Each says at its top what i
                                                            tap_by_tap split
                            powers                          of lp pooling
     gradients of pooling   avg_grad scatter                spread_tables; the second for unpooling too
-    columns, orders        patches turn                    unfold and fold; channels last to first and back
+    columns, orders        patches turn                    unfold and fold: patch_tables; channels last to first and
+                                                           back: turn_images
     padding                margins                         by what an image holds
     float16                halves                          to float32 and back
     memory, threads, CPU   heap team features              of no level: there is one of each; free_list, thread,

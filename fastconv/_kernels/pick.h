@@ -18,6 +18,7 @@
 #ifndef FASTCONV_PICK_H
 #define FASTCONV_PICK_H
 
+#include "copy.h"
 #include "simd.h"
 
 #if VECTOR_BYTES >= 32 && !defined(__clang__)
@@ -33,7 +34,8 @@ typedef struct {
 
 typedef struct {
     ptrdiff_t vectors;
-    ptrdiff_t to[PICK_PARTS], parts[PICK_PARTS]; /* of each vector of results */
+    ptrdiff_t to[PICK_PARTS], parts[PICK_PARTS]; /* of each vector of results: its place and how many it has, */
+    ptrdiff_t first[PICK_PARTS];                 /* and which is the first */
     ptrdiff_t base[PICK_PARTS];                  /* of each part: its first element of x */
     char lanes[PICK_TABLE] __attribute__((aligned(64)));
 } Picks;
@@ -45,6 +47,10 @@ typedef struct {
 #define pick_fits(s, inside, x) _Generic((x), const float *: pick_fits_f32, const double *: pick_fits_f64)(s, inside)
 #define pick_table(p, s, at, x) _Generic((x), const float *: pick_table_f32, const double *: pick_table_f64)(p, s, at)
 #define pick(to, x, p) _Generic((to), float *: pick_f32, double *: pick_f64)(to, x, p)
+#define pick_rows(to, width, end, x, pitch, n, p, v) \
+    _Generic((to), float *: pick_rows_f32, double *: pick_rows_f64)(to, width, end, x, pitch, n, p, v)
+#define add_rows(to, pitch, stride, x, step, rows, n) \
+    _Generic((to), float *: add_rows_f32, double *: add_rows_f64)(to, pitch, stride, x, step, rows, n)
 #define pick_sums(to, x, n, p) _Generic((to), float *: pick_sums_f32, double *: pick_sums_f64)(to, x, n, p)
 
 #elif defined(ELEMENT)
@@ -103,6 +109,7 @@ static int PASTE(pick_table, SUFFIX)(Picks *p, const PickShape *s, const ptrdiff
                 return 0;
             p->to[p->vectors] = g * s->across + first;
             p->parts[p->vectors] = parts - before;
+            p->first[p->vectors] = before;
         }
     return 1;
 #else
@@ -128,6 +135,28 @@ static void PASTE(pick, SUFFIX)(ELEMENT *to, const ELEMENT *x, const Picks *p)
 #endif
 }
 
+/* n rows of `width` results, fewer than a vector has, by its vector v; rows of x are `pitch` apart. What a store puts
+ * beside a row is for later ones to overwrite, but nothing is written from `end` on. */
+static void PASTE(pick_rows, SUFFIX)(ELEMENT *to, ptrdiff_t width, const ELEMENT *end, const ELEMENT *x,
+                                     ptrdiff_t pitch, ptrdiff_t n, const Picks *p, ptrdiff_t v)
+{
+#ifdef PICKS
+    const ptrdiff_t first = p->first[v], parts = p->parts[v];
+    const bits *lanes = (const bits *)p->lanes + first;
+    for (; n > 0; n--, to += width, x += pitch) {
+        vec all = {0};
+        for (ptrdiff_t i = 0; i < parts; i++)
+            all = __builtin_shuffle(all, *(const vec *)(x + p->base[first + i]), lanes[i]);
+        if (end - to >= LANES)
+            *(vec *)to = all;
+        else
+            copy_few((char *)to, (const char *)&all, width * ELEMENT_BYTES);
+    }
+#else
+    (void)to, (void)width, (void)end, (void)x, (void)pitch, (void)n, (void)p, (void)v;
+#endif
+}
+
 /* Sums over x[0], ..., x[n - 1]. */
 static void PASTE(pick_sums, SUFFIX)(ELEMENT *to, const ELEMENT *const *x, ptrdiff_t n, const Picks *p)
 {
@@ -147,6 +176,20 @@ static void PASTE(pick_sums, SUFFIX)(ELEMENT *to, const ELEMENT *const *x, ptrdi
 #else
     (void)to, (void)x, (void)n, (void)p;
 #endif
+}
+
+/* to[r * pitch + i * stride] += x[r * step + i] for r < rows, i < n: no table. */
+static NEVER_INLINE void PASTE(add_rows, SUFFIX)(ELEMENT *restrict to, ptrdiff_t pitch, ptrdiff_t stride,
+                                                 const ELEMENT *restrict x, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n)
+{
+    if (stride == 1)
+        for (; rows > 0; rows--, to += pitch, x += step)
+            for (ptrdiff_t i = 0; i < n; i++)
+                to[i] += x[i];
+    else
+        for (; rows > 0; rows--, to += pitch, x += step)
+            for (ptrdiff_t i = 0; i < n; i++)
+                to[i * stride] += x[i];
 }
 #undef LANES
 #undef vec
