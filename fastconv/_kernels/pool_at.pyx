@@ -15,46 +15,22 @@ apart go tap by tap.
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
 
 from fastconv._kernels.far cimport FAR_AT, fresh_taps
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport five, operand
 from fastconv._kernels.pool_at_choice cimport choose
-from fastconv._kernels.pool_at_work cimport Work, divide, lay_out, tables
+from fastconv._kernels.pool_at_rows cimport row_along, row_by_columns, row_of_narrow_pixels, row_of_pixels
+from fastconv._kernels.pool_at_work cimport (
+    ALONG, BY_TAPS, COLUMNS, PIXELS, Work, divide, lay_out, tables,
+)
 from fastconv._kernels.scratch cimport LINE, round_up
-from fastconv._kernels.split cimport Split
 from fastconv._kernels.strips cimport Strips, parts_of, plane_of
 from fastconv._kernels.strips_at cimport in_strips_at
-from fastconv._kernels.tap_by_tap cimport one_output, outputs
+from fastconv._kernels.tap_by_tap cimport row_by_taps
 from fastconv._kernels.team cimport Piece, each_piece
 from fastconv._kernels.turned cimport Blocks, turn_in, turn_out, turned_strides
-from fastconv._kernels.window cimport (
-    Place, PoolShape, Strides, alike_from, number, place, pool_shape, start_along, strides_of, taps_along, taps_below,
-)
-
-
-cdef extern from "largest_at.h" nogil:
-    ctypedef struct Windows:
-        const void *x
-        Py_ssize_t rows
-        const Py_ssize_t *from_ "from"
-        const int64_t *keys
-        Py_ssize_t taps, tap, key, next
-        const Split *split
-        Py_ssize_t pixel
-        int64_t index, step
-        const void *places
-        Py_ssize_t before
-        const void *blank
-        Py_ssize_t fresh
-    void largest_at(...) noexcept
-    void largest_channels(...) noexcept
-
-
-cdef enum:
-    FEW = 8                            # fewer channels are taken one by one where windows go tap by tap,
-    FEW_SHORT = 4                      # of elements of one or two bytes
+from fastconv._kernels.window cimport Place, PoolShape, Strides, number, place, pool_shape, strides_of
 
 
 cdef struct Call:
@@ -67,95 +43,6 @@ cdef struct Call:
     const void *blank
     Py_ssize_t parts                   # of the rows of outputs of a depth of a plane, or of an image if
     bint last                          # channels are last
-
-
-cdef void one_by_one(
-    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s,
-) noexcept nogil:
-    """One row of outputs of the plane x, whose windows are at `at`."""
-    cdef Py_ssize_t j
-    for j in range(s.ow):
-        one_output(out + j, index + j, x, t, s, &at, start_along(s, j), taps_along(s, j))
-
-
-cdef void few_by_few(
-    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, Py_ssize_t channels,
-) noexcept nogil:
-    """One row of outputs of the image x, whose windows are at `at`, of few channels."""
-    cdef Py_ssize_t j, c
-    for j in range(s.ow):
-        for c in range(channels):
-            one_output(out + c, index + c, x + c, t, s, &at, start_along(s, j), taps_along(s, j))
-        out += channels
-        index += channels
-
-
-cdef void many_by_many(
-    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, Py_ssize_t channels,
-) noexcept nogil:
-    """The same of more channels."""
-    cdef Py_ssize_t j
-    for j in range(s.ow):
-        outputs(out, index, x, t, s, at, start_along(s, j), taps_along(s, j), channels)
-        out += channels
-        index += channels
-
-
-cdef inline Windows windows_at(
-    const Place *at, const Strides *t, const PoolShape *s, const Work *w, Py_ssize_t *scratch,
-) noexcept nogil:
-    """The windows of a row of outputs, but for where each is along it, read from the image."""
-    cdef Py_ssize_t *start = scratch
-    cdef int64_t *keys = <int64_t *> (start + w.rows)
-    cdef Py_ssize_t i, j
-    cdef Windows f
-    f.rows, f.from_, f.keys, f.split, f.fresh = 0, start, keys, w.split, w.fresh
-    f.pixel, f.step, f.places, f.before = w.pixel, s.sw, w.places, s.pw
-    f.taps, f.tap, f.key, f.next = s.kw, s.dw * t.w, s.dw, s.sw
-    for i in range(at.i0, at.i1):
-        for j in range(at.j0, at.j1):
-            start[f.rows] = (at.z + i * s.dd) * t.d + (at.y + j * s.dh) * t.h
-            keys[f.rows] = ((at.z + i * s.dd) * s.ih + at.y + j * s.dh) * s.iw
-            f.rows += 1
-    return f
-
-
-cdef void row_along(
-    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
-    number *scratch, const number *blank,
-) noexcept nogil:
-    """One row of outputs of the plane x, or of the image, whose windows are at `at`, by vectors along the row."""
-    cdef Py_ssize_t *start = <Py_ssize_t *> scratch
-    cdef number *staged = <number *> (start + 2 * w.rows) + s.pw * w.pixel
-    cdef Py_ssize_t r
-    cdef Windows f = windows_at(&at, t, s, w, start)
-    f.x, f.index, f.blank = x, -s.pw, blank
-    if s.pw > 0 or f.split != NULL or (s.ow - 1) * s.sw + (s.kw - 1) * s.dw >= s.iw or w.count < w.lanes:
-        for r in range(f.rows):
-            memcpy(staged + r * w.pitch, x + start[r], s.iw * w.pixel * sizeof(number))
-            start[r] = r * w.pitch
-        f.x = staged - s.pw * w.pixel
-    largest_at(out, index, &f, w.count)
-
-
-cdef void row_of_pixels(
-    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, const Work *w,
-    number *scratch,
-) noexcept nogil:
-    """One row of outputs of the image x, whose windows are at `at`, by vectors of channels."""
-    cdef Py_ssize_t j = 0, u, kw, k0, many
-    cdef Windows f = windows_at(&at, t, s, w, <Py_ssize_t *> scratch)
-    f.next = s.sw * t.w
-    while j < s.ow:
-        u, kw = start_along(s, j), taps_along(s, j)
-        k0 = taps_below(0, u, kw, s.dw)
-        f.index = u + k0 * s.dw
-        f.x, f.taps = x + f.index * t.w, taps_below(s.iw, u, kw, s.dw) - k0
-        many = alike_from(s, j, f.taps)
-        largest_channels(out, index, &f, many)
-        out += many * w.count
-        index += many * w.count
-        j += many
 
 
 cdef void some_rows(const Call *c, Py_ssize_t r, number *scratch) noexcept nogil:
@@ -173,16 +60,16 @@ cdef void some_rows(const Call *c, Py_ssize_t r, number *scratch) noexcept nogil
     x = x + plane * t.n if c.last else plane_of(x, t, plane)
     for o in range(part * s.oh // c.parts, (part + 1) * s.oh // c.parts):
         at = place(&s, z, o)
-        if w.count == 0 and channels == 1:
-            one_by_one(x, out + first, c.index + first, at, t, &s)
-        elif w.count == 0 and channels < (FEW if sizeof(number) >= 4 else FEW_SHORT):
-            few_by_few(x, out + first, c.index + first, at, t, &s, channels)
-        elif w.count == 0:
-            many_by_many(x, out + first, c.index + first, at, t, &s, channels)
-        elif w.pitch:
+        if sizeof(number) < 4 or w.way == BY_TAPS:
+            row_by_taps(x, out + first, c.index + first, at, t, &s, channels)
+        elif w.way == ALONG:
             row_along(x, out + first, c.index + first, at, t, &s, w, scratch, blank)
-        else:
+        elif w.way == COLUMNS:
+            row_by_columns(x, out + first, c.index + first, at, t, &s, w, scratch, blank)
+        elif w.way == PIXELS:
             row_of_pixels(x, out + first, c.index + first, at, t, &s, w, scratch)
+        else:
+            row_of_narrow_pixels(x, out + first, c.index + first, at, t, &s, w, scratch)
         first += row
 
 

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 
+from fastconv._kernels.pool_at_work cimport BY_TAPS, divide
 from fastconv._kernels.strips cimport VECTOR_BYTES, Strips
 from fastconv._kernels.strips_at cimport strips_at_for
 from fastconv._kernels.turned cimport Blocks, blocks_for
@@ -17,7 +18,8 @@ cdef inline void choose(
     const PoolShape *s, Strides *t, Py_ssize_t *n, Py_ssize_t size, Strips *f, Blocks *b,
 ) noexcept nogil:
     """Which way planes go: in strips if these have bytes, else in blocks if these have channels, else row by row."""
-    cdef bint wide = s.adaptive or s.sw > 1 and s.kd * s.kh > 1        # single elements at a stride are dear
+    cdef bint wide = s.adaptive or s.sw > 1 and (          # single elements at a stride are dear
+        s.kd * s.kh > 1 or divide(s, t, size, False).way == BY_TAPS)
     if n[0] > 1 and t.n == t.channels * t.c:               # planes of all images alike: the more, the fuller are blocks
         t.channels, n[0] = n[0] * t.channels, 1
     f[0] = strips_at_for(s, t, n[0], size)

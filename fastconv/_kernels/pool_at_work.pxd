@@ -13,11 +13,21 @@ cdef extern from "largest_at.h" nogil:
 
 cdef enum:
     STAGED = 1 << 18                   # bytes of padded rows that a thread keeps at most
+    FEW_LANES = 3                      # channels that are worth a vector
     FAR = 6                            # a stride at which a table of so many vectors takes 1.4 times as long as loads
+
+
+cdef enum:                             # ways of a row of outputs
+    BY_TAPS = 0
+    ALONG = 1                          # by vectors along the row, of pixels and windows alike,
+    PIXELS = 2                         # of the channels of one window,
+    NARROW_PIXELS = 3                  # of all channels of one window and some lanes more,
+    COLUMNS = 4                        # along the row, of columns of windows, which then are combined one by one
 
 
 cdef struct Work:
     # what vectors hold, and how one thread's scratch is divided: places and distances of rows, then those rows
+    int way
     Py_ssize_t pixel                   # elements of a pixel of theirs; a whole vector or more: each window has its own
     Py_ssize_t count                   # elements of the windows that share vectors; 0: outputs are computed one by one
     Py_ssize_t pitch                   # elements from one padded row to the next
@@ -39,11 +49,20 @@ cdef inline bint by_table(const PoolShape *s, const Work *w, Py_ssize_t size) no
     return can_split(w.pixel * size, s.sw) and not (w.pixel == 1 and (s.sw == 2 or s.sw >= FAR))
 
 
+cdef inline int otherwise(const PoolShape *s, const Strides *t, Py_ssize_t lanes, bint last) noexcept nogil:
+    """The way of windows that do not share vectors."""
+    if last and FEW_LANES <= t.channels < lanes and min(t.d, min(t.h, t.w)) >= 0:
+        return NARROW_PIXELS
+    if not last and s.iw >= lanes and s.kd * s.kh > 1 and s.iw <= 2 * s.ow * s.kw:
+        return COLUMNS
+    return BY_TAPS
+
+
 cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, bint last) noexcept nogil:
     """The scratch of one thread, for elements of `size` bytes."""
     cdef Work w
     cdef Py_ssize_t lanes = largest_lanes(size), loads = s.sw
-    cdef double rows = <double> s.kd * s.kh                # nothing bounds the windows of ceil_mode
+    cdef double rows = <double> s.kd * s.kh, own           # nothing bounds the windows of ceil_mode
     memset(&w, 0, sizeof(w))
     w.pixel, w.lanes = t.channels if last else 1, lanes
     if lanes == 0 or size == 4 and <double> s.id * s.ih * s.iw > INT32_MAX:    # places are as wide as elements
@@ -65,12 +84,16 @@ cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, b
             w.count = 0
     if rows * (w.pitch * size + 16) > STAGED:
         w.count = 0
-    if w.count == 0:
+    w.way = (ALONG if w.pitch else PIXELS) if w.count else otherwise(s, t, lanes, last)
+    if not w.count:
         w.pitch = 0
-    else:
+    own = (s.ow * t.channels + lanes if last else s.iw) * (size + 8) if w.way > PIXELS else 0
+    if own + rows * 16 > STAGED:
+        w.way = BY_TAPS
+    if w.way:
         w.rows = s.kd * s.kh
-        w.size = (w.rows * (w.pitch * size + 16) + 127) // 128 * 128   # threads write to cache lines of their own
-    return w
+        w.size = (w.rows * (w.pitch * size + 16) + <Py_ssize_t> own + 127) // 128 * 128  # threads write to cache lines
+    return w                                                                              # of their own
 
 
 cdef inline void put(void *table, Py_ssize_t size, Py_ssize_t i, Py_ssize_t value) noexcept nogil:

@@ -2,13 +2,15 @@
 
 from libc.stdint cimport int64_t
 
-from fastconv._kernels.window cimport Place, PoolShape, Strides, number, taps_below
+from fastconv._kernels.window cimport Place, PoolShape, Strides, number, start_along, taps_along, taps_below
 
 cdef extern from "vectors.h" nogil:
     void keep_largest(...) noexcept
 
 cdef enum:
     TOGETHER = 32
+    FEW = 8                            # fewer channels are taken one by one where windows go tap by tap,
+    FEW_SHORT = 4                      # of elements of one or two bytes
 
 
 cdef inline void outputs(
@@ -70,3 +72,19 @@ cdef inline void one_output(
                         largest = v[k * s.dw * t.w]
                         most = row * s.iw + u + k * s.dw
     best[0], index[0] = largest, most
+
+
+cdef inline void row_by_taps(
+    const number *x, number *out, int64_t *index, Place at, const Strides *t, const PoolShape *s, Py_ssize_t channels,
+) noexcept nogil:
+    """One row of outputs of the plane x, or of the image of so many channels, whose windows are at `at`."""
+    cdef bint each = channels < (FEW if sizeof(number) >= 4 else FEW_SHORT)
+    cdef Py_ssize_t j, c, start, taps
+    for j in range(s.ow):
+        start, taps = start_along(s, j), taps_along(s, j)
+        for c in range(channels if each else 0):
+            one_output(out + c, index + c, x + c, t, s, &at, start, taps)
+        if not each:
+            outputs(out, index, x, t, s, at, start, taps, channels)
+        out += channels
+        index += channels
