@@ -49,8 +49,9 @@ cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, b
     # what is in the registers of one window costs half, except beside rows that stay in the first cache
     dear = s.sw > 1 or s.iw * w.pixel * size > ROW
     w.flow = flow_columns(s, t, size) if last else 0
-    w.apart = not last or s.kd > 1 or not w.flow and not s.adaptive and (
-        w.pixel < lanes or (1 + dear) * (s.iw * (height + 1) + s.ow * s.kw) < s.ow * height * s.kw)
+    w.apart = not last or s.kd > 1 or not w.flow and (
+        w.pixel < lanes if s.adaptive and height > 1 else not s.adaptive and (
+            w.pixel < lanes or (1 + dear) * (s.iw * (height + 1) + s.ow * s.kw) < s.ow * height * s.kw))
     w.width = s.iw * w.pixel if w.apart else 0
     if w.apart and not s.adaptive and (s.sw == 1 or w.pixel < lanes):
         # windows of one row are read in place but for the ends of rows: blocks are of those, so that rows are many

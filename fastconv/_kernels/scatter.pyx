@@ -68,19 +68,19 @@ cdef inline bint put(
 
 
 cdef inline bint planes(
-    const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, Py_ssize_t apart, bint add,
+    const number *x, const int64_t *index, Py_ssize_t outputs, number *out, Py_ssize_t size, bint two, bint add,
 ) noexcept nogil:
-    """One channel, and that `apart` channels later if it is not 0: x and index of `outputs` elements, out of `size`.
+    """One channel, and the next one with `two`: x and index of `outputs` elements, out of `size`.
 
     Windows next to each other often have the same largest element: two channels take turns, so that what is read has
     not just been written. False if an index lies outside.
     """
     cdef Py_ssize_t o
-    cdef const number *other_x = x + apart * outputs
-    cdef const int64_t *other_index = index + apart * outputs
-    cdef number *other_out = out + apart * size
+    cdef const number *other_x = x + outputs
+    cdef const int64_t *other_index = index + outputs
+    cdef number *other_out = out + size
     memset(out, 0, size * sizeof(number))
-    if apart:
+    if two:
         memset(other_out, 0, size * sizeof(number))
     OPAQUE(other_x)                    # or they are computed from x each time
     OPAQUE(other_index)
@@ -88,7 +88,7 @@ cdef inline bint planes(
     for o in range(outputs):
         if not put(x + o, index + o, 1, out, size, 1, add):
             return False
-        if apart and not put(other_x + o, other_index + o, 1, other_out, size, 1, add):
+        if two and not put(other_x + o, other_index + o, 1, other_out, size, 1, add):
             return False
     return True
 
@@ -101,24 +101,22 @@ cdef inline Py_ssize_t pixels(const operand *x) noexcept nogil:
 cdef void some_planes(const Call *c, Py_ssize_t block, number *_scratch) noexcept nogil:
     """A block of planes: as windows next to each other until one is not (`scatter_first.h`), then two by two."""
     cdef Py_ssize_t outputs = pixels(c.x), size = pixels(c.out), count = c.x.shape[0] * c.x.shape[1]
-    cdef Py_ssize_t r = count * block // c.blocks, end = count * (block + 1) // c.blocks, half, apart
+    cdef Py_ssize_t r = count * block // c.blocks, end = count * (block + 1) // c.blocks
     cdef const number *x = <const number *> c.x.data
     cdef const int64_t *index = <const int64_t *> c.index.data
     cdef number *out = <number *> c.out.data
-    cdef bint inside = True
+    cdef bint inside = True, two
     cdef Quads q
     q.ih, q.iw, q.oh, q.ow = c.out.shape[3], c.out.shape[4], c.x.shape[3], c.x.shape[4]
     if c.x.shape[2] * c.out.shape[2] == 1 and quads_fit(&q):
         while r < end and scatter_first(out + r * size, x + r * outputs, index + r * outputs, &q, c.add):
             r += 1
-    half = (end - r + 1) // 2           # each of which is one stream
-    end -= half
-    for r in range(r, r + half):
-        apart = half if r < end else 0
+    for r in range(r, end, 2):
+        two = r + 1 < end
         if c.add:
-            inside &= planes(x + r * outputs, index + r * outputs, outputs, out + r * size, size, apart, True)
+            inside &= planes(x + r * outputs, index + r * outputs, outputs, out + r * size, size, two, True)
         else:
-            inside &= planes(x + r * outputs, index + r * outputs, outputs, out + r * size, size, apart, False)
+            inside &= planes(x + r * outputs, index + r * outputs, outputs, out + r * size, size, two, False)
     if not inside:
         c.outside[0] = True
 
