@@ -1,8 +1,9 @@
-"""Powers of float32 by vectors, `fastconv/_kernels/float_powers.h`."""
+"""Powers by vectors, `fastconv/_kernels/float_powers.h` and `double_powers.h`."""
 
 import math
 import re
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,20 @@ def test_whole_powers_of_doubles_are_nearly_rounded(p, cpu_level):
     """To a bit more than half a unit in the last place, where products rounded one by one err by p halves."""
     x = np.exp2(np.random.default_rng(p).uniform(-1, 1, 40_000) * (960 / p))  # below 2^-968 rests are subnormal
     assert max(units_off(powers(-x, p), x, p)) <= 0.51
+
+
+@pytest.mark.parametrize("root", [3, 4, 5, 13, 63, 64])
+def test_whole_roots_of_doubles_are_nearly_rounded(root, cpu_level):
+    """Of numbers of all exponents: those as far from the root as the largest error lie on either side of it."""
+    if cpu_level == "baseline":
+        pytest.skip("is the C library's pow, of the double next to 1 / root")
+    limits = np.finfo(np.float64)
+    rng = np.random.default_rng(root)
+    ends = [limits.smallest_subnormal, limits.tiny, limits.max, 1, 2.0**root, 2.0**-900, 2.0**900]
+    x = np.concatenate([np.exp2(rng.uniform(-1074, 1024, 2000)), rng.uniform(0.1, 10, 2000), ends])
+    for number, result in zip(x, powers(-x, 1 / root), strict=True):
+        error = Fraction(51, 100) * Fraction(np.spacing(result))
+        assert (Fraction(result) - error) ** root <= Fraction(number) <= (Fraction(result) + error) ** root
 
 
 @pytest.mark.parametrize("p", POWERS)
