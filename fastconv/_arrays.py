@@ -14,7 +14,8 @@ from fastconv._threads import get_num_threads
 FIRST, LAST = 0, 1
 LEAST_TURNED = 4096  # elements from which on squares in registers beat NumPy's copy with its call
 SERIAL_TURNED = 2**18  # elements below which a second thread costs more than it brings
-HALVES = {(np.dtype(np.float16), np.dtype(np.float32)): True, (np.dtype(np.float32), np.dtype(np.float16)): False}
+SINGLE = np.dtype(np.float32)
+HALVES = {(np.dtype(np.float16), SINGLE): True, (SINGLE, np.dtype(np.float16)): False}
 LEAST_HALVES = 1024  # elements from which on their vectors beat NumPy's loop with its call
 
 # How to index (n, c, *spatial) and (c, *spatial) to get (n, c, d, h, w), by the number of spatial axes.
@@ -192,7 +193,7 @@ def converted(x, out):
     x, out = x.transpose(order), out.transpose(order)
     if not (x.flags.c_contiguous and x.flags.aligned and out.flags.carray):
         return False
-    _cpu.kernel("halves").convert(x, out, x.size, widen, threads_of_copy(x))
+    _cpu.kernel("halves").convert(x, out, min(x.ndim - 1, 3), x.size, widen, threads_of_copy(x))
     return True
 
 
@@ -224,6 +225,19 @@ def in_copies(run, x, out, rank, order, most):
         copy(images, source)
         run(source, result)
         copy(result, made)
+
+
+def in_singles(run, convert, order, geometry, x, out, *rest):
+    """`run`, a kernel of float32, of `x` and `out` of float16 in the memory order of `order`; `out` is dense."""
+    rank, _, threads = rest[-3:]
+    source, result = _memory.empty_like(x, SINGLE), _memory.empty_like(out, SINGLE)
+    if all(2 * stride == other for stride, other in zip(x.strides, source.strides, strict=True)):
+        convert(x, source, rank, x.size, True, threads)
+    else:
+        source = empty(x.shape, rank, SINGLE, order)
+        copy(x, source)
+    run(geometry, source, result, *rest)
+    convert(result, out, rank, out.size, False, threads)
 
 
 def check_out(function, out, shape, dtype):

@@ -9,9 +9,9 @@ from functools import lru_cache, partial
 import numpy as np
 
 from fastconv import _cpu, _memory
-from fastconv._arrays import array, dense_in, float_dtype, layout, names_memory_errors
+from fastconv._arrays import array, compute_dtype, dense_in, float_dtype, layout, names_memory_errors
 from fastconv._door import again, settled
-from fastconv._pool_plan import plan_pool, pooled
+from fastconv._pool_plan import of_halves, plan_pool, pooled
 from fastconv._sizes import flag, freeze, shown
 from fastconv._types import Array, ArrayLike, Padding, Size
 
@@ -22,8 +22,9 @@ SUM = (0, 0, 1)  # the rule of `plan_pool` for a mean with divisor 1
 @lru_cache(maxsize=1024)
 def plan_norm(function, rank, shape, dtype, order, p, *windows):
     """The plan of sums, between powers and roots."""
-    plan = plan_pool(function, rank, shape, dtype, order, *windows, SUM, False)
-    return plan._replace(run=partial(norms, plan.run, _cpu.kernel("powers").power, p, order))
+    plan = plan_pool(function, rank, shape, compute_dtype(dtype), order, *windows, SUM, False)
+    plan = plan._replace(run=partial(norms, plan.run, _cpu.kernel("powers").power, p, order))
+    return of_halves(plan, dtype, order)
 
 
 def norms(add, power, p, order, geometry, x, out, rank, blank, threads):

@@ -1,6 +1,6 @@
 """The way that every pooling of windows takes: arrays, plan, kernel, result. Plans are cached and hold no arrays."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from fastconv._arrays import (
     compute_dtype,
     empty,
     finish,
+    in_singles,
     layout,
     names_memory_errors,
     readable,
@@ -34,7 +35,7 @@ INDEX = np.dtype(np.int64)
 class PoolPlan(NamedTuple):
     run: object  # kernel(geometry, x, out, rank, blank, threads), the places of maxima after `out` if there are any
     geometry: tuple
-    dtype: np.dtype  # the kernel's
+    dtype: np.dtype  # of the arrays that `run` takes
     output: tuple  # spatial
     blank: float | int  # what changes nothing: the lowest value, or zero
 
@@ -49,11 +50,19 @@ def plan_pool(function, rank, shape, dtype, order, kernel, stride, padding, dila
 
 def plan_kernel(pool, rank, shape, dtype, order, indices):
     """The kernel for a geometry in memory order `order`."""
-    dtype, geometry = compute_dtype(dtype) if dtype.kind == "f" else dtype, pool.geometry
+    geometry, kernel_dtype = pool.geometry, compute_dtype(dtype) if dtype.kind == "f" else dtype
     check_row(geometry, 1 if order == FIRST else channels_of(shape, rank))
     module = _cpu.kernel("pool_at" if indices else "pool")
-    run = (module.first if order == FIRST else module.last)[KINDS[dtype]]
-    return PoolPlan(run, tuple(geometry), dtype, pool.output, lowest(dtype) if geometry.maximum else 0)
+    run = (module.first if order == FIRST else module.last)[KINDS[kernel_dtype]]
+    blank = lowest(kernel_dtype) if geometry.maximum else 0
+    return of_halves(PoolPlan(run, tuple(geometry), kernel_dtype, pool.output, blank), dtype, order)
+
+
+def of_halves(plan, dtype, order):
+    """The plan of float32 for arrays of `dtype`: by copies if that is float16."""
+    if dtype != np.float16:
+        return plan
+    return plan._replace(run=partial(in_singles, plan.run, _cpu.kernel("halves").convert, order), dtype=dtype)
 
 
 def channels_of(shape, rank):

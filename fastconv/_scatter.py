@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from fastconv import _cpu
 from fastconv._arrays import (
     KINDS,
@@ -17,6 +19,8 @@ from fastconv._arrays import (
 )
 from fastconv._door import again, remember
 from fastconv._pool_plan import INDEX, most_threads, threads_for
+
+HALF_WORD = np.dtype(np.int16)  # as which float16 is moved
 
 
 class ScatterPlan(NamedTuple):
@@ -46,11 +50,12 @@ def scatter(function, name, settings, x, indices, size, dtype, add):
     if index.shape != x.shape:
         raise ValueError(f"{function}: indices have shape {index.shape}, {name} has shape {x.shape}")
     order = layout(x, rank)
-    kernel_dtype = compute_dtype(dtype) if dtype.kind == "f" else dtype
+    kernel_dtype = compute_dtype(dtype) if dtype.kind == "f" and add else dtype  # what is moved stays as it is
     result = empty(x.shape[:-rank] + tuple(size), rank, kernel_dtype, order)
     outside = False
     if x.size and result.size:
-        plan = ScatterPlan(_cpu.kernel("scatter").scatter[KINDS[kernel_dtype]], (add, order == LAST))
+        kind = KINDS[HALF_WORD if kernel_dtype == np.float16 else kernel_dtype]
+        plan = ScatterPlan(_cpu.kernel("scatter").scatter[kind], (add, order == LAST))
         values, places = dense_in(x, rank, kernel_dtype, order), dense_in(index, rank, INDEX, order)
         try:
             plan.run(plan.geometry, values, places, None, result, rank, 0, threads_for(result.size))

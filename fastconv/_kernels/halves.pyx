@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint16_t
 
-from fastconv._kernels.operand cimport first_of
+from fastconv._kernels.operand cimport five
 from fastconv._kernels.pack cimport ceil_div
 from fastconv._kernels.team cimport Piece, each_piece
 
@@ -29,9 +29,9 @@ cdef void one_piece(const Call *c, Py_ssize_t i, void *_scratch) noexcept nogil:
         halves_narrow(<uint16_t *> c.to + first, <const float *> c.x + first, n)
 
 
-def convert(input, output, Py_ssize_t size, bint widen, int threads):
-    """`output` becomes `input`, of `size` contiguous elements in the same order each, apart and not empty: float32 from
-    float16 if `widen`, else float16 from float32."""
-    cdef Call call = Call(first_of(input), first_of(output), size, widen)
+def convert(input, output, int rank, Py_ssize_t size, bint widen, int threads):
+    """`output` becomes `input`, both of `rank` spatial axes and of `size` elements without gaps, in the same order,
+    apart and not empty: float32 from float16 if `widen`, else float16 from float32."""
+    cdef Call call = Call(five(input, rank).data, five(output, rank).data, size, widen)
     with nogil:
         each_piece(<Piece> one_piece, &call, ceil_div(size, PIECE), threads)
