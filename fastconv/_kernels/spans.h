@@ -63,16 +63,17 @@ typedef struct {
 #define vec NAMED(fold_vec)
 #define mask NAMED(fold_mask)
 
-/* The vectors of `whole` * FOLDED of them to one; halves are added up where they are many. */
-static NEVER_INLINE void NAMED(span_long)(vec *all, const ELEMENT *x, ptrdiff_t whole, int maximum)
+#ifdef FLOATING
+/* The sum of `whole` * FOLDED vectors, by halves. */
+static NEVER_INLINE void NAMED(span_long)(vec *all, const ELEMENT *x, ptrdiff_t whole)
 {
     const Fold f = {1, 0, whole, FOLDED * COUNT, FOLDED * COUNT};
     const FoldRun once = {0, whole, 1, 0, {1, FOLD_PLAIN}};
-    const int kind = maximum ? FOLD_CAREFUL : FOLD_SUM;
     vec side[FOLDED];
-    NAMED(fold_windows)((ELEMENT *)side, x, &f, &once, 1, FOLDED * COUNT, maximum);
-    *all = NAMED(fold_both)(NAMED(fold_both)(side[0], side[1], kind), NAMED(fold_both)(side[2], side[3], kind), kind);
+    NAMED(fold_windows)((ELEMENT *)side, x, &f, &once, 1, FOLDED * COUNT, 0);
+    *all = (side[0] + side[1]) + (side[2] + side[3]);
 }
+#endif
 
 /* Where the condition holds the elements at x, elsewhere what changes nothing: of sums not even the sign of a zero. */
 static ALWAYS_INLINE vec NAMED(span_part)(const ELEMENT *x, mask inside, ELEMENT some, int kind)
@@ -114,11 +115,13 @@ static ALWAYS_INLINE vec NAMED(span_of)(const ELEMENT *x, ptrdiff_t n, ptrdiff_t
         return NAMED(span_part)(x - before, inside, *x, kind);
     }
     vec all = *(const vec *)x;
-    if (n >= CHUNK * FOLDED * COUNT) {
-        NAMED(span_long)(&all, x, n / (FOLDED * COUNT), kind != FOLD_SUM);
-        NAMED(span_see)(seen, all, kind); /* what comes after may replace a NaN */
+#ifdef FLOATING
+    if (kind == FOLD_SUM && n >= CHUNK * FOLDED * COUNT) {
+        NAMED(span_long)(&all, x, n / (FOLDED * COUNT));
         x += n / (FOLDED * COUNT) * (FOLDED * COUNT);
-    } else if (n >= 4 * COUNT) {
+    } else
+#endif
+    if (n >= 4 * COUNT) {
         vec b = *(const vec *)(x + COUNT), c = *(const vec *)(x + 2 * COUNT), d = *(const vec *)(x + 3 * COUNT);
         NAMED(span_see)(seen, (all + b) + (c + d), kind);
         for (x += 4 * COUNT; end - x >= 4 * COUNT; x += 4 * COUNT) {
