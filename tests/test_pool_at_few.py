@@ -1,4 +1,4 @@
-"""Places of maxima where windows do not share vectors: of few channels, last, of columns first, and of turned signals."""
+"""Places of maxima where windows share no vectors: of few channels, last, of columns first, and of turned signals."""
 
 import numpy as np
 import pytest

@@ -32,7 +32,7 @@ for both float types or for all elements of pooling. Each says at its top what i
     pooling                pool                            pool_work rows strips strided turned pool_rows pool_along
                                                            flow_last far
                            pool_at                         with places: pool_at_work pool_at_choice strips_at turned
-                                                           tap_by_tap split
+                                                           pool_at_rows tap_by_tap split
                            powers                          of lp pooling
     gradients of pooling   avg_grad scatter                spread_tables; the second for unpooling too
     columns, orders        patches turn                    unfold and fold: patch_tables; channels last to first and

@@ -21,9 +21,9 @@ cdef extern from "pick.h" nogil:
 
 cdef enum:
     NARROW = 128            # bytes of a row, up to which whole planes are worth a table
-    FEWEST = 64             # planes for which a table of planes is made,
-    FEWEST_RUNS = 16        # where several are gathered at once so many times these,
-    FEWEST_ROWS = 128       # and rows, of windows and taps, for one of rows
+    FEWEST = 64             # planes for which a table of one is made, or rows of windows, each of kh taps, for one of
+    FEWEST_SUMMED = 128     # rows, and so many where these are summed;
+    FEWEST_RUNS = 16        # times that several planes are gathered at once, for a table of these
     FULL = 4                # vectors of planes that are gathered at once, where there are so many times
     MANY = 512              # that a larger table costs nothing
     LEAST = 2               # elements that a vector of a short row of windows gives, to be worth its shuffle,
@@ -191,7 +191,7 @@ cdef inline int make_table(
     if t.way == WHOLE:
         return 0
     p = shape_of_rows(s, fold, lanes)
-    if not pick_fits(&p, across, like) or s.kh * s.oh * planes < FEWEST_ROWS:
+    if not pick_fits(&p, across, like) or s.kh * s.oh * planes < (FEWEST_SUMMED if fold else FEWEST):
         return 0
     if fold and far and s.sw == 1 and taps > STREAMS:
         return 0
