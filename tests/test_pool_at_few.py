@@ -40,6 +40,17 @@ def test_columns_first(size, kind, cpu_level):
     same(fastconv.adaptive_max_pool2d(upside_down, size, return_indices=True), adaptive(upside_down, size))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_of_short_rows(kind, cpu_level):
+    """Vectors reach into the next row, those of the last rows are no vectors; upside down it lies before the image."""
+    for width in (3, 7, 13):
+        x = data.integers((2, 3, 5, 9, width), kind, "short", 2)
+        for image in (x, x[..., ::-1, :], x[:, :, ::-1]):
+            same(fastconv.adaptive_max_pool3d(image, (2, 4, 3), return_indices=True), adaptive(image, (2, 4, 3)))
+        expected = reference.max_pool(x, (3, 4, 3), 2, (1, 2, 1), return_indices=True)
+        same(fastconv.max_pool3d(x, (3, 4, 3), 2, (1, 2, 1), return_indices=True), expected)
+
+
 @pytest.mark.parametrize("last", [False, True])
 def test_a_nan_anywhere(last, dtype, cpu_level):
     """In any column, and a second one after it, above or below; the first in the order of places counts."""

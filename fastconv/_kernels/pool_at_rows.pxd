@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from fastconv._kernels.pool_at_work cimport Work
 from fastconv._kernels.split cimport Split
-from fastconv._kernels.tap_by_tap cimport one_output
+from fastconv._kernels.tap_by_tap cimport one_output, row_by_taps
 from fastconv._kernels.window cimport (
     Place, PoolShape, Strides, alike_from, number, start_along, taps_along, taps_below,
 )
@@ -125,13 +125,16 @@ cdef inline void row_by_columns(
     number *scratch, const number *blank,
 ) noexcept nogil:
     """One row of outputs of the plane x, whose windows are at `at`: what each column comes to by vectors along the row,
-    then windows of these one by one."""
+    then windows of these one by one. Vectors reach into the next row, if there is one that ends no sooner."""
+    cdef Py_ssize_t columns = max(s.iw, w.lanes), j, k, first, end, column
     cdef int64_t *places = <int64_t *> (<char *> scratch + w.rows * 16)
-    cdef number *best = <number *> (places + s.iw)
-    cdef Py_ssize_t j, k, first, end, column
+    cdef number *best = <number *> (places + columns)
     cdef Windows f = windows_at(&at, t, s, w, <Py_ssize_t *> scratch)
+    if s.iw < columns and f.from_[f.rows - 1] + columns > (s.id - 1) * t.d + (s.ih - 1) * t.h + s.iw:
+        row_by_taps(x, out, index, at, t, s, 1)
+        return
     f.x, f.blank, f.index, f.before, f.taps, f.next, f.step = x, blank, 0, 0, 1, 1, 1
-    largest_at(best, places, &f, s.iw)
+    largest_at(best, places, &f, columns)
     for j in range(s.ow):
         first, end = start_along(s, j), taps_along(s, j)
         end, k = taps_below(s.iw, first, end, s.dw), taps_below(0, first, end, s.dw)

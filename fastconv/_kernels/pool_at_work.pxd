@@ -51,9 +51,10 @@ cdef inline bint by_table(const PoolShape *s, const Work *w, Py_ssize_t size) no
 
 cdef inline int otherwise(const PoolShape *s, const Strides *t, Py_ssize_t lanes, bint last) noexcept nogil:
     """The way of windows that do not share vectors."""
-    if last and FEW_LANES <= t.channels < lanes and min(t.d, min(t.h, t.w)) >= 0:
+    cdef bint upward = min(t.d, t.h) >= 0                  # so that what lies behind a row is more of the image
+    if last and FEW_LANES <= t.channels < lanes and upward and t.w >= 0:
         return NARROW_PIXELS
-    if not last and s.iw >= lanes and s.kd * s.kh > 1 and s.iw <= 2 * s.ow * s.kw:
+    if not last and (s.iw >= lanes or upward) and s.kd * s.kh > 1 and s.iw <= 2 * s.ow * s.kw:
         return COLUMNS
     return BY_TAPS
 
@@ -87,7 +88,7 @@ cdef inline Work divide(const PoolShape *s, const Strides *t, Py_ssize_t size, b
     w.way = (ALONG if w.pitch else PIXELS) if w.count else otherwise(s, t, lanes, last)
     if not w.count:
         w.pitch = 0
-    own = (s.ow * t.channels + lanes if last else s.iw) * (size + 8) if w.way > PIXELS else 0
+    own = (s.ow * t.channels + lanes if last else max(s.iw, lanes)) * (size + 8) if w.way > PIXELS else 0
     if own + rows * 16 > STAGED:
         w.way = BY_TAPS
     if w.way:
