@@ -59,6 +59,9 @@ class Planes(NamedTuple):
     vector: int  # bytes
     row_end: float  # vectors of which a row takes a multiple
     row_load: float  # of a vector of a row, which eight rows of output share; also under taps that many columns share
+    tall_tap: float  # of a vector that `tall_taps.h` sums,
+    tall_load: float  # of a row of one,
+    tall_row: float  # and of each, besides
     row_plane: float  # what is done once for a plane whose rows are read in place,
     staged_plane: float  # and for one whose rows are staged,
     split: float  # and for a vector of those, that are split by the phases of a stride of 2,

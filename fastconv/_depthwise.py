@@ -31,7 +31,8 @@ TALLEST = 7  # of kernels whose columns of taps unroll
 MOST_DILATED = 8  # rows from one tap to the next, each of a phase of its own
 LEAST_IN_PHASE = 3  # rows
 LEAST_ROWS = 4  # that share the weights of a column of taps
-BAND = 8  # rows of output that `near_taps.h` sums at a time
+BAND = 8  # rows of output that `near_taps.h` sums at a time,
+TALL = 14  # and `tall_taps.h` at most
 WAYS, WAY = 8, 4096  # of an L1 cache, and bytes of each: at so many bytes from row to row only eight rows stay in it
 
 
@@ -86,6 +87,11 @@ def can_turn(g):
     return is_flat(g) and g.ic >= 8 and g.ih * g.iw <= plane and padded(g) <= table
 
 
+def sums_tall(g):
+    """Whether `tall_taps.h` sums rows that can be read where they lie."""
+    return tuned().planes.vector == 64 and g.sw == 1 and sees_near_taps(g) and not sees_near_rows(g)
+
+
 def loads_of_rows(g):
     """Vectors of the input that are loaded for one of the output, where neighbouring rows share what they load."""
     return g.kw * ((BAND - 1) * g.sh + g.kh) / BAND
@@ -97,11 +103,20 @@ def vectors_of_row(g):
     return max(ceil(g.ow / (costs.vector // g.itemsize * costs.row_end)) * costs.row_end, 1)
 
 
+def time_of_vector(g):
+    """Of a vector of a row."""
+    costs, taps = tuned().planes, g.kh * g.kw
+    if sums_tall(g):
+        band = g.oh / ceil(g.oh / TALL)
+        return costs.tall_tap * taps + costs.tall_load * g.kw * (band - 1 + g.kh) / band + costs.tall_row
+    return taps + costs.row_load * loads_of_rows(g)
+
+
 def time_of_rows(g):
     """Of a plane that is summed along rows, where they lie or staged."""
     costs = tuned().planes
     lanes = costs.vector // g.itemsize
-    each = g.kh * g.kw + costs.row_load * loads_of_rows(g)
+    each = time_of_vector(g)
     if sees_near_pairs(g):
         return PAIRED * each
     time = g.oh * vectors_of_row(g) * each

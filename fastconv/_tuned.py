@@ -39,8 +39,8 @@ TUNED = {
             heights=range(3, 8, 2),
         ),
         Planes(
-            vector=64, row_end=0.5, row_load=2, row_plane=190, staged_plane=690, split=inf, pick=22, turned_tap=0.6,
-            turned_load=2.3, lone_tap=2.2, turn=7.5, entry=5, long=32,
+            vector=64, row_end=0.5, row_load=2, tall_tap=1, tall_load=2, tall_row=0, row_plane=190, staged_plane=690,
+            split=inf, pick=22, turned_tap=0.6, turned_load=2.3, lone_tap=2.2, turn=7.5, entry=5, long=32,
         ),
         Transposed(
             sums={
@@ -86,8 +86,8 @@ TUNED = {
             heights=range(3, 65),
         ),
         Planes(
-            vector=32, row_end=1, row_load=1.9, row_plane=160, staged_plane=660, split=6, pick=32, turned_tap=1.35,
-            turned_load=0, lone_tap=2.4, turn=6.6, entry=8, long=inf,
+            vector=32, row_end=1, row_load=1.9, tall_tap=inf, tall_load=inf, tall_row=inf, row_plane=160,
+            staged_plane=660, split=6, pick=32, turned_tap=1.35, turned_load=0, lone_tap=2.4, turn=6.6, entry=8, long=inf,
         ),
         Transposed(
             sums={
@@ -124,7 +124,9 @@ TUNED = {
 # and depthwise planes have less beside them. Fitted to what is chosen: the register tile beside rows, copies and rings
 # among 10,400 random layers, Winograd among 4600. Costs that gained less than 0.1% when fitted anew are Zen 4's.
 TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier and planes 2026-11-30
-    planes=TUNED[64, 32].planes._replace(row_plane=100),
+    planes=TUNED[64, 32].planes._replace(
+        tall_tap=0.67, tall_load=1.1, tall_row=8, row_plane=100,  # `tall` Zen 5, 2026-12-01
+    ),
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
         pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},

@@ -10,9 +10,9 @@ which is read and masked; rows above and below the image are pointers to zeros:
              1 -> row 0 - pw       are copied between zeros, and pointed to there.
              2 -> row 1 - pw
 
-`near_rows.h` does the sums of 3x3, `near_pairs.h` those of small planes, `near_taps.h` those of other kernels; outputs
-under dilated taps go phase by phase (`dilated.pxd`). Work is split over planes and parts of them, or runs of small
-planes; each output is one sum whose order is the same everywhere.
+`near_rows.h` does the sums of 3x3, `near_pairs.h` those of small planes, `near_taps.h` and `tall_taps.h` those of other
+kernels; outputs under dilated taps go phase by phase (`dilated.pxd`). Work is split over planes and parts of them, or
+runs of small planes; each output is one sum whose order is the same everywhere.
 """
 
 from libc.math cimport INFINITY
@@ -29,7 +29,7 @@ cdef extern from "near_taps.h" nogil:
     enum: NEAR_ROWS, MOST_ROWS
     ctypedef struct taps_shape:
         Py_ssize_t kh, kw, stride, dilation, pad, width, cols, out_pitch, reach
-        int clamp
+        int wide, clamp
         double lo, hi
     void taps_bands(size_t size, const taps_shape *s, Py_ssize_t rows, const void *const *table, const void *w,
                     double bias, void *out)
@@ -66,6 +66,8 @@ cdef enum:
     PAGE = 4096
     BEHIND = 32
     BEFORE = 96
+    L1 = 49152                                          # bytes, of a core's first cache, for two bands and outputs
+    TALL_ROWS = 14                                      # of each at most
     FEWER_ROWS = 4                                      # of output in a band, whose input fits a set of a cache
     PART = MOST_ROWS                                    # rows of output with one table of pointers
     MOST_PHASES = 8
@@ -187,13 +189,14 @@ cdef bint meets_stores(const Task *t, Py_ssize_t size, size_t apart) noexcept no
             and (apart + BEHIND) % PAGE < BEHIND + BEFORE)
 
 
-cdef void plan_taps(Task *t, double lo, double hi) noexcept nogil:
+cdef void plan_taps(Task *t, Py_ssize_t size, double lo, double hi) noexcept nogil:
     cdef ConvShape *s = &t.x.s
     t.under = (NEAR_ROWS - 1) * t.phases * s.sh + (s.kh - 1) * s.dh + 1
     t.taps.kh, t.taps.kw = s.kh, s.kw
     t.taps.stride, t.taps.dilation, t.taps.reach = s.sw, s.dw, s.dh
     t.taps.pad, t.taps.width, t.taps.cols = s.pw, s.iw, s.ow
     t.taps.out_pitch = t.phases * s.ow
+    t.taps.wide = 3 * TALL_ROWS * s.iw * size > L1
     t.taps.clamp = lo > -INFINITY or hi < INFINITY
     t.taps.lo, t.taps.hi = lo, hi
 
@@ -220,7 +223,7 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     t.in_registers = sees_neighbours(&t.x.s)
     plan_near(&t, size, lo, hi)
     t.shape.aside = meets_stores(&t, size, <size_t> t.output - <size_t> t.input)
-    plan_taps(&t, lo, hi)
+    plan_taps(&t, size, lo, hi)
     plan_pairs(&t, size)
     t.high = even(ceil_div(t.x.s.oh, t.shape.tall), PART // t.shape.tall, 1) * t.shape.tall
     t.parts = ceil_div(t.x.s.oh, t.high)

@@ -5,8 +5,8 @@
  *
  * As `near_rows.h` does for 3x3, each row is loaded once a column of taps and serves every q that sees it; the weights
  * of all columns would not fit the registers. At stride 2 two columns of taps are split from two vectors by shuffles
- * within lanes, and sums put in order as they are stored. At stride 1, where half a vector would end a row, one ends
- * two rows: its lower half is of the upper rows of a band and its upper half of the lower ones, as in `near_pairs.h`.
+ * within lanes, and sums put in order as they are stored. At stride 1 `tall_taps.h` has another order for vectors of 64
+ * bytes.
  *
  *     column    pad = 2            Lanes beside the image are read, from a neighbour in memory, and become zero by a
  *     -2 -1 |0 1 2 3 ...           mask; vectors without such lanes have none, since a load with a mask takes longer
@@ -29,9 +29,14 @@ typedef struct {
     ptrdiff_t pad, width;       /* columns before the image, and of the image */
     ptrdiff_t cols, out_pitch;  /* of output, and from one row to the next */
     ptrdiff_t reach;            /* entries of the table from one row of taps to the next */
+    int wide;                   /* whether a band and the next one are more than a core's L1 holds */
     int clamp;
     double lo, hi;
 } taps_shape;
+
+#if VECTOR_BYTES == 64
+#include "tall_taps.h"
+#endif
 
 #define EACH_TYPE "near_taps.h"
 #include "each_half.h"
@@ -78,74 +83,55 @@ static inline mask PASTE(taps_lanes, SUFFIX)(ptrdiff_t stride)
 /* Whether masks cost nothing: at AVX-512 the shuffles that split columns of a stride take them along. */
 #define MASKED_SHUFFLES(stride) (VECTOR_BYTES == 64 && (stride) == 2)
 
-/* Whether vector x of two is halves of rows q and q + LOWER of output; known at once where there are none, lest AVX2 is
- * compiled to slower loops. */
-#define IS_PAIR(x) (VECTOR_BYTES == 64 && (x) == 1 && paired)
-#define LOWER ((nr + 1) / 2)
-
 /* acc += what `n` columns of taps from j on add, of the `stride` that one load brings; `beside`: lanes may lie beside
  * the image. A macro over constants: only then do the accumulators, which must never have an address, unroll into
  * registers. */
 #define ADD_TAPS(n, beside) do { \
         vec k[2][MOST_HIGH]; \
-        mask inside[2][2]; \
+        mask inside[2]; \
         UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
             UNROLL for (ptrdiff_t i = 0; i < kh; i++) \
                 k[t][i] = w[i * kw + j + t] - (vec){0}; \
-            UNROLL for (ptrdiff_t x = 0; (beside) && x < nv; x++) { \
-                const mask own = IS_PAIR(x) ? lanes & (BITS)(LANES / 2 - 1) : lanes; \
-                const mask column = own + (BITS)(at[x] * stride + j * dilation + t - s->pad); \
-                inside[t][x] = (column >= 0) & (column < (BITS)s->width); \
+            if (beside) { \
+                const mask column = lanes + (BITS)(at * stride + j * dilation + t - s->pad); \
+                inside[t] = (column >= 0) & (column < (BITS)s->width); \
             } \
         } \
         UNROLL_ROWS for (ptrdiff_t r = 0; r < (nr - 1) * stride + kh; r++) { \
-            const ELEMENT *from = row[r] + j * dilation; \
-            vec v[2][2]; \
-            UNROLL for (ptrdiff_t x = 0; x < nv; x++) { \
-                if (stride == 2) \
-                    BY_PARITY(v[0][x], v[1][x], from + at[x] * 2); \
-                else if (!IS_PAIR(x)) \
-                    v[0][x] = *(const vec *)(from + at[x]); \
-                else if (r < LOWER - 1 + kh) { \
-                    LOAD_HALF(v[0][x], from + at[x]); \
-                    LOAD_UPPER(v[0][x], row[r + LOWER] + j * dilation + at[x]); \
-                } \
-                UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
-                    if (beside) \
-                        v[t][x] = SELECT(vec, mask, inside[t][x], v[t][x], (vec){0}); \
-                    LOADED_ONCE(v[t][x]); \
-                } \
+            const ELEMENT *from = row[r] + j * dilation + at * stride; \
+            vec v[2]; \
+            if (stride == 2) \
+                BY_PARITY(v[0], v[1], from); \
+            else \
+                v[0] = *(const vec *)from; \
+            UNROLL for (ptrdiff_t t = 0; t < (n); t++) { \
+                if (beside) \
+                    v[t] = SELECT(vec, mask, inside[t], v[t], (vec){0}); \
+                LOADED_ONCE(v[t]); \
             } \
             UNROLL for (ptrdiff_t t = 0; t < (n); t++) \
                 UNROLL for (ptrdiff_t q = 0; q < nr; q++) \
-                    UNROLL for (ptrdiff_t x = 0; x < nv; x++) \
-                        if (r >= q * stride && r < q * stride + kh && (!IS_PAIR(x) || q < LOWER)) \
-                            acc[q][x] += k[t][r - q * stride] * v[t][x]; \
+                    if (r >= q * stride && r < q * stride + kh) \
+                        acc[q] += k[t][r - q * stride] * v[t]; \
             KEEP_ORDER(); \
         } \
     } while (0)
 
-/* `nv` vectors of columns from o on, of which none begins after `last`; the second of two may be pairs of the halves
- * that end the rows. What the next band will see is asked for if there are `more`. `nr` and what follows are
- * constants. */
+/* The vector of columns from `at` on. What the next band will see is asked for if there are `more`. `nr` and what
+ * follows are constants. */
 static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, const ELEMENT *w, ELEMENT *out,
-                              const ELEMENT bias, const ptrdiff_t rows, const ptrdiff_t o, const ptrdiff_t last,
-                              const int more, const ptrdiff_t nr, const ptrdiff_t nv, const int paired,
-                              const ptrdiff_t kh, const ptrdiff_t stride)
+                              const ELEMENT bias, const ptrdiff_t rows, const ptrdiff_t at, const int more,
+                              const ptrdiff_t nr, const ptrdiff_t kh, const ptrdiff_t stride)
 {
     const ptrdiff_t kw = s->kw, dilation = stride == 2 ? 1 : s->dilation;
-    const ptrdiff_t at[2] = {
-        o < last ? o : last, IS_PAIR(1) ? s->cols - LANES / 2 : o + LANES < last ? o + LANES : last,
-    };
-    const ptrdiff_t first = at[0] * stride, end = (at[nv - 1] + (IS_PAIR(1) ? LANES / 2 : LANES) - 1) * stride;
+    const ptrdiff_t first = at * stride, end = (at + LANES - 1) * stride;
     const mask lanes = PASTE(taps_lanes, SUFFIX)(stride);
-    vec acc[NEAR_ROWS][2];
+    vec acc[NEAR_ROWS];
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-        UNROLL for (ptrdiff_t x = 0; x < nv; x++)
-            acc[q][x] = bias - (vec){0};
+        acc[q] = bias - (vec){0};
     if (more)
         UNROLL_ROWS for (ptrdiff_t r = (nr - 1) * stride + kh; r < (2 * nr - 1) * stride + kh; r++)
-            fetch_ahead(row[r] + at[0] * stride, nv * stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
+            fetch_ahead(row[r] + at * stride, stride * LANES * (ptrdiff_t)sizeof(ELEMENT));
     ptrdiff_t j = 0;
     for (; j + stride <= kw; j += stride) {
         const ptrdiff_t column = j * dilation - s->pad;
@@ -159,59 +145,38 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     if (s->clamp) {
         const vec lo = (vec){0} + (ELEMENT)s->lo, hi = (vec){0} + (ELEMENT)s->hi;
         UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-            UNROLL for (ptrdiff_t x = 0; x < nv; x++)
-                CLAMP(vec, mask, acc[q][x], lo, hi);
+            CLAMP(vec, mask, acc[q], lo, hi);
     }
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
-        UNROLL for (ptrdiff_t x = 0; x < nv; x++)
-            acc[q][x] = IN_ORDER(acc[q][x], stride);
+        acc[q] = IN_ORDER(acc[q], stride);
     if (s->cols < LANES) {
-#define SUM(q) acc[q][0]
+#define SUM(q) acc[q]
         STORE_SHORT(out, s->cols, rows, 0);
 #undef SUM
         return;
     }
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         if (q < rows)
-            UNROLL for (ptrdiff_t x = 0; x < nv; x++) {
-                ELEMENT *to = out + q * s->out_pitch + at[x];
-                if (!IS_PAIR(x))
-                    *(vec *)to = acc[q][x];
-                else if (q < LOWER)
-                    STORE_HALF(acc[q][x], to);
-                else
-                    STORE_PART(acc[q - LOWER][x], to - LANES / 2, (uint16_t)((1 << LANES) - (1 << LANES / 2)));
-            }
+            *(vec *)(out + q * s->out_pitch + at) = acc[q];
 }
 #undef ADD_TAPS
-#undef LOWER
-#undef IS_PAIR
 #undef MASKED_SHUFFLES
 
 #define ARGUMENTS const taps_shape *s, ptrdiff_t bands, ptrdiff_t rows, const ELEMENT *const *row, const ELEMENT *w, \
     ELEMENT *out, ELEMENT bias, ptrdiff_t from, ptrdiff_t end
-/* Columns `from` to `end` of bands of `rows` rows, by `wide` vectors at a time while there are as many; the last one
- * goes with the halves after it, if any: eight sums alone do not hide how long a multiply-add takes. */
-#define BAND(nr, kh, stride, wide) \
+/* Columns `from` to `end` of bands of `rows` rows. */
+#define BAND(nr, kh, stride) \
 static NEVER_INLINE void PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)(ARGUMENTS) \
 { \
-    const ptrdiff_t last = end < LANES ? 0 : end - LANES, paired = (wide) > 1 && end < s->cols ? LANES : 0; \
-    for (; bands > 0; bands--, row += rows * stride, out += rows * s->out_pitch) { \
-        ptrdiff_t o = from; \
-        for (; (wide) > 1 && o + LANES + paired < end; o += 2 * LANES) \
-            run(s, row, w, out, bias, rows, o, last, bands > 1, nr, wide, 0, kh, stride); \
-        for (; o + paired < end; o += LANES) \
-            run(s, row, w, out, bias, rows, o, last, bands > 1, nr, 1, 0, kh, stride); \
-        if (paired) \
-            run(s, row, w, out, bias, rows, o, last, bands > 1, nr, wide, 1, kh, stride); \
-    } \
+    const ptrdiff_t last = end < LANES ? 0 : end - LANES; \
+    for (; bands > 0; bands--, row += rows * stride, out += rows * s->out_pitch) \
+        for (ptrdiff_t o = from; o < end; o += LANES) \
+            run(s, row, w, out, bias, rows, o < last ? o : last, bands > 1, nr, kh, stride); \
 }
-#if defined(HALVES)
-#define BANDS(nr, kh) BAND(nr, kh, 2, 1)
-#elif VECTOR_BYTES == 64
-#define BANDS(nr, kh) BAND(nr, kh, 1, 2) BAND(nr, kh, 2, 1)
+#if VECTOR_BYTES == 64
+#define BANDS(nr, kh) BAND(nr, kh, 2)
 #else
-#define BANDS(nr, kh) BAND(nr, kh, 1, 1) BAND(nr, kh, 2, 1)
+#define BANDS(nr, kh) BAND(nr, kh, 1) BAND(nr, kh, 2)
 #endif
 #define HEIGHTS(kh) BANDS(8, kh) BANDS(7, kh) BANDS(4, kh)
 HEIGHTS(1)
@@ -229,7 +194,7 @@ static inline void band(ARGUMENTS)
 {
 #define RUN(nr, kh, stride) PASTE(PASTE(PASTE(PASTE(taps, nr), kh), stride), SUFFIX)( \
         s, bands, rows, row, w, out, bias, from, end)
-#ifdef HALVES
+#if VECTOR_BYTES == 64
 #define STRIDES(nr, kh) RUN(nr, kh, 2)
 #else
 #define STRIDES(nr, kh) (s->stride == 1 ? RUN(nr, kh, 1) : RUN(nr, kh, 2))
@@ -259,13 +224,19 @@ static inline void band(ARGUMENTS)
 static inline void PASTE(taps_bands, SUFFIX)(const taps_shape *s, ptrdiff_t rows, const ELEMENT *const *row,
                                              const ELEMENT *w, ELEMENT bias, ELEMENT *out)
 {
+#if VECTOR_BYTES == 64
+    if (s->stride == 1) {
+        PASTE(tall_bands, SUFFIX)(s, rows, row, w, bias, out);
+        return;
+    }
+#endif
     const ptrdiff_t bands = (rows + NEAR_ROWS - 1) / NEAR_ROWS, tall = (rows + bands - 1) / bands;
     const ptrdiff_t rest = VECTOR_BYTES == 64 && s->cols > LANES && s->cols % LANES <= LANES / 2 ? s->cols % LANES : 0;
     ptrdiff_t some = bands * tall - rows; /* bands of a row less, before those of `tall` */
     for (ptrdiff_t high = tall - 1; high <= tall; high++, some = bands - some) {
         band(s, some, high, row, w, out, bias, 0, s->cols - rest);
 #if VECTOR_BYTES == 64
-        if (rest > 0 && s->stride == 2)
+        if (rest > 0)
             half_band(s, some, high, row, w, out, bias, s->cols - rest, s->cols);
 #endif
         row += some * high * s->stride;

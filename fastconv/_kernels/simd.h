@@ -71,7 +71,7 @@ typedef int mask_f64;
 #endif
 
 /* MULTIPLY_ADD of the lower half of a vector, whose upper half is zeros then; loads and stores of this half, or of the
- * lanes that a mask has. Code for shorter vectors has these in branches that are not taken. */
+ * lanes that a mask has, beside which a vector in a register is made zero. Code for shorter vectors has these in branches that are not taken. */
 #if VECTOR_BYTES == 64
 typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half_vector;
 #define LOAD_HALF(v, p) __asm__("vmovups %1, %t0" : "=v"(v) : "m"(*(const half_vector *)(p)))
@@ -89,6 +89,12 @@ typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half
             __asm__("vmovups %1, %0%{%2%}%{z%}" : "=v"(v) : "m"(*(const __typeof__(v) *)(p)), "Yk"(lanes)); \
         else \
             __asm__("vmovupd %1, %0%{%2%}%{z%}" : "=v"(v) : "m"(*(const __typeof__(v) *)(p)), "Yk"(lanes)); \
+    } while (0)
+#define KEEP_PART(v, lanes) do { \
+        if (sizeof (v)[0] == sizeof(float)) \
+            __asm__("vmovaps %0, %0%{%1%}%{z%}" : "+v"(v) : "Yk"(lanes)); \
+        else \
+            __asm__("vmovapd %0, %0%{%1%}%{z%}" : "+v"(v) : "Yk"(lanes)); \
     } while (0)
 #define STORE_PART(v, p, lanes) do { \
         if (sizeof (v)[0] == sizeof(float)) \
