@@ -87,7 +87,8 @@ TUNED = {
         ),
         Planes(
             vector=32, row_end=1, row_load=1.9, tall_tap=inf, tall_load=inf, tall_row=inf, row_plane=160,
-            staged_plane=660, split=6, pick=32, turned_tap=1.35, turned_load=0, lone_tap=2.4, turn=6.6, entry=8, long=inf,
+            staged_plane=660, split=6, pick=32, turned_tap=1.35, turned_load=0, lone_tap=2.4, turn=6.6, entry=8,
+            long=inf,
         ),
         Transposed(
             sums={

@@ -124,7 +124,7 @@ def test_small_planes_keep_to_themselves(value, side, dtype, cpu_level):
 @pytest.mark.parametrize("columns", [12, 17, 24, 26, 32, 36, 40, 52, 56])
 @pytest.mark.parametrize("taps", [(5, 5), (7, 7), (1, 5), (3, 5)])
 @pytest.mark.parametrize("stride", [1, 2])
-@together(rows=(5, 22, 75))
+@together(rows=(1, 5, 14, 22, 75))
 def test_rows_of_any_length_are_exact(columns, taps, stride, rows, dtype, cpu_level):
     """Of whole vectors, two at a time, and half a vector, which two rows share; of unlike bands and several parts."""
     kh, kw = taps
@@ -133,6 +133,13 @@ def test_rows_of_any_length_are_exact(columns, taps, stride, rows, dtype, cpu_le
         input, weight, {"stride": stride, "padding": (kh // 2, kw // 2), "groups": 3}
     )
     check_inside(expected, dtype, x, w, **keywords, method="direct")
+
+
+@pytest.mark.parametrize("columns", [300, 512, 1100])
+def test_wide_rows_of_many_taps_are_exact(columns, dtype, cpu_level):
+    """Of which a band and the next one are more than a first cache holds."""
+    x, w, keywords, expected = on_integers((1, 2, 43, columns), (2, 1, 5, 5), {"padding": 2, "groups": 2})
+    check_inside(np.maximum(expected, 0), dtype, x, w, **keywords, activation="relu", method="direct")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -25,6 +25,8 @@ def test_numbers_that_choices_and_kernels_share(cpu_level):
     kernels = _cpu.kernel("probe").constants()
     assert kernels["CHUNK"] == _depthwise.CHAIN
     assert kernels["PAIRED"] == _depthwise.PAIRED
+    assert kernels["NEAR_ROWS"] == _depthwise.BAND
+    assert kernels["TALL"] == _depthwise.TALL
     assert kernels["MOST_SHARED"] == max(_depthwise.SHARED)
     assert kernels["STRIP_PIXELS"] == _depthwise.STRIP
     assert kernels["LONG_SUM"] == _sights.SORTED

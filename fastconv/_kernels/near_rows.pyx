@@ -26,7 +26,7 @@ from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
 from fastconv._kernels.team cimport Piece, each_piece
 
 cdef extern from "near_taps.h" nogil:
-    enum: NEAR_ROWS, MOST_ROWS
+    enum: NEAR_ROWS, MOST_ROWS, TALL
     ctypedef struct taps_shape:
         Py_ssize_t kh, kw, stride, dilation, pad, width, cols, out_pitch, reach
         int wide, clamp
@@ -66,8 +66,7 @@ cdef enum:
     PAGE = 4096
     BEHIND = 32
     BEFORE = 96
-    L1 = 49152                                          # bytes, of a core's first cache, for two bands and outputs
-    TALL_ROWS = 14                                      # of each at most
+    L1 = 49152                                          # bytes of a core's first cache
     FEWER_ROWS = 4                                      # of output in a band, whose input fits a set of a cache
     PART = MOST_ROWS                                    # rows of output with one table of pointers
     MOST_PHASES = 8
@@ -196,7 +195,7 @@ cdef void plan_taps(Task *t, Py_ssize_t size, double lo, double hi) noexcept nog
     t.taps.stride, t.taps.dilation, t.taps.reach = s.sw, s.dw, s.dh
     t.taps.pad, t.taps.width, t.taps.cols = s.pw, s.iw, s.ow
     t.taps.out_pitch = t.phases * s.ow
-    t.taps.wide = 3 * TALL_ROWS * s.iw * size > L1
+    t.taps.wide = 3 * TALL * s.iw * size > L1
     t.taps.clamp = lo > -INFINITY or hi < INFINITY
     t.taps.lo, t.taps.hi = lo, hi
 

@@ -22,6 +22,7 @@
 #include "near_rows.h"
 
 #define MOST_HIGH 7
+#define TALL 14                   /* rows of output in a band of `tall_taps.h`: sums, rows and weights fit 32 registers */
 #define MOST_ROWS (8 * NEAR_ROWS) /* of output in a call */
 
 typedef struct {

@@ -24,6 +24,9 @@ from fastconv._kernels.winograd_runs cimport LONGEST, MOST_PARTS, MOST_RUNS, WHO
 cdef extern from "near_pairs.h" nogil:
     enum: PAIRED
 
+cdef extern from "near_taps.h" nogil:
+    enum: NEAR_ROWS, TALL
+
 cdef extern from "depthwise_last.h" nogil:
     enum: MOST_SHARED, STRIP_PIXELS
 
@@ -136,5 +139,6 @@ def constants():
         "CHUNK": CHUNK, "LONG_SUM": LONG_SUM, "SMALL_MAP": SMALL_MAP, "KINDS": KINDS, "RING_MOST": RING_MOST,
         "LONGEST": LONGEST, "WHOLE": WHOLE, "MOST_RUNS": MOST_RUNS, "MOST_PARTS": MOST_PARTS,
         "LEAST_SHARED": LEAST_SHARED, "MOST_PHASES": MOST_PHASES, "PAIRED": PAIRED, "MOST_SHARED": MOST_SHARED,
+        "NEAR_ROWS": NEAR_ROWS, "TALL": TALL,
         "STRIP_PIXELS": STRIP_PIXELS, "SHARING": SHARING, "UNSEEN_ROWS": UNSEEN_ROWS,
     }

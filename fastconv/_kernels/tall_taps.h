@@ -9,13 +9,11 @@
  *     i = 2        q0 q1 q2 q3     is done, and neither would there be more than half as many rows to share a load.
  *
  * Where half a vector would end a row, one ends two rows: its lower half is of the upper rows of a band and its upper
- * half of the lower ones, as in `near_pairs.h`. To be included after `near_taps.h`; the file includes itself once per
+ * half of the lower ones, as in `near_pairs.h`. To be included by `near_taps.h`; the file includes itself once per
  * element type.
  */
 #ifndef FASTCONV_TALL_TAPS_H
 #define FASTCONV_TALL_TAPS_H
-
-#define TALL 14 /* sums, and as many rows, and two weights */
 
 #define EACH_TYPE "tall_taps.h"
 #include "each_float.h"
