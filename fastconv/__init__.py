@@ -21,7 +21,8 @@ Where to look for the rest; fronts first, then what they stand on:
       direct sums        _direct: _depthwise _volumes _shared_rows _sights
       by transforms      _winograd _winograd_share, _fft
       prices             _costs (what they are of), _tuned (what was measured)
-    transposed           _transpose; _transpose_geometry _phases _phase_plan _phase_cost _phase_rows _phase_corners
+    transposed           _transpose; _transpose_geometry _phases _phase_plan _phase_parts _phase_cost
+                         _phase_rows _phase_corners
     gradients            grad; _gradients _weight_choice _weight_axes, of pooling _pool_grad _avg_grad _scatter
     pooling              _pool _adaptive _global_pool _lp_pool _unpool; _pool_plan _pool_geometry
     columns              _patches (unfold, fold)

@@ -67,7 +67,7 @@ def packing_of(kernel, geometry, kind):
 class Packed(NamedTuple):
     """Weights that parts of a transposed convolution have packed beforehand."""
 
-    part: object  # one of these, a `Part` of `_phase_plan`
+    part: object  # one of these, a `Part` of `_phase_parts`
     size: int  # elements
     boxes: int  # that they serve
 

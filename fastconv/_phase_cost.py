@@ -22,11 +22,12 @@ from fastconv._tuned import tuned
 
 # Multiply-adds in whose time a window in a corner is summed, an output of a phase: for each of its weights, and beside
 CORNER, CORNER_CALL = 4, 50_000
-FEW_OUTPUTS = 4  # output channels a group which fill little of the register tile
 WOVEN = (2, 3, 4)  # strides along w that `gather.h` and `woven_tile.h` weave
 # Input channels of a group that it sums sooner than products of all pixels are added up: 16 to 1 channels by 4x4 at
-# stride 2 on 28x28 take 46 us there and 17 by `overlap.pyx`, 4 to 1 12 and 13; one channel for any number of outputs
-GATHERED_CHANNELS = 4
+# stride 2 on 28x28 take 46 us there and 17 by `overlap.pyx`, 4 to 1 12 and 13. Where no taps meet, kernels are
+# products of more outputs than few: 8 groups of 4 to 8 channels by 3x3 at stride 3 took 1.2 times as long
+GATHERED_CHANNELS = 8
+FEW_OUTPUTS = 4  # a group, which fill little of the register tile
 VECTOR_BYTES = 64  # the widest vector, which `gather_last.pyx` fills with channels
 MOST_REACH = 64  # rows of all channels that taps along h may lie apart there: what a band stages
 MOST_CLASSES = 64  # of outputs, by their distance modulo the strides, for each of which weights are packed
@@ -189,7 +190,8 @@ def own_kernels(g, itemsize, order):
         if depth <= MOST_DEPTH and max(g.stride) > 1 and whole and filled and are_disjoint(g):
             yield "disjoint_last"
         return
-    alone = depth == 1 or (depth <= GATHERED_CHANNELS and g.oc // g.groups <= FEW_OUTPUTS)
+    shared = g.oc // g.groups <= FEW_OUTPUTS or not are_disjoint(g)
+    alone = depth == 1 or (depth <= GATHERED_CHANNELS and shared)
     near = depth * (g.kernel[1] - 1) * g.dilation[1] <= MOST_REACH and g.dilation[2] == 1
     if few and g.stride[2] in WOVEN and alone and near:
         yield "gather"

@@ -4,14 +4,10 @@ Phases that need as many taps may be output channels of one convolution: it read
 they fill a register tile that a few channels would leave empty. Where they lie at unlike shifts it has some windows
 more than each of them (`Windows`), so whether that is less work is counted.
 
-    channels-first    output channels count (oc, phase): the weights turned as they lie, phases a plane apart; or as
-                      channels-last, where Winograd's method reads the weights in place (`reads_phases`)
-    channels-last     output channels count (phase, oc): the channels of an output pixel are neighbours
-
 A box is as many windows as fit a buffer in cache. Outputs that see too little of the input for a method that shares
-rounding errors (`_corners`) are summed directly (`_phase_corners`). Sums of few products, and
-kernels no larger than the stride, have kernels that write the result themselves (`own_kernels`), and so has one product
-whose results overlap; which way is taken is decided by what each costs (`least_cost`).
+rounding errors (`_corners`) are summed directly (`_phase_corners`). Sums of few products, and kernels no larger than
+the stride, have kernels that write the result themselves (`own_kernels`), and so has one product whose results overlap;
+which way is taken is decided by what each costs (`least_cost`).
 """
 
 from functools import lru_cache, partial
@@ -25,50 +21,26 @@ import numpy as np
 from fastconv import _cpu
 from fastconv._arrays import FIRST, KINDS, LAST, compute_dtype
 from fastconv._geometry import ConvGeometry
-from fastconv._packing import Packing, packed_beforehand, packing_of
-from fastconv._phase_corners import corners
+from fastconv._packing import packed_beforehand
 from fastconv._phase_cost import (
-    convolution_cost,
     copies_cost,
     kernel_cost,
-    method_of,
     own_kernels,
     phases_cost,
-    reads_phases,
     transposed_by,
     unit,
     weight_bytes,
 )
+from fastconv._phase_parts import Planner, lying, phases_of, tap_ranges
 from fastconv._phase_rows import table
 from fastconv._plan import ConvPlan, plan_conv
-from fastconv._transpose_geometry import axis_phases, boxes, classes, leaves_gaps
+from fastconv._transpose_geometry import boxes, leaves_gaps
 
 BUFFER_BYTES = 1 << 19  # of the outputs of a box before they are interleaved: half of an L2
 # As much as the weights, which each box reads again, up to a share of the L3: peers.py, batch8 dcgan and unet @14
 MOST_BYTES = 1 << 22
+BUNCH_BYTES = 1 << 21  # of the results of so many groups as are computed by themselves, where boxes would be a few rows
 DISJOINT = ("disjoint", "disjoint_last")  # kernels that write what has a product
-
-
-class Part(NamedTuple):
-    """Some outputs of some phases: one convolution."""
-
-    run: object  # kernel(geometry, x, weight, bias, out, lo, hi, threads[, packed])
-    geometry: tuple  # a ConvGeometry as kernels take it
-    packing: Packing | None
-    weight: int  # which of `PhasesPlan.weights`
-    source: tuple  # how to index the input
-    phases: int
-    elements: int  # of the result, for one image
-    apart: bool  # its channels are (phase, oc), else (oc, phase)
-
-    @property
-    def shape(self):
-        """(oc, d, h, w) of the result."""
-        return self.geometry[1], *self.geometry[6:9]
-
-    @property
-    def convolution(self):
-        return ConvGeometry(*self.geometry)
 
 
 class Box(NamedTuple):
@@ -108,81 +80,10 @@ class PhasesPlan(NamedTuple):
     images: int  # to be computed at once
     largest: int  # elements of the results of a box, for one image
     macs: int  # of one image
+    bunches: int  # of groups, one after the other, of one of which is all but `gaps` and `macs`
     turn: object  # `phases.turn`, `phases.interleave` and `corners.sum_corners`, of the dtype
     interleave: object
     sum_corners: object
-
-
-class Planner(NamedTuple):
-    """What all parts of a plan have in common."""
-
-    g: object  # Transposed
-    dtype: np.dtype
-    order: int
-
-    def convolution(self, phases, sights):
-        """The convolution of stride 1 that computes so many phases of what is seen along each axis."""
-        names = ("size", "outputs", "taps", "dilation", "before")
-        size, outputs, taps, dilation, before = (tuple(getattr(s, name) for s in sights) for name in names)
-        return ConvGeometry(
-            self.g.ic, phases * self.g.oc, self.g.groups, *size, *outputs, *taps, 1, 1, 1, *dilation, *before,
-            self.dtype.itemsize, self.order,
-        )  # fmt: skip
-
-    def sights(self, some, ranges):
-        """What windows `ranges` of the classes `some`, one of each per axis, see; None if that is nothing."""
-        sights = [a.sight(*r, size) for a, r, size in zip(some, ranges, self.g.size, strict=True)]
-        return None if None in sights or self.g.ic == 0 else sights
-
-    def convolutions(self, ways):
-        """All convolutions of classes along each axis, whole, each with how many phases it computes."""
-        for some in product(*ways):
-            sights = self.sights(some, [(0, a.count) for a in some])
-            if sights:
-                yield self.convolution(phases_of(some), sights), phases_of(some)
-
-    def cost(self, ways):
-        return sum(convolution_cost(*c) for c in self.convolutions(ways))
-
-    def ways(self):
-        """The classes of phases along each axis, those whose convolutions cost least."""
-        axes = [axis_phases(*axis) for axis in zip(*self.g[3:], strict=True)]
-        if self.order == LAST and self.g.groups > 1:  # the channels of several groups would not lie together
-            return [classes(phases, lambda a: a.first) for phases in axes]
-        ways = ([classes(phases, by) for phases in axes] for by in (lambda a: (a.taps, a.shift), lambda a: a.taps))
-        return min(ways, key=self.cost)
-
-    def part(self, some, box, weight, lie=None):
-        """The convolution of the classes `some` over a box, of weights that `lie` so; None if it has no product."""
-        sights = self.sights(some, box)
-        if sights is None:
-            return None
-        geometry = self.convolution(phases_of(some), sights)
-        phases, kind = phases_of(some), KINDS[self.dtype]
-        kernel = _cpu.kernel(method_of(geometry, phases).kernel(geometry))
-        packing = packing_of(kernel, geometry, kind)
-        run = kernel.conv[kind]
-        if lie is not None:
-            run, packing = partial(run, swapped=lie), packing.of_swapped(lie)
-        elements = geometry.oc * geometry.od * geometry.oh * geometry.ow
-        source = (..., *(s.inputs for s in sights))
-        apart = self.order == LAST or lie is not None
-        return Part(run, tuple(geometry), packing, weight, source, phases, elements, apart)
-
-    def takes_as_they_lie(self, some, found):
-        """Whether the convolutions of the classes `some` over all boxes `found` do so with the weights."""
-        sights = filter(None, (self.sights(some, box) for box in found))
-        return all(reads_phases(self.g, self.convolution(phases_of(some), s), phases_of(some)) for s in sights)
-
-    def corners(self, some, box, part):
-        """The outputs in corners of a part, `Corners` if there are any."""
-        found = method_of(part.convolution, part.phases).corners(part.convolution)
-        return [corners(self.g, some, box, part, [corner.outputs for corner in found])] if found else []
-
-
-def phases_of(some):
-    """How many phases the classes `some`, one of each axis, have together."""
-    return prod(len(a.phases) for a in some)
 
 
 def costs(g, dtype, order):
@@ -206,7 +107,7 @@ def by_one_kernel(kernel, g, dtype, order):
     geometry = transposed_by(g, dtype.itemsize, order)
     way = OneKernel(_cpu.kernel(kernel).spread[KINDS[dtype]], geometry)
     gaps = kernel in DISJOINT and leaves_gaps(g)
-    return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, None, None, None)
+    return PhasesPlan(dtype, order, way, (), (), (), (), {}, gaps, 0, 0, 0, geometry.macs, 1, None, None, None)
 
 
 @_cpu.remembers_kernels
@@ -217,6 +118,19 @@ def plan_phases(function, g, dtype, order):
     order, kernel = least_cost(g, dtype, order)
     if kernel:
         return by_one_kernel(kernel, g, dtype, order)
+    n = bunches(g, dtype.itemsize) if order == FIRST and max(g.stride) > 1 else 1
+    plan = by_convolutions(function, g._replace(ic=g.ic // n, oc=g.oc // n, groups=g.groups // n), dtype, order)
+    return plan._replace(macs=n * plan.macs, bunches=n)
+
+
+def bunches(g, itemsize):
+    """Into how many the groups are divided."""
+    most = -(-g.oc * prod(g.output) * itemsize // BUNCH_BYTES)
+    return next((n for n in range(most, g.groups) if g.groups % n == 0), g.groups)
+
+
+def by_convolutions(function, g, dtype, order):
+    """The plan that is convolutions of phases."""
     planner = Planner(g, dtype, order)
     ways = planner.ways()
     convolutions = list(planner.convolutions(ways))
@@ -244,7 +158,7 @@ def plan_phases(function, g, dtype, order):
     packed = packed_beforehand(parts, dtype.type(0))
     return PhasesPlan(
         dtype, order, whole, tuple(found), tuple(outermost), (tuple(chain(*taps)), together), weights, packed, gaps,
-        g.stride[2], images, largest, macs, kernels.turn[kind], kernels.interleave[kind],
+        g.stride[2], images, largest, macs, 1, kernels.turn[kind], kernels.interleave[kind],
         _cpu.kernel("corners").sum_corners[kind],
     )  # fmt: skip
 
@@ -284,17 +198,3 @@ def planned_boxes(planner, outer, columns, room, taps, outermost):
         for some, part in zip(groups, parts, strict=True):
             outermost.extend(planner.corners(some, box, part) if part else ())
         yield Box(tuple(parts), *table(planner.g, planner.order, box, outer, columns, parts))
-
-
-def tap_ranges(some):
-    """((start, step, count) per axis) of the taps of every phase of the classes `some`."""
-    return tuple(tuple((a.tap, a.step, a.taps) for a in phases) for phases in product(*(a.phases for a in some)))
-
-
-def lying(g, ranges):
-    """How phases that take such ranges of taps see the kernel of the `Transposed` g: `swapped` of `winograd.conv`."""
-    lines = g.kernel[1] * g.kernel[2], g.kernel[2], 1
-    steps = [step * line for (_, step, _), line in zip(ranges[0], lines, strict=True)]
-    last = [[start + (count - 1) * step for start, step, count in some] for some in ranges]
-    firsts = [sum((k - 1 - tap) * line for k, tap, line in zip(g.kernel, taps, lines, strict=True)) for taps in last]
-    return np.array([prod(g.kernel), *steps, *firsts], np.intp)

@@ -80,8 +80,20 @@ def compute(plan, taps, copied, g, x, weight, bias, result, _lo, _hi, threads):
 
 
 def by_convolutions(plan, g, w5, b, threads, x5, result5):
-    """The phases by convolutions."""
+    """The phases by convolutions, of some groups after the other."""
     fill_gaps(plan, b, result5)
+    n = plan.bunches
+    if n == 1:
+        by_bunch(plan, g, w5, b, threads, x5, result5)
+        return
+    biases = [None] * n if b is None else np.split(b, n)
+    for of_bunch in zip(np.split(w5, n), biases, np.split(x5, n, 1), np.split(result5, n, 1), strict=True):
+        w, bias, x, result = of_bunch
+        by_bunch(plan, g._replace(groups=g.groups // n), w, bias, threads, x, result)
+
+
+def by_bunch(plan, g, w5, b, threads, x5, result5):
+    """Those of one bunch."""
     if plan.whole:
         run, source, swapped = plan.whole
         if not swapped:

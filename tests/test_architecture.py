@@ -31,8 +31,8 @@ PURE = (
 # What everything else stands on; none of these may know a front.
 LOWER = (
     *PURE, "_arrays", "_avg_grad", "_cpu", "_documented", "_fft_conv", "_gradients", "_packing", "_phase_corners",
-    "_phase_cost", "_phase_plan", "_phase_rows", "_phases", "_plan", "_pool_plan", "_quota", "_scatter", "_threads",
-    "_types", "_weight_axes",
+    "_phase_cost", "_phase_parts", "_phase_plan", "_phase_rows", "_phases", "_plan", "_pool_plan", "_quota",
+    "_scatter", "_threads", "_types", "_weight_axes",
 )  # fmt: skip
 # What callers see, and what is made of it: each may know others and all that is lower.
 FRONTS = (

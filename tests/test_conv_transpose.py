@@ -8,11 +8,23 @@ import pytest
 import fastconv
 import reference
 from fastconv import _cpu, _phase_plan
+from fastconv._arrays import FIRST
 from tests import data, truth
 from tests.layouts import DENSE, LAYOUTS, WRITABLE
 from tests.together import together
 from tests.tolerance import assert_within
-from tests.transpose_cases import CASES, CUT, OVERLAPPED, TRANSFORMED, Transpose, on_integers, operands, run
+from tests.transpose_cases import (
+    CASES,
+    CUT,
+    OVERLAPPED,
+    TRANSFORMED,
+    Transpose,
+    on_integers,
+    operands,
+    planned,
+    replanned,
+    run,
+)
 
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 CONVOLVED = [case for case in CASES if case.name != "batch-0"]
@@ -75,6 +87,30 @@ def test_small_boxes(case, layout, monkeypatch):
     result = run(case, LAYOUTS[layout](x, case.channel_axis), w, b)
     _cpu._forget()
     data.assert_identical(result, on_integers(case).astype(np.float32))
+
+
+BUNCHES = (
+    Transpose("pairs", (2, 12, 6, 7), (12, 6, 4, 4), 2, 1, groups=6),
+    Transpose("corners", (3, 96, 13, 14), (96, 40, 4, 4), 2, 1, groups=2),
+    Transpose("gaps", (2, 12, 6, 7), (12, 3, 2, 2), 3, groups=4),
+    Transpose("signal", (2, 12, 50), (12, 8, 7), 3, 2, groups=3),
+    Transpose("volume", (12, 3, 5, 4), (12, 6, 3, 3, 3), 2, 1, groups=2),
+)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("case", BUNCHES, ids=lambda case: case.name)
+@together(layout=DENSE)
+def test_groups_in_bunches(case, layout, threads, monkeypatch):
+    """Groups whose results are large are computed a few at a time."""
+    monkeypatch.setattr("fastconv._plan.SERIAL_MACS", 0)
+    x, w, b = operands(case, data.integers, np.float32)
+    with replanned(BUNCH_BYTES=1024, least_cost=lambda *_: (FIRST, None)):
+        assert planned(case).bunches == case.groups
+        out = LAYOUTS[layout](data.filled_with_nan(on_integers(case).shape, np.float32), case.channel_axis)
+        with fastconv.num_threads(threads):
+            run(case, LAYOUTS[layout](x, case.channel_axis), w, b, out=out)
+    data.assert_identical(out, on_integers(case).astype(np.float32))
 
 
 LARGE = (
