@@ -23,6 +23,7 @@ class Winograd(NamedTuple):
     few_point: float  # or where few tiles are multiplied by weights as these are transformed
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector
+    alone: float = 1  # times as much for a product of one vector of outputs, for which as much is loaded as multiplied
 
 
 class Fourier(NamedTuple):
@@ -42,7 +43,8 @@ class Rows(NamedTuple):
     tile: float  # a tap of the register tile, however few outputs it has,
     group: float  # and one of several groups, besides;
     long_tile: float  # a tap of long sums, in groups or not,
-    padded_tile: float  # and of those that see padding, at stride 1
+    padded_tile: float  # of those that see padding, at stride 1,
+    copied_tile: float  # and of those whose rows are too short to be read in place, so that patches are copied
     stage: float  # an input pixel to be staged
     store: float  # a sum to be begun and stored
     load: float  # a vector of a row that neighbours share

@@ -24,7 +24,8 @@ def shares_rows(g):
     """Whether rows repay being shared: not for single taps, which are a product as they lie (5 times as fast).
 
     Short sums have one order on any map. For longer ones the lanes count that the end of a row leaves idle, the rows
-    that far taps see, and padding, for which the tile has a copy made that a stride wants anyway, or leaves it out.
+    that far taps see, padding, for which the tile has a copy made that a stride wants anyway, or leaves it out, and
+    copies of patches.
     Of rows that a stride splits only the columns that taps see are staged.
     """
     if g.kd * g.kh * g.kw == 1 < g.ic // g.groups:
@@ -39,9 +40,18 @@ def shares_rows(g):
     if is_long(g):
         staged *= ((g.oh - 1) * g.sh + (g.kh - 1) * g.dh + 1) / max(g.oh * g.sh, 1)
         each *= _depthwise.vectors_of_row(g) * (tuned().planes.vector // g.itemsize) / max(g.ow, 1)
-        tile = (costs.padded_tile if g.sw == 1 and (g.pd or g.ph or g.pw) else costs.long_tile) * taps
+        tile = long_tile(g) * taps
         tile *= turned_products(g) / max(g.macs, 1)
     return g.oc // g.groups * each + staged <= tile
+
+
+def long_tile(g):
+    """What a tap of a long sum takes by the register tile, which reads rows of two vectors and more where they are
+    staged."""
+    costs = tuned().rows
+    if g.ow < 2 * vector_lanes(g.itemsize):
+        return costs.copied_tile
+    return costs.padded_tile if g.sw == 1 and (g.pd or g.ph or g.pw) else costs.long_tile
 
 
 def stages_little(g):

@@ -35,7 +35,7 @@ TUNED = {
             last=1.5, radix=12,
         ),
         Rows(
-            tile=12, group=60, long_tile=9.5, padded_tile=13, stage=8, store=16, load=0.5, alone=3,
+            tile=12, group=60, long_tile=9.5, padded_tile=13, copied_tile=13, stage=8, store=16, load=0.5, alone=3,
             heights=range(3, 8, 2),
         ),
         Planes(
@@ -82,7 +82,7 @@ TUNED = {
             last=1.8, radix=8,
         ),
         Rows(
-            tile=8.2, group=40, long_tile=9, padded_tile=13, stage=6.5, store=4, load=1, alone=3.5,
+            tile=8.2, group=40, long_tile=9, padded_tile=13, copied_tile=13, stage=6.5, store=4, load=1, alone=3.5,
             heights=range(3, 65),
         ),
         Planes(
@@ -130,7 +130,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     ),
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
-        pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
+        pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8}, alone=1.2,
     ),
     # Kernels on Zen 5, 2026-12-01
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}, kernel={4: 4.5, 8: 4.5}),
@@ -157,7 +157,10 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
         },
         woven=21, copied=18, copied_back=20, whole_rows=0.5, swapped=1, call=150_000, minimal=0.9,
     ),
-    rows=TUNED[64, 32].rows._replace(tile=10, group=31, alone=3.7),
+    # Long sums on Zen 5, 2026-12-01
+    rows=TUNED[64, 32].rows._replace(
+        tile=10, group=31, alone=3.7, long_tile=6, padded_tile=6, copied_tile=14
+    ),
     # Zen 5, 2026-12-01; `last` among 1000 random layers of channels-last memory
     last=TUNED[64, 32].last._replace(lanes={4: 9, 8: 5}, pixel=50, element={4: 6, 8: 14}),
     few=TUNED[64, 32].few._replace(product={4: 0.74, 8: 0.97}, run=8, output=40),

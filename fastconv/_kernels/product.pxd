@@ -32,6 +32,8 @@ cdef enum:
     SETS = 4096              # and bytes from one line to the next in the same set
     EVEN = 8                 # an eighth more than all pixels: what uneven blocks may cost (asv_bench, Threads)
     LEAST_TAPS = 4           # of a row, for which patches are turned: a square of them is, in registers
+    ROWS_BYTES = 262144      # of a stage whose blocks have more rows than a panel would have,
+    FEW_SHARED = 4           # up to so many times those that the next block stages again
 
 
 cdef struct Task:
@@ -159,6 +161,14 @@ cdef inline void split_channels(Task *t, Py_ssize_t parts, Py_ssize_t unit) noex
     t.parts = ceil_div(t.ocg, t.part)
 
 
+cdef inline Py_ssize_t staged_rows(const Task *t, size_t size) noexcept nogil:
+    """Rows of output in a block that reads a stage, if that is not too large: few rows of input are staged twice."""
+    cdef Py_ssize_t high = (t.s.kh - 1) * t.s.dh, channels = ceil_div(t.kc, t.s.kd * t.s.kh * t.s.kw) + 1
+    cdef Py_ssize_t row = min(t.s.kw, t.s.sw) * round_up(t.s.ow + (t.s.kw - 1) * t.s.dw // t.s.sw, lanes_of(size))
+    cdef Py_ssize_t most = ROWS_BYTES // <Py_ssize_t> size // (channels * ((t.s.kd - 1) * t.s.dd + 1) * row)
+    return min(min((most - high) // t.s.sh, FEW_SHARED * high // t.s.sh), t.s.oh)
+
+
 cdef inline void plan_blocks(
     Task *t, size_t size, Py_ssize_t bytes, Py_ssize_t unit, bint rows, Py_ssize_t channel_unit, int threads,
 ) noexcept nogil:
@@ -175,7 +185,7 @@ cdef inline void plan_blocks(
     if t.kc > KC:                       # which a panel of all pixels has room for
         most = max(most, round_up(t.pixels, unit))
     if rows and t.s.ow <= most:
-        unit, most = t.s.ow, most // t.s.ow * t.s.ow
+        unit, most = t.s.ow, max(most // t.s.ow, staged_rows(t, size)) * t.s.ow
     divide(t, most, unit, channel_unit, threads)
 
 

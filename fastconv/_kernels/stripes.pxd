@@ -11,7 +11,7 @@ from fastconv._kernels.tile cimport (
 )
 
 cdef enum:
-    STAGED_STRIPE = 65536    # bytes of the columns of a stripe in a stage, lines of which serve several taps
+    STAGED_STRIPE = 131072    # bytes of the columns of a stripe in a stage, lines of which serve several taps
     OUT_OF_CACHE = 4194304   # bytes of C from which on its lines are asked for (asv_bench/peers.py, networks)
     ASKERS = 4               # tiles of rows, a power of two, that share in asking for columns in place, by whole lines
 
