@@ -6,6 +6,16 @@
 from typing import NamedTuple
 
 
+class ByRows(NamedTuple):
+    """What minimal filtering along h alone takes, in such multiply-adds, for each point: see `_winograd_rows`."""
+
+    product: float  # of whole vectors of a row
+    input: float  # of a pixel,
+    output: float  # and of an output,
+    row: float  # and a row of outputs
+    weight: float
+
+
 class Winograd(NamedTuple):
     """What minimal filtering takes, in multiply-adds of the direct sum.
 
@@ -23,6 +33,7 @@ class Winograd(NamedTuple):
     few_point: float  # or where few tiles are multiplied by weights as these are transformed
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector
+    by_rows: ByRows | None = None  # where it was measured
     alone: float = 1  # times as much for a product of one vector of outputs, for which as much is loaded as multiplied
 
 

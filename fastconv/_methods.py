@@ -27,7 +27,7 @@ def _accepts(geometry):
 METHODS = (
     Method(
         "winograd",
-        lambda g: "winograd",
+        _winograd.kernel,
         _winograd.rejects,
         _winograd.declines,
         "Winograd's minimal filtering: transforms of input and weights, fewer products",

@@ -10,7 +10,7 @@ from itertools import chain
 from math import prod
 from typing import NamedTuple
 
-from fastconv import _corners, _cpu, _fft, _winograd
+from fastconv import _corners, _cpu, _fft, _winograd, _winograd_rows
 from fastconv._arrays import FIRST, LAST
 from fastconv._depthwise import CHAIN
 from fastconv._geometry import ConvGeometry
@@ -38,6 +38,7 @@ MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
 # Bytes of a group's turned weights that an L2 keeps, and multiply-adds in whose time each one beyond comes back; those
 # of phases are not charged, which a batch shares: 256 to 128 channels of 4x4 on 8x8 took 1.5 times as long in eights
 KEPT_BYTES, FAR = 1 << 20, 25
+TRANSFORMS = {"_fft_conv": _fft.cost, "winograd_rows": _winograd_rows.cost}  # by kernel, those with costs of their own
 PIXELS = 2  # of output for each weight of an output channel, up to which minimal filtering reads these where they lie
 
 
@@ -81,7 +82,9 @@ def corners_cost(c, phases, corners):
 
 
 def by_winograd(c, phases):
-    return method_of(c, phases).name == "winograd"
+    """Whether the convolution `c` is computed by tiles along both axes."""
+    method = method_of(c, phases)
+    return method.kernel(c) == "winograd"
 
 
 def taps(c, phases):
@@ -96,7 +99,10 @@ def weight_bytes(c, phases):
 
 def unit(c, phases):
     """Windows along each axis that boxes should be multiples of: tiles."""
-    return _winograd.tile(c) if by_winograd(c, phases) else (1, 1, 1)
+    kernel = method_of(c, phases).kernel(c)
+    if kernel == "winograd_rows":
+        return 1, _winograd_rows.ROWS[c.kh], 1
+    return _winograd.tile(c) if kernel == "winograd" else (1, 1, 1)
 
 
 def time_of(kernel, counts):
@@ -110,9 +116,9 @@ def convolution_cost(c, phases, strided=True):
     strided : whether it is of a stride, whose weights are turned beforehand and whose corners `_phase_corners` sums
     """
     method, call = method_of(c, phases), tuned().transposed.call
-    if method.name == "fft":
-        return _fft.cost(c) + call
-    kernel, winograd, corners = method.kernel(c), method.name == "winograd", method.corners(c)
+    kernel, winograd, corners = method.kernel(c), by_winograd(c, phases), method.corners(c)
+    if kernel in TRANSFORMS:
+        return TRANSFORMS[kernel](c) + call
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
     idle = 1

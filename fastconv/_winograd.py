@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import lcm, prod, sqrt
 from typing import NamedTuple
 
-from fastconv import _corners, _direct, _fft
+from fastconv import _corners, _direct, _fft, _winograd_rows
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
 from fastconv._winograd_share import gain, takes_one, tile_of
@@ -130,7 +130,7 @@ def rejects(g):
     if summed(g) < least or least_share(g) > 1:
         return f"sums of fewer than {least} products, over all channels, average out too little of the rounding"
     shares = [_corners.least_share(axis) for axis in g.axes[1:]]
-    alone = sum(corner.geometry.oh * corner.geometry.ow for corner in corners(g))
+    alone = sum(corner.geometry.oh * corner.geometry.ow for corner in corners_of_tiles(g))
     if min(shares) < LEAST_SHARE and 2 * alone > g.oh * g.ow:
         return f"padding leaves {min(shares):.0%} of the taps to outputs at the edge, which share the errors of others"
     return None
@@ -175,9 +175,24 @@ def matrices(g):
     return prod(r.longs * rule.points + r.shorts if single(r, rule) else along(r, rule.points) for r, rule in split)
 
 
-@lru_cache(maxsize=16)
+def kernel(g):
+    """The kernel that takes less: tiles of both axes, or rows of pixels, transformed along h alone."""
+    return "winograd_rows" if goes_by_rows(g) else "winograd"
+
+
+def goes_by_rows(g):
+    """Whether few outputs are computed so."""
+    return _winograd_rows.fits(g) and _winograd_rows.cost(g) < cost_of_tiles(g)
+
+
 def corners(g):
     """Outputs to be summed directly afterwards."""
+    return () if goes_by_rows(g) else corners_of_tiles(g)
+
+
+@lru_cache(maxsize=16)
+def corners_of_tiles(g):
+    """Those of tiles along both axes."""
     least = least_share(g)
     trust = sqrt(least * MOST_GAIN)
     split = {i: (g.axes[i], runs(g.axes[i]), rule) for i, rule in zip((1, 2), rules(g), strict=True)}
@@ -210,6 +225,11 @@ def declines(g, corner=None, share=1):
 
 def cost(g, corner=None):
     """Multiply-adds in whose time `declines` believes the geometry to be computed."""
+    return _winograd_rows.cost(g) if goes_by_rows(g) else cost_of_tiles(g, corner)
+
+
+def cost_of_tiles(g, corner=None):
+    """The same by tiles along both axes."""
     channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
     costs = tuned().winograd
     vector = costs.lanes[g.itemsize]
@@ -227,6 +247,8 @@ def cost(g, corner=None):
     weights = point * matrices(g) + costs.weight_tap * g.kh * g.kw
     count = g.groups * (products(g) * work * channels / sums + channels * g.kd * panels * weights)
     if corner is None:
-        return count + _corners.cost(_corners.together(g, corners(g)))
+        return count + _corners.cost(_corners.together(g, corners_of_tiles(g)))
     taps = g.kh * g.kw
-    return count + channels * g.oc * sum(corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in corners(g))
+    return count + channels * g.oc * sum(
+        corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in corners_of_tiles(g)
+    )

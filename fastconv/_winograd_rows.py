@@ -1,0 +1,37 @@
+"""Minimal filtering along h alone, whose lanes are pixels of a row: where `_kernels/winograd_rows.pyx` is exact, and
+what it costs.
+
+Lanes of tiles' sums are output channels, of which few fill no vector; rows of pixels do, and along w nothing needs to
+be transformed.
+"""
+
+from fastconv import _corners
+from fastconv._tuned import tuned, vector_lanes
+
+ROWS = {3: 4, 4: 3}  # by taps, outputs of a tile
+POINTS = 6
+# Products of an output, and the share of its rows of taps that it sees: in eps of its own sum an output then errs by
+# 6.9 of rectified inputs, 7.6 where all is positive (3x3 and 4x4, 2 * 10^6 outputs; with 144 products 8 and 9)
+LEAST_PRODUCTS, LEAST_SHARE = 288, 0.5
+STAGE_BYTES = 1 << 19  # of the transformed input of a line of tiles: half of an L2
+
+
+def fits(g):
+    """Whether the geometry is computed so within the error bound, and fast: rows are two vectors and more."""
+    plane = g.groups == g.kd == g.id == g.od == g.sh == g.sw == g.dh == g.dw == 1 and not g.last
+    if not plane or g.kh not in ROWS or tuned().winograd.by_rows is None:
+        return False
+    lanes = vector_lanes(g.itemsize)
+    filled = g.ow >= 2 * lanes and g.iw >= lanes >= g.kw
+    staged = POINTS * g.ic * (g.ow + g.kw + lanes) * g.itemsize <= STAGE_BYTES
+    exact = g.ic * g.kh * g.kw >= LEAST_PRODUCTS and _corners.least_share(g.axes[1]) >= LEAST_SHARE
+    return filled and staged and exact
+
+
+def cost(g):
+    """Multiply-adds in whose time the geometry is computed; of weights half of what they take, as everywhere."""
+    costs, lanes = tuned().winograd.by_rows, vector_lanes(g.itemsize)
+    points = POINTS * -(-g.oh // ROWS[g.kh])
+    row, seen = (-(-n // lanes) * lanes for n in (g.ow, g.iw))
+    sums = g.oc * row * (costs.product * g.ic * g.kw + costs.output)
+    return points * (sums + costs.input * g.ic * seen + costs.row * g.oc) + costs.weight * POINTS * g.oc * g.ic * g.kw
