@@ -77,6 +77,7 @@ TUNED = {
         Winograd(
             product=1, input=9, strided_input=9, packed_input=23, output=15, weight_point=1.6, part_point=1.6,
             pair_point=1.6, few_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
+            by_rows=ByRows(product=0.9, input=7, output=1, row=60, weight=15),  # AVX2 on Zen 5, 2026-12-01
         ),
         Fourier(
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
