@@ -132,7 +132,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     ),
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
-        pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8}, alone=1.2,
+        pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
         by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37),  # Zen 5, 2026-12-01
     ),
     # Kernels on Zen 5, 2026-12-01

@@ -237,8 +237,7 @@ def cost_of_tiles(g, corner=None):
     packed, strided = parts and channels % vector, max(g.sh, g.sw) > 1
     transform = costs.packed_input if packed else costs.strided_input if strided else costs.input
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
-    product = costs.product * (costs.alone if lanes == vector else 1)
-    work = sums * (product * lanes + transform) + costs.output * lanes
+    work = sums * (costs.product * lanes + transform) + costs.output * lanes
     few = kernel_in_use("winograd").transforms_few(tuple(g))
     pairs = any(single(runs(axis), rule) for axis, rule in zip(g.axes[1:], rules(g), strict=True))
     point = costs.pair_point if pairs else costs.part_point if parts else costs.weight_point
