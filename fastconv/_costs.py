@@ -34,6 +34,7 @@ class Winograd(NamedTuple):
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector
     by_rows: ByRows | None = None  # where it was measured
+    alone: float = 1  # times as much for a product of one vector of outputs, for which as much is loaded as multiplied
 
 
 class Fourier(NamedTuple):

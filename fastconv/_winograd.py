@@ -216,8 +216,9 @@ def declines(g, corner=None, share=1):
     share : of what all that costs by itself, which it takes here
     """
     work = share * cost(g, corner)
-    if _direct.cost(g) < LEAST_GAIN * work:
-        return f"the direct sum takes {_direct.cost(g) / work:.2g} of the time of transforms and their products"
+    direct = _winograd_rows.direct_cost(g) if goes_by_rows(g) else _direct.cost(g)
+    if direct < LEAST_GAIN * work:
+        return f"the direct sum takes {direct / work:.2g} of the time of transforms and their products"
     if g.kh * g.kw >= MANY_TAPS and _fft.declines(g) is None and _fft.cost(g) < work:
         return f"Fourier transforms save more of {g.kh}x{g.kw} products"
     return None
@@ -237,7 +238,8 @@ def cost_of_tiles(g, corner=None):
     packed, strided = parts and channels % vector, max(g.sh, g.sw) > 1
     transform = costs.packed_input if packed else costs.strided_input if strided else costs.input
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
-    work = sums * (costs.product * lanes + transform) + costs.output * lanes
+    product = costs.product * (costs.alone if lanes == vector else 1)
+    work = sums * (product * lanes + transform) + costs.output * lanes
     few = kernel_in_use("winograd").transforms_few(tuple(g))
     pairs = any(single(runs(axis), rule) for axis, rule in zip(g.axes[1:], rules(g), strict=True))
     point = costs.pair_point if pairs else costs.part_point if parts else costs.weight_point
@@ -248,6 +250,5 @@ def cost_of_tiles(g, corner=None):
     if corner is None:
         return count + _corners.cost(_corners.together(g, corners_of_tiles(g)))
     taps = g.kh * g.kw
-    return count + channels * g.oc * sum(
-        corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in corners_of_tiles(g)
-    )
+    found = corners_of_tiles(g)
+    return count + channels * g.oc * sum(corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in found)

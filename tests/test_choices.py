@@ -59,8 +59,8 @@ def test_rows_of_long_vectors_share_loads_under_odd_columns_of_taps(vectors):
 def test_rows_with_a_common_factor_of_stride_and_dilation_share_nothing(vectors):
     """32 to 5 channels of 5x5 on 160x160 took 2.6 times the register tile's time as rows at stride and dilation 2."""
     assert DIRECT.kernel(geometry((1, 32, 160, 160), (5, 32, 5, 5), 2, 4, dilation=2)) == "direct"
-    assert DIRECT.kernel(geometry((1, 32, 160, 160), (5, 32, 5, 5), 1, 4, dilation=2)) == "filter"
-    assert DIRECT.kernel(geometry((1, 32, 160, 160), (4, 32, 5, 5), 2, 6, dilation=3)) == "filter"
+    assert DIRECT.kernel(geometry((1, 32, 160, 160), (3, 32, 5, 5), 1, 4, dilation=2)) == "filter"
+    assert DIRECT.kernel(geometry((1, 32, 160, 160), (2, 32, 5, 5), 2, 6, dilation=3)) == "filter"
 
 
 @pytest.mark.parametrize("vectors", LONG, indirect=True)

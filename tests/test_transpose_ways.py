@@ -59,6 +59,9 @@ def test_every_way_gives_the_same(case, layout, threads, cpu_level, monkeypatch)
     x = LAYOUTS[layout](x, case.channel_axis)
     order = _arrays.layout(x, case.rank) if x.ndim > case.rank else FIRST
     monkeypatch.setattr("fastconv._plan.SERIAL_MACS", 0)
+    monkeypatch.setattr(
+        "fastconv._winograd.goes_by_rows", lambda _: False
+    )  # whose transforms round: no way but a kernel
     used, compute = [], _phases.compute
     monkeypatch.setattr(_phases, "compute", lambda *arguments: used.append(arguments[-1]) or compute(*arguments))
     for _, *way in list(_phase_plan.costs(geometry_of(case), np.dtype(np.float32), order)):
@@ -74,8 +77,10 @@ def test_every_way_gives_the_same(case, layout, threads, cpu_level, monkeypatch)
 
 @pytest.mark.parametrize("case", SWAPPED, ids=lambda case: case.name)
 @together(layout=DENSE)
-def test_weights_transformed_as_they_lie(case, dtype, cpu_level, layout):
+def test_weights_transformed_as_they_lie(case, dtype, cpu_level, layout, monkeypatch):
     """Turning those of 512 to 512 channels of 3x3 beforehand took two fifths of the time on one image of 7x7."""
+    monkeypatch.setattr("fastconv._winograd.goes_by_rows", lambda _: False)  # which has them turned
+    _cpu._forget()
     x, w, b = operands(case, data.normal, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
     assert planned(case, dtype, _arrays.layout(x, case.rank)).whole.swapped
@@ -85,6 +90,7 @@ def test_weights_transformed_as_they_lie(case, dtype, cpu_level, layout):
     for weight in (w, w, LAYOUTS["strided"](w, 1)):  # the second call is known
         np.testing.assert_array_equal(run(case, x, weight, b), expected)
     np.testing.assert_array_equal(run(case, x, 2 * w, 2 * b), 2 * expected)
+    _cpu._forget()
 
 
 def test_many_weights_of_few_pixels_are_read_once_at_short_vectors():
@@ -163,8 +169,9 @@ def test_pixels_that_no_output_sees(dtype, cpu_level):
 
 @pytest.mark.parametrize("case", CORNERS, ids=lambda case: case.name)
 @together(layout=DENSE)
-def test_corners_are_summed_exactly(case, layout, dtype, cpu_level):
+def test_corners_are_summed_exactly(case, layout, dtype, cpu_level, monkeypatch):
     """One convolution for each phase in each of four corners took a third of the time of 64 to 32 channels on 14x14."""
+    monkeypatch.setattr("fastconv._winograd.goes_by_rows", lambda _: False)  # which needs no corners
     x, w, b = operands(case, data.integers, dtype)
     x = LAYOUTS[layout](x, case.channel_axis)
     with replanned(own_kernels=lambda *_: ()):  # phases, whatever one kernel would cost

@@ -1,7 +1,7 @@
 """Transposed convolutions by name, and how to run them."""
 
 import functools
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -9,7 +9,7 @@ import numpy as np
 
 import fastconv
 import reference
-from fastconv import _cpu, _phase_plan
+from fastconv import _cpu, _phase_parts, _phase_plan
 from fastconv._arrays import FIRST
 from fastconv._sizes import frozen
 from fastconv._transpose_geometry import transposed_geometry
@@ -154,7 +154,7 @@ ENDS = (  # that see one of two taps: last tiles of three outputs, of two and of
 TRANSFORMED = (  # by Winograd's method, whose transforms round
     Transpose("phases-as-channels", (1, 33, 8, 7), (33, 1, 9, 9), 3, 4, bias=False),
     Transpose("two-taps", (2, 64, 12, 13), (64, 8, 4, 4), 2, 1),
-    Transpose("corners-6x6", (2, 48, 12, 13), (48, 4, 6, 6), 2, 2),
+    Transpose("corners-6x6", (2, 48, 12, 13), (48, 8, 6, 6), 2, 2),
     Transpose("corners-of-groups", (5, 128, 13, 14), (128, 40, 6, 6), 2, 2, groups=2),
     Transpose("corners-of-four-phases", (2, 64, 18, 21), (64, 40, 5, 5), 2, 2),
     Transpose("corners-of-many-channels", (1, 91, 18, 19), (91, 40, 6, 6), 2, 2, bias=False),
@@ -198,9 +198,13 @@ def planned(case, dtype="float32", order=FIRST):
 
 @contextmanager
 def replanned(**replaced):
-    """Functions of `_phase_plan` replaced for a while, and plans made by these alone."""
+    """Functions of `_phase_plan` and `_phase_parts` replaced for a while, and plans made by these alone."""
+    of_parts = {name: replaced.pop(name) for name in set(replaced) & set(vars(_phase_parts))}
     try:
-        with mock.patch.multiple(_phase_plan, **replaced):
+        with ExitStack() as stack:
+            for module, some in ((_phase_parts, of_parts), (_phase_plan, replaced)):
+                if some:
+                    stack.enter_context(mock.patch.multiple(module, **some))
             _cpu._forget()
             yield
     finally:
