@@ -59,9 +59,7 @@ def test_every_way_gives_the_same(case, layout, threads, cpu_level, monkeypatch)
     x = LAYOUTS[layout](x, case.channel_axis)
     order = _arrays.layout(x, case.rank) if x.ndim > case.rank else FIRST
     monkeypatch.setattr("fastconv._plan.SERIAL_MACS", 0)
-    monkeypatch.setattr(
-        "fastconv._winograd.goes_by_rows", lambda _: False
-    )  # whose transforms round: no way but a kernel
+    monkeypatch.setattr("fastconv._winograd.goes_by_rows", lambda _: False)  # whose transforms round
     used, compute = [], _phases.compute
     monkeypatch.setattr(_phases, "compute", lambda *arguments: used.append(arguments[-1]) or compute(*arguments))
     for _, *way in list(_phase_plan.costs(geometry_of(case), np.dtype(np.float32), order)):
