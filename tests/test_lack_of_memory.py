@@ -19,6 +19,7 @@ CONV = {  # input, weight, method and arguments, by the kernel that one of both 
     "fft": ((1, 8, 40, 40), (8, 8, 9, 9), "fft", {}),
     "im2col": ((1, 16, 14, 14), (16, 16, 3, 3), "im2col", {}),
     "winograd": ((1, 16, 14, 14), (16, 16, 3, 3), "winograd", {}),
+    "winograd_rows": ((1, 40, 12, 40), (3, 40, 3, 3), "winograd", {}),
     "grouped": ((1, 32, 14, 14), (32, 8, 3, 3), "direct", {"groups": 4}),
     "depthwise_last": ((1, 16, 9, 9), (16, 1, 3, 3), "direct", {"groups": 16, "padding": 1}),
     "few_last": ((1, 64, 9, 9), (1, 64, 1, 1), "direct", {}),

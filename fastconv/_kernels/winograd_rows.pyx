@@ -18,7 +18,7 @@ from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
 from fastconv._kernels.pack cimport ceil_div, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, odd_lines, round_up
-from fastconv._kernels.shape cimport ConvShape, at, read_shape, real
+from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stripes cimport multiply
 from fastconv._kernels.team cimport Piece, each_piece
