@@ -14,6 +14,7 @@ class ByRows(NamedTuple):
     output: float  # and of an output,
     row: float  # and a row of outputs
     weight: float
+    few: float  # outputs in whose time direct sums do what any number shares, or leave lanes of a tile idle
 
 
 class Winograd(NamedTuple):

@@ -77,7 +77,7 @@ TUNED = {
         Winograd(
             product=1, input=9, strided_input=9, packed_input=23, output=15, weight_point=1.6, part_point=1.6,
             pair_point=1.6, few_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
-            by_rows=ByRows(product=0.9, input=7, output=1, row=60, weight=15),  # AVX2 on Zen 5, 2026-12-01
+            by_rows=ByRows(product=1, input=7, output=1, row=60, weight=15, few=0.5),  # AVX2 on Zen 5, 2026-12-01
         ),
         Fourier(
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
@@ -133,7 +133,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
         pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
-        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37), alone=1.3,  # Zen 5, 2026-12-01
+        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37, few=1.2), alone=1.3,  # Zen 5, 2026-12-01
     ),
     # Kernels on Zen 5, 2026-12-01
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}, kernel={4: 4.5, 8: 4.5}),

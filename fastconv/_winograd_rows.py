@@ -13,7 +13,6 @@ POINTS = 6
 # Products of an output, and the share of its rows of taps that it sees: in eps of its own sum an output then errs by
 # 6.9 of rectified inputs, 7.6 where all is positive (3x3 and 4x4, 2 * 10^6 outputs; with 144 products 8 and 9)
 LEAST_PRODUCTS, LEAST_SHARE = 288, 0.5
-FEW = 1.2  # outputs in whose time direct sums of any number do what they share, or leave lanes of a tile idle
 STAGE_BYTES = 1 << 21  # of the transformed input of a line of tiles: 512 channels of 80 pixels take 0.63 of the time
 
 
@@ -39,6 +38,5 @@ def cost(g):
 
 
 def direct_cost(g):
-    """The same of the direct sum, of whose tile few outputs are a part: 1 and 3 take 2.2 and 1.5 times as long as they
-    would take of many."""
-    return _direct.cost(g) * (1 + FEW / g.oc)
+    """The same of the direct sum, of whose tile few outputs are a part."""
+    return _direct.cost(g) * (1 + tuned().winograd.by_rows.few / g.oc)
