@@ -133,7 +133,7 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
         pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
-        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37, few=1.2), alone=1.3,  # Zen 5, 2026-12-01
+        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37, few=1), alone=1.3,  # Zen 5, 2026-12-01
     ),
     # Kernels on Zen 5, 2026-12-01
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}, kernel={4: 4.5, 8: 4.5}),
