@@ -69,12 +69,14 @@ static ALWAYS_INLINE void run(const taps_shape *s, const ELEMENT *const *row, co
     LOADED_ONCE(bias); /* else its vector keeps a register to itself */
     UNROLL for (ptrdiff_t q = 0; q < nr; q++)
         acc[q] = bias - (vec){0};
-    if (more)
-        UNROLL_ROWS for (ptrdiff_t r = high - 1 + kh; r < 2 * high - 1 + kh; r++)
+    if (more) {
+        UNROLL_ROWS for (ptrdiff_t r = high - 1 + kh; r < 2 * high - 1 + kh; r++) {
             if (s->wide)
                 fetch_to_l2(row[r] + at, lanes * (ptrdiff_t)sizeof(ELEMENT));
             else
                 fetch_ahead(row[r] + at, lanes * (ptrdiff_t)sizeof(ELEMENT));
+        }
+    }
     for (ptrdiff_t j = 0; j < kw; j++) {
         const ptrdiff_t column = at + j * s->dilation, before = s->pad - column, after = lanes - before - s->width;
         if (before <= 0 && after <= 0) {
