@@ -157,18 +157,18 @@ WORTH = 1e-4  # by which a step must lessen both
 
 
 def fit_winograd(measured, last):
-    """The costs of `_costs.Winograd`, from the present ones by ever shorter steps along each, over the shapes that
-    Winograd takes: those with the least regret, and with the ratio of times where methods are near, for regret alone
-    leaves costs loose that other shapes need."""
+    """The costs of `_costs.Winograd`, but `short`, from the present ones by ever shorter steps along each, over the
+    shapes that Winograd takes: those with the least regret, and with the ratio of times where methods are near, for
+    regret alone leaves costs loose that other shapes need."""
     from fastconv import _costs, _direct, _tuned, _winograd
 
     rows = [(geometry(one, d, last), spent) for one, d, spent in measured if "winograd" in spent]
     level = _tuned.tuned()
-    *present, lanes = level.winograd
+    *present, lanes, short = level.winograd
 
     @cache
     def score(values):
-        costs = _costs.Winograd(*values, lanes)
+        costs = _costs.Winograd(*values, lanes, short)
         _winograd.tuned = partial(level._replace, winograd=costs)
         ratios, errors = [], []
         for g, spent in rows:
@@ -187,7 +187,7 @@ def fit_winograd(measured, last):
             near = min((v for v in steps if score(v)[0] < score(best)[0] - WORTH), key=score, default=None)
         near = best
     _winograd.tuned = _tuned.tuned
-    names = ", ".join(_costs.Winograd._fields[:-1])
+    names = ", ".join(_costs.Winograd._fields[:-2])
     print(f"{names}: mean, worst regret over {len(rows)} shapes; now and the best")
     for values in (tuple(present), best):
         print("    {}: {:.3f}, {:.2f}".format(", ".join(f"{value:.3g}" for value in values), *score(values)[1:]))

@@ -19,7 +19,7 @@ Where to look for the rest; fronts first, then what they stand on:
 
     convolution          _conv _prepare; _packing (weights made ready), _corners (outputs that see little)
       direct sums        _direct: _depthwise _volumes _shared_rows _sights
-      by transforms      _winograd _winograd_rows _winograd_share, _fft
+      by transforms      _winograd _winograd_rules _winograd_rows _winograd_share, _fft
       prices             _costs (what they are of), _tuned (what was measured)
     transposed           _transpose; _transpose_geometry _phases _phase_plan _phase_parts _phase_cost
                          _phase_rows _phase_corners

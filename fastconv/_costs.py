@@ -17,6 +17,18 @@ class ByRows(NamedTuple):
     few: float  # outputs in whose time direct sums do what any number shares, or leave lanes of a tile idle
 
 
+class Short(NamedTuple):
+    """What minimal filtering takes with lanes along tiles, in the same units as along channels, `Winograd`."""
+
+    product: float  # of whole passes of outputs
+    input: float  # a point of a channel and part,
+    stage: float  # a pixel that a tile begins with,
+    output: float
+    weight: float  # and a point of one, by whole vectors of outputs
+    few: float  # times as long as by their prices, those of deeper sums, lanes along channels take of one vector of
+    packed: float  # outputs, or where lanes are of several parts
+
+
 class Winograd(NamedTuple):
     """What minimal filtering takes, in multiply-adds of the direct sum.
 
@@ -34,6 +46,7 @@ class Winograd(NamedTuple):
     few_point: float  # or where few tiles are multiplied by weights as these are transformed
     weight_tap: float
     lanes: dict  # by itemsize: channels that fill a vector
+    short: Short
     by_rows: ByRows | None = None  # where it was measured
     alone: float = 1  # times as much for a product of one vector of outputs, for which as much is loaded as multiplied
 

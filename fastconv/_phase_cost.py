@@ -38,6 +38,7 @@ MOST_DEPTH, MOST_VOLUME, MOST_GAP = 2048, 393216, 16
 # Bytes of a group's turned weights that an L2 keeps, and multiply-adds in whose time each one beyond comes back; those
 # of phases are not charged, which a batch shares: 256 to 128 channels of 4x4 on 8x8 took 1.5 times as long in eights
 KEPT_BYTES, FAR = 1 << 20, 25
+TILES = {"winograd", "winograd_short"}  # kernels whose tiles lie along both axes, of one price
 TRANSFORMS = {"_fft_conv": _fft.cost, "winograd_rows": _winograd_rows.cost}  # by kernel, those with costs of their own
 PIXELS = 2  # of output for each weight of an output channel, up to which minimal filtering reads these where they lie
 
@@ -84,7 +85,7 @@ def corners_cost(c, phases, corners):
 def by_winograd(c, phases):
     """Whether the convolution `c` is computed by tiles along both axes."""
     method = method_of(c, phases)
-    return method.kernel(c) == "winograd"
+    return method.kernel(c) in TILES
 
 
 def taps(c, phases):
@@ -102,7 +103,7 @@ def unit(c, phases):
     kernel = method_of(c, phases).kernel(c)
     if kernel == "winograd_rows":
         return 1, _winograd_rows.ROWS[c.kh], 1
-    return _winograd.tile(c) if kernel == "winograd" else (1, 1, 1)
+    return _winograd.tile(c) if kernel in TILES else (1, 1, 1)
 
 
 def time_of(kernel, counts):
@@ -119,6 +120,7 @@ def convolution_cost(c, phases, strided=True):
     kernel, winograd, corners = method.kernel(c), by_winograd(c, phases), method.corners(c)
     if kernel in TRANSFORMS:
         return TRANSFORMS[kernel](c) + call
+    kernel = "winograd" if winograd else kernel
     inputs, rows = c.ic // c.groups, c.od * c.oh
     seen = _winograd.products(c) if winograd else rows * c.ow * c.kd * c.kh * c.kw
     idle = 1
@@ -145,7 +147,8 @@ def reads_phases(g, c, phases):
     a vector of outputs is written at a time, which takes longer: 64 to 64 channels by 4x4 on 56x56 1.02 times as long,
     by 6x6 at stride 3 from 96 to 48, nine phases, 1.05 times.
     """
-    if not fills_vectors(c, phases) or not by_winograd(c, phases) or method_of(c, phases).corners(c):
+    method = method_of(c, phases)
+    if not fills_vectors(c, phases) or method.kernel(c) != "winograd" or method.corners(c):
         return False
     taps = c.kd * c.kh * c.kw
     shared = phases <= kernel_in_use("winograd").panel_vectors() and 2 * phases * taps >= prod(g.kernel)

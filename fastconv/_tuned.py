@@ -15,6 +15,7 @@ from fastconv._costs import (
     Planes,
     Rings,
     Rows,
+    Short,
     Sum,
     Transposed,
     Tuned,
@@ -30,6 +31,8 @@ TUNED = {
         Winograd(
             product=1.1, input=10, strided_input=10, packed_input=45, output=6, weight_point=1.9, part_point=1.9,
             pair_point=1.9, few_point=1.9, weight_tap=7.9, lanes={4: 16, 8: 16},
+            # Zen 5, 2026-12-01, as those of the other vectors
+            short=Short(product=1.1, input=7.8, stage=24, output=8.5, weight=18, few=1.5, packed=0.68),
         ),
         Fourier(
             start={4: 250_000, 8: 140_000}, transform={4: 2.8, 8: 3}, kernel={4: 7, 8: 5}, product={4: 10, 8: 10.5},
@@ -78,6 +81,7 @@ TUNED = {
             product=1, input=9, strided_input=9, packed_input=23, output=15, weight_point=1.6, part_point=1.6,
             pair_point=1.6, few_point=1.6, weight_tap=20, lanes={4: 8, 8: 4},
             by_rows=ByRows(product=1, input=7, output=1, row=60, weight=15, few=0.5),  # AVX2 on Zen 5, 2026-12-01
+            short=Short(product=1.45, input=6, stage=12, output=4, weight=15, few=1, packed=0.9),
         ),
         Fourier(
             start={4: 100_000, 8: 80_000}, transform={4: 2.8, 8: 3}, kernel={4: 6, 8: 5}, product={4: 11, 8: 12},
@@ -133,7 +137,9 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
     winograd=Winograd(
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
         pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
-        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37, few=1), alone=1.3,  # Zen 5, 2026-12-01
+        alone=1.3,  # and what follows Zen 5, 2026-12-01
+        short=TUNED[64, 32].winograd.short._replace(few=1.15),
+        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37, few=1),
     ),
     # Kernels on Zen 5, 2026-12-01
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}, kernel={4: 4.5, 8: 4.5}),

@@ -3,47 +3,21 @@
 `_kernels/winograd.h` has the transforms. A tile of m outputs along an axis of k taps takes m + k - 1 products there
 instead of m * k, and all of its outputs share the rounding errors of the whole tile: an output is only as exact as
 sum |x w| over its own window is large beside that of its neighbours. Strides, dilation and long kernels come down to
-sums of such convolutions by a few taps: `_kernels/winograd_runs.pxd` splits them, in the way that `runs` tells of here.
+sums of such convolutions by a few taps: see `_winograd_rules`.
 """
 
 from functools import lru_cache
 from math import lcm, prod, sqrt
-from typing import NamedTuple
 
 from fastconv import _corners, _direct, _fft, _winograd_rows
 from fastconv._tuned import kernel as kernel_in_use
-from fastconv._tuned import tuned
-from fastconv._winograd_share import gain, takes_one, tile_of
+from fastconv._tuned import tuned, vector_lanes
+from fastconv._winograd_rules import RULES, along, ceil_div, depth, points, rules, runs, single, tile
+from fastconv._winograd_share import gain, starts, takes_one, tile_of
 
-
-class Rule(NamedTuple):
-    """Minimal filtering along one axis."""
-
-    outputs: int  # of a tile
-    points: int  # products of a tile
-    noise: float  # see `least_share`
-
-
-class Runs(NamedTuple):
-    """How an axis is split into convolutions of stride 1: see `_kernels/winograd_runs.pxd`."""
-
-    every: int  # from one output of a tile to the next
-    taps: int  # of the longest run
-    longs: int  # runs of as many
-    shorts: int  # runs of one less
-
-
-LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is one run all the same
 MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
-RULES = {  # by taps
-    1: Rule(1, 1, 3), 2: Rule(4, 5, 9), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
-}  # fmt: skip
-TWO, THREE = Rule(2, 4, 3), Rule(3, 4, 5)  # three taps by tiles of two, and two by tiles of three
-FEW = 48  # sums over fewer channels and parts take TWO along h,
-FEW_OF_LARGE, LARGE = 32, 4096  # or than these, of so many outputs, whose edges take little time to be summed directly
-FEW_OF_PAIRS = 129  # and than these THREE, as does a phase alone, whose outputs beside padding see half of the taps
-SMALL = 2  # outputs along both axes up to which tiles of four would be mostly padding
+LONGEST_SHORT = 64  # channels and parts up to which lanes may be tiles
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
 # of six points along two; and of one beside padding, since the sum of fewer may by chance be small
 LEAST_PRODUCTS = 80, 128, 144
@@ -60,39 +34,40 @@ LEAST_GAIN = 1  # in multiply-adds of the direct sum, to be worth it
 MANY_TAPS = 25  # of a kernel from which Fourier transforms may save more
 
 
-def ceil_div(a, b):
-    return -(-a // b)
+def kernel(g):
+    """The kernel that takes least: rows of pixels, transformed along h alone, or tiles along both axes, which are the
+    lanes where sums at the points are short, else channels."""
+    if goes_by_rows(g):
+        return "winograd_rows"
+    return "winograd_short" if is_short(g) else "winograd"
 
 
-def runs(axis):
-    """How an axis of `ConvGeometry.axes` is split."""
-    _, _, taps, stride, dilation, _ = axis
-    step = lcm(stride, dilation if taps > 1 else stride)
-    jump = step // dilation if taps > 1 else 1
-    most = ceil_div(taps, jump)
-    cuts = 1 if most == WHOLE else ceil_div(most, LONGEST)
-    longest = ceil_div(most, cuts)
-    phases = (ceil_div(taps - phase, jump) for phase in range(min(jump, taps)))
-    sizes = [(i + 1) * size // cuts - i * size // cuts for size in phases for i in range(cuts)]
-    return Runs(step // stride, longest, sizes.count(longest), sizes.count(longest - 1) if longest > 1 else 0)
+def goes_by_rows(g):
+    """Whether few outputs are computed by rows of pixels."""
+    return _winograd_rows.fits(g) and _winograd_rows.cost(g) < cost_of_tiles(g)
 
 
-def depth(g):
-    """Sums over so many channels of parts of the kernel are made at each point."""
-    return g.ic // g.groups * prod(r.longs + r.shorts for r in map(runs, g.axes[1:]))
+def is_short(g):
+    """Whether lanes are tiles."""
+    if not fits_short(g):
+        return False
+    costs = tuned().winograd.short
+    few = costs.few if g.oc // g.groups <= tuned().winograd.lanes[4] else 1
+    return cost_short(g) < cost_long(g) * (costs.packed if is_packed(g) else few)
 
 
-def rules(g):
-    """Minimal filtering along h and w."""
+def is_packed(g):
+    """Whether lanes along channels are of several parts, since the channels of a group fill no vectors."""
+    channels = g.ic // g.groups
+    return depth(g) * g.kd > channels and channels % tuned().winograd.lanes[g.itemsize] > 0
+
+
+def fits_short(g):
+    """Whether they may be: tiles of six points along w and of one kind, whose pixels lie a stride apart."""
     h, w = map(runs, g.axes[1:])
-    small = max(ceil_div(g.oh, h.every) * (g.kh > 1), ceil_div(g.ow, w.every) * (g.kw > 1)) <= SMALL
-    few = FEW if g.oh * g.ow < LARGE else FEW_OF_LARGE
+    alone = h.taps == 2 and h.longs + h.shorts == 1  # whose ends have rules of their own
     sums = depth(g) * g.kd
-    found = []
-    for r, by_two in ((h, small or sums < few), (w, small)):
-        by_three = r.taps == 2 and (sums < FEW_OF_PAIRS or r.longs + r.shorts == 1)
-        found.append(THREE if by_three else TWO if r.taps == 3 and by_two else RULES[r.taps])
-    return found
+    return not g.last and h.every == w.every == 1 and sums <= LONGEST_SHORT and rules(g)[1].points == 6 and not alone
 
 
 def tiled(g):
@@ -136,22 +111,6 @@ def rejects(g):
     return None
 
 
-def tile(g):
-    """Outputs along d, h and w of which there are whole tiles."""
-    h, w = (rule.outputs * runs(axis).every for rule, axis in zip(rules(g), g.axes[1:], strict=True))
-    return 1, h, w
-
-
-def points(g):
-    """Products of a tile in a plane of d: short runs lack the last point."""
-    return prod(along(r, rule.points) for rule, r in zip(rules(g), map(runs, g.axes[1:]), strict=True))
-
-
-def along(split, points):
-    """Products of a tile along an axis."""
-    return split.longs * points + split.shorts * (points - 1)
-
-
 def products(g):
     """Of one input channel with one output channel."""
     count = g.kd * g.od
@@ -164,25 +123,10 @@ def products(g):
     return count
 
 
-def single(split, rule):
-    """Whether short runs of an axis are single taps, whose weights are the same at all points of pairs."""
-    return split.taps == 2 and split.shorts > 0 and rule == RULES[2]
-
-
 def matrices(g):
     """Of transformed weights."""
     split = [(runs(axis), rule) for axis, rule in zip(g.axes[1:], rules(g), strict=True)]
     return prod(r.longs * rule.points + r.shorts if single(r, rule) else along(r, rule.points) for r, rule in split)
-
-
-def kernel(g):
-    """The kernel that takes less: tiles of both axes, or rows of pixels, transformed along h alone."""
-    return "winograd_rows" if goes_by_rows(g) else "winograd"
-
-
-def goes_by_rows(g):
-    """Whether few outputs are computed so."""
-    return _winograd_rows.fits(g) and _winograd_rows.cost(g) < cost_of_tiles(g)
 
 
 def corners(g):
@@ -193,7 +137,7 @@ def corners(g):
 @lru_cache(maxsize=16)
 def corners_of_tiles(g):
     """Those of tiles along both axes."""
-    least = least_share(g)
+    least, alike = least_share(g), is_short(g)
     trust = sqrt(least * MOST_GAIN)
     split = {i: (g.axes[i], runs(g.axes[i]), rule) for i, rule in zip((1, 2), rules(g), strict=True)}
 
@@ -203,7 +147,7 @@ def corners_of_tiles(g):
         seen = _corners.share(axis, position)
         if seen < 1 and takes_one(axis, apart, rule):
             return sqrt(seen)
-        lost = gain(axis, apart, rule, position) if rule.points > 1 else 0
+        lost = gain(axis, apart, rule, position, alike) if rule.points > 1 else 0
         return trust / lost if lost * seen > trust else seen
 
     return _corners.corners(g, least, (1, 2), edges=True, trusted=share, reach=max(tile(g)))
@@ -231,12 +175,22 @@ def cost(g, corner=None):
 
 def cost_of_tiles(g, corner=None):
     """The same by tiles along both axes."""
+    count = cost_short(g) if is_short(g) else cost_long(g)
+    channels, found = g.ic // g.groups, corners_of_tiles(g)
+    if corner is None:
+        return count + _corners.cost(_corners.together(g, found))
+    taps = g.kh * g.kw
+    return count + channels * g.oc * sum(corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in found)
+
+
+def cost_long(g):
+    """The same by lanes along channels, without corners."""
     channels, outputs, sums = g.ic // g.groups, g.oc // g.groups, depth(g) * g.kd
     costs = tuned().winograd
     vector = costs.lanes[g.itemsize]
     parts = sums > channels
-    packed, strided = parts and channels % vector, max(g.sh, g.sw) > 1
-    transform = costs.packed_input if packed else costs.strided_input if strided else costs.input
+    strided = max(g.sh, g.sw) > 1
+    transform = costs.packed_input if is_packed(g) else costs.strided_input if strided else costs.input
     lanes, panels = (ceil_div(outputs, unit) * unit for unit in (vector, 2 * vector))
     product = costs.product * (costs.alone if lanes == vector else 1)
     work = sums * (product * lanes + transform) + costs.output * lanes
@@ -246,9 +200,26 @@ def cost_of_tiles(g, corner=None):
     if few:  # of pairs beside the inputs' loads, which take longer
         point = 0 if pairs else costs.few_point
     weights = point * matrices(g) + costs.weight_tap * g.kh * g.kw
-    count = g.groups * (products(g) * work * channels / sums + channels * g.kd * panels * weights)
-    if corner is None:
-        return count + _corners.cost(_corners.together(g, corners_of_tiles(g)))
-    taps = g.kh * g.kw
-    found = corners_of_tiles(g)
-    return count + channels * g.oc * sum(corner + (c.geometry.oh * c.geometry.ow - 1) * taps for c in found)
+    return g.groups * (products(g) * work * channels / sums + channels * g.kd * panels * weights)
+
+
+def cost_short(g):
+    """The same by lanes along tiles, which lie in whole vectors with some between rows that are not there."""
+    channels, outputs = g.kd * g.ic // g.groups, g.oc // g.groups
+    costs, lanes = tuned().winograd.short, vector_lanes(g.itemsize)
+    high, wide = (ceil_div(size, n) for size, n in zip((g.oh, g.ow), tile(g)[1:], strict=True))
+    tiles = g.od * ceil_div(high * (wide + beyond(g.axes[2], rules(g)[1])), lanes) * lanes
+    seen, computed = prod(tile(g)) * g.sh * g.sw, prod(rule.points for rule in rules(g)) * depth(g) * g.kd
+    passed = kernel_in_use("winograd_short").pass_outputs()
+    passes, vectors = (ceil_div(outputs, unit) * unit for unit in (passed, lanes))
+    work = passes * (costs.product * channels * points(g) + costs.output * prod(tile(g))) + costs.input * computed
+    weights = channels * vectors * costs.weight * matrices(g)
+    return g.groups * (tiles * (work + costs.stage * channels * seen) + weights)
+
+
+def beyond(axis, rule):
+    """Tiles beside its own of which one sees pixels."""
+    _, _, taps, stride, dilation, _ = axis
+    split, step = runs(axis), lcm(stride, dilation)
+    last = max(start for start, _ in starts(taps, step // dilation, split))
+    return (last * dilation + (rule.points - 1) * step) // (rule.outputs * stride)

@@ -50,13 +50,17 @@ def takes_one(axis, split, rule):
 
 
 @lru_cache(maxsize=4096)
-def gain(axis, split, rule, position):
-    """The root of the squares of an output's summands beside the output, at a position along an axis."""
+def gain(axis, split, rule, position, alike=False):
+    """The root of the squares of an output's summands beside the output, at a position along an axis.
+
+    alike : tiles at the end have as many points as others
+    """
     size, outputs, taps, stride, dilation, before = axis
     step = lcm(stride, dilation)
     place, index = position % split.every, position // split.every
     j = index % rule.outputs
-    width, points = tile_of(rule, split.taps, -(-outputs // split.every) - (index - j))
+    left = rule.outputs if alike else -(-outputs // split.every) - (index - j)
+    width, points = tile_of(rule, split.taps, left)
     rows, scales = lines(points)
     first = (place + (index - j) * split.every) * stride - before
     sums = [0.0] * len(rows)

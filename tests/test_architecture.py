@@ -25,8 +25,8 @@ CYTHON = sorted(path for suffix in ("pyx", "pxd") for path in KERNELS.glob(f"*.{
 # Arithmetic on shapes: the standard library and each other.
 PURE = (
     "_sizes", "_geometry", "_methods", "_corners", "_costs", "_depthwise", "_direct", "_winograd", "_winograd_rows",
-    "_winograd_share", "_fft", "_pool_geometry", "_reach", "_shared_rows", "_sights", "_transpose_geometry", "_tuned",
-    "_volumes", "_weight_choice",
+    "_winograd_rules", "_winograd_share", "_fft", "_pool_geometry", "_reach", "_shared_rows", "_sights",
+    "_transpose_geometry", "_tuned", "_volumes", "_weight_choice",
 )  # fmt: skip
 # What everything else stands on; none of these may know a front.
 LOWER = (

@@ -16,6 +16,7 @@ for both float types or for all elements of pooling. Each says at its top what i
                            winograd                        winograd_runs winograd_rules winograd_panels winograd_weights
                                                            winograd_transforms winograd_product winograd_few
                                                            winograd_pairs
+                           winograd_short                  short sums at its points, lanes along tiles: unweave
                            winograd_rows                   of few outputs, along h alone
                            fourier                         blocks spectra fourier_plan fourier_team
                            im2col                          blas
