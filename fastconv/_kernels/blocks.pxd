@@ -129,7 +129,7 @@ cdef inline double stage_weight(const Task *t, const real *w, Py_ssize_t phase, 
                                 real *to) noexcept nogil:
     """The taps of a phase of the kernel at `w` times `scale`, among zeros; returns their sum."""
     cdef const Axis *a = &t.axis[0]
-    cdef Py_ssize_t i, j, k, e, ii, jj, kk
+    cdef Py_ssize_t i, j, k, e, ii, jj, apart, _
     cdef Py_ssize_t[3] step, from_tap
     cdef double total = 0
     cdef real factor = <real> scale
@@ -143,6 +143,7 @@ cdef inline double stage_weight(const Task *t, const real *w, Py_ssize_t phase, 
         step[i] = 1
         for j in range(3):
             step[i] *= a[j].taps if a[j].source > a[i].source else 1
+    apart = a[2].phases * a[2].dilation // a[2].stride      # of taps of a phase
     if whole:
         total = sum_of_taps(w, a[0].taps * a[1].taps * a[2].taps, False)
     for ii in range(ceil_div(a[0].taps - from_tap[0], a[0].phases)):
@@ -158,11 +159,16 @@ cdef inline double stage_weight(const Task *t, const real *w, Py_ssize_t phase, 
                     taps += t.w
                     row += t.ld
                 continue
-            for kk in range(ceil_div(a[2].taps - from_tap[2], a[2].phases)):
-                k = from_tap[2] + kk * a[2].phases
-                e = k * a[2].dilation // a[2].stride
-                total += 0 if whole else taps[k * step[2]]
-                row[e // t.w * t.ld + e % t.w if t.line else e] = taps[k * step[2]] * factor
+            taps += from_tap[2] * step[2]
+            e = from_tap[2] * a[2].dilation // a[2].stride
+            for _ in range(ceil_div(a[2].taps - from_tap[2], a[2].phases)):
+                while e >= t.w:         # of a line, which goes on in the next row
+                    e -= t.w
+                    row += t.ld
+                total += 0 if whole else taps[0]
+                row[e] = taps[0] * factor
+                e += apart
+                taps += a[2].phases * step[2]
     return total * scale
 
 
