@@ -157,18 +157,18 @@ WORTH = 1e-4  # by which a step must lessen both
 
 
 def fit_winograd(measured, last):
-    """The costs of `_costs.Winograd`, but `short`, from the present ones by ever shorter steps along each, over the
+    """The costs of `_costs.Winograd` that are numbers, from the present ones by ever shorter steps along each, over the
     shapes that Winograd takes: those with the least regret, and with the ratio of times where methods are near, for
     regret alone leaves costs loose that other shapes need."""
-    from fastconv import _costs, _direct, _tuned, _winograd
+    from fastconv import _direct, _tuned, _winograd
 
     rows = [(geometry(one, d, last), spent) for one, d, spent in measured if "winograd" in spent]
     level = _tuned.tuned()
-    *present, lanes, short = level.winograd
+    present = {name: value for name, value in level.winograd._asdict().items() if isinstance(value, int | float)}
 
     @cache
     def score(values):
-        costs = _costs.Winograd(*values, lanes, short)
+        costs = level.winograd._replace(**dict(zip(present, values, strict=True)))
         _winograd.tuned = partial(level._replace, winograd=costs)
         ratios, errors = [], []
         for g, spent in rows:
@@ -179,7 +179,7 @@ def fit_winograd(measured, last):
                 errors.append(min((log(_winograd.cost(g) / _direct.cost(g)) - took) ** 2, 1))
         return log(mean(ratios)) + LOOSE * sum(errors) / len(rows), mean(ratios), max(ratios)
 
-    best = near = tuple(present)
+    best = near = tuple(present.values())
     for factor in (1.4, 1.2, 1.1):
         while near:
             best = near
@@ -187,9 +187,9 @@ def fit_winograd(measured, last):
             near = min((v for v in steps if score(v)[0] < score(best)[0] - WORTH), key=score, default=None)
         near = best
     _winograd.tuned = _tuned.tuned
-    names = ", ".join(_costs.Winograd._fields[:-2])
+    names = ", ".join(present)
     print(f"{names}: mean, worst regret over {len(rows)} shapes; now and the best")
-    for values in (tuple(present), best):
+    for values in (tuple(present.values()), best):
         print("    {}: {:.3f}, {:.2f}".format(", ".join(f"{value:.3g}" for value in values), *score(values)[1:]))
 
 

@@ -12,10 +12,21 @@ from math import lcm, prod, sqrt
 from fastconv import _corners, _direct, _fft, _winograd_rows
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned, vector_lanes
-from fastconv._winograd_rules import RULES, along, ceil_div, depth, points, rules, runs, single, tile
+from fastconv._winograd_rules import (
+    MOST_PARTS,
+    MOST_RUNS,
+    RULES,
+    along,
+    ceil_div,
+    depth,
+    points,
+    rules,
+    runs,
+    single,
+    tile,
+)
 from fastconv._winograd_share import gain, starts, takes_one, tile_of
 
-MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
 LONGEST_SHORT = 64  # channels and parts up to which lanes may be tiles
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and

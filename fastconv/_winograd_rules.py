@@ -25,6 +25,7 @@ class Runs(NamedTuple):
 
 
 LONGEST, WHOLE = 4, 5  # taps of a run of a longer phase, and of a phase that is one run all the same
+MOST_RUNS, MOST_PARTS = 16, 64  # along an axis, and of a kernel
 RULES = {  # by taps
     1: Rule(1, 1, 3), 2: Rule(4, 5, 9), 3: Rule(4, 6, 13), 4: Rule(3, 6, 8.6), 5: Rule(2, 6, 8),
 }  # fmt: skip

@@ -2,19 +2,19 @@
 
 from itertools import product
 
-from fastconv import _cpu, _depthwise, _direct, _shared_rows, _sights, _winograd
+from fastconv import _cpu, _depthwise, _direct, _shared_rows, _sights, _winograd_rules
 from tests.geometries import geometry
 
 
 def test_tiles_of_minimal_filtering_are_those_of_its_kernel(cpu_level):
-    """Their rules stand in `_winograd.py`, for errors and costs, and in `winograd_rules.pxd`, which computes them."""
+    """Their rules stand in `_winograd_rules.py`, for errors and costs, and in `winograd_rules.pxd`, for sums."""
     kernel, rules = _cpu.kernel("winograd"), {}
     sizes = product((16, 31, 32, 47, 48), (5, 8, 9, 63, 64), (1, 2, 3, 4, 5), (2, 3, 6), (1, 2), (1, 2))
     for channels, side, height, width, stride, dilation in sizes:
         if max(height, width) * dilation <= side:
             weight = (8, channels, height, width)
             g = geometry((1, channels, side, side), weight, stride, 0, dilation=dilation)
-            for code, rule in zip(kernel.packed_layout(tuple(g)), _winograd.rules(g), strict=True):
+            for code, rule in zip(kernel.packed_layout(tuple(g)), _winograd_rules.rules(g), strict=True):
                 rules.setdefault(code, set()).add(rule)
     assert all(len(found) == 1 for found in rules.values())
     assert len(set().union(*rules.values())) == len(rules) == 7
@@ -37,4 +37,4 @@ def test_numbers_that_choices_and_kernels_share(cpu_level):
     assert kernels["LEAST_SHARED"] == _shared_rows.LEAST_SHARED
     assert kernels["MOST_PHASES"] == _shared_rows.MOST_PHASES
     for name in ("LONGEST", "WHOLE", "MOST_RUNS", "MOST_PARTS"):
-        assert kernels[name] == getattr(_winograd, name)
+        assert kernels[name] == getattr(_winograd_rules, name)
