@@ -68,6 +68,27 @@ def test_within_the_bound(case, make, dtype, cpu_level):
     assert_within(out, result, size, "winograd")
 
 
+@pytest.mark.parametrize(
+    "case", [(24, 12, (14, 33), (4, 3), ((1, 1), (1, 1))), (32, 8, (4, 35), (3, 3), ((1, 1), (1, 1)))]
+)
+def test_chains_of_positive_data_are_short(case, cpu_level):
+    """Rounding errors of one sign add up along a chain, and the transform back makes them larger."""
+    x, w, b = operands(case, data.positive, n=400)
+    result, size = exact(case, x, w, b)
+    assert_within(fastconv.conv2d(x, w, b, padding=case[4], method="winograd"), result, size, "winograd")
+
+
+@pytest.mark.parametrize(("ic", "taps"), [(6, 16), (7, 14), (12, 8)])
+def test_corners_that_see_little_beside_wide_padding(ic, taps, cpu_level):
+    """Columns that see a tap or two have too few products for their errors to average out."""
+    case = (ic, 8, (5, 64), (3, taps), ((1, 1), (taps - 1, taps - 1)))
+    x, w, _ = operands(case, n=60)
+    x = np.maximum(x, 0)
+    result, size = exact(case, x, w, np.zeros(8))
+    assert not takes_rows(case, x.dtype)
+    assert_within(fastconv.conv2d(x, w, padding=case[4]), result, size, "winograd")
+
+
 @over_cases
 def test_the_same_bits(case, dtype, cpu_level, monkeypatch):
     """For any number of threads, any split of the batch, weights transformed beforehand or not, and strides of rows."""
