@@ -51,8 +51,7 @@ def spread(settings, g, taps, x, weight, bias, dtype, order, shape, out):
         way, constants = SpreadPlan(partial(compute, plan, taps, copied), g), (None, None)
         if not copied and not taps and takes_all(plan, g, weight, bias):
             way, constants = SpreadPlan(plan.whole.plan.run, plan.whole.plan.geometry), plan.whole.plan.clamp
-        method = plan.whole.plan.method if isinstance(plan.whole, Whole) else "direct"
-        threads = most_threads(plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1), x.size + result.size, method)
+        threads = most_threads(plan.macs * (x.shape[0] if x.ndim == rank + 2 else 1), x.size + result.size)
         way.run(way.geometry, source, weight, bias, result, *constants, min(threads, get_num_threads()))
         if plan.dtype == dtype and source is x and (out is None or out is result):
             remember(result, way, constants, threads, x, weight, bias, settings, out=given)

@@ -24,7 +24,6 @@ from fastconv._threads import MOST
 # gradients of weights 7 and 3, by products alone 11 and 3; of inputs 5 and 4, by products alone 7 and 2.
 SERIAL_MACS, ELEMENT_MACS = 1_000_000, 20
 COPIED = 2**21  # bytes of images that are copied to another memory order at a time, and of their results
-FEWER = {"winograd": 4}  # times fewer multiply-adds than a direct sum: as many more before a thread is worth waking
 _cpu.remembers_kernels(_door)
 
 
@@ -87,19 +86,19 @@ def plan_conv(
         batch + conv.output,
         ACTIVATIONS[activation],
         conv.geometry.macs,
-        most_threads(geometry.macs * prod(batch), prod(input_shape) + prod(batch + conv.output), taken.name),
+        most_threads(geometry.macs * prod(batch), prod(input_shape) + prod(batch + conv.output)),
         taken.name,
         reasons,
         packing,
     )
 
 
-def most_threads(macs, elements, method="direct"):
+def most_threads(macs, elements):
     """The most threads that are worth it for all images; one where a second costs more than it brings.
 
     elements : of input and output together; for a gradient of weights, of what it reads
     """
-    return MOST if macs // FEWER.get(method, 1) + ELEMENT_MACS * elements > SERIAL_MACS else 1
+    return MOST if macs + ELEMENT_MACS * elements > SERIAL_MACS else 1
 
 
 def by_copies(run, order):

@@ -10,9 +10,9 @@ from fastconv._tuned import tuned, vector_lanes
 
 ROWS = {3: 4, 4: 3}  # by taps, outputs of a tile
 POINTS = 6
-# Products of an output, the share of its rows of taps that it sees, and products that it sees in a corner: in eps of its
-# own sum an output then errs by 6.9 of rectified inputs, 7.6 where all is positive (3x3 and 4x4, 2 * 10^6 outputs; with
-# 144 products 8 and 9, and where a corner of 3x16 sees 12 of its products 51)
+# Products of an output, the share of its rows of taps that it sees, and products that it sees in a corner: in eps of
+# its own sum an output then errs by 6.9 of rectified inputs, 7.6 where all is positive (3x3 and 4x4, 2 * 10^6 outputs;
+# with 144 products 8 and 9, and where a corner of 3x16 sees 12 of its products 51)
 LEAST_PRODUCTS, LEAST_SHARE, LEAST_SEEN = 288, 0.5, 72
 STAGE_BYTES = 1 << 21  # of the transformed input of a line of tiles: 512 channels of 80 pixels take 0.63 of the time
 

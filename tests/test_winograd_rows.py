@@ -6,6 +6,7 @@ import pytest
 import fastconv
 from fastconv import _cpu, _winograd, _winograd_rows
 from fastconv._geometry import ConvGeometry
+from fastconv._kernels import heap
 from fastconv._phase_cost import method_of
 from tests import data
 from tests.tolerance import assert_within
@@ -19,6 +20,7 @@ CASES = {
     "four-taps": (24, 7, (10, 40), (4, 4), ((2, 1), (2, 1))),
     "one-column": (100, 6, (8, 33), (3, 1), ((1, 1), (0, 0))),
     "stripes": (40, 13, (5, 300), (3, 3), ((1, 1), (1, 1))),
+    "some-outputs-at-once": (32, 100, (5, 300), (3, 3), ((1, 1), (1, 1))),
     "few-rows": (40, 4, (3, 36), (3, 3), ((1, 1), (1, 1))),
 }
 over_cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -106,6 +108,20 @@ def test_the_same_bits(case, dtype, cpu_level, monkeypatch):
             data.assert_identical(result, expected)
     alone = np.concatenate([fastconv.conv2d(image[None], w, b, **arguments) for image in x])
     data.assert_identical(alone, expected)
+
+
+def test_scratch_does_not_grow_with_outputs(cpu_level):
+    """Points of the sums of 600 channels of a line of tiles would be 4 MiB, in the memory of each thread."""
+    x, w = data.normal((1, 32, 4, 300), "float32"), data.normal((600, 32, 3, 3), "float32", "weight")
+    conv, out = fastconv.prepare(w, padding=1, method="winograd"), data.filled_with_nan((1, 600, 4, 300), "float32")
+    expected = conv(x)
+    before = heap.refuse_beyond(1 << 20)
+    try:
+        with fastconv.num_threads(1):
+            conv(x, out=out)
+    finally:
+        heap.refuse_beyond(before)
+    data.assert_identical(out, expected)
 
 
 def test_clamped(dtype, cpu_level):

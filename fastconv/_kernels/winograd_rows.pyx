@@ -16,13 +16,13 @@ from libc.math cimport INFINITY
 
 from fastconv._kernels.heap cimport give_back
 from fastconv._kernels.operand cimport OWN_RANK, first_of, five, operand
-from fastconv._kernels.pack cimport ceil_div, zeros
+from fastconv._kernels.pack cimport ceil_div, even, zeros
 from fastconv._kernels.scratch cimport LINE, borrow, odd_lines, round_up
 from fastconv._kernels.shape cimport ConvShape, read_shape, real
 from fastconv._kernels.simd cimport lanes_of
 from fastconv._kernels.stripes cimport multiply
 from fastconv._kernels.team cimport Piece, each_piece
-from fastconv._kernels.tile cimport tile_finish, tile_width
+from fastconv._kernels.tile cimport TILE_ROWS, tile_finish, tile_width
 
 cdef extern from "winograd_points.h" nogil:
     enum: MOST_POINTS
@@ -37,6 +37,7 @@ cdef extern from "winograd_rows.h" nogil:
 
 cdef enum:
     CHAIN = 32          # products added up one after the other: chains of 64 reached 10.5 eps where all is positive
+    M_BYTES = 524288    # at once, but for tiles of a few outputs of long rows
 
 
 cdef struct Task:
@@ -52,7 +53,8 @@ cdef struct Task:
     Py_ssize_t depth                    # products of a sum
     Py_ssize_t leading, u_point         # of U: from one output to the next, with room for a vector; of a point
     Py_ssize_t pitch, v_point           # of V: from one channel to the next, from one point to the next
-    Py_ssize_t line                     # of M, from one output to the next
+    Py_ssize_t line                     # of M, from one output to the next,
+    Py_ssize_t outputs                  # of which it has so many at once
     Py_ssize_t *place                   # of each (c, j), where it is in a point of V at pixel 0
     bint clamp
     double lo, hi
@@ -69,11 +71,12 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     t.pitch = odd_lines(max(t.s.ow + t.s.kw - 1, t.s.pw + t.s.iw), size)
     t.v_point = t.s.ic * t.pitch
     t.line = odd_lines(t.s.ow, size)
+    t.outputs = min(t.s.oc, even(t.s.oc, max(M_BYTES // (MOST_POINTS * t.line * size), TILE_ROWS), TILE_ROWS))
 
 
 cdef inline Py_ssize_t scratch_size(const Task *t) noexcept nogil:
     """Elements of V, of a row of zeros, and of M."""
-    return MOST_POINTS * (t.v_point + t.s.oc * t.line) + t.pitch
+    return MOST_POINTS * (t.v_point + t.outputs * t.line) + t.pitch
 
 
 cdef void transform_output_channel(const Task *t, Py_ssize_t o, real *_scratch) noexcept nogil:
@@ -93,20 +96,24 @@ cdef void one_line(const Task *t, Py_ssize_t item, real *v) noexcept nogil:
     cdef real *out = <real *> t.out + (image * t.s.oc * t.s.oh + y0) * t.s.ow
     cdef real *nothing = v + MOST_POINTS * t.v_point
     cdef real *m = nothing + t.pitch
-    cdef Py_ssize_t of_point = t.s.oc * t.line
+    cdef Py_ssize_t of_point = t.outputs * t.line, first = 0, some
     cdef const void *rows[MOST_POINTS]
     for c in range(t.s.ic):
         for i in range(MOST_POINTS):
             y = y0 - t.s.ph + i
             rows[i] = x + c * t.xc + y * t.xh if 0 <= y < t.s.ih else nothing
         rows_to_points(sizeof(real), t.s.iw, rows, v + c * t.pitch + t.s.pw, t.v_point)
-    for i in range(MOST_POINTS):
-        multiply(t.s.oc, t.s.ow, t.depth, <const real *> t.u + i * t.u_point, t.leading,
-                 <const real *> v + i * t.v_point, 0, t.place, tile_width(sizeof(real)), NULL, 0, m + i * of_point,
-                 t.line, t.finish)
-    for o in range(t.s.oc):
-        points_to_rows(sizeof(real), t.rule, t.s.ow, m + o * t.line, of_point, 0 if bias == NULL else bias[o],
-                       t.clamp, t.lo, t.hi, out + o * t.s.oh * t.s.ow, t.s.ow, lines)
+    while first < t.s.oc:
+        some = min(t.outputs, t.s.oc - first)
+        for i in range(MOST_POINTS):
+            multiply(some, t.s.ow, t.depth, <const real *> t.u + i * t.u_point + first * t.leading, t.leading,
+                     <const real *> v + i * t.v_point, 0, t.place, tile_width(sizeof(real)), NULL, 0, m + i * of_point,
+                     t.line, t.finish)
+        for o in range(some):
+            points_to_rows(sizeof(real), t.rule, t.s.ow, m + o * t.line, of_point,
+                           0 if bias == NULL else bias[first + o], t.clamp, t.lo, t.hi,
+                           out + (first + o) * t.s.oh * t.s.ow, t.s.ow, lines)
+        first += some
 
 
 def packed_layout(tuple geometry):
