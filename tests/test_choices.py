@@ -250,6 +250,14 @@ def test_elements_count_where_products_are_few(shape, weight, stride, several):
     assert (plan.threads > 1) == several
 
 
+@pytest.mark.parametrize(("shape", "weight"), [((1, 6, 28, 28), (16, 6, 5, 5)), ((1, 32, 12, 12), (32, 32, 3, 3))])
+def test_minimal_filtering_is_shared_as_soon_as_direct_sums(shape, weight):
+    """Its products are fewer, but what is beside them is shared too: counted as a quarter, such layers stayed on one
+    thread and took 1.4 times as long."""
+    plan = _plan.plan_conv("conv2d", 2, shape, weight, np.dtype("float32"), 0, 1, 0, 1, 1, "zeros", None, "winograd")
+    assert plan.threads > 1
+
+
 @pytest.mark.parametrize(("channels", "several"), [(64, False), (960, True)])
 def test_elements_count_in_gradients_and_transposed_layers(channels, several, monkeypatch):
     """These counted products alone, so that depthwise layers which two threads share forward stayed on one."""
