@@ -16,8 +16,8 @@
 
 #define BY_SIZE(name, ...) (size == sizeof(float) ? PASTE(name, f32)(__VA_ARGS__) : PASTE(name, f64)(__VA_ARGS__))
 
-/* The rule of so many taps. */
-static inline int rule_of_taps(ptrdiff_t taps) { return taps == 3 ? F43 : taps == 4 ? F34 : F25; }
+/* The rule of so many taps, three or four. */
+static inline int rule_of_taps(ptrdiff_t taps) { return taps == 3 ? F43 : F34; }
 
 /* Six rows of `cols` elements to the six points, `point` apart. */
 static inline void rows_to_points(size_t size, ptrdiff_t cols, const void *const *rows, void *to, ptrdiff_t point)
@@ -70,8 +70,7 @@ static inline void PASTE(taps_to_points, SUFFIX)(int rule, ptrdiff_t n, const EL
 #define CALL(rule) PASTE(weight_points, SUFFIX)(rule, g, u)
     switch (rule) {
         case F43: CALL(F43); break;
-        case F34: CALL(F34); break;
-        default: CALL(F25); break;
+        default: CALL(F34); break;
     }
 #undef CALL
     EACH(i, MOST_POINTS) *(vec *)(to + i * point) = u[i];
@@ -105,8 +104,7 @@ static NEVER_INLINE void PASTE(points_to_rows, SUFFIX)(int rule, ptrdiff_t cols,
     of_rule(rule, cols, points, point, (ELEMENT)bias, clamp, (ELEMENT)lo, (ELEMENT)hi, to, pitch, lines)
     switch (rule) {
         case F43: CALL(F43); break;
-        case F34: CALL(F34); break;
-        default: CALL(F25); break;
+        default: CALL(F34); break;
     }
 #undef CALL
 }

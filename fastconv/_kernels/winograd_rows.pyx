@@ -5,7 +5,7 @@
     M[point][o][x]    = sum over c, j of  U[point][o][c, j] * V[point][c][x + j]        by the register tile, in place
     out[o][y + i][x]    of M, i < m
 
-Six products serve m rows of r taps, 4 of 3, 3 of 4 or 2 of 5. Along w nothing is transformed, so there are no tiles to
+Six products serve m rows of r taps, 4 of 3 or 3 of 4. Along w nothing is transformed, so there are no tiles to
 be turned or woven; errors are those of one axis. A line of tiles has all of its sums at once, and V stays in L2.
 
 Channels-first memory, one group, one plane, stride 1. Work is split over images and lines of tiles; no sum depends on
