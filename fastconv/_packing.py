@@ -11,7 +11,7 @@ from fastconv import _cpu, _memory
 class Packing(NamedTuple):
     """How a kernel packs or transforms weights beforehand."""
 
-    layout: object  # what the packed weights depend on besides the weights
+    layout: object  # what the packed weights depend on besides the weights, the kernel's name first
     size: object  # size(geometry, element of the dtype) -> elements
     pack: object  # pack(geometry, weight, packed, threads)
 
@@ -61,7 +61,7 @@ class SeenWeights(NamedTuple):
 def packing_of(kernel, geometry, kind):
     """How `kernel` may pack weights beforehand; None if it takes them as they are."""
     layout = kernel.packed_layout(tuple(geometry)) if hasattr(kernel, "packed_layout") else None
-    return None if layout is None else Packing(layout, kernel.packed_size[kind], kernel.pack[kind])
+    return None if layout is None else Packing((kernel.__name__, layout), kernel.packed_size[kind], kernel.pack[kind])
 
 
 class Packed(NamedTuple):

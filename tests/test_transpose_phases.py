@@ -24,6 +24,9 @@ CHOICES = (
     (Transpose("many-pixels", (1, 64, 56, 56), (64, 64, 4, 4), 2, 1), False),
     (Transpose("few-channels", (1, 256, 8, 8), (256, 8, 4, 4), 2, 1), False),
 )
+VOLUME = Transpose("last-box-direct", (1, 96, 9, 11, 8), (96, 32, 3, 4, 4), (2, 3, 2), (1, 0, 1), (1, 0, 1), groups=6)
+SHORT = Transpose("last-box-short", (1, 64, 11, 42), (64, 64, 2, 4), (2, 1), 1, groups=2)
+SEVERAL = ((VOLUME, "channels_last"), (SHORT, "contiguous"))
 
 
 @pytest.mark.parametrize("case", ENDS, ids=lambda case: case.name)
@@ -71,6 +74,19 @@ def test_weights_of_one_phase_among_others(cpu_level):
         exact = fastconv.conv2d(x.astype(np.float64), weight.astype(np.float64), padding=1, method="direct")
         inner = (..., slice(1, -1), slice(1, -1))
         assert_within(out[inner], exact[inner], exact[inner], "winograd")
+
+
+@pytest.mark.parametrize(("case", "layout"), SEVERAL, ids=str)
+def test_boxes_by_several_kernels_have_weights_packed_for_each(case, layout, dtype, cpu_level):
+    """Kernels that describe unlike layouts alike took each other's weights, where a last box has few rows."""
+    x, w, b = operands(case, data.integers, dtype)
+    x = LAYOUTS[layout](x, case.channel_axis)
+    with replanned(BUFFER_BYTES=1 << 40, MOST_BYTES=1 << 40):
+        packed = planned(case, dtype, _arrays.layout(x, case.rank)).packed.values()
+        assert all(some.boxes == 1 for some in packed)
+        whole = run(case, x, w, b)
+        magnitude = run(case, *(abs(a).astype(np.float64) for a in (x, w, b)))
+    assert_within(run(case, x, w, b), whole.astype(np.float64), magnitude, "winograd")
 
 
 @pytest.mark.parametrize("size", [4, 6, 7, 8])
