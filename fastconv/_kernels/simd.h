@@ -71,7 +71,8 @@ typedef int mask_f64;
 #endif
 
 /* MULTIPLY_ADD of the lower half of a vector, whose upper half is zeros then; loads and stores of this half, or of the
- * lanes that a mask has, beside which a vector in a register is made zero. Code for shorter vectors has these in branches that are not taken. */
+ * lanes that a mask has, beside which a vector in a register is made zero. Code for shorter vectors has these in
+ * branches that are not taken. */
 #if VECTOR_BYTES == 64
 typedef struct __attribute__((may_alias)) { char bytes[VECTOR_BYTES / 2]; } half_vector;
 #define LOAD_HALF(v, p) __asm__("vmovups %1, %t0" : "=v"(v) : "m"(*(const half_vector *)(p)))
