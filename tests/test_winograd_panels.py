@@ -37,6 +37,9 @@ def test_panels_of_any_width(size, dtype, cpu_level):
         ((14, 14), (150, 70), 1, 2),
         ((16, 13), (80, 17), 1, 2),
         ((15, 16), (128, 66), 2, 2),
+        ((29, 5), (64, 17), 1, 2),  # one tile wide or high, so that not half of them end that axis
+        ((6, 30), (64, 17), 1, 2),
+        ((30, 7), (64, 17), 1, 2),
     ],
     ids=str,
 )

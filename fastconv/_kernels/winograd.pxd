@@ -218,6 +218,8 @@ cdef inline bint few_tiles(const Task *t) noexcept nogil:
     if t.tiles != FEW_TILES or t.whole != t.s.kd * t.s.kh * t.s.kw:
         return False
     if t.alone:
+        if t.edge_w and t.right != FEW_TILES // 2 or t.edge_h and t.corner - t.inner != FEW_TILES // 2:
+            return False        # not half of the tiles end an axis, as the last points have them
         return (t.s.kd == 1 and t.s.kh == t.s.kw == 3 and t.parts.h.jump == t.parts.w.jump == 2
                 and min(winograd_points(t.tail_h), winograd_points(t.tail_w)) >= 4)
     return t.rule_h == t.rule_w == F43 and t.parts.count == 1 and not (t.edge_h or t.edge_w)
