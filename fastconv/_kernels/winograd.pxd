@@ -214,13 +214,12 @@ cdef inline Py_ssize_t shared_panels(const Task *t, bint all_at_once, int thread
 
 cdef inline bint few_tiles(const Task *t) noexcept nogil:
     """Whether there are as many tiles as `winograd_few.h` takes, all of whose points are needed, or `winograd_pairs.h`,
-    and weights have no other taps."""
+    of which half lack the last points along an axis if any do, and weights have no other taps."""
     if t.tiles != FEW_TILES or t.whole != t.s.kd * t.s.kh * t.s.kw:
         return False
     if t.alone:
-        if t.edge_w and t.right != FEW_TILES // 2 or t.edge_h and t.corner - t.inner != FEW_TILES // 2:
-            return False        # not half of the tiles end an axis, as the last points have them
-        return (t.s.kd == 1 and t.s.kh == t.s.kw == 3 and t.parts.h.jump == t.parts.w.jump == 2
+        return (t.right in (FEW_TILES // 2, FEW_TILES) and t.corner - t.inner in (FEW_TILES // 2, FEW_TILES)
+                and t.s.kd == 1 and t.s.kh == t.s.kw == 3 and t.parts.h.jump == t.parts.w.jump == 2
                 and min(winograd_points(t.tail_h), winograd_points(t.tail_w)) >= 4)
     return t.rule_h == t.rule_w == F43 and t.parts.count == 1 and not (t.edge_h or t.edge_w)
 
