@@ -138,8 +138,8 @@ TUNED[64, 64] = TUNED[64, 32]._replace(  # Emerald Rapids, 2026-12-01; Fourier a
         product=1.4, input=1, strided_input=7, packed_input=75, output=8, weight_point=2.6, part_point=6.6,
         pair_point=3.5, few_point=0.7, weight_tap=8, lanes={4: 16, 8: 8},
         alone=1.3,  # and what follows Zen 5, 2026-12-01
-        short=TUNED[64, 32].winograd.short._replace(few=1.15),
-        by_rows=ByRows(product=0.78, input=10, output=3.9, row=64, weight=37, few=1),
+        short=TUNED[64, 32].winograd.short._replace(few=1.15, packed=0.72),
+        by_rows=ByRows(product=0.84, input=10, output=3.9, row=64, weight=37, few=1),
     ),
     # Kernels on Zen 5, 2026-12-01
     fourier=TUNED[64, 32].fourier._replace(product={4: 20, 8: 21}, kernel={4: 4.5, 8: 4.5}),

@@ -28,7 +28,10 @@ from fastconv._winograd_rules import (
 from fastconv._winograd_share import gain, starts, takes_one, tile_of
 
 MOST_EVERY = 16  # classes of outputs along an axis, whose tiles stay together
-LONGEST_SHORT = 64  # channels and parts up to which lanes may be tiles
+# Channels and parts up to which lanes may be tiles, those of which L1 keeps a line of points, and so many more of them
+# that products take twice as long: 64 to 128 channels of 3x3 on 112x112 took 1.14 times as long as by lanes along
+# channels, 48 to 80 on 57x61 1.15 (Zen 5, 2026-12-01)
+LONGEST_SHORT, KEPT_SHORT, BEYOND_SHORT = 64, 32, 128
 # Products of an output, so that sums of unlike neighbours come close enough: with tiles along one axis, along two, and
 # of six points along two; and of one beside padding, since the sum of fewer may by chance be small
 LEAST_PRODUCTS = 80, 128, 144
@@ -223,7 +226,8 @@ def cost_short(g):
     seen, computed = prod(tile(g)) * g.sh * g.sw, prod(rule.points for rule in rules(g)) * depth(g) * g.kd
     passed = kernel_in_use("winograd_short").pass_outputs()
     passes, vectors = (ceil_div(outputs, unit) * unit for unit in (passed, lanes))
-    work = passes * (costs.product * channels * points(g) + costs.output * prod(tile(g))) + costs.input * computed
+    product = costs.product * (1 + max(depth(g) * g.kd - KEPT_SHORT, 0) / BEYOND_SHORT)
+    work = passes * (product * channels * points(g) + costs.output * prod(tile(g))) + costs.input * computed
     weights = channels * vectors * costs.weight * matrices(g)
     return g.groups * (tiles * (work + costs.stage * channels * seen) + weights)
 
