@@ -125,12 +125,16 @@ def test_direct_sums_cost_less_where_cores_compute_whole_vectors(vectors):
 def test_outputs_of_minimal_filtering_need_fill_no_vectors(vectors):
     """With outputs for lanes 17 to 33 channels of 3x3 on 55x61 took 1.4 times as long as summed directly, 8 to 8 of 7x7
     on 112x112 2.9 times (Emerald Rapids, 2026-12-01). With tiles for lanes they take 0.8 and 0.9 of that time, 16 to 16
-    of 3x3 on 112x112 0.6 of the time by outputs; 32 to 64 on 28x28 1.25 (Zen 5, 2026-12-01)."""
+    of 3x3 on 112x112 0.6 of the time by outputs; 32 to 64 on 28x28 1.25, 48 to 80 on 57x61 1.15, whose points leave L1.
+    By rows of points 36 to 36 on 80x80 take 0.73, 40 to 64 on 56x56, which fill vectors, 1.22 (Zen 5, 2026-12-01)."""
     for input, weight, taken in (
         ((1, 17, 55, 61), (33, 17, 3, 3), "winograd_short"),
         ((1, 8, 112, 112), (8, 8, 7, 7), "winograd_short"),
         ((1, 16, 112, 112), (16, 16, 3, 3), "winograd_short"),
         ((1, 32, 28, 28), (64, 32, 3, 3), "winograd"),
+        ((1, 48, 57, 61), (80, 48, 3, 3), "winograd"),
+        ((1, 40, 56, 56), (64, 40, 3, 3), "winograd"),
+        ((1, 36, 80, 80), (36, 36, 3, 3), "winograd_rows"),
     ):
         g = geometry(input, weight, 1, weight[2] // 2)
         assert choose(g, "winograd")[0].kernel(g) == taken
