@@ -74,9 +74,14 @@ cdef void plan(Task *t, Py_ssize_t size) noexcept nogil:
     t.outputs = min(t.s.oc, even(t.s.oc, max(M_BYTES // (MOST_POINTS * t.line * size), TILE_ROWS), TILE_ROWS))
 
 
+cdef inline Py_ssize_t cleared_size(const Task *t) noexcept nogil:
+    """Elements of V, which keeps its padding, and of a row of zeros."""
+    return MOST_POINTS * t.v_point + t.pitch
+
+
 cdef inline Py_ssize_t scratch_size(const Task *t) noexcept nogil:
-    """Elements of V, of a row of zeros, and of M."""
-    return MOST_POINTS * (t.v_point + t.outputs * t.line) + t.pitch
+    """The same, and those of M."""
+    return cleared_size(t) + MOST_POINTS * t.outputs * t.line
 
 
 cdef void transform_output_channel(const Task *t, Py_ssize_t o, real *_scratch) noexcept nogil:
@@ -165,7 +170,8 @@ def conv(tuple geometry, input, weight, bias, output, real lo, real hi, int thre
     with nogil:
         for k in range(t.depth):
             t.place[k] = k // t.s.kw * t.pitch + k % t.s.kw
-        zeros(<real *> own, each * threads // size)     # what padding leaves as it is, the row of zeros
+        for k in range(threads):
+            zeros(<real *> (own + k * each), cleared_size(&t))
         if u:
             each_piece(<Piece> transform_output_channel[real], &t, t.s.oc, threads)
         each_piece(<Piece> one_line[real], &t, x.shape[0] * t.tiles, threads, own, each)

@@ -21,21 +21,8 @@ from fastconv._kernels.winograd cimport Panel, Task, plan, take_weights, turned_
 from fastconv._kernels.winograd_panels cimport panel_at
 from fastconv._kernels.winograd_rules cimport choose_rules
 from fastconv._kernels.winograd_short cimport (
-    SHORT_HALF,
-    SHORT_OUTPUTS,
-    SHORT_VECTORS,
-    TOGETHER,
-    MOST_ROWS,
-    Short,
-    ShortRun,
-    find_runs,
-    multiply_blocks,
-    plan_short,
-    short_output,
-    short_weights,
-    stage_band,
-    store_runs,
-    transform_tiles,
+    MOST_ROWS, SHORT_HALF, SHORT_OUTPUTS, SHORT_VECTORS, TOGETHER, Short, ShortRun, find_runs, multiply_blocks,
+    plan_short, short_output, short_weights, stage_band, store_runs, transform_tiles
 )
 from fastconv._kernels.winograd_weights cimport transform_weight
 
