@@ -19,6 +19,7 @@ from fastconv._sights import turned_products
 from fastconv._transpose_geometry import are_disjoint
 from fastconv._tuned import kernel as kernel_in_use
 from fastconv._tuned import tuned
+from fastconv._winograd_rules import RULES
 
 # Multiply-adds in whose time a window in a corner is summed, an output of a phase: for each of its weights, and beside
 CORNER, CORNER_CALL = 4, 50_000
@@ -102,7 +103,7 @@ def unit(c, phases):
     """Windows along each axis that boxes should be multiples of: tiles."""
     kernel = method_of(c, phases).kernel(c)
     if kernel == "winograd_rows":
-        return 1, _winograd_rows.ROWS[c.kh], 1
+        return 1, RULES[c.kh].outputs, 1
     return _winograd.tile(c) if kernel in TILES else (1, 1, 1)
 
 

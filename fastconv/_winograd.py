@@ -148,10 +148,15 @@ def corners(g):
     return () if goes_by_rows(g) else corners_of_tiles(g)
 
 
-@lru_cache(maxsize=16)
 def corners_of_tiles(g):
     """Those of tiles along both axes."""
-    least, alike = least_share(g), is_short(g)
+    return found_corners(g, is_short(g))
+
+
+@lru_cache(maxsize=16)
+def found_corners(g, alike):
+    """The same; `alike` : tiles at the end of an axis have as many points as others, as those that are lanes."""
+    least = least_share(g)
     trust = sqrt(least * MOST_GAIN)
     split = {i: (g.axes[i], runs(g.axes[i]), rule) for i, rule in zip((1, 2), rules(g), strict=True)}
 

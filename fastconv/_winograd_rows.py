@@ -7,9 +7,10 @@ be transformed.
 
 from fastconv import _corners, _direct
 from fastconv._tuned import tuned, vector_lanes
+from fastconv._winograd_rules import RULES, ceil_div
 
-ROWS = {3: 4, 4: 3}  # by taps, outputs of a tile
-POINTS = 6
+TAPS = 3, 4  # along h, by tiles of
+POINTS = RULES[3].points  # as many of RULES[4]
 # Products of an output, the share of its rows of taps that it sees, and products that it sees in a corner: in eps of
 # its own sum an output then errs by 6.9 of rectified inputs, 7.6 where all is positive (3x3 and 4x4, 2 * 10^6 outputs;
 # with 144 products 8 and 9, and where a corner of 3x16 sees 12 of its products 51)
@@ -20,7 +21,7 @@ STAGE_BYTES = 1 << 21  # of the transformed input of a line of tiles: 512 channe
 def fits(g):
     """Whether the geometry is computed so within the error bound, and fast: rows are two vectors and more."""
     plane = g.groups == g.kd == g.id == g.od == g.sh == g.sw == g.dh == g.dw == 1 and not g.last
-    if not plane or g.kh not in ROWS or tuned().winograd.by_rows is None:
+    if not plane or g.kh not in TAPS or tuned().winograd.by_rows is None:
         return False
     lanes = vector_lanes(g.itemsize)
     filled = g.ow >= 2 * lanes and g.iw >= lanes >= g.kw
@@ -37,8 +38,8 @@ def averages(g):
 def cost(g):
     """Multiply-adds in whose time the geometry is computed; of weights half of what they take, as everywhere."""
     costs, lanes = tuned().winograd.by_rows, vector_lanes(g.itemsize)
-    points = POINTS * -(-g.oh // ROWS[g.kh])
-    row, seen = (-(-n // lanes) * lanes for n in (g.ow, g.iw))
+    points = POINTS * ceil_div(g.oh, RULES[g.kh].outputs)
+    row, seen = (ceil_div(n, lanes) * lanes for n in (g.ow, g.iw))
     sums = g.oc * row * (costs.product * g.ic * g.kw + costs.output)
     return points * (sums + costs.input * g.ic * seen + costs.row * g.oc) + costs.weight * POINTS * g.oc * g.ic * g.kw
 

@@ -3,6 +3,7 @@
 `_kernels/winograd_runs.pxd` splits them in the same way, and `_kernels/winograd_rules.pxd` has the same rules.
 """
 
+from functools import lru_cache
 from math import lcm, prod
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ def ceil_div(a, b):
     return -(-a // b)
 
 
+@lru_cache(maxsize=64)  # a choice among kernels asks hundreds of times
 def runs(axis):
     """How an axis of `ConvGeometry.axes` is split."""
     _, _, taps, stride, dilation, _ = axis
@@ -53,11 +55,13 @@ def runs(axis):
     return Runs(step // stride, longest, sizes.count(longest), sizes.count(longest - 1) if longest > 1 else 0)
 
 
+@lru_cache(maxsize=64)
 def depth(g):
     """Sums over so many channels of parts of the kernel are made at each point."""
     return g.ic // g.groups * prod(r.longs + r.shorts for r in map(runs, g.axes[1:]))
 
 
+@lru_cache(maxsize=64)
 def rules(g):
     """Minimal filtering along h and w."""
     h, w = map(runs, g.axes[1:])
@@ -68,7 +72,7 @@ def rules(g):
     for r, by_two in ((h, small or sums < few), (w, small)):
         by_three = r.taps == 2 and (sums < FEW_OF_PAIRS or r.longs + r.shorts == 1)
         found.append(THREE if by_three else TWO if r.taps == 3 and by_two else RULES[r.taps])
-    return found
+    return tuple(found)
 
 
 def tile(g):

@@ -139,3 +139,13 @@ def test_non_finite_values_spread_over_their_tiles_alone(value, dtype, cpu_level
     assert not np.delete(touched, np.s_[40:44], 3).any()
     assert not np.delete(touched, np.s_[8:12], 2).any()
     data.assert_identical(result[~touched], clean[~touched])
+
+
+def test_corners_are_those_of_the_kernel_that_is_taken(monkeypatch):
+    """They were remembered by shape alone, and outlived a change of the level, by whose prices lanes are chosen."""
+    g = geometry((1, 8, 35, 36), (16, 8, 5, 5), 2, 2)
+    found = []
+    for short in True, False:
+        monkeypatch.setattr(_winograd, "is_short", lambda _, short=short: short)
+        found.append(_winograd.corners(g))
+    assert found[0] != found[1]
